@@ -1,0 +1,19 @@
+default_scope = 'mmris'
+env_cfg = dict(
+    cudnn_benchmark=False,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=1),
+    dist_cfg=dict(backend='nccl'))
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=True),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    # The best checkpoint is picked on val, never on a test split.
+    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2, save_best='mIoU', rule='greater'),
+    sampler_seed=dict(type='DistSamplerSeedHook'))
+vis_backends = [dict(type='LocalVisBackend')]
+visualizer = dict(type='Visualizer', vis_backends=vis_backends, name='visualizer')
+log_processor = dict(by_epoch=True, window_size=50)
+log_level = 'INFO'
+randomness = dict(seed=0)
+load_from = None
+resume = False

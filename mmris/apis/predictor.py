@@ -1,0 +1,133 @@
+"""Interactive use: set an image, then ask."""
+
+from pathlib import Path
+from typing import Optional, Sequence, Union
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from PIL import Image
+from torch import nn
+
+from mmris.datasets.transforms.loading import decode_image
+from mmris.models.segmentors import to_original_pixels
+from mmris.registry import TRANSFORMS
+from mmris.structures import ExpressionBatch
+
+from .model import init_model
+
+# Steps of a test pipeline that make an input out of pixels; the others read files, or sentences.
+GEOMETRY = ('Letterbox', 'Resize')
+
+
+class Predictor:
+    """Masks for one's own image and sentences.
+
+    ::
+
+        predictor = Predictor('configs/cm_masksd/vit-tiny_shaperef.py', 'work_dirs/demo/best.pth')
+        predictor.set_image('photo.jpg')
+        probabilities = predictor.predict(['the red circle', 'the star on the left'])
+        masks = probabilities > 0.35
+
+    The image is encoded once, by :meth:`set_image`; each :meth:`predict` costs only what depends on sentences.
+
+    Args:
+        config (str, Path or Config): The config; its test pipeline says how images and sentences are prepared.
+        checkpoint (str or Path, optional): Weights. Defaults to None: random ones.
+        device (str, optional): Defaults to None: a GPU where there is one.
+
+    Raises:
+        FileNotFoundError, ValueError, RuntimeError: See :func:`init_model`.
+    """
+
+    def __init__(self,
+                 config: Union[str, Path, Config],
+                 checkpoint: Optional[Union[str, Path]] = None,
+                 device: Optional[str] = None) -> None:
+        self.model: nn.Module = init_model(config, checkpoint, device)
+        pipeline = self.model.cfg.test_dataloader.dataset.pipeline
+        self._geometry = Compose([step for step in pipeline if _name(step) in GEOMETRY])
+        tokenize = [step for step in pipeline if _name(step) == 'Tokenize']
+        if len(tokenize) != 1:
+            raise ValueError(f'The test pipeline of the config needs one Tokenize step, but has {len(tokenize)}.')
+        self._tokenize = TRANSFORMS.build(tokenize[0])
+        self._image: Optional[dict] = None
+        self._state = None
+
+    @property
+    def image(self) -> np.ndarray:
+        """ndarray: ``(H0, W0, 3)`` uint8 RGB, the image that is set.
+
+        Raises:
+            RuntimeError: If none is.
+        """
+        if self._image is None:
+            raise RuntimeError('There is no image yet: call set_image first.')
+        return self._image['original']
+
+    @torch.inference_mode()
+    def set_image(self, image: Union[str, Path, Image.Image, np.ndarray]) -> None:
+        """Take an image and encode it.
+
+        Args:
+            image (str, Path, Image or ndarray): A file (turned upright by its EXIF), a PIL image, or ``(H0, W0, 3)``
+                uint8 RGB.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If the file is not a whole image, or the array is not of that form.
+        """
+        pixels = _read(image)
+        prepared = self._geometry(dict(img=pixels))
+        preprocessor = self.model.data_preprocessor
+        tensor = torch.from_numpy(np.ascontiguousarray(prepared['img'].transpose(2, 0, 1))).to(preprocessor.device)
+        box = torch.tensor([prepared['image_box']], dtype=torch.float32, device=preprocessor.device)
+        self._state = self.model.encode_images(preprocessor.normalise([tensor]), box)
+        self._image = dict(original=pixels, affine=prepared['affine'], input_size=prepared['img_shape'])
+
+    @torch.inference_mode()
+    def predict(self, sentences: Union[str, Sequence[str]]) -> np.ndarray:
+        """Predict for sentences about the image that is set.
+
+        Args:
+            sentences (str or Sequence[str]): One or S sentences.
+
+        Returns:
+            ndarray: ``(S, H0, W0)`` float32 probabilities on the original pixels.
+
+        Raises:
+            RuntimeError: If no image is set.
+            ValueError: If there is no sentence.
+        """
+        size = self.image.shape[:2]
+        sentences = [sentences] if isinstance(sentences, str) else list(sentences)
+        if not sentences:
+            raise ValueError('There is no sentence to predict for: give at least one.')
+        device = self.model.data_preprocessor.device
+        tokenized = self._tokenize(dict(text=sentences))
+        expressions = ExpressionBatch(
+            token_ids=tokenized['token_ids'],
+            token_mask=tokenized['token_mask'],
+            image_index=torch.zeros(len(sentences), dtype=torch.int64)).to(device)
+        logits = self.model.segment(self._state, expressions)
+        return to_original_pixels(logits, self._image['affine'], self._image['input_size'], size).cpu().numpy()
+
+
+def _name(step: dict) -> str:
+    return step['type'].split('.')[-1]
+
+
+def _read(image: Union[str, Path, Image.Image, np.ndarray]) -> np.ndarray:
+    if isinstance(image, (str, Path)):
+        path = Path(image)
+        if not path.is_file():
+            raise FileNotFoundError(f'There is no image {path}.')
+        return decode_image(path.read_bytes(), str(path), upright=True)
+    if isinstance(image, Image.Image):
+        return np.array(image.convert('RGB'))
+    if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
+        got = f'{image.dtype} of shape {image.shape}' if isinstance(image, np.ndarray) else type(image).__name__
+        raise ValueError(f'An image is a file, a PIL image or a (height, width, 3) uint8 RGB array, but got {got}.')
+    return image

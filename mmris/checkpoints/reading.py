@@ -1,0 +1,58 @@
+"""Reading the project's own checkpoints."""
+
+import pickle
+from pathlib import Path
+from typing import Union
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer, print_log
+from torch import nn
+
+
+def _trusted_types() -> list:
+    # What MMEngine's message hub and scalars add to the tensors of a checkpoint.
+    scalar = np.float64(0).__reduce__()[0]
+    array = np.zeros(1).__reduce__()[0]
+    dtypes = [type(np.dtype(kind)) for kind in ('float64', 'float32', 'int64', 'int32', 'bool', 'uint8')]
+    return [HistoryBuffer, scalar, array, np.ndarray, np.dtype, *dtypes]
+
+
+def load_model_weights(model: nn.Module, path: Union[str, Path], map_location: str = 'cpu') -> None:
+    """Load a checkpoint that training wrote into a model, for inference.
+
+    Keys of distillation branches that the model lacks are left out: inference does not need them.
+
+    Args:
+        model (nn.Module): The model.
+        path (str or Path): The checkpoint file.
+        map_location (str): Device to read to. Defaults to ``'cpu'``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is no checkpoint, or a truncated one, or holds more than tensors and training state.
+        RuntimeError: If keys are missing or left over; the message lists them.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'There is no checkpoint {path}.')
+    try:
+        with torch.serialization.safe_globals(_trusted_types()):
+            checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise ValueError(
+            f'{path} cannot be read as a checkpoint: it is truncated, of another format, or holds objects that are '
+            f'not tensors ({str(error).splitlines()[0]}).') from error
+    if not isinstance(checkpoint, dict):
+        raise ValueError(f'{path} holds a {type(checkpoint).__name__}, but a checkpoint is a dict with `state_dict`.')
+    state = checkpoint.get('state_dict', checkpoint)
+    result = model.load_state_dict(state, strict=False)
+    branches = [key for key in result.unexpected_keys if key.startswith('distillation.')]
+    leftover = sorted(set(result.unexpected_keys) - set(branches))
+    missing = [key for key in result.missing_keys if not key.startswith('distillation.')]
+    if missing or leftover:
+        raise RuntimeError(
+            f'{path} does not fit the model of the config. Missing: {", ".join(missing) or "none"}. '
+            f'Left over: {", ".join(leftover) or "none"}. Use the config that it was trained with.')
+    if branches:
+        print_log(f'{path}: left out {len(branches)} distillation tensors, not needed here.', logger='current')

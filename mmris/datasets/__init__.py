@@ -1,0 +1,6 @@
+from .refcoco import RefCOCODataset
+from .sampler import ReferringSampler
+from .tokenizers import CLIPTokenizer
+from .transforms import *  # noqa: F401,F403
+
+__all__ = ['CLIPTokenizer', 'RefCOCODataset', 'ReferringSampler']

@@ -1,0 +1,69 @@
+"""Pickles from strangers, read as data alone."""
+
+import codecs
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, Union
+
+
+def _encode_latin1(text: str, encoding: str = 'latin1') -> bytes:
+    # How Python 3 writes bytes into pickles that Python 2 can read.
+    return codecs.encode(text, 'latin1')
+
+
+def _empty_bytes() -> bytes:
+    return b''
+
+
+# Callables that such a pickle may name. Lists, dicts, tuples, strings and numbers need none.
+_ALLOWED = {
+    ('builtins', 'set'): set,
+    ('builtins', 'frozenset'): frozenset,
+    ('builtins', 'bytes'): _empty_bytes,
+    ('__builtin__', 'set'): set,
+    ('__builtin__', 'frozenset'): frozenset,
+    ('__builtin__', 'bytes'): _empty_bytes,
+    ('collections', 'OrderedDict'): OrderedDict,
+    ('_codecs', 'encode'): _encode_latin1,
+}
+
+
+class _PlainUnpickler(pickle.Unpickler):
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in _ALLOWED:
+            return _ALLOWED[module, name]
+        raise pickle.UnpicklingError(f'it asks for {module}.{name}')
+
+
+def load_plain_pickle(path: Union[str, Path]) -> Any:
+    """Read a pickle of plain containers, strings and numbers, of Python 2 or 3. Nothing in it is run.
+
+    Strings of Python 2 are taken as UTF-8, or as Latin-1 where they are not.
+
+    Args:
+        path (str or Path): The file.
+
+    Returns:
+        Any: What it holds.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it asks for anything but plain containers, strings and numbers; the message names what.
+        ValueError: If it is no pickle, or a truncated one.
+    """
+    for encoding in ('utf-8', 'latin-1'):
+        try:
+            with open(path, 'rb') as file:
+                return _PlainUnpickler(file, encoding=encoding).load()
+        except UnicodeDecodeError:
+            continue
+        except pickle.UnpicklingError as error:
+            raise ValueError(
+                f'{path} is refused: {error}. A refs file holds plain containers, strings and numbers; use a pickle '
+                f'of those, or the same as .json.') from error
+        except (EOFError, AttributeError, ImportError, IndexError, KeyError, TypeError, OverflowError,
+                MemoryError) as error:
+            raise ValueError(f'{path} is not a whole pickle ({error!r}). Fetch it again.') from error
+    raise ValueError(f'{path} holds strings of no known encoding.')

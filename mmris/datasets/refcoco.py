@@ -1,0 +1,257 @@
+"""RefCOCO, RefCOCO+, RefCOCOg and all else in their published format."""
+
+import logging
+import os
+from typing import Callable, Dict, List, Optional, Sequence, Union
+
+import numpy as np
+import torch
+from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
+from mmengine.utils import ProgressBar
+
+from mmris.registry import DATASETS
+
+from .refer_files import ReferFiles, read_refer_files, target_annotation_ids
+from .sentence_controls import SENTENCE_CONTROLS, apply_control
+
+GROUPS = ('image', 'ref', 'expression')
+
+
+@DATASETS.register_module()
+class RefCOCODataset(BaseDataset):
+    """Images with expressions, from ``instances.json`` and ``refs(unc|google|umd|berkeley).p`` as published.
+
+    A sample is one image with S expressions, grouped as ``group_by`` says: ``'image'`` all of an image (evaluation:
+    the image is encoded once), ``'ref'`` all of one object, ``'expression'`` each alone.
+
+    Args:
+        split (str): ``'train'``, ``'val'``, ``'testA'``, ... as the refs file names it.
+        refs_file (str): Refs file, ``.p`` or ``.json``, below ``data_root``.
+        ann_file (str): COCO annotations below ``data_root``. Defaults to ``'instances.json'``.
+        data_root (str): Folder of the set. Defaults to ''.
+        data_prefix (dict): ``img_path``: the images' folder, below ``data_root`` or absolute.
+        group_by (str): ``'image'``, ``'ref'`` or ``'expression'``. Defaults to ``'image'``.
+        expressions_per_image (int, optional): How many expressions of a sample are drawn (all where it has fewer).
+            The draw is a function of ``seed``, epoch and index, so it needs ``ReferringSampler``, which tells the
+            epoch. Defaults to None: all, in order.
+        text_field (str): ``'sent'`` (cleaned, lower case) or ``'raw'`` (as typed). Defaults to ``'sent'``.
+        control (str, optional): A control of what a model takes from sentences: ``'exchanged'`` scores each sentence
+            against another object of its image, ``'empty'`` empties all sentences. Defaults to None.
+        bad_data (str): ``'raise'``: bad entries are errors. ``'skip'``: they are left out and counted, for which
+            each image is decoded once before anything starts. Defaults to ``'raise'``.
+        seed (int): Seed of the draws. Defaults to 0.
+        **kwargs: ``pipeline``, ``test_mode`` and others of ``mmengine.dataset.BaseDataset``.
+
+    Raises:
+        FileNotFoundError: If a file is missing, or an image (the first missing one is named).
+        ValueError: If ``split`` is not in the file (those there are get listed), or an option has an unknown value.
+        ValueError: If a ref's annotation or image is missing from the annotation file, or an expression is empty;
+            the message names file and id.
+    """
+
+    METAINFO = dict(classes=('background', 'referent'))
+
+    def __init__(self,
+                 *,
+                 split: str,
+                 refs_file: str,
+                 ann_file: str = 'instances.json',
+                 data_root: str = '',
+                 data_prefix: dict = dict(img_path='images'),
+                 group_by: str = 'image',
+                 expressions_per_image: Optional[int] = None,
+                 text_field: str = 'sent',
+                 control: Optional[str] = None,
+                 bad_data: str = 'raise',
+                 seed: int = 0,
+                 pipeline: Sequence[Union[dict, Callable]] = (),
+                 **kwargs) -> None:
+        _check_choice('group_by', group_by, GROUPS)
+        _check_choice('text_field', text_field, ('sent', 'raw'))
+        _check_choice('control', control, (None, *SENTENCE_CONTROLS))
+        _check_choice('bad_data', bad_data, ('raise', 'skip'))
+        if expressions_per_image is not None and expressions_per_image < 1:
+            raise ValueError(f'expressions_per_image must be at least 1, but got {expressions_per_image}.')
+        self.split = split
+        self.refs_file = os.path.join(data_root, refs_file)
+        self.group_by = group_by
+        self.expressions_per_image = expressions_per_image
+        self.text_field = text_field
+        self.control = control
+        self.bad_data = bad_data
+        self.seed = seed
+        self.skipped: Dict[str, int] = {}
+        # In shared memory: workers that outlive an epoch see the next one too.
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        super().__init__(
+            ann_file=ann_file, data_root=data_root, data_prefix=data_prefix, pipeline=list(pipeline), **kwargs)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the epoch that draws of expressions belong to."""
+        self._epoch.fill_(epoch)
+
+    def full_init(self) -> None:
+        """Load; a test set also tells the metric how many expressions are to be scored."""
+        if not self._fully_initialized:
+            super().full_init()
+            if self.test_mode:
+                self._metainfo['num_expressions'] = self.num_expressions
+
+    @property
+    def num_expressions(self) -> int:
+        """int: Expressions of all samples."""
+        return sum(len(super(RefCOCODataset, self).get_data_info(index)['text']) for index in range(len(self)))
+
+    def load_data_list(self) -> List[dict]:
+        """Read the files and make the list of samples."""
+        files = read_refer_files(self.ann_file, self.refs_file)
+        if self.split not in files.splits:
+            raise ValueError(
+                f'split {self.split!r} is not in {self.refs_file}. Splits there: {", ".join(files.splits)}.')
+        images = self._images_with_objects(files)
+        if self.bad_data == 'skip':
+            images = self._skip_broken_images(images)
+        images = apply_control(self.control, images)
+        samples = [sample for image in images for sample in _group(image, self.group_by)]
+        self._report_skipped(sum(len(sample['text']) for sample in samples))
+        if not samples:
+            raise ValueError(f'No expression is left of split {self.split!r} of {self.refs_file}.')
+        return samples
+
+    def get_data_info(self, idx: int) -> dict:
+        """Get sample ``idx``, with a draw of its expressions if ``expressions_per_image`` is set."""
+        info = super().get_data_info(idx)
+        count = len(info['text'])
+        if self.expressions_per_image is None or count <= self.expressions_per_image:
+            return info
+        generator = np.random.default_rng((self.seed, int(self._epoch), info['sample_idx']))
+        drawn = generator.choice(count, self.expressions_per_image, replace=False)
+        return {**info, **{key: [info[key][position] for position in drawn] for key in EXPRESSION_KEYS if key in info}}
+
+    def _images_with_objects(self, files: ReferFiles) -> List[dict]:
+        """One entry an image of the split: its objects, and its expressions, each with the object it targets."""
+        images: Dict[int, dict] = {}
+        positions: Dict[tuple, int] = {}
+        for ref in files.refs:
+            if ref['split'] != self.split:
+                continue
+            try:
+                entry = self._read_ref(ref, files)
+            except (ValueError, FileNotFoundError) as error:
+                if self.bad_data == 'raise':
+                    raise
+                self._skip('ref', error)
+                continue
+            image = images.setdefault(ref['image_id'], dict(entry['image'], objects=[], expressions=[]))
+            # Two refs may point to one object.
+            key = (ref['image_id'], *target_annotation_ids(ref))
+            if key not in positions:
+                positions[key] = len(image['objects'])
+                image['objects'].append(entry['segmentations'])
+            image['expressions'].extend(dict(expression, target=positions[key]) for expression in entry['expressions'])
+        return list(images.values())
+
+    def _read_ref(self, ref: dict, files: ReferFiles) -> dict:
+        where = f'{files.refs_path}: ref {ref["ref_id"]}'
+        image = files.images.get(ref['image_id'])
+        if image is None:
+            raise ValueError(
+                f'{where} is about image {ref["image_id"]}, which {files.instances_path} does not have. '
+                f'Use the two files of one download.')
+        path = os.path.join(self.data_prefix['img_path'], image['file_name'])
+        if not _exists(path):
+            raise FileNotFoundError(
+                f'{path}, the image of ref {ref["ref_id"]} ({files.refs_path}), is missing. Set data_prefix.img_path '
+                f'to the folder of the images, or set bad_data=\'skip\' to leave such refs out.')
+        segmentations = []
+        for annotation_id in target_annotation_ids(ref):
+            annotation = files.annotations.get(annotation_id)
+            if annotation is None:
+                raise ValueError(
+                    f'{where} points to annotation {annotation_id}, which {files.instances_path} does not have. '
+                    f'Use the two files of one download.')
+            segmentations.append(annotation['segmentation'])
+        return dict(
+            image=dict(img_id=image['id'], img_path=path, height=image['height'], width=image['width']),
+            segmentations=segmentations,
+            expressions=[self._read_sentence(ref, sentence, where) for sentence in ref['sentences']])
+
+    def _read_sentence(self, ref: dict, sentence: dict, where: str) -> dict:
+        text = sentence.get(self.text_field)
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError(
+                f'{where}: sentence {sentence["sent_id"]} is empty ({self.text_field}={text!r}). '
+                f'Correct or remove it, or set bad_data=\'skip\' to leave its ref out.')
+        return dict(text=text, ref_id=ref['ref_id'], sent_id=sentence['sent_id'], skills=sentence.get('skills'))
+
+    def _skip_broken_images(self, images: List[dict]) -> List[dict]:
+        # Imported here: transforms of the registry import this package.
+        from .transforms.loading import LoadImage, LoadMasks
+        kept, progress = [], ProgressBar(len(images))
+        for image in images:
+            try:
+                for sample in _group(image, 'image'):
+                    LoadMasks().transform(LoadImage().transform(sample))
+                kept.append(image)
+            except (ValueError, OSError) as error:
+                self._skip('image', error)
+            progress.update()
+        return kept
+
+    def _skip(self, what: str, error: Exception) -> None:
+        self.skipped[what] = self.skipped.get(what, 0) + 1
+        print_log(f'Skipped: {error}', logger='current', level=logging.WARNING)
+
+    def _report_skipped(self, expressions: int) -> None:
+        if self.skipped:
+            counts = ', '.join(f'{count} {what}(s)' for what, count in sorted(self.skipped.items()))
+            print_log(
+                f'{self.refs_file}, split {self.split}: skipped {counts}; {expressions} expressions are left.',
+                logger='current',
+                level=logging.WARNING)
+
+
+# What a sample holds once an expression.
+EXPRESSION_KEYS = ('text', 'ref_ids', 'sent_ids', 'targets', 'skills')
+
+
+def _group(image: dict, group_by: str) -> List[dict]:
+    expressions = image['expressions']
+    if group_by == 'image':
+        groups = [expressions]
+    elif group_by == 'ref':
+        by_ref: Dict[int, List[dict]] = {}
+        for expression in expressions:
+            by_ref.setdefault(expression['ref_id'], []).append(expression)
+        groups = list(by_ref.values())
+    else:
+        groups = [[expression] for expression in expressions]
+    return [_sample(image, group) for group in groups]
+
+
+def _sample(image: dict, expressions: List[dict]) -> dict:
+    used = sorted({expression['target'] for expression in expressions})
+    sample = dict(
+        img_id=image['img_id'],
+        img_path=image['img_path'],
+        height=image['height'],
+        width=image['width'],
+        objects=[image['objects'][target] for target in used],
+        text=[expression['text'] for expression in expressions],
+        ref_ids=[expression['ref_id'] for expression in expressions],
+        sent_ids=[expression['sent_id'] for expression in expressions],
+        targets=[used.index(expression['target']) for expression in expressions])
+    if any(expression['skills'] is not None for expression in expressions):
+        sample['skills'] = [expression['skills'] or [] for expression in expressions]
+    return sample
+
+
+def _exists(path: str) -> bool:
+    # A path of another file backend (s3://...) is not looked up one by one at load.
+    return '://' in path or os.path.isfile(path)
+
+
+def _check_choice(name: str, value: object, choices: Sequence[object]) -> None:
+    if value not in choices:
+        raise ValueError(f'{name} must be one of {", ".join(map(repr, choices))}, but got {value!r}.')

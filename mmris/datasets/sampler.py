@@ -1,0 +1,30 @@
+"""A sampler that tells the data set which epoch it is."""
+
+from mmengine.dataset.sampler import DefaultSampler
+
+from mmris.registry import DATA_SAMPLERS
+
+
+@DATA_SAMPLERS.register_module()
+class ReferringSampler(DefaultSampler):
+    """MMEngine's ``DefaultSampler`` that passes the epoch on to data sets that draw afresh in each.
+
+    Args:
+        dataset (Sized): The data set, or a wrapper with ``dataset`` or ``datasets``.
+        **kwargs: See ``mmengine.dataset.DefaultSampler``.
+    """
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the epoch of the sampler and of the data set below it."""
+        super().set_epoch(epoch)
+        _set_epoch(self.dataset, epoch)
+
+
+def _set_epoch(dataset: object, epoch: int) -> None:
+    if hasattr(dataset, 'set_epoch'):
+        dataset.set_epoch(epoch)
+    elif hasattr(dataset, 'dataset'):
+        _set_epoch(dataset.dataset, epoch)
+    else:
+        for part in getattr(dataset, 'datasets', ()):
+            _set_epoch(part, epoch)

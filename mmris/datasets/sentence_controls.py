@@ -1,0 +1,42 @@
+"""Controls: what is left of a model's score when its sentences are wrong or absent."""
+
+from typing import List, Optional
+
+from mmengine.logging import print_log
+
+SENTENCE_CONTROLS = ('exchanged', 'empty')
+
+
+def apply_control(control: Optional[str], images: List[dict]) -> List[dict]:
+    """Change the expressions of images.
+
+    Args:
+        control (str, optional): ``'exchanged'``: each expression is scored against another object of its image, by a
+            derangement of the objects (each takes the next one's place); images with one object cannot take part and
+            are left out. ``'empty'``: each expression becomes the empty sentence. None: nothing changes.
+        images (list[dict]): Images with ``objects`` and ``expressions``, each of which names its ``target``.
+
+    Returns:
+        list[dict]: The changed images; the given ones stay as they are.
+    """
+    if control == 'empty':
+        return [
+            dict(image, expressions=[dict(expression, text='') for expression in image['expressions']])
+            for image in images
+        ]
+    if control == 'exchanged':
+        several = [image for image in images if len(image['objects']) > 1]
+        if len(several) < len(images):
+            print_log(
+                f'Exchanged sentences: {len(images) - len(several)} of {len(images)} images have one referred object '
+                f'and are left out.',
+                logger='current')
+        return [dict(image, expressions=_exchange(image)) for image in several]
+    return images
+
+
+def _exchange(image: dict) -> List[dict]:
+    count = len(image['objects'])
+    return [
+        dict(expression, target=(expression['target'] + 1) % count) for expression in image['expressions']
+    ]

@@ -1,0 +1,11 @@
+"""ShapeRef: synthetic scenes with referring expressions, in the files of the RefCOCO family."""
+
+from .phrasing import STYLES, Sentence, refer
+from .rendering import COLOURS, SHAPES
+from .scene import SIZES, Scene, SceneObject, sample_scene
+from .writer import DEFAULT_COUNTS, write_shaperef
+
+__all__ = [
+    'COLOURS', 'DEFAULT_COUNTS', 'SHAPES', 'SIZES', 'STYLES', 'Scene', 'SceneObject', 'Sentence',
+    'refer', 'sample_scene', 'write_shaperef'
+]

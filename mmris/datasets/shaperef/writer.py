@@ -1,0 +1,239 @@
+"""Writing a ShapeRef set to a folder, in the files of the RefCOCO family."""
+
+import json
+import multiprocessing
+import os
+import pickle
+import shutil
+import sys
+import time
+import uuid
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
+
+from .phrasing import STYLES
+from .records import CATEGORIES, MAX_SPLIT_COUNT, ImageRecord, make_record
+
+FORMAT_VERSION = 1
+SETTINGS_FILE = 'shaperef.json'
+
+DEFAULT_COUNTS: Dict[str, Dict[str, int]] = {
+    'refcoco': {'train': 6000, 'val': 500, 'testA': 250, 'testB': 250},
+    'refcoco+': {'train': 6000, 'val': 500, 'testA': 250, 'testB': 250},
+    'refcocog': {'train': 6000, 'val': 500, 'test': 250},
+}
+"""Splits of each style, in the order of the files, and how many images they have by default."""
+
+_REFS_FILE = {'refcoco': 'refs(unc).p', 'refcoco+': 'refs(unc).p', 'refcocog': 'refs(umd).p'}
+_CHUNK = 16
+_SECONDS_BETWEEN_REPORTS = 2.0
+
+
+def write_shaperef(out: Union[str, Path], *, seed: int = 0, style: str = 'refcoco',
+                   counts: Optional[Mapping[str, int]] = None, processes: Optional[int] = None,
+                   overwrite: bool = False) -> Dict[str, Any]:
+    """Write a ShapeRef set: ``instances.json``, ``refs(...).p``, ``images/``, ``shaperef.json``.
+
+    The folder appears only when it is complete. A folder that already holds a set with the same
+    settings is left as it is. The files depend on ``seed``, ``style`` and ``counts`` alone.
+
+    Args:
+        out: Folder to write; its parents are made.
+        seed: Seed of the set, >= 0.
+        style: ``'refcoco'`` (with places), ``'refcoco+'`` (appearance only) or ``'refcocog'``
+            (longer, mostly with relations). The pictures of all styles are the same.
+        counts: Images per split, each at least 1; a split that is not named is left out. The
+            splits are ``train, val, testA, testB``, of ``'refcocog'`` ``train, val, test``. None
+            stands for :data:`DEFAULT_COUNTS`.
+        processes: Number of worker processes; None stands for the number of usable CPUs.
+        overwrite: Replace a ShapeRef that is already in the folder.
+
+    Returns:
+        What ``shaperef.json`` holds: ``format``, ``format_version``, ``seed``, ``style``,
+        ``counts`` and ``summary``, per split ``images``, ``refs``, ``sentences`` and
+        ``skills`` (number of sentences that use each).
+
+    Raises:
+        ValueError: If an argument is not one of the above.
+        FileExistsError: If the folder holds a ShapeRef with other settings and ``overwrite`` is
+            false, or if it holds anything else.
+    """
+    settings = _check_settings(seed, style, counts)
+    if processes is None:
+        processes = _usable_cpus()
+    _check_integer('processes', processes, 1)
+    out = Path(os.path.abspath(out))
+    present = _find_present(out, settings, overwrite)
+    if present is not None:
+        print(f'{out} already holds this ShapeRef: nothing to do.', file=sys.stderr)
+        return present
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the goal, hence on the same file system, so that renaming is atomic.
+    partial_folder = out.parent / f'.{out.name}.{uuid.uuid4().hex}.partial'
+    try:
+        (partial_folder / 'images').mkdir(parents=True)
+        content = _write_files(partial_folder, settings, processes)
+        _move_into_place(partial_folder, out)
+    finally:
+        shutil.rmtree(partial_folder, ignore_errors=True)
+    return content
+
+
+def _check_integer(name: str, value: Any, least: int, most: Optional[int] = None) -> None:
+    right = isinstance(value, int) and not isinstance(value, bool) and value >= least
+    if not right or (most is not None and value > most):
+        limits = f'of at least {least}' if most is None else f'from {least} to {most}'
+        raise ValueError(f'{name} must be an integer {limits}, but got {value!r}.')
+
+
+def _check_settings(seed: int, style: str, counts: Optional[Mapping[str, int]]) -> Dict[str, Any]:
+    _check_integer('seed', seed, 0)
+    if style not in STYLES:
+        raise ValueError(f"style must be one of {', '.join(STYLES)}, but got {style!r}.")
+    splits = DEFAULT_COUNTS[style]
+    counts = splits if counts is None else counts
+    if not counts or not set(counts) <= set(splits):
+        raise ValueError(f"counts must name one or more of the splits {', '.join(splits)} of style "
+                         f'{style!r}, but got {dict(counts)!r}.')
+    for split, count in counts.items():
+        _check_integer(f'counts[{split!r}]', count, 1, MAX_SPLIT_COUNT)
+    return {
+        'format': 'shaperef',
+        'format_version': FORMAT_VERSION,
+        'seed': seed,
+        'style': style,
+        'counts': {split: counts[split] for split in splits if split in counts},
+    }
+
+
+def _usable_cpus() -> int:
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _find_present(out: Path, settings: Dict[str, Any], overwrite: bool) -> Optional[Dict[str, Any]]:
+    """Return the content of a set with these settings that need not be written again."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return None
+    try:
+        content = json.loads((out / SETTINGS_FILE).read_text(encoding='utf-8'))
+        found = {key: content.get(key) for key in settings}
+    except (OSError, ValueError, AttributeError):
+        found = {}
+    if found.get('format') != 'shaperef':
+        raise FileExistsError(
+            f'{out} holds something other than a ShapeRef, which --overwrite (overwrite=True) '
+            'does not replace: name another folder or remove this one yourself.')
+    if overwrite:
+        return None
+    if found != settings:
+        differing = ', '.join(f'{key} {found[key]!r} instead of {settings[key]!r}'
+                              for key in settings if found[key] != settings[key])
+        raise FileExistsError(f'{out} holds a ShapeRef with other settings ({differing}): name '
+                              'another folder or pass --overwrite (overwrite=True) to replace it.')
+    return content
+
+
+def _move_into_place(partial_folder: Path, out: Path) -> None:
+    replaced = partial_folder.with_suffix('.replaced')
+    if out.exists():
+        out.rename(replaced)
+    try:
+        partial_folder.rename(out)
+    except BaseException:
+        if replaced.exists():
+            replaced.rename(out)
+        raise
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _write_files(folder: Path, settings: Dict[str, Any], processes: int) -> Dict[str, Any]:
+    jobs = [(split, index) for split, count in settings['counts'].items() for index in range(count)]
+    images: List[Dict[str, Any]] = []
+    annotations: List[Dict[str, Any]] = []
+    refs: List[Dict[str, Any]] = []
+    records = _make_records(settings['seed'], settings['style'], jobs, processes)
+    for record in _report_progress(records, len(jobs)):
+        (folder / 'images' / record.image['file_name']).write_bytes(record.jpeg)
+        images.append(record.image)
+        annotations.extend(record.annotations)
+        refs.extend(record.refs)
+    _number_sentences(refs)
+    instances = {
+        'info': {'description': f"ShapeRef, style {settings['style']}, seed {settings['seed']}"},
+        'licenses': [],
+        'images': images,
+        'annotations': annotations,
+        'categories': CATEGORIES,
+    }
+    _write_json(folder / 'instances.json', instances)
+    # A pickle also tells which equal strings are one object in memory, which depends on the number
+    # of processes; through JSON that becomes a function of the content.
+    refs = json.loads(json.dumps(refs))
+    (folder / _REFS_FILE[settings['style']]).write_bytes(pickle.dumps(refs, protocol=2))
+    content = {**settings, 'summary': _summarise(settings['counts'], refs)}
+    _write_json(folder / SETTINGS_FILE, content, indent=2)
+    return content
+
+
+def _write_json(path: Path, content: Any, indent: Optional[int] = None) -> None:
+    path.write_text(json.dumps(content, indent=indent), encoding='utf-8')
+
+
+def _make_records(seed: int, style: str, jobs: List[Tuple[str, int]],
+                  processes: int) -> Iterator[ImageRecord]:
+    make = partial(make_record, seed, style)
+    processes = min(processes, -(-len(jobs) // _CHUNK))
+    if processes == 1:
+        yield from map(make, *zip(*jobs))
+        return
+    # Forking spares every worker the import of the package's stack; elsewhere than on Linux it is
+    # not safe.
+    context = multiprocessing.get_context('fork' if sys.platform == 'linux' else 'spawn')
+    executor = ProcessPoolExecutor(processes, mp_context=context)
+    try:
+        yield from executor.map(make, *zip(*jobs), chunksize=_CHUNK)
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _number_sentences(refs: List[Dict[str, Any]]) -> None:
+    sentence_count = 0
+    for ref_id, ref in enumerate(refs):
+        ref['ref_id'] = ref_id
+        for sentence in ref['sentences']:
+            sentence['sent_id'] = sentence_count
+            ref['sent_ids'].append(sentence_count)
+            sentence_count += 1
+
+
+def _summarise(counts: Dict[str, int], refs: List[Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
+    summary = {}
+    for split, count in counts.items():
+        of_split = [ref for ref in refs if ref['split'] == split]
+        sentences = [sentence for ref in of_split for sentence in ref['sentences']]
+        skills = Counter(skill for sentence in sentences for skill in sentence['skills'])
+        summary[split] = {
+            'images': count,
+            'refs': len(of_split),
+            'sentences': len(sentences),
+            'skills': dict(sorted(skills.items())),
+        }
+    return summary
+
+
+def _report_progress(records: Iterator[ImageRecord], total: int) -> Iterator[ImageRecord]:
+    """Pass the records on and print, now and then, how far it is and how long it will take."""
+    start = reported = time.monotonic()
+    for done, record in enumerate(records, start=1):
+        yield record
+        now = time.monotonic()
+        if now - reported >= _SECONDS_BETWEEN_REPORTS or (done == total and reported > start):
+            reported = now
+            left = (now - start) / done * (total - done)
+            print(f'shaperef: {done}/{total} images, {done / (now - start):.0f} a second, '
+                  f'{left:.0f} s to go', file=sys.stderr, flush=True)

@@ -1,0 +1,117 @@
+"""From original pixels to a fixed input size, by a map whose inverse is exact."""
+
+from abc import abstractmethod
+from typing import Sequence, Tuple, Union
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmris.registry import TRANSFORMS
+
+CLIP_MEAN = (122.7709383, 116.7460125, 104.09373615)
+
+
+class AffineTransform(BaseTransform):
+    """Warps image and masks by a scale and a shift.
+
+    The map is kept in continuous coordinates, in which the first pixel reaches from 0 to 1, so that its inverse needs
+    no rounding. The image is warped by cubic, masks by linear interpolation.
+
+    Required keys: ``img``; ``gt_original`` where the masks shall be warped too. Changed: ``img``. Added: ``affine``,
+    ``(2, 3)`` float64 from original to input; ``image_box``; ``img_shape``; ``gt_input``, ``(S, H, W)`` float32 in
+    [0, 1], where there is ``gt_original``.
+
+    Args:
+        size (int or tuple[int, int]): Height and width of the input in pixels; one number for a square.
+
+    Raises:
+        ValueError: If ``size`` is not positive.
+    """
+
+    def __init__(self, *, size: Union[int, Sequence[int]]) -> None:
+        self.size = (size, size) if isinstance(size, int) else tuple(size)
+        if len(self.size) != 2 or min(self.size) < 1:
+            raise ValueError(f'size of {type(self).__name__} is a height and a width in pixels, but got {size}.')
+
+    @abstractmethod
+    def affine(self, height: int, width: int) -> np.ndarray:
+        """The ``(2, 3)`` map of an image of that height and width to the input."""
+
+    @property
+    def border(self) -> Tuple[float, ...]:
+        """Colour of what the image does not fill."""
+        return 0.0, 0.0, 0.0
+
+    def transform(self, results: dict) -> dict:
+        """Warp."""
+        height, width = results['img'].shape[:2]
+        affine = self.affine(height, width)
+        results['affine'] = affine
+        results['img_shape'] = self.size
+        (x0, y0), (x1, y1) = affine[:, 2], affine[:, :2] @ (width, height) + affine[:, 2]
+        results['image_box'] = (float(x0), float(y0), float(x1), float(y1))
+        results['img'] = self.warp(results['img'], affine, cv2.INTER_CUBIC, self.border)
+        if 'gt_original' in results:
+            warped = [self.warp(mask * 255, affine, cv2.INTER_LINEAR, (0, )) for mask in results['gt_original']]
+            results['gt_input'] = np.stack(warped).astype(np.float32) / 255
+        return results
+
+    def warp(self, image: np.ndarray, affine: np.ndarray, interpolation: int, border: Sequence[float]) -> np.ndarray:
+        """Warp one image by a map in continuous coordinates."""
+        pixel_affine = affine.copy()
+        # OpenCV's coordinates are of pixel centres: its 0 is 0.5 here.
+        pixel_affine[:, 2] += 0.5 * affine[:, :2].sum(axis=1) - 0.5
+        return cv2.warpAffine(
+            image,
+            pixel_affine,
+            self.size[::-1],
+            flags=interpolation,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=tuple(border))
+
+
+@TRANSFORMS.register_module()
+class Letterbox(AffineTransform):
+    """Scales the image to fit, keeping its proportions, and centres it on a border of the mean colour (as CRIS).
+
+    Args:
+        size (int or tuple[int, int]): Height and width of the input in pixels; one number for a square.
+        border_colour (Sequence[float]): Red, green, blue in 0 to 255. Defaults to CLIP's mean.
+
+    Raises:
+        ValueError: If ``size`` is not positive.
+    """
+
+    def __init__(self, *, size: Union[int, Sequence[int]], border_colour: Sequence[float] = CLIP_MEAN) -> None:
+        super().__init__(size=size)
+        self.border_colour = tuple(border_colour)
+
+    @property
+    def border(self) -> Tuple[float, ...]:
+        return self.border_colour
+
+    def affine(self, height: int, width: int) -> np.ndarray:
+        scale = min(self.size[0] / height, self.size[1] / width)
+        shift_x = (self.size[1] - width * scale) / 2
+        shift_y = (self.size[0] - height * scale) / 2
+        return np.array([[scale, 0, shift_x], [0, scale, shift_y]], dtype=np.float64)
+
+
+@TRANSFORMS.register_module()
+class Resize(AffineTransform):
+    """Scales the image to fill the input, whatever its proportions.
+
+    Args:
+        size (int or tuple[int, int]): Height and width of the input in pixels; one number for a square.
+
+    Raises:
+        ValueError: If ``size`` is not positive.
+    """
+
+    def affine(self, height: int, width: int) -> np.ndarray:
+        return np.array([[self.size[1] / width, 0, 0], [0, self.size[0] / height, 0]], dtype=np.float64)
+
+    def warp(self, image: np.ndarray, affine: np.ndarray, interpolation: int, border: Sequence[float]) -> np.ndarray:
+        # Unlike a warp, a resize repeats the outermost pixels, so that no border shines in.
+        return cv2.resize(image, self.size[::-1], interpolation=interpolation)

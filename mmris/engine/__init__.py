@@ -1,0 +1,3 @@
+from .split_test_loop import SplitTestLoop
+
+__all__ = ['SplitTestLoop']

@@ -1,0 +1,79 @@
+"""IoU of referring image segmentation, as pure functions."""
+
+from typing import Dict, Sequence, Tuple
+
+import numpy as np
+from torch import Tensor
+
+PRECISION_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+def intersection_and_union(prediction: Tensor, target: Tensor) -> Tuple[np.ndarray, np.ndarray]:
+    """Count pixels.
+
+    Args:
+        prediction (Tensor): ``(S, H, W)`` bool.
+        target (Tensor): ``(S, H, W)`` bool.
+
+    Returns:
+        tuple[ndarray, ndarray]: Intersection and union of each pair, ``(S,)`` int64 pixels.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    if prediction.shape != target.shape:
+        raise ValueError(
+            f'Prediction and target must have one shape, but got {tuple(prediction.shape)} and '
+            f'{tuple(target.shape)}. Score at the original size.')
+    intersection = (prediction & target).flatten(1).sum(dim=1)
+    union = (prediction | target).flatten(1).sum(dim=1)
+    return intersection.cpu().numpy().astype(np.int64), union.cpu().numpy().astype(np.int64)
+
+
+def iou_scores(intersection: np.ndarray, union: np.ndarray) -> np.ndarray:
+    """IoU of each expression.
+
+    Nothing predicted where nothing is to be found scores 1; one of the two empty scores 0.
+
+    Args:
+        intersection (ndarray): ``(P,)`` pixels.
+        union (ndarray): ``(P,)`` pixels.
+
+    Returns:
+        ndarray: ``(P,)`` float64 in [0, 1].
+    """
+    return np.where(union == 0, 1.0, intersection / np.maximum(union, 1))
+
+
+def summarise(intersection: np.ndarray,
+              union: np.ndarray,
+              *,
+              inclusive: bool = False,
+              thresholds: Sequence[float] = PRECISION_THRESHOLDS) -> Dict[str, float]:
+    """Summarise P expressions.
+
+    ``oIoU`` is the sum of intersections over the sum of unions (large objects weigh more), ``mIoU`` the mean of IoUs,
+    ``Pr@X`` the share of expressions with an IoU above X; all in percent.
+
+    Args:
+        intersection (ndarray): ``(P,)`` pixels, in an order that does not depend on how they were computed, since the
+            mean is summed in it.
+        union (ndarray): ``(P,)`` pixels.
+        inclusive (bool): Count an IoU of exactly X for ``Pr@X`` too. Defaults to False.
+        thresholds (Sequence[float]): The X. Defaults to 0.5, 0.6, 0.7, 0.8, 0.9.
+
+    Returns:
+        dict[str, float]: ``oIoU`` (NaN where no expression has a union), ``mIoU``, ``Pr@0.5``, ...
+
+    Raises:
+        ValueError: If there is no expression.
+    """
+    if len(union) == 0:
+        raise ValueError('There is no expression to summarise: the data set or the selection of expressions is empty.')
+    iou = iou_scores(intersection, union)
+    total = int(union.sum())
+    scores = dict(oIoU=100 * int(intersection.sum()) / total if total else float('nan'), mIoU=100 * float(iou.mean()))
+    for threshold in thresholds:
+        hits = iou >= threshold if inclusive else iou > threshold
+        scores[f'Pr@{threshold}'] = 100 * float(hits.mean())
+    return scores

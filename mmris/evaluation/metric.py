@@ -1,0 +1,127 @@
+"""The metric that loops call: gathers counts of pixels, then scores them."""
+
+import json
+from typing import Any, Dict, List, Optional, Sequence
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+
+from mmris.registry import METRICS
+from mmris.utils import write_atomically
+
+from .iou import intersection_and_union, iou_scores, summarise
+
+
+@METRICS.register_module()
+class ReferringIoUMetric(BaseMetric):
+    """oIoU, mIoU and Pr@X over expressions, in percent, on the original pixels (docs/metrics.md).
+
+    Args:
+        threshold (float): Pixels of higher probability are predicted. Defaults to 0.35.
+        by_skill (bool): Also score each skill's expressions, where the data set tags them, as
+            ``skill/<name>/mIoU`` and so on. Defaults to False.
+        dump_file (str, optional): Where to write one line of JSON an expression: its ids, sentence, intersection,
+            union, IoU and skills. Defaults to None.
+        collect_device (str): See ``mmengine.evaluator.BaseMetric``. Defaults to 'cpu'.
+        prefix (str, optional): See ``mmengine.evaluator.BaseMetric``. Defaults to None: plain names.
+
+    Raises:
+        ValueError: If ``threshold`` is not in [0, 1).
+    """
+
+    # MMEngine warns of an unset prefix; an empty one is a choice.
+    default_prefix = ''
+
+    def __init__(self,
+                 *,
+                 threshold: float = 0.35,
+                 by_skill: bool = False,
+                 dump_file: Optional[str] = None,
+                 collect_device: str = 'cpu',
+                 prefix: Optional[str] = None) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        if not 0 <= threshold < 1:
+            raise ValueError(f'threshold of ReferringIoUMetric is a probability in [0, 1), but got {threshold}.')
+        self.threshold = threshold
+        self.by_skill = by_skill
+        self.dump_file = dump_file
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Count the pixels of a batch.
+
+        Appends exactly one entry a sample, whatever its number of expressions: MMEngine cuts the gathered list to the
+        number of samples, which is how what a distributed sampler padded is dropped.
+
+        Raises:
+            ValueError: If a sample lacks its ground truth, or its prediction is of another size.
+        """
+        for sample in data_samples:
+            if 'gt_original' not in sample:
+                raise ValueError(
+                    f'{sample["img_path"]} has no gt_original to score against: the test pipeline needs LoadMasks and '
+                    f'PackReferringInputs(masks=[\'gt_original\']).')
+            intersection, union = intersection_and_union(sample['probabilities'] > self.threshold,
+                                                         sample['gt_original'])
+            self.results.append(
+                dict(
+                    intersection=intersection,
+                    union=union,
+                    img_id=sample['img_id'],
+                    sent_ids=sample['sent_ids'],
+                    ref_ids=sample['ref_ids'],
+                    text=sample['text'],
+                    skills=sample.get('skills')))
+
+    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
+        """Score all samples.
+
+        Returns:
+            dict[str, float]: ``oIoU``, ``mIoU``, ``Pr@0.5`` to ``Pr@0.9`` in percent, ``expressions`` (their
+            number), and the same below ``skill/<name>/`` if wanted.
+
+        Raises:
+            RuntimeError: If the number of expressions is not the data set's.
+        """
+        rows = _expression_rows(results)
+        expected = (self.dataset_meta or {}).get('num_expressions')
+        if expected is not None and expected != len(rows):
+            raise RuntimeError(f'{len(rows)} expressions were scored, but the data set has {expected}.')
+        if self.dump_file is not None:
+            _dump(rows, self.dump_file)
+        metrics = _summarise_rows(rows)
+        if self.by_skill:
+            for skill in sorted({skill for row in rows for skill in row['skills']}):
+                having = _summarise_rows([row for row in rows if skill in row['skills']])
+                metrics.update({f'skill/{skill}/{name}': value for name, value in having.items()})
+        return metrics
+
+
+def _expression_rows(results: List[dict]) -> List[dict]:
+    """One row an expression, in the order of ids: sums of floats must not depend on who computed what."""
+    rows = []
+    for entry in results:
+        iou = iou_scores(entry['intersection'], entry['union'])
+        for position, text in enumerate(entry['text']):
+            rows.append(
+                dict(
+                    sent_id=entry['sent_ids'][position],
+                    ref_id=entry['ref_ids'][position],
+                    img_id=entry['img_id'],
+                    text=text,
+                    intersection=int(entry['intersection'][position]),
+                    union=int(entry['union'][position]),
+                    iou=float(iou[position]),
+                    skills=entry['skills'][position] if entry['skills'] else []))
+    return sorted(rows, key=lambda row: (row['sent_id'], row['ref_id'], row['img_id']))
+
+
+def _summarise_rows(rows: List[dict]) -> Dict[str, float]:
+    intersection = np.array([row['intersection'] for row in rows], dtype=np.int64)
+    union = np.array([row['union'] for row in rows], dtype=np.int64)
+    return dict(summarise(intersection, union), expressions=len(rows))
+
+
+def _dump(rows: List[dict], path: str) -> None:
+    with write_atomically(path) as temporary, open(temporary, 'w', encoding='utf-8') as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + '\n')

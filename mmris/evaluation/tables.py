@@ -1,0 +1,59 @@
+"""Scores as nested results and as tables."""
+
+from typing import Any, Dict, List, Sequence
+
+from .iou import PRECISION_THRESHOLDS
+
+COLUMNS = ('oIoU', 'mIoU', *(f'Pr@{threshold}' for threshold in PRECISION_THRESHOLDS), 'expressions')
+
+
+def nest_metrics(metrics: Dict[str, Any]) -> Dict[str, Any]:
+    """Turn ``{'val/skill/colour/mIoU': 1.0}`` into ``{'val': {'skill': {'colour': {'mIoU': 1.0}}}}``."""
+    nested: Dict[str, Any] = {}
+    for path, value in metrics.items():
+        *parents, name = path.split('/')
+        place = nested
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[name] = value
+    return nested
+
+
+def format_table(rows: Dict[str, Dict[str, float]], *, first: str, columns: Sequence[str] = COLUMNS) -> str:
+    """Lay out scores, a line each, in columns that line up and are Markdown.
+
+    Args:
+        rows (dict[str, dict[str, float]]): Scores by the line's name.
+        first (str): Heading of the names.
+        columns (Sequence[str]): Which scores. Defaults to all.
+
+    Returns:
+        str: The table.
+    """
+    cells: List[List[str]] = [[first, *columns]]
+    for name, scores in rows.items():
+        cells.append([name, *(_cell(scores.get(column)) for column in columns)])
+    widths = [max(len(row[place]) for row in cells) for place in range(len(columns) + 1)]
+
+    def line(row: List[str]) -> str:
+        name = row[0].ljust(widths[0])
+        return '| ' + ' | '.join([name, *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]) + ' |'
+
+    rule = '|' + '|'.join('-' * (width + 1) + (':' if place else '-') for place, width in enumerate(widths)) + '|'
+    return '\n'.join([line(cells[0]), rule, *map(line, cells[1:])])
+
+
+def format_results(results: Dict[str, Dict[str, Any]]) -> str:
+    """Lay out nested results: a table of the splits, and one by skill for each split that has skills."""
+    tables = [format_table(results, first='split')]
+    for split, scores in results.items():
+        if 'skill' in scores:
+            tables.append(f'{split} by skill (a sentence counts for each skill that it uses)')
+            tables.append(format_table(scores['skill'], first='skill'))
+    return '\n\n'.join(tables)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return '-'
+    return str(value) if isinstance(value, int) else f'{value:.2f}'

@@ -1,0 +1,73 @@
+"""From collated samples to a batch on the device."""
+
+from typing import List, Sequence
+
+import torch
+from mmengine.model import BaseDataPreprocessor
+from torch import Tensor
+
+from mmris.registry import MODELS
+from mmris.structures import ExpressionBatch, ReferringDataSample, ReferringInputs
+
+
+@MODELS.register_module()
+class ReferringDataPreprocessor(BaseDataPreprocessor):
+    """Moves a batch to the device, normalises its images, and lines up the expressions of all its images.
+
+    Args:
+        mean (Sequence[float]): Mean of red, green and blue, in 0 to 255.
+        std (Sequence[float]): Standard deviation of red, green and blue, in 0 to 255.
+        non_blocking (bool): Copy to the device without waiting. Defaults to False.
+    """
+
+    def __init__(self, *, mean: Sequence[float], std: Sequence[float], non_blocking: bool = False) -> None:
+        super().__init__(non_blocking=non_blocking)
+        self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(-1, 1, 1), persistent=False)
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Make a batch.
+
+        Args:
+            data (dict): ``inputs``: list of B ``(3, H, W)`` uint8 RGB images; ``data_samples``: list of B samples.
+            training (bool): Unused: nothing here differs.
+
+        Returns:
+            dict: ``inputs``: :class:`ReferringInputs`; ``data_samples``: the samples, on the device.
+
+        Raises:
+            ValueError: If the images differ in size.
+        """
+        data = self.cast_data(data)
+        images, samples = data['inputs'], data['data_samples']
+        inputs = ReferringInputs(
+            pixels=self.normalise(images),
+            image_box=torch.tensor([sample.image_box for sample in samples], dtype=torch.float32, device=self.device),
+            expressions=batch_expressions(samples))
+        return dict(inputs=inputs, data_samples=samples)
+
+    def normalise(self, images: List[Tensor]) -> Tensor:
+        """Stack ``(3, H, W)`` uint8 images to ``(B, 3, H, W)`` float32 of zero mean and unit deviation."""
+        sizes = sorted({tuple(image.shape[-2:]) for image in images})
+        if len(sizes) > 1:
+            raise ValueError(
+                f'Images of one batch must have one size, but got {sizes} (height, width). End the pipeline\'s '
+                f'geometry with Letterbox or Resize to a fixed size.')
+        return (torch.stack(images).float() - self.mean) / self.std
+
+
+def batch_expressions(samples: Sequence[ReferringDataSample]) -> ExpressionBatch:
+    """Line up the expressions of several images.
+
+    Args:
+        samples (Sequence[ReferringDataSample]): B samples with ``token_ids`` and ``token_mask`` of one length.
+
+    Returns:
+        ExpressionBatch: Of all their expressions, in order.
+    """
+    counts = torch.tensor([len(sample.token_ids) for sample in samples])
+    token_ids = torch.cat([sample.token_ids for sample in samples])
+    return ExpressionBatch(
+        token_ids=token_ids,
+        token_mask=torch.cat([sample.token_mask for sample in samples]),
+        image_index=torch.arange(len(samples)).repeat_interleave(counts).to(token_ids.device))

@@ -1,0 +1,3 @@
+from .cris_decoder import CRISDecoder
+
+__all__ = ['CRISDecoder']

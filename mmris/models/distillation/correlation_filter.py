@@ -1,0 +1,61 @@
+"""Which tokens of one modality belong most to the other modality's global vector."""
+
+import torch
+from torch import Tensor, nn
+
+from mmris.registry import MODELS
+
+
+@MODELS.register_module()
+class CorrelationFilter(nn.Module):
+    """Selects the tokens of highest correlation with a vector (CM-MaskSD, eqs. 3 and 6).
+
+    The correlation is the dot product in the joint space. Of ``n`` candidates in a row, ``T = max(1, round(top_k *
+    n))`` are selected (halves round up), wherever they lie; none where there is no candidate.
+
+    Args:
+        top_k (float): Share of the candidates, in (0, 1]. The paper's TopK. Defaults to 0.5.
+
+    Raises:
+        ValueError: If ``top_k`` is not in (0, 1].
+    """
+
+    def __init__(self, *, top_k: float = 0.5) -> None:
+        super().__init__()
+        if not 0 < top_k <= 1:
+            raise ValueError(f'top_k of CorrelationFilter is a share in (0, 1], but got {top_k}.')
+        self.top_k = top_k
+
+    @torch.no_grad()
+    def forward(self, query: Tensor, tokens: Tensor, candidates: Tensor) -> Tensor:
+        """Select.
+
+        Args:
+            query (Tensor): ``(P, D)``, the other modality's global vector.
+            tokens (Tensor): ``(P, N, D)``.
+            candidates (Tensor): ``(P, N)`` bool, the tokens that may be selected.
+
+        Returns:
+            Tensor: ``(P, N)`` bool, true on the T selected tokens of each row.
+        """
+        correlation = torch.einsum('pd,pnd->pn', query.float(), tokens.float())
+        count = candidates.sum(dim=1)
+        keep = torch.floor(self.top_k * count + 0.5).clamp(min=1)
+        return highest(correlation, keep, candidates)
+
+
+def highest(scores: Tensor, count: Tensor, candidates: Tensor) -> Tensor:
+    """Mark the candidates of highest score in each row.
+
+    Args:
+        scores (Tensor): ``(P, N)``.
+        count (Tensor): ``(P,)``, how many to mark; all candidates where there are fewer.
+        candidates (Tensor): ``(P, N)`` bool.
+
+    Returns:
+        Tensor: ``(P, N)`` bool.
+    """
+    order = scores.masked_fill(~candidates, float('-inf')).argsort(dim=1, descending=True, stable=True)
+    rank = torch.empty_like(order).scatter_(
+        1, order, torch.arange(scores.size(1), device=scores.device).expand_as(order))
+    return (rank < count[:, None]) & candidates

@@ -1,0 +1,79 @@
+"""Language-guided masked visual self-distillation (LMVSD)."""
+
+from typing import Optional, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mmris.registry import MODELS
+from mmris.structures import EncoderOutput, MainPass
+
+from ..encoders import Encoder
+from .correlation_filter import highest
+from .masked_distillation import MaskedDistillation
+
+
+@MODELS.register_module()
+class MaskedVisualDistillation(MaskedDistillation):
+    """Masks some of the patches that the sentence points to, and predicts the same mask without them.
+
+    CM-MaskSD, eqs. 3 to 5: the T patches that correlate most with the sentence are selected; exactly
+    ``round(mask_ratio * T)`` of them, drawn at random, have their content replaced by v' (they keep their position),
+    and go through image encoder, neck, decoder and head again, with the unmasked sentence. Patches that lie wholly in
+    the letterbox border and the class token are never masked.
+
+    Args:
+        encoder (Encoder): The encoder that will be replayed. Given by the segmentor.
+        stages (Sequence[nn.Module]): Neck, decoder, head. Given by the segmentor.
+        mask_ratio (float): The paper's alpha. Defaults to 0.25.
+        correlation_filter (dict): Defaults to ``CorrelationFilter(top_k=0.5)``.
+        loss (dict): Defaults to ``BinaryCrossEntropyLoss(loss_weight=0.75)``, eq. 9's lambda 1.
+        share_weights (bool): Defaults to True. See :class:`MaskedDistillation`.
+        detach_teacher (bool): Defaults to True. See :class:`MaskedDistillation`.
+        update_statistics (bool): Defaults to False. See :class:`MaskedDistillation`.
+        init_cfg (dict, optional): MMEngine initialisation. Defaults to None.
+
+    Raises:
+        ValueError: If ``mask_ratio`` is not in [0, 1].
+    """
+
+    def __init__(self,
+                 *,
+                 encoder: Encoder,
+                 stages: Sequence[nn.Module],
+                 mask_ratio: float = 0.25,
+                 correlation_filter: dict = dict(type='mmris.CorrelationFilter', top_k=0.5),
+                 loss: dict = dict(type='mmris.BinaryCrossEntropyLoss', loss_weight=0.75),
+                 share_weights: bool = True,
+                 detach_teacher: bool = True,
+                 update_statistics: bool = False,
+                 init_cfg: Optional[dict] = None) -> None:
+        super().__init__(
+            stages=stages,
+            channels=encoder.cell_channels,
+            mask_ratio=mask_ratio,
+            correlation_filter=correlation_filter,
+            loss=loss,
+            share_weights=share_weights,
+            detach_teacher=detach_teacher,
+            update_statistics=update_statistics,
+            init_cfg=init_cfg)
+
+    def replay(self, main: MainPass, encoder: Encoder) -> EncoderOutput:
+        # Which patches are masked depends on the sentence, so that from here on each expression has its own image.
+        embeddings = main.image_embeddings.select(main.image_index)
+        masked = encoder.replace_patches(embeddings, self.draw(main), self.mask_token)
+        own_image = torch.arange(len(main.image_index), device=main.image_index.device)
+        return encoder.join(encoder.encode_image(masked), main.text_state, own_image)
+
+    def draw(self, main: MainPass) -> Tensor:
+        """Draw the patches to mask.
+
+        Returns:
+            Tensor: ``(P, N)`` bool.
+        """
+        patches = main.encoded.image.patches.index_select(0, main.encoded.image_index)
+        candidates = main.image_embeddings.inside.index_select(0, main.image_index)
+        selected = self.correlation_filter(main.encoded.text.sentence, patches, candidates)
+        count = torch.floor(self.mask_ratio * selected.sum(dim=1) + 0.5)
+        return highest(torch.rand(selected.shape, device=selected.device), count, selected)

@@ -1,0 +1,4 @@
+from .base import Encoder
+from .clip import CLIPEncoder
+
+__all__ = ['CLIPEncoder', 'Encoder']

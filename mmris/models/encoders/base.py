@@ -1,0 +1,108 @@
+"""The contract of all encoders: embed, encode each modality as far as it goes alone, then join."""
+
+from abc import abstractmethod
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmris.structures import (
+    EncoderOutput,
+    ExpressionBatch,
+    ImageEmbeddings,
+    TensorStructure,
+    TextEmbeddings,
+)
+
+
+class Encoder(BaseModule):
+    """Turns pixels and token ids into features, in steps that others can stop between.
+
+    ::
+
+        pixels    ─ embed_image ─► ImageEmbeddings ─ encode_image ─► image state ─┐
+                                                                                 ├─ join ─► EncoderOutput
+        token ids ─ embed_text  ─► TextEmbeddings  ─ encode_text  ─► text state ──┘
+
+    *Embeddings* are content without position: whatever masks tokens replaces cells there, and knows no encoder by
+    name. *States* are what an encoder can compute of one modality without seeing the other, so that an image is set
+    once and asked many times: all of it for two towers, nothing for a joint transformer (whose state is then its
+    embedding). ``join`` does the rest.
+
+    Attributes:
+        cell_channels (int): Width of ``ImageEmbeddings.cells``.
+        word_channels (int): Width of ``TextEmbeddings.words``.
+    """
+
+    cell_channels: int
+    word_channels: int
+
+    @abstractmethod
+    def embed_image(self, pixels: Tensor, image_box: Tensor) -> ImageEmbeddings:
+        """Embed images.
+
+        Args:
+            pixels (Tensor): ``(B, 3, H, W)`` float, normalised RGB.
+            image_box (Tensor): ``(B, 4)`` float, ``x0, y0, x1, y1`` of the rectangle that the image fills.
+
+        Raises:
+            ValueError: If the encoder cannot take an image of that height and width.
+        """
+
+    @abstractmethod
+    def embed_text(self, expressions: ExpressionBatch) -> TextEmbeddings:
+        """Embed P tokenised expressions.
+
+        Raises:
+            ValueError: If there are more tokens than positions.
+        """
+
+    @abstractmethod
+    def encode_image(self, embeddings: ImageEmbeddings) -> TensorStructure:
+        """Encode images as far as that needs no sentence."""
+
+    @abstractmethod
+    def encode_text(self, embeddings: TextEmbeddings) -> TensorStructure:
+        """Encode sentences as far as that needs no image."""
+
+    @abstractmethod
+    def join(self, image: TensorStructure, text: TensorStructure, image_index: Tensor) -> EncoderOutput:
+        """Bring sentences and their images together.
+
+        Args:
+            image (TensorStructure): Image state of M rows.
+            text (TensorStructure): Text state of P rows.
+            image_index (Tensor): ``(P,)`` int64, the row of ``image`` that belongs to each sentence.
+        """
+
+    def replace_patches(self, embeddings: ImageEmbeddings, mask: Tensor, vector: Tensor) -> ImageEmbeddings:
+        """Replace the content of some patches. Their position stays, since embeddings carry none.
+
+        Args:
+            embeddings (ImageEmbeddings): Of M images.
+            mask (Tensor): ``(M, N)`` bool over the patches of the encoder's output, true where replaced. An encoder
+                whose embeddings lie on a finer grid replaces all the cells under a patch.
+            vector (Tensor): ``(cell_channels,)``.
+
+        Returns:
+            ImageEmbeddings: The masked copy. ``vector`` is in its graph even when nothing is replaced.
+        """
+        rows, _, height, width = embeddings.cells.shape
+        mask = mask.view(rows, 1, height, width)
+        vector = vector.to(embeddings.cells.dtype).view(1, -1, 1, 1)
+        return ImageEmbeddings(cells=torch.where(mask, vector, embeddings.cells), inside=embeddings.inside)
+
+    def replace_words(self, embeddings: TextEmbeddings, mask: Tensor, vector: Tensor) -> TextEmbeddings:
+        """Replace the content of some words. Their position stays, since embeddings carry none.
+
+        Args:
+            embeddings (TextEmbeddings): Of P sentences.
+            mask (Tensor): ``(P, L)`` bool, true where replaced.
+            vector (Tensor): ``(word_channels,)``.
+
+        Returns:
+            TextEmbeddings: The masked copy. ``vector`` is in its graph even when nothing is replaced.
+        """
+        vector = vector.to(embeddings.words.dtype)
+        return TextEmbeddings(
+            words=torch.where(mask.unsqueeze(-1), vector, embeddings.words), token_mask=embeddings.token_mask)

@@ -1,0 +1,3 @@
+from .dynamic_convolution_head import DynamicConvolutionHead
+
+__all__ = ['DynamicConvolutionHead']

@@ -1,0 +1,46 @@
+"""Grids of patches."""
+
+from typing import Tuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def resize_positions(positions: Tensor, grid: Tuple[int, int], size: Tuple[int, int]) -> Tensor:
+    """Resize a learned position embedding of a grid (bicubic, corners not aligned).
+
+    Args:
+        positions (Tensor): ``(grid_height * grid_width, C)``, row by row.
+        grid (tuple[int, int]): Height and width of the learned grid.
+        size (tuple[int, int]): Wanted height and width.
+
+    Returns:
+        Tensor: ``(height * width, C)``; ``positions`` itself where the size is the learned one.
+    """
+    if grid == size:
+        return positions
+    image = positions.T.reshape(1, -1, *grid)
+    return F.interpolate(image, size=size, mode='bicubic', align_corners=False).flatten(2)[0].T
+
+
+def patches_inside(image_box: Tensor, grid: Tuple[int, int], input_size: Tuple[int, int]) -> Tensor:
+    """Find the patches that hold some image, not only letterbox border.
+
+    Args:
+        image_box (Tensor): ``(B, 4)`` float, ``x0, y0, x1, y1`` in input pixels.
+        grid (tuple[int, int]): Height and width in patches.
+        input_size (tuple[int, int]): Height and width in pixels.
+
+    Returns:
+        Tensor: ``(B, h * w)`` bool, row by row.
+    """
+
+    def overlaps(low: Tensor, high: Tensor, count: int, length: int) -> Tensor:
+        edge = torch.arange(count + 1, device=image_box.device) * (length / count)
+        return (edge[:-1] < high[:, None]) & (edge[1:] > low[:, None])
+
+    x0, y0, x1, y1 = image_box.unbind(dim=1)
+    rows = overlaps(y0, y1, grid[0], input_size[0])
+    columns = overlaps(x0, x1, grid[1], input_size[1])
+    return (rows[:, :, None] & columns[:, None, :]).flatten(1)

@@ -1,0 +1,3 @@
+from .cris_neck import CRISNeck
+
+__all__ = ['CRISNeck']

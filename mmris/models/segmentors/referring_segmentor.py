@@ -1,0 +1,181 @@
+"""The one segmentor of all methods: it wires the stages."""
+
+from typing import Dict, List, Optional, Tuple
+
+import torch
+import torch.nn.functional as F
+from mmseg.models.segmentors import BaseSegmentor
+from torch import Tensor, nn
+
+from mmris.registry import MODELS
+from mmris.structures import (
+    EncoderOutput,
+    ExpressionBatch,
+    MainPass,
+    ReferringDataSample,
+    ReferringInputs,
+    TensorStructure,
+)
+
+from .postprocess import to_original_pixels
+
+
+@MODELS.register_module()
+class ReferringSegmentor(BaseSegmentor):
+    """Segments what sentences refer to.
+
+    ::
+
+        encoder ─► neck ─► decoder ─► head ─► logits ─► losses, or probabilities on the original pixels
+           └──────────────── distillation ─────┘          (training only)
+
+    Training, evaluation and interactive use are one path: :meth:`encode_images` once an image, :meth:`segment` for
+    any number of expressions about it.
+
+    Args:
+        encoder (dict): Config of an :class:`~mmris.models.encoders.Encoder`.
+        neck (dict): Config of a module from ``EncoderOutput`` to ``FusedFeatures``.
+        decoder (dict): Config of a module from ``FusedFeatures`` to ``FusedFeatures``.
+        head (dict): Config of a module from ``FusedFeatures`` to ``(P, 1, h, w)`` logits.
+        losses (dict[str, dict]): Configs of the losses between logits and ground truth, by the name that they are
+            logged under (``loss_<name>``).
+        distillation (dict[str, dict], optional): Configs of masked distillation branches, by name. Defaults to None:
+            the plain baseline.
+        max_expressions (int): How many expressions are segmented at once in evaluation; an image with more is done
+            in chunks. Bounds memory. Defaults to 64.
+        data_preprocessor (dict, optional): Config of the data preprocessor. Defaults to None.
+        init_cfg (dict, optional): MMEngine initialisation. Defaults to None.
+
+    Raises:
+        ValueError: If ``max_expressions`` is not positive.
+    """
+
+    def __init__(self,
+                 *,
+                 encoder: dict,
+                 neck: dict,
+                 decoder: dict,
+                 head: dict,
+                 losses: Dict[str, dict],
+                 distillation: Optional[Dict[str, dict]] = None,
+                 max_expressions: int = 64,
+                 data_preprocessor: Optional[dict] = None,
+                 init_cfg: Optional[dict] = None) -> None:
+        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        if max_expressions < 1:
+            raise ValueError(f'max_expressions must be at least 1, but got {max_expressions}.')
+        self.max_expressions = max_expressions
+        self.encoder = MODELS.build(encoder)
+        self.neck = MODELS.build(neck)
+        self.decoder = MODELS.build(decoder)
+        self.head = MODELS.build(head)
+        self.losses = nn.ModuleDict({name: MODELS.build(loss) for name, loss in losses.items()})
+        wiring = dict(encoder=self.encoder, stages=self.stages)
+        self.distillation = nn.ModuleDict(
+            {name: MODELS.build(branch, default_args=wiring) for name, branch in (distillation or {}).items()})
+
+    @property
+    def stages(self) -> Tuple[nn.Module, nn.Module, nn.Module]:
+        """tuple[nn.Module]: What follows the encoder: neck, decoder, head."""
+        return self.neck, self.decoder, self.head
+
+    def encode_images(self, pixels: Tensor, image_box: Tensor) -> TensorStructure:
+        """Compute all of B images that needs no sentence.
+
+        Args:
+            pixels (Tensor): ``(B, 3, H, W)`` float, normalised RGB.
+            image_box (Tensor): ``(B, 4)`` float, the rectangles that the images fill.
+
+        Returns:
+            TensorStructure: The encoder's image state, B rows.
+        """
+        return self.encoder.encode_image(self.encoder.embed_image(pixels, image_box))
+
+    def segment(self, images: TensorStructure, expressions: ExpressionBatch) -> Tensor:
+        """Segment expressions about images that are encoded already, ``max_expressions`` at a time.
+
+        Args:
+            images (TensorStructure): Image state of B rows.
+            expressions (ExpressionBatch): P expressions, whose ``image_index`` points into those rows.
+
+        Returns:
+            Tensor: ``(P, 1, h, w)`` logits.
+        """
+        logits = []
+        for rows in torch.arange(len(expressions), device=expressions.image_index.device).split(self.max_expressions):
+            chunk = expressions.select(rows)
+            used, image_index = chunk.image_index.unique(return_inverse=True)
+            text = self.encoder.encode_text(self.encoder.embed_text(chunk))
+            logits.append(self.decode(self.encoder.join(images.select(used), text, image_index)))
+        return torch.cat(logits)
+
+    def decode(self, encoded: EncoderOutput) -> Tensor:
+        """Run neck, decoder and head: ``(P, 1, h, w)`` logits."""
+        return self.head(self.decoder(self.neck(encoded)))
+
+    def loss(self, inputs: ReferringInputs, data_samples: List[ReferringDataSample]) -> Dict[str, Tensor]:
+        """Compute all losses of a batch.
+
+        Args:
+            inputs (ReferringInputs): The batch.
+            data_samples (list[ReferringDataSample]): B samples with ``gt_input``.
+
+        Returns:
+            dict[str, Tensor]: ``loss_<name>`` of each loss and each distillation branch, weights included, so that
+            what is logged adds up to what is optimised.
+        """
+        main = self.main_pass(inputs)
+        # Nearest: the target stays a sample of the ground truth, as in CRIS.
+        target = torch.cat([sample.gt_input for sample in data_samples]).unsqueeze(1)
+        target = F.interpolate(target, size=main.logits.shape[-2:], mode='nearest')
+        losses = {f'loss_{name}': loss(main.logits, target) for name, loss in self.losses.items()}
+        for name, branch in self.distillation.items():
+            losses[f'loss_{name}'] = branch(main, self.encoder, self.stages)
+        return losses
+
+    def main_pass(self, inputs: ReferringInputs) -> MainPass:
+        """Run the main branch and keep what a distillation branch may replay."""
+        image_embeddings = self.encoder.embed_image(inputs.pixels, inputs.image_box)
+        text_embeddings = self.encoder.embed_text(inputs.expressions)
+        image_state = self.encoder.encode_image(image_embeddings)
+        text_state = self.encoder.encode_text(text_embeddings)
+        image_index = inputs.expressions.image_index
+        encoded = self.encoder.join(image_state, text_state, image_index)
+        return MainPass(
+            image_embeddings=image_embeddings,
+            text_embeddings=text_embeddings,
+            image_state=image_state,
+            text_state=text_state,
+            image_index=image_index,
+            encoded=encoded,
+            logits=self.decode(encoded))
+
+    def predict(self, inputs: ReferringInputs,
+                data_samples: List[ReferringDataSample]) -> List[ReferringDataSample]:
+        """Predict probabilities on the original pixels.
+
+        Returns:
+            list[ReferringDataSample]: The samples, each with ``probabilities (S, H0, W0)``.
+        """
+        counts = [len(sample.token_ids) for sample in data_samples]
+        for sample, logits in zip(data_samples, self.encode_decode(inputs).split(counts)):
+            sample.probabilities = to_original_pixels(logits, sample.affine, sample.img_shape, sample.ori_shape)
+        return data_samples
+
+    def extract_feat(self, inputs: ReferringInputs) -> EncoderOutput:
+        """Encode images and expressions."""
+        expressions = inputs.expressions
+        text = self.encoder.encode_text(self.encoder.embed_text(expressions))
+        images = self.encode_images(inputs.pixels, inputs.image_box)
+        return self.encoder.join(images, text, expressions.image_index)
+
+    def encode_decode(self,
+                      inputs: ReferringInputs,
+                      batch_data_samples: Optional[List[ReferringDataSample]] = None) -> Tensor:
+        """Logits ``(P, 1, h, w)`` of all expressions."""
+        return self.segment(self.encode_images(inputs.pixels, inputs.image_box), inputs.expressions)
+
+    def _forward(self,
+                 inputs: ReferringInputs,
+                 data_samples: Optional[List[ReferringDataSample]] = None) -> Tensor:
+        return self.encode_decode(inputs)

@@ -1,0 +1,19 @@
+"""What passes between the stages."""
+
+from .features import (
+    EncoderOutput,
+    FusedFeatures,
+    ImageEmbeddings,
+    ImageFeatures,
+    MainPass,
+    TextEmbeddings,
+    TextFeatures,
+)
+from .inputs import ExpressionBatch, ReferringInputs
+from .referring_data_sample import ReferringDataSample
+from .tensor_structure import TensorStructure
+
+__all__ = [
+    'EncoderOutput', 'ExpressionBatch', 'FusedFeatures', 'ImageEmbeddings', 'ImageFeatures', 'MainPass',
+    'ReferringDataSample', 'ReferringInputs', 'TensorStructure', 'TextEmbeddings', 'TextFeatures'
+]

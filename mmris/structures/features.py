@@ -1,0 +1,127 @@
+"""What passes between encoder, neck, decoder, head and distillation.
+
+Shape letters: B images, P expressions, M rows of image features, L tokens, N = h * w patches, C channels, D the joint
+space's width. M is B while the image half of an encoder has not seen the sentence, and P afterwards.
+"""
+
+from dataclasses import dataclass
+from typing import Tuple
+
+from torch import Tensor
+
+from .tensor_structure import TensorStructure
+
+
+@dataclass(frozen=True)
+class ImageEmbeddings(TensorStructure):
+    """Images as content alone, before any position is added.
+
+    Attributes:
+        cells (Tensor): ``(M, C, h', w')``, the cells that a mask token can replace.
+        inside (Tensor): ``(M, N)`` bool, the patches of the encoder's output that hold some image; false on those
+            that lie wholly in the letterbox border.
+    """
+
+    cells: Tensor
+    inside: Tensor
+
+
+@dataclass(frozen=True)
+class TextEmbeddings(TensorStructure):
+    """Sentences as content alone, before any position is added.
+
+    Attributes:
+        words (Tensor): ``(P, L, C)``.
+        token_mask (Tensor): ``(P, L)`` bool, true on real tokens.
+    """
+
+    words: Tensor
+    token_mask: Tensor
+
+
+@dataclass(frozen=True)
+class ImageFeatures(TensorStructure):
+    """Images as encoded by an image tower that does not see the sentence.
+
+    Attributes:
+        stages (tuple[Tensor]): ``(M, C_i, h_i, w_i)``, from shallow to deep.
+        patches (Tensor): ``(M, N, D)``, the last stage's cells in the joint space, row by row.
+        image_global (Tensor): ``(M, D)``, the whole image in the joint space.
+    """
+
+    stages: Tuple[Tensor, ...]
+    patches: Tensor
+    image_global: Tensor
+
+
+@dataclass(frozen=True)
+class TextFeatures(TensorStructure):
+    """Sentences as encoded by a text tower that does not see the image.
+
+    Attributes:
+        words (Tensor): ``(P, L, C)``.
+        words_joint (Tensor): ``(P, L, D)``, the words in the joint space.
+        sentence (Tensor): ``(P, D)``, the whole sentence in the joint space.
+        token_mask (Tensor): ``(P, L)`` bool, true on real tokens.
+    """
+
+    words: Tensor
+    words_joint: Tensor
+    sentence: Tensor
+    token_mask: Tensor
+
+
+@dataclass(frozen=True)
+class EncoderOutput(TensorStructure):
+    """What an encoder knows of P expressions and their images.
+
+    Attributes:
+        image (ImageFeatures): M rows: B of an encoder whose image half does not see the sentence, else P.
+        text (TextFeatures): P rows.
+        image_index (Tensor): ``(P,)`` int64, the row of ``image`` that belongs to each expression.
+    """
+
+    image: ImageFeatures
+    text: TextFeatures
+    image_index: Tensor
+
+
+@dataclass(frozen=True)
+class FusedFeatures(TensorStructure):
+    """Pixels that know of their sentence: what a neck returns, and a decoder refines.
+
+    Attributes:
+        pixels (Tensor): ``(P, C, h, w)``.
+        words (Tensor): ``(P, L, C_words)``.
+        sentence (Tensor): ``(P, D)``.
+        token_mask (Tensor): ``(P, L)`` bool, true on real tokens.
+    """
+
+    pixels: Tensor
+    words: Tensor
+    sentence: Tensor
+    token_mask: Tensor
+
+
+@dataclass(frozen=True)
+class MainPass(TensorStructure):
+    """All that the main branch computed for a batch, for a distillation branch to replay parts of it.
+
+    Attributes:
+        image_embeddings (ImageEmbeddings): B rows.
+        text_embeddings (TextEmbeddings): P rows.
+        image_state (TensorStructure): What the encoder made of the images alone, B rows; its type is the encoder's
+            own.
+        text_state (TensorStructure): What the encoder made of the sentences alone, P rows.
+        image_index (Tensor): ``(P,)`` int64 into the B images.
+        encoded (EncoderOutput): The encoder's output.
+        logits (Tensor): ``(P, 1, h, w)``, the main branch's prediction.
+    """
+
+    image_embeddings: ImageEmbeddings
+    text_embeddings: TextEmbeddings
+    image_state: TensorStructure
+    text_state: TensorStructure
+    image_index: Tensor
+    encoded: EncoderOutput
+    logits: Tensor

@@ -1,0 +1,56 @@
+"""What enters a model."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .tensor_structure import TensorStructure
+
+
+@dataclass(frozen=True)
+class ExpressionBatch(TensorStructure):
+    """P expressions about B images.
+
+    Attributes:
+        token_ids (Tensor): ``(P, L)`` int64. A row is a start token, the words' tokens, an end token, then padding.
+        token_mask (Tensor): ``(P, L)`` bool, true on real tokens (start and end token included), false on padding.
+        image_index (Tensor): ``(P,)`` int64, the image (0 to B - 1) that each expression is about.
+    """
+
+    token_ids: Tensor
+    token_mask: Tensor
+    image_index: Tensor
+
+    def __len__(self) -> int:
+        return self.token_ids.size(0)
+
+
+@dataclass(frozen=True)
+class ReferringInputs(TensorStructure):
+    """A batch: B images with their P expressions.
+
+    Attributes:
+        pixels (Tensor): ``(B, 3, H, W)`` float32, normalised RGB.
+        image_box (Tensor): ``(B, 4)`` float32, ``x0, y0, x1, y1`` of the rectangle that the image fills, in input
+            pixels; what lies outside is letterbox border.
+        expressions (ExpressionBatch): The expressions.
+    """
+
+    pixels: Tensor
+    image_box: Tensor
+    expressions: ExpressionBatch
+
+
+def word_positions(token_mask: Tensor) -> Tensor:
+    """Find the tokens that are words: real, and neither the start nor the end token.
+
+    Args:
+        token_mask (Tensor): ``(P, L)`` bool, true on real tokens.
+
+    Returns:
+        Tensor: ``(P, L)`` bool.
+    """
+    position = torch.arange(token_mask.size(1), device=token_mask.device)
+    end = token_mask.sum(dim=1, keepdim=True) - 1
+    return (position > 0) & (position < end)

@@ -1,0 +1,33 @@
+"""One image with its expressions."""
+
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+
+class ReferringDataSample(SegDataSample):
+    """One image and S expressions about it.
+
+    Metainfo:
+        img_id (int): The image's id in its annotation file.
+        img_path (str): The image's file.
+        ori_shape (tuple[int, int]): ``(H0, W0)``, the original image's height and width in pixels.
+        img_shape (tuple[int, int]): ``(H, W)``, the input's height and width in pixels.
+        affine (ndarray): ``(2, 3)`` float64, the map from original to input coordinates. Coordinates are
+            continuous: the first pixel reaches from 0 to 1.
+        image_box (tuple[float]): ``x0, y0, x1, y1`` of the rectangle that the image fills in the input.
+        text (list[str]): The S expressions.
+        ref_ids, sent_ids (list[int]): Ids of the S expressions' objects and of the expressions themselves.
+        skills (list[list[str]]): What each expression needs (colour, place, ...), where the data set tells.
+
+    Data fields, each a Tensor:
+        token_ids ``(S, L)`` int64 and token_mask ``(S, L)`` bool: the tokenised expressions.
+        gt_original ``(S, H0, W0)`` bool: the masks that predictions are scored against.
+        gt_input ``(S, H, W)`` float32 in [0, 1]: the masks in the input's geometry, for training.
+        probabilities ``(S, H0, W0)`` float32 in [0, 1]: predictions. Thresholds belong to whoever scores or draws.
+    """
+
+    token_ids: Tensor
+    token_mask: Tensor
+    gt_original: Tensor
+    gt_input: Tensor
+    probabilities: Tensor

@@ -1,0 +1,4 @@
+from .drawing import COLOURS, overlay_mask, overlay_masks
+from .sheet import Panel, draw_sheet
+
+__all__ = ['COLOURS', 'Panel', 'draw_sheet', 'overlay_mask', 'overlay_masks']

@@ -1,0 +1,450 @@
+"""ShapeRef's files, checked against what the words of its sentences say."""
+
+import importlib.util
+import json
+import pickle
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+
+from mmris.datasets.shaperef import sample_scene, write_shaperef, writer
+from mmris.datasets.shaperef.annotations import annotate_mask
+
+COUNTS = {
+    'refcoco': {'train': 60, 'val': 10, 'testA': 30, 'testB': 40},
+    'refcoco+': {'train': 60, 'val': 10, 'testA': 30, 'testB': 40},
+    'refcocog': {'train': 90, 'val': 10, 'test': 40},
+}
+REFS_FILE = {'refcoco': 'refs(unc).p', 'refcoco+': 'refs(unc).p', 'refcocog': 'refs(umd).p'}
+
+SHAPES = 'circle square triangle star cross diamond heart'.split()
+COLOURS = 'red green blue yellow purple orange'.split()
+SIZES = {'small': 'small', 'little': 'small', 'big': 'big', 'large': 'big'}
+NOUNS = 'one thing object'.split()
+SIDES = {'left': 'left', 'right': 'right', 'leftmost': 'left', 'rightmost': 'right', 'top': 'top',
+         'upper': 'top', 'bottom': 'bottom', 'lower': 'bottom'}
+RELATIONS = {'to the left of': 'left', 'left of': 'left', 'to the right of': 'right',
+             'right of': 'right', 'above': 'top', 'below': 'bottom', 'under': 'bottom',
+             'next to': 'near', 'near': 'near', 'closest to': 'closest', 'nearest to': 'closest'}
+
+
+@pytest.fixture(scope='module')
+def sets(tmp_path_factory):
+    """One small set per style: (folder, instances, refs)."""
+    root = tmp_path_factory.mktemp('shaperef')
+    found = {}
+    for style, counts in COUNTS.items():
+        folder = root / style
+        write_shaperef(folder, seed=3, style=style, counts=counts, processes=1)
+        with open(folder / REFS_FILE[style], 'rb') as file:
+            refs = pickle.load(file)
+        found[style] = (folder, json.loads((folder / 'instances.json').read_text()), refs)
+    return found
+
+
+@pytest.fixture(params=list(COUNTS))
+def style(request):
+    return request.param
+
+
+def decode(annotation, image):
+    """Decode as readers of COCO do: the union of all polygons, or the run lengths."""
+    segmentation = annotation['segmentation']
+    if isinstance(segmentation, list):
+        segmentation = coco_mask.merge(
+            coco_mask.frPyObjects(segmentation, image['height'], image['width']))
+    return coco_mask.decode(segmentation).astype(bool)
+
+
+# --- An evaluator of its own: from the words and the written attributes alone. ---
+
+
+def parse_noun_phrase(text):
+    """Return the tests a phrase such as "small red star" stands for, and its skills."""
+    wanted, skills = [], set()
+    text, _, excluded = re.sub(r'( that is)? not ', ' @ ', text).partition(' @ ')
+    if excluded:
+        assert excluded in COLOURS
+        wanted.append(lambda item: item['colour'] != excluded)
+        skills.add('colour')
+    words = [word for word in text.replace(' that is ', ' ').split() if word != 'the']
+    for word in words:
+        name = ('shape' if word in SHAPES else 'colour' if word in COLOURS else
+                'size' if word in SIZES else None)
+        assert name or word in NOUNS, f'{word!r} in {text!r}'
+        if name:
+            wanted.append(lambda item, name=name, word=word: item[name] == SIZES.get(word, word))
+            skills.add(name)
+    assert words, 'a phrase without a noun'
+    return (lambda item: all(test(item) for test in wanted)), skills
+
+
+def offset(item, side, image):
+    x, y = item['centre'][0] / image['width'], item['centre'][1] / image['height']
+    return {'left': x, 'right': 1 - x, 'top': y, 'bottom': 1 - y}[side]
+
+
+def distance(item, other, image):
+    gap = np.subtract(item['centre'], other['centre'])
+    return np.hypot(*gap) / max(image['width'], image['height'])
+
+
+def evaluate_relation(match, items, image):
+    is_target, skills = parse_noun_phrase(match['target'])
+    is_landmark, landmark_skills = parse_noun_phrase(match['landmark'])
+    landmarks = [item for item in items if is_landmark(item)]
+    assert len(landmarks) == 1, 'the landmark is not unique'
+    landmark, = landmarks
+    candidates = [item for item in items if is_target(item) and item is not landmark]
+    kind = RELATIONS[match['relation']]
+    if kind == 'closest':
+        fitting = sorted(candidates, key=lambda item: distance(item, landmark, image))[:1]
+    elif kind == 'near':
+        fitting = [item for item in candidates if distance(item, landmark, image) < 0.4]
+    else:
+        fitting = [item for item in candidates
+                   if offset(landmark, kind, image) - offset(item, kind, image) > 0.05]
+    return fitting, skills | landmark_skills | {'relation'}
+
+
+def evaluate_region(target, sides, items, image):
+    is_target, skills = parse_noun_phrase(target)
+    fitting = [item for item in items
+               if is_target(item) and all(offset(item, side, image) < 0.5 for side in sides)]
+    return fitting, skills | {'place'}
+
+
+def evaluate_middle(target, items, image):
+    is_target, skills = parse_noun_phrase(target)
+    fitting = [item for item in items if is_target(item) and all(
+        0.33 < offset(item, side, image) < 0.67 for side in ('left', 'top'))]
+    return fitting, skills | {'place'}
+
+
+def evaluate_rank(target, side, rank, items, image):
+    is_target, skills = parse_noun_phrase(target)
+    ranked = sorted((item for item in items if is_target(item)),
+                    key=lambda item: offset(item, side, image))
+    places = [offset(item, side, image) for item in ranked]
+    assert all(after - before > 0.09 for before, after in zip(
+        places[:rank + 1], places[1:rank + 2])), 'too close to tell the order'
+    return ranked[rank:rank + 1], skills | {'place'}
+
+
+def evaluate(sentence, items, image):
+    """Return the objects that a sentence fits and the skills its words use."""
+    assert re.fullmatch(r'[a-z]+( [a-z]+)*', sentence)
+    text = re.sub(r' (of|in) the (picture|image)$', '', sentence)
+    relation = re.fullmatch(
+        r'(?P<target>.+?)( that is| which is)? (?P<relation>' + '|'.join(RELATIONS) +
+        r')( the)? (?P<landmark>.+)', text)
+    if relation:
+        return evaluate_relation(relation, items, image)
+    second = re.fullmatch(r'second (.+) from( the)? (left|right)', text)
+    if second:
+        return evaluate_rank(second[1], second[3], 1, items, image)
+    vertical, horizontal = '(top|bottom|upper|lower)', '(left|right)'
+    corner = (re.fullmatch(f'(?P<v>{vertical}) (?P<h>{horizontal}) (?P<t>.+)', text)
+              or re.fullmatch(f'(?P<t>.+?)( that is)?( in the)? (?P<v>{vertical}) '
+                              f'(?P<h>{horizontal})( corner)?', text))
+    if corner:
+        return evaluate_region(corner['t'], (SIDES[corner['v']], corner['h']), items, image)
+    middle = (re.fullmatch('(?:middle|center) (?P<t>.+)', text)
+              or re.fullmatch('(?P<t>.+?)( that is)? in the (middle|center)', text))
+    if middle:
+        return evaluate_middle(middle['t'], items, image)
+    half = re.fullmatch(r'(.+?)(?: that is)? (?:on|at)(?: the)? (left|right|top|bottom)(?: side)?',
+                        text)
+    if half:
+        return evaluate_region(half[1], (half[2], ), items, image)
+    most = re.fullmatch(f"(?:far )?({'|'.join(SIDES)}) (.+)", text)
+    if most:
+        return evaluate_rank(most[2], SIDES[most[1]], 0, items, image)
+    is_target, skills = parse_noun_phrase(text)
+    return [item for item in items if is_target(item)], skills
+
+
+def test_every_sentence_fits_exactly_its_object(sets, style):
+    _, instances, refs = sets[style]
+    images = {image['id']: image for image in instances['images']}
+    by_image = {}
+    for annotation in instances['annotations']:
+        item = dict(annotation['attributes'], ann_id=annotation['id'])
+        by_image.setdefault(annotation['image_id'], []).append(item)
+    for ref in refs:
+        items, image = by_image[ref['image_id']], images[ref['image_id']]
+        for sentence in ref['sentences']:
+            fitting, skills = evaluate(sentence['sent'], items, image)
+            context = (sentence['sent'], items, image)
+            assert [item['ann_id'] for item in fitting] == [ref['ann_id']], context
+            assert sorted(skills) == sentence['skills'], context
+
+
+def test_styles_use_the_skills_they_are_for(sets):
+    share, words = {}, {}
+    for style, (_, _, refs) in sets.items():
+        sentences = [sentence for ref in refs for sentence in ref['sentences']]
+        share[style] = {skill: np.mean([skill in sentence['skills'] for sentence in sentences])
+                        for skill in ('shape', 'colour', 'size', 'place', 'relation')}
+        words[style] = [word for sentence in sentences for word in sentence['tokens']]
+        share[style]['length'] = len(words[style]) / len(sentences)
+    assert share['refcoco+']['place'] == share['refcoco+']['relation'] == 0
+    places = {*SIDES, 'middle', 'center', 'corner', 'side', 'second', 'far', 'above', 'below',
+              'under', 'next', 'near', 'closest', 'nearest'}
+    assert not places & set(words['refcoco+'])
+    assert share['refcoco']['place'] > 0.25 and share['refcoco']['relation'] > 0.15
+    assert share['refcocog']['relation'] > 0.5
+    assert share['refcocog']['length'] > share['refcoco']['length'] > share['refcoco+']['length']
+    assert min(share['refcoco+'][skill] for skill in ('shape', 'colour', 'size')) > 0.4
+    assert len(set().union(*words.values())) < 80
+
+
+def test_many_sentences_need_more_than_shape_and_colour(sets):
+    _, instances, refs = sets['refcoco']
+    appearance = {annotation['id']: tuple(
+        annotation['attributes'][name] for name in ('shape', 'colour'))
+        for annotation in instances['annotations']}
+    of_image = {}
+    for annotation in instances['annotations']:
+        of_image.setdefault(annotation['image_id'], []).append(appearance[annotation['id']])
+    doubles = [of_image[ref['image_id']].count(appearance[ref['ann_id']]) > 1 for ref in refs]
+    assert np.mean(doubles) > 0.25
+
+
+# --- Files ---
+
+
+def test_files_have_the_published_form(sets, style):
+    folder, instances, refs = sets[style]
+    assert set(instances) == {'info', 'licenses', 'images', 'annotations', 'categories'}
+    assert {category['name'] for category in instances['categories']} == set(SHAPES)
+    assert {path.name for path in (folder / 'images').iterdir()} == {
+        image['file_name'] for image in instances['images']}
+    assert (folder / REFS_FILE[style]).read_bytes()[:2] == b'\x80\x02'
+    annotations = {annotation['id']: annotation for annotation in instances['annotations']}
+    assert len(annotations) == len(instances['annotations'])
+    names = {image['id']: image['file_name'] for image in instances['images']}
+    category = {entry['id']: entry['name'] for entry in instances['categories']}
+    for ref in refs:
+        assert set(ref) == {'ref_id', 'ann_id', 'image_id', 'category_id', 'split', 'file_name',
+                            'sent_ids', 'sentences'}
+        annotation = annotations[ref['ann_id']]
+        assert annotation['image_id'] == ref['image_id']
+        assert annotation['category_id'] == ref['category_id']
+        assert category[ref['category_id']] == annotation['attributes']['shape']
+        assert re.fullmatch(r'COCO_train2014_\d{12}\.jpg', names[ref['image_id']])
+        assert ref['file_name'] == names[ref['image_id']].replace('.jpg', f"_{ref['ann_id']}.jpg")
+        assert 1 <= len(ref['sentences']) <= 3
+        assert ref['sent_ids'] == [sentence['sent_id'] for sentence in ref['sentences']]
+        assert len({sentence['sent'] for sentence in ref['sentences']}) == len(ref['sentences'])
+        for sentence in ref['sentences']:
+            assert set(sentence) == {'sent_id', 'sent', 'raw', 'tokens', 'skills'}
+            assert sentence['tokens'] == sentence['sent'].split()
+    sentence_ids = [number for ref in refs for number in ref['sent_ids']]
+    assert sentence_ids == list(range(len(sentence_ids)))
+    assert [ref['ref_id'] for ref in refs] == list(range(len(refs)))
+
+
+def test_every_image_has_two_referred_objects_in_one_split(sets, style):
+    _, instances, refs = sets[style]
+    referred = {image['id']: [] for image in instances['images']}
+    for ref in refs:
+        referred[ref['image_id']].append(ref)
+    assert all(len(of_image) >= 2 for of_image in referred.values())
+    assert all(len({ref['ann_id'] for ref in of_image}) == len(of_image)
+               for of_image in referred.values())
+    splits = [{ref['split'] for ref in of_image} for of_image in referred.values()]
+    assert all(len(split) == 1 for split in splits)
+    assert {name: splits.count({name}) for name in COUNTS[style]} == COUNTS[style]
+    objects = {name: set() for name in COUNTS[style]}
+    for image_id, (split, ) in zip(referred, splits):
+        objects[split].add(sum(
+            annotation['image_id'] == image_id for annotation in instances['annotations']))
+    if style != 'refcocog':
+        assert objects['testA'] <= {2, 3} and objects['testB'] == {5, 6}
+    assert objects['train'] == {2, 3, 4, 5, 6}
+
+
+def test_masks_are_the_visible_regions_and_do_not_overlap(sets):
+    _, instances, _ = sets['refcoco']
+    images = {image['id']: image for image in instances['images']}
+    masks = {}
+    for annotation in instances['annotations']:
+        mask = decode(annotation, images[annotation['image_id']])
+        rows, columns = np.nonzero(mask)
+        assert annotation['area'] == mask.sum() and annotation['iscrowd'] == 0
+        assert annotation['bbox'] == [columns.min(), rows.min(), np.ptp(columns) + 1,
+                                      np.ptp(rows) + 1]
+        centre = [columns.mean() + 0.5, rows.mean() + 0.5]
+        assert np.allclose(annotation['attributes']['centre'], centre, atol=0.01)
+        masks.setdefault(annotation['image_id'], []).append(mask)
+    assert all(np.sum(of_image, axis=0).max() == 1 for of_image in masks.values())
+    for index in range(COUNTS['refcoco']['train']):
+        scene = sample_scene(seed=3, split='train', index=index)
+        assert np.array_equal(masks[index + 1], [item.mask for item in scene.objects])
+
+
+def test_pictures_show_the_annotated_colours(sets):
+    folder, instances, _ = sets['refcoco']
+    hues = {'red': 0, 'orange': 14, 'yellow': 26, 'green': 63, 'blue': 111, 'purple': 140}
+    images = {image['id']: image for image in instances['images']}
+    for annotation in instances['annotations']:
+        image = images[annotation['image_id']]
+        picture = cv2.imread(str(folder / 'images' / image['file_name']))
+        assert picture.shape == (image['height'], image['width'], 3)
+        assert 96 <= image['width'] <= 144 and 80 <= image['height'] <= 128
+        inner = cv2.erode(decode(annotation, image).astype(np.uint8), np.ones((3, 3))) > 0
+        hue, saturation, _ = np.median(
+            cv2.cvtColor(picture, cv2.COLOR_BGR2HSV)[inner], axis=0)
+        nearest = min(hues, key=lambda name: abs((hue - hues[name] + 90) % 180 - 90))
+        assert nearest == annotation['attributes']['colour'] and saturation > 100
+
+
+def test_small_and_big_stay_apart_even_where_hidden(sets):
+    _, instances, _ = sets['refcoco']
+    longer_side = {image['id']: max(image['width'], image['height'])
+                   for image in instances['images']}
+    extents = {'small': [], 'big': []}
+    areas = {}
+    for annotation in instances['annotations']:
+        attributes = annotation['attributes']
+        scale = 64 / longer_side[annotation['image_id']]
+        extents[attributes['size']].append(max(annotation['bbox'][2:]) * scale)
+        areas.setdefault((attributes['shape'], attributes['size']), []).append(
+            annotation['area'] * scale**2)
+    assert 10 < np.median(extents['small']) < 14 and 20 < np.median(extents['big']) < 26
+    for shape in SHAPES:
+        assert max(areas[shape, 'small']) < min(areas[shape, 'big'])
+
+
+@pytest.mark.parametrize('density', [0.1, 0.5, 0.9])
+def test_annotate_mask_decodes_to_the_same_mask(density):
+    generator = np.random.default_rng(int(density * 10))
+    for _ in range(20):
+        mask = generator.random((9, 13)) < density
+        mask[4, 5] = True
+        decoded = decode(annotate_mask(mask), {'height': 9, 'width': 13})
+        assert np.array_equal(decoded, mask)
+
+
+def test_annotate_mask_uses_run_lengths_for_holes_and_a_polygon_per_part():
+    mask = np.zeros((12, 16), bool)
+    mask[1:5, 2:6] = mask[7:11, 2:6] = True
+    assert sorted(annotate_mask(mask)['segmentation']) == [
+        [2, 1, 6, 1, 6, 5, 2, 5], [2, 7, 6, 7, 6, 11, 2, 11]]
+    mask[7:11, 2:6] = False
+    mask[5, 6] = True  # touches the square at a corner only
+    assert sorted(annotate_mask(mask)['segmentation']) == [
+        [2, 1, 6, 1, 6, 5, 2, 5], [6, 5, 7, 5, 7, 6, 6, 6]]
+    mask[2:4, 3:5] = False
+    segmentation = annotate_mask(mask)['segmentation']
+    assert segmentation['size'] == [12, 16] and isinstance(segmentation['counts'], str)
+
+
+# --- Determinism and the folder ---
+
+
+def read_all(folder):
+    return {str(path.relative_to(folder)): path.read_bytes()
+            for path in sorted(Path(folder).rglob('*')) if path.is_file()}
+
+
+def test_files_depend_on_the_seed_and_not_on_processes(tmp_path):
+    counts = {'train': 30, 'testB': 20}
+    for name, seed, processes in (('one', 5, 1), ('again', 5, 1), ('two', 5, 2), ('other', 6, 1)):
+        write_shaperef(tmp_path / name, seed=seed, counts=counts, processes=processes)
+    one = read_all(tmp_path / 'one')
+    assert len(one) == 50 + 3
+    assert one == read_all(tmp_path / 'again')
+    assert one == read_all(tmp_path / 'two')
+    other = read_all(tmp_path / 'other')
+    assert one.keys() == other.keys() and all(one[name] != other[name] for name in one)
+
+
+def test_pictures_depend_neither_on_style_nor_on_counts(sets):
+    pictures = {style: read_all(folder / 'images') for style, (folder, _, _) in sets.items()}
+    assert pictures['refcoco'] == pictures['refcoco+']
+    shared = pictures['refcoco'].keys() & pictures['refcocog'].keys()
+    assert len(shared) == 60 + 10
+    assert all(pictures['refcoco'][name] == pictures['refcocog'][name] for name in shared)
+
+
+def test_finished_set_is_kept_and_another_is_refused(tmp_path, capsys, monkeypatch):
+    folder = tmp_path / 'set'
+    first = write_shaperef(folder, counts={'val': 3}, processes=1)
+    before = read_all(folder)
+    monkeypatch.setattr(writer, 'make_record', None)
+    assert write_shaperef(folder, counts={'val': 3}, processes=1) == first
+    assert 'already holds this ShapeRef' in capsys.readouterr().err
+    monkeypatch.undo()
+    with pytest.raises(FileExistsError, match=r'set holds a ShapeRef with other settings '
+                       r'\(seed 0 instead of 1\).*--overwrite'):
+        write_shaperef(folder, seed=1, counts={'val': 3}, processes=1)
+    assert read_all(folder) == before
+    write_shaperef(folder, seed=1, counts={'val': 2}, processes=1, overwrite=True)
+    assert len(read_all(folder)) == 2 + 3
+    assert [path.name for path in tmp_path.iterdir()] == ['set']
+
+
+@pytest.mark.parametrize('overwrite', [False, True])
+def test_folder_with_other_things_is_never_replaced(tmp_path, overwrite):
+    (tmp_path / 'photo.jpg').write_bytes(b'precious')
+    with pytest.raises(FileExistsError, match=f'{tmp_path.name} holds something other than a '
+                       'ShapeRef.*--overwrite.*another folder'):
+        write_shaperef(tmp_path, counts={'val': 2}, processes=1, overwrite=overwrite)
+    assert (tmp_path / 'photo.jpg').read_bytes() == b'precious'
+
+
+@pytest.mark.parametrize('present', [False, True])
+def test_interrupted_run_leaves_the_folder_as_it_was(tmp_path, monkeypatch, present):
+    folder = tmp_path / 'set'
+    if present:
+        write_shaperef(folder, counts={'val': 2}, processes=1)
+    before = read_all(folder)
+    make_record = writer.make_record
+
+    def interrupt(seed, style, split, index):
+        if index == 3:
+            raise KeyboardInterrupt
+        return make_record(seed, style, split, index)
+
+    monkeypatch.setattr(writer, 'make_record', interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_shaperef(folder, counts={'val': 6}, processes=1, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == (['set'] if present else [])
+    assert read_all(folder) == before
+
+
+@pytest.mark.parametrize('arguments, message', [
+    ({'style': 'refclef'}, r"style must be one of refcoco, refcoco\+, refcocog, but got 'refclef'"),
+    ({'seed': -1}, 'seed must be an integer of at least 0, but got -1'),
+    ({'seed': 1.5}, 'seed must be an integer of at least 0, but got 1.5'),
+    ({'counts': {'val': 0}}, r"counts\['val'\] must be an integer from 1 to 999999, but got 0"),
+    ({'counts': {'train': -5}}, r"counts\['train'\] must be .*, but got -5"),
+    ({'counts': {'test': 5}}, "counts must name .* train, val, testA, testB .*'refcoco', but got"),
+    ({'counts': {'testB': 5}, 'style': 'refcocog'}, 'train, val, test of style .*, but got'),
+    ({'counts': {}}, 'counts must name one or more of the splits'),
+    ({'processes': 0}, 'processes must be an integer of at least 1, but got 0'),
+])
+def test_wrong_arguments_are_named(tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        write_shaperef(tmp_path / 'set', **arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_command_writes_a_set_and_prints_a_table(tmp_path, capsys):
+    path = Path(__file__).parents[2] / 'tools/dataset_converters/make_shaperef.py'
+    spec = importlib.util.spec_from_file_location('make_shaperef', path)
+    command = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(command)
+    arguments = ['--out', str(tmp_path / 'set'), '--style', 'refcocog', '--train', '4', '--val',
+                 '3', '--testA', '2', '--processes', '1']
+    assert command.main(arguments) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in table[2:]] == [['train', '4'], ['val', '3'], ['test', '2']]
+    assert command.main(arguments + ['--seed', '9']) == 2
+    assert 'seed 0 instead of 9' in capsys.readouterr().err

@@ -1,0 +1,81 @@
+"""Generate ShapeRef, a synthetic referring segmentation set in the files of RefCOCO.
+
+Example:
+    python tools/dataset_converters/make_shaperef.py --out data/shaperef --style refcoco
+"""
+
+import argparse
+import sys
+from typing import Any, Dict, List, Optional
+
+from mmris.datasets.shaperef import DEFAULT_COUNTS, STYLES, write_shaperef
+
+_SKILLS = ('shape', 'colour', 'size', 'place', 'relation')
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this command's arguments."""
+    parser = argparse.ArgumentParser(
+        description='Generate ShapeRef: scenes of coloured shapes with referring expressions, in '
+        'the files of RefCOCO. One seed always gives the same files.',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False)
+    parser.add_argument('--out', default='data/shaperef', help='folder to write')
+    parser.add_argument(
+        '--style', default='refcoco', choices=STYLES,
+        help='refcoco: words with place; refcoco+: appearance only; refcocog: longer relations')
+    parser.add_argument('--seed', type=int, default=0, help='seed of all pictures and sentences')
+    parser.add_argument('--train', type=int, default=6000, help='images of split train')
+    parser.add_argument('--val', type=int, default=500, help='images of split val')
+    parser.add_argument(
+        '--testA', type=int, default=250,
+        help='images of split testA (2 or 3 objects); of split test for style refcocog')
+    parser.add_argument(
+        '--testB', type=int, default=250,
+        help='images of split testB (5 or 6 objects); style refcocog has no such split')
+    parser.add_argument(
+        '--processes', type=int, help='worker processes (None: as many as there are usable CPUs)')
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace a ShapeRef that is in the folder')
+    return parser
+
+
+def format_summary(content: Dict[str, Any]) -> str:
+    """Return a table of the splits: images, refs, sentences, and the share of each skill."""
+    columns = ('split', 'images', 'refs', 'sentences') + _SKILLS
+    lines = [''.join(f'{column:>10}' for column in columns)]
+    for split, row in content['summary'].items():
+        cells = [split, row['images'], row['refs'], row['sentences']]
+        cells += [f"{row['skills'].get(skill, 0) / row['sentences']:.0%}" for skill in _SKILLS]
+        lines.append(''.join(f'{cell:>10}' for cell in cells))
+    return '\n'.join(lines)
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: Command line without the program's name; None stands for this process's.
+
+    Returns:
+        The exit status: 0, or 2 for a wrong argument or a folder that is in use.
+    """
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    sizes = {'train': options.train, 'val': options.val, 'testA': options.testA,
+             'testB': options.testB, 'test': options.testA}
+    counts = {split: sizes[split] for split in DEFAULT_COUNTS[options.style]}
+    try:
+        content = write_shaperef(
+            options.out, seed=options.seed, style=options.style, counts=counts,
+            processes=options.processes, overwrite=options.overwrite)
+    except (ValueError, FileExistsError) as error:
+        print(f'{parser.prog}: error: {error}', file=sys.stderr)
+        return 2
+    print(f'ShapeRef in {options.out}, style {options.style}, seed {options.seed}')
+    print(format_summary(content))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

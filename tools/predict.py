@@ -1,0 +1,74 @@
+"""Segment what sentences refer to in one image.
+
+    python tools/predict.py configs/cm_masksd/vit-tiny_shaperef.py work_dirs/demo/best.pth photo.jpg \
+        "the red circle" "the star on the left" --out predictions
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config, DictAction
+from PIL import Image
+
+from mmris.apis import Predictor
+from mmris.utils import write_atomically
+from mmris.utils.configs import check_inputs
+from mmris.visualization import COLOURS, Panel, draw_sheet, overlay_mask, overlay_masks
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Segment what sentences refer to in one image.')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('image', help='image file')
+    parser.add_argument('sentences', nargs='+', metavar='sentence', help='what to segment; quote each sentence')
+    parser.add_argument('--out', default='predictions', help='folder for the pictures (default: %(default)s)')
+    parser.add_argument('--threshold', type=float, default=0.35, help='probability of a mask (default: %(default)s)')
+    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change values of the config')
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    check_inputs(config=arguments.config, checkpoint=arguments.checkpoint, image=arguments.image)
+    config = Config.fromfile(arguments.config)
+    if arguments.cfg_options is not None:
+        config.merge_from_dict(arguments.cfg_options)
+    predictor = Predictor(config, arguments.checkpoint, arguments.device)
+    predictor.set_image(arguments.image)
+    masks = predictor.predict(arguments.sentences) > arguments.threshold
+
+    folder, stem = Path(arguments.out), Path(arguments.image).stem
+    for position, (sentence, mask) in enumerate(zip(arguments.sentences, masks), start=1):
+        path = folder / f'{stem}_{position}_mask.png'
+        save(mask.astype(np.uint8) * 255, path)
+        print(f'{path}: "{sentence}", {100 * mask.mean():.1f}% of the image')
+    path = folder / f'{stem}_overlay.png'
+    save(draw_overlay(predictor.image, arguments.sentences, masks), path)
+    print(f'{path}: all of them')
+
+
+def draw_overlay(image: np.ndarray, sentences: list, masks: np.ndarray) -> np.ndarray:
+    """One picture: the image with all masks, then each mask with its sentence."""
+    panels = [Panel(caption='all sentences', pictures=[overlay_masks(image, masks)])] if len(masks) > 1 else []
+    for position, (sentence, mask) in enumerate(zip(sentences, masks)):
+        colour = COLOURS[position % len(COLOURS)]
+        panels.append(
+            Panel(
+                caption=sentence,
+                note=f'{100 * mask.mean():.1f}%',
+                colour=colour,
+                pictures=[overlay_mask(image, mask, colour)]))
+    return np.asarray(draw_sheet(panels, title='Predictions', columns=3, cell=400))
+
+
+def save(picture: np.ndarray, path: Path) -> None:
+    with write_atomically(path) as temporary:
+        Image.fromarray(picture).save(temporary)
+
+
+if __name__ == '__main__':
+    main()

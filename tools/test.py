@@ -1,0 +1,78 @@
+"""Evaluate a checkpoint on one or more splits.
+
+    python tools/test.py configs/cm_masksd/vit-b_refcoco.py work_dirs/vit-b_refcoco/best_mIoU_epoch_90.pth \
+        --split val testA testB --out metrics.json --dump per_expression.jsonl
+"""
+
+import argparse
+import json
+import os
+
+from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+
+import mmris  # noqa: F401
+from mmris.datasets.sentence_controls import SENTENCE_CONTROLS
+from mmris.evaluation import format_results, nest_metrics
+from mmris.utils import write_atomically
+from mmris.utils.configs import check_inputs, name_work_dir
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Evaluate a checkpoint on one or more splits.')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--split', nargs='+', help='splits, as the refs file names them (default: those of the config)')
+    parser.add_argument(
+        '--controls',
+        nargs='+',
+        choices=SENTENCE_CONTROLS,
+        default=[],
+        help='also score the first split with each image\'s sentences exchanged among its objects, or all empty')
+    parser.add_argument('--out', help='JSON file for the scores of each split')
+    parser.add_argument('--dump', help='JSON lines file with ids, sentence, intersection, union, IoU an expression')
+    parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config name>)')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change values of the config')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    # torch.distributed.launch passes this one.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
+    return arguments
+
+
+def set_splits(config: Config, arguments: argparse.Namespace) -> None:
+    """Tell the test loop what to evaluate."""
+    if arguments.split is not None:
+        config.test_cfg = dict(type='SplitTestLoop', splits={name: dict(split=name) for name in arguments.split})
+    splits = config.test_cfg.splits
+    first = next(iter(splits))
+    for control in arguments.controls:
+        splits[f'{first}_{control}'] = dict(splits[first], control=control)
+    config.test_cfg.dump_file = arguments.dump
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    check_inputs(config=arguments.config, checkpoint=arguments.checkpoint)
+    config = Config.fromfile(arguments.config)
+    config.launcher = arguments.launcher
+    if arguments.cfg_options is not None:
+        config.merge_from_dict(arguments.cfg_options)
+    name_work_dir(config, arguments.config, arguments.work_dir)
+    config.load_from = arguments.checkpoint
+    config.resume = False
+    set_splits(config, arguments)
+
+    results = nest_metrics(Runner.from_cfg(config).test())
+    if is_main_process():
+        print(format_results(results))
+        if arguments.out is not None:
+            with write_atomically(arguments.out) as temporary:
+                temporary.write_text(json.dumps(results, indent=2) + '\n', encoding='utf-8')
+
+
+if __name__ == '__main__':
+    main()
