@@ -2,8 +2,8 @@
 # Paper: Wang et al., CM-MaskSD: Cross-Modality Masked Self-Distillation for Referring Image Segmentation.
 # Data: 42,226 objects, 80,512 sentences in train; layout in docs/data.md.
 # Cost: 100 epochs of 1,319 steps of 32 samples; 8 GPUs x 4 samples. Not measured by us.
-# The paper's IoU: val 66.53, test 66.63 (which mean is meant: docs/metrics.md). Not reproduced by us: no weights, no COCO here.
-# Command: python tools/train.py configs/cm_masksd/vit-l_refcocog_umd.py
+# The paper's IoU: val 66.53, test 66.63. Ours: not measured (docs/metrics.md).
+# Command: torchrun --nproc-per-node 8 tools/train.py configs/cm_masksd/vit-l_refcocog_umd.py --launcher pytorch
 _base_ = [
     '../_base_/datasets/refcocog_umd.py',
     '../_base_/models/cm_masksd_vit-l.py',

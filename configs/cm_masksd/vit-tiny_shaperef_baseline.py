@@ -1,4 +1,8 @@
 # The baseline of vit-tiny_shaperef.py: the same model and schedule without distillation.
+# Paper: Wang et al., CM-MaskSD, Table 2, first row, in small.
+# Data: ShapeRef, made by `python tools/dataset_converters/make_shaperef.py`; 6,000 images in train.
+# Cost: see README.md beside this file.
+# Command: python tools/train.py configs/cm_masksd/vit-tiny_shaperef_baseline.py
 _base_ = [
     '../_base_/datasets/shaperef.py',
     '../_base_/models/clip_vit-tiny_cris.py',

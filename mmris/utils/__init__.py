@@ -1,4 +1,5 @@
+from .cpus import free_cpus, usable_cpus
 from .files import write_atomically
 from .stack import check_stack
 
-__all__ = ['check_stack', 'write_atomically']
+__all__ = ['check_stack', 'free_cpus', 'usable_cpus', 'write_atomically']

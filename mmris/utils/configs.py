@@ -26,7 +26,7 @@ def enable_mixed_precision(config: Config) -> None:
         raise ValueError('--amp needs a GPU, and none is visible. Leave --amp out to train in float32.')
     kind = config.optim_wrapper.get('type', 'OptimWrapper')
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise ValueError(f'--amp changes an OptimWrapper, but the config has {kind}. Set AmpOptimWrapper in the config.')
+        raise ValueError(f'--amp changes an OptimWrapper, but the config has {kind}: set AmpOptimWrapper there.')
     config.optim_wrapper.type = 'AmpOptimWrapper'
     config.optim_wrapper.setdefault('loss_scale', 'dynamic')
 

@@ -34,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
         '--testB', type=int, default=250,
         help='images of split testB (5 or 6 objects); style refcocog has no such split')
     parser.add_argument(
-        '--processes', type=int, help='worker processes (None: as many as there are usable CPUs)')
+        '--processes', type=int, help='worker processes; None: one per usable CPU')
     parser.add_argument(
         '--overwrite', action='store_true', help='replace a ShapeRef that is in the folder')
     return parser

@@ -4,8 +4,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from .expressions import (CORNERS, RELATIONS, SIDES, Description, Expression, Place, Relation,
-                          is_in_region, is_related)
+from .expressions import CORNERS, RELATIONS, SIDES, Description, Expression, Place, Relation, is_in_region, is_related
 from .rendering import COLOURS
 from .scene import Scene, SceneObject
 

@@ -17,8 +17,8 @@ _OBJECT_COUNTS = {'testA': (2, 3), 'testB': (5, 6)}
 _DEFAULT_OBJECT_COUNT = (2, 6)
 
 # Radii as fractions of the longer side, since letterboxing scales by that side: at 64 x 64 a small
-# object is 11 to 13 pixels across and a big one 20 to 25.
-_RADIUS_RANGE = {'small': (0.086, 0.102), 'big': (0.158, 0.195)}
+# object is 13 to 15 pixels across and a big one 22 to 27.
+_RADIUS_RANGE = {'small': (0.103, 0.12), 'big': (0.175, 0.21)}
 _MINIMUM_CENTRE_DISTANCE = 0.05  # of the longer side
 _MINIMUM_VISIBLE_SHARE = 0.6
 _PLACEMENT_ATTEMPTS = 30

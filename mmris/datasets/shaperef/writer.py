@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
+from mmris.utils import usable_cpus
+
 from .phrasing import STYLES
 from .records import CATEGORIES, MAX_SPLIT_COUNT, ImageRecord, make_record
 
@@ -63,7 +65,7 @@ def write_shaperef(out: Union[str, Path], *, seed: int = 0, style: str = 'refcoc
     """
     settings = _check_settings(seed, style, counts)
     if processes is None:
-        processes = _usable_cpus()
+        processes = usable_cpus()
     _check_integer('processes', processes, 1)
     out = Path(os.path.abspath(out))
     present = _find_present(out, settings, overwrite)
@@ -107,12 +109,6 @@ def _check_settings(seed: int, style: str, counts: Optional[Mapping[str, int]]) 
         'style': style,
         'counts': {split: counts[split] for split in splits if split in counts},
     }
-
-
-def _usable_cpus() -> int:
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _find_present(out: Path, settings: Dict[str, Any], overwrite: bool) -> Optional[Dict[str, Any]]:

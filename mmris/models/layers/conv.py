@@ -4,7 +4,7 @@ from torch import nn
 
 
 def conv_bn_relu(in_channels: int, out_channels: int, kernel_size: int) -> nn.Sequential:
-    """A ``kernel_size`` x ``kernel_size`` convolution of stride 1 that keeps the size, without bias, BatchNorm, ReLU."""
+    """A square convolution that keeps the size, without bias, then BatchNorm and ReLU."""
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False),
         nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))

@@ -41,13 +41,16 @@ class ReferringSegmentor(BaseSegmentor):
             logged under (``loss_<name>``).
         distillation (dict[str, dict], optional): Configs of masked distillation branches, by name. Defaults to None:
             the plain baseline.
+        target_resize (str): How the ground truth comes to the logits' grid: ``'nearest'`` as CRIS does, which at
+            stride s takes the first of s x s pixels, so shifts the mask by up to s / 2 pixels; ``'area'`` gives each
+            cell its covered share, so no shift, and targets between 0 and 1 along edges. Defaults to ``'nearest'``.
         max_expressions (int): How many expressions are segmented at once in evaluation; an image with more is done
             in chunks. Bounds memory. Defaults to 64.
         data_preprocessor (dict, optional): Config of the data preprocessor. Defaults to None.
         init_cfg (dict, optional): MMEngine initialisation. Defaults to None.
 
     Raises:
-        ValueError: If ``max_expressions`` is not positive.
+        ValueError: If ``max_expressions`` is not positive, or ``target_resize`` is unknown.
     """
 
     def __init__(self,
@@ -58,12 +61,16 @@ class ReferringSegmentor(BaseSegmentor):
                  head: dict,
                  losses: Dict[str, dict],
                  distillation: Optional[Dict[str, dict]] = None,
+                 target_resize: str = 'nearest',
                  max_expressions: int = 64,
                  data_preprocessor: Optional[dict] = None,
                  init_cfg: Optional[dict] = None) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         if max_expressions < 1:
             raise ValueError(f'max_expressions must be at least 1, but got {max_expressions}.')
+        if target_resize not in ('nearest', 'area'):
+            raise ValueError(f"target_resize must be 'nearest' or 'area', but got {target_resize!r}.")
+        self.target_resize = target_resize
         self.max_expressions = max_expressions
         self.encoder = MODELS.build(encoder)
         self.neck = MODELS.build(neck)
@@ -125,9 +132,8 @@ class ReferringSegmentor(BaseSegmentor):
             what is logged adds up to what is optimised.
         """
         main = self.main_pass(inputs)
-        # Nearest: the target stays a sample of the ground truth, as in CRIS.
         target = torch.cat([sample.gt_input for sample in data_samples]).unsqueeze(1)
-        target = F.interpolate(target, size=main.logits.shape[-2:], mode='nearest')
+        target = F.interpolate(target, size=main.logits.shape[-2:], mode=self.target_resize)
         losses = {f'loss_{name}': loss(main.logits, target) for name, loss in self.losses.items()}
         for name, branch in self.distillation.items():
             losses[f'loss_{name}'] = branch(main, self.encoder, self.stages)

@@ -1,0 +1,34 @@
+# One command a chore. Each makes .venv first if there is none.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help install demo test lint clean
+
+help:
+	@echo "make demo   make ShapeRef, train CM-MaskSD on it, evaluate and draw predictions"
+	@echo "make test   lint and tests"
+	@echo "make lint   style alone"
+	@echo "make clean  remove the environment and all results"
+	@echo "PYTHON=python3.12 make test   with another interpreter (3.10 to 3.12)"
+
+install: $(VENV)/installed
+
+$(VENV)/installed: setup.py requirements/maintained_stack.txt requirements/tests.txt requirements/runtime.txt requirements/constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 12) else f"mmris needs Python 3.10 to 3.12, but $(PYTHON) is {v[0]}.{v[1]}. Choose one: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -r requirements/maintained_stack.txt -r requirements/tests.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e .
+	@touch $@
+
+demo: install
+	$(BIN)/python tools/demo.py
+
+test: install lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/python -m ruff check .
+
+clean:
+	rm -rf $(VENV) work_dirs data/shaperef

@@ -1,0 +1,142 @@
+"""Set an image, then ask."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmris.apis import Predictor
+from mmris.registry import DATASETS
+from tests.conftest import tiny_config, write_set
+
+
+@pytest.fixture
+def predictor():
+    torch.manual_seed(0)
+    return Predictor(tiny_config(), device='cpu')
+
+
+def photograph(height: int = 60, width: int = 90) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+
+
+def test_three_sentences_encode_the_image_once(predictor):
+    calls = dict(image=0, text=0)
+
+    def count(name):
+
+        def hook(*_):
+            calls[name] += 1
+
+        return hook
+
+    predictor.model.encoder.visual.transformer.resblocks[0].register_forward_hook(count('image'))
+    predictor.model.encoder.text.transformer.register_forward_hook(count('text'))
+    predictor.set_image(photograph())
+    for sentence in ('a red circle', 'the star', 'left one'):
+        assert predictor.predict(sentence).shape == (1, 60, 90)
+    assert predictor.predict(['a red circle', 'the star', 'left one']).shape == (3, 60, 90)
+    assert calls == dict(image=1, text=4)
+
+
+def test_it_predicts_what_evaluation_does(predictor, tmp_path):
+    folder = write_set(tmp_path / 'set')
+    config = tiny_config().test_dataloader.dataset
+    config.data_root = str(folder)
+    packed = DATASETS.build(config)[2]
+    sample = packed['data_samples']
+    with torch.no_grad():
+        evaluated = predictor.model.test_step(dict(inputs=[packed['inputs']], data_samples=[sample]))[0]
+    predictor.set_image(sample.img_path)
+    asked = predictor.predict(sample.text)
+    assert np.abs(asked - evaluated.probabilities.numpy()).max() < 1e-5
+
+
+def test_files_arrays_and_pictures_are_the_same(predictor, tmp_path):
+    pixels, path = photograph(), tmp_path / 'photo.png'
+    Image.fromarray(pixels).save(path)
+    results = []
+    for image in (pixels, Image.fromarray(pixels), path, str(path)):
+        predictor.set_image(image)
+        results.append(predictor.predict('the star'))
+    assert all(np.array_equal(results[0], other) for other in results[1:])
+
+
+def test_photographs_are_turned_upright(predictor, tmp_path):
+    picture = Image.fromarray(photograph(60, 90))
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / 'turned.jpg', exif=exif)
+    predictor.set_image(tmp_path / 'turned.jpg')
+    assert predictor.image.shape == (90, 60, 3)
+
+
+def test_an_empty_sentence_is_one(predictor):
+    predictor.set_image(photograph())
+    assert np.isfinite(predictor.predict('')).all()
+
+
+def test_errors(predictor, tmp_path):
+    with pytest.raises(RuntimeError, match='no image yet: call set_image first'):
+        predictor.predict('the star')
+    with pytest.raises(FileNotFoundError, match='There is no image .*nowhere.jpg'):
+        predictor.set_image(tmp_path / 'nowhere.jpg')
+    (tmp_path / 'text.jpg').write_text('not an image')
+    with pytest.raises(ValueError, match='text.jpg is not a whole image file'):
+        predictor.set_image(tmp_path / 'text.jpg')
+    with pytest.raises(ValueError, match=r'uint8 RGB array, but got float64 of shape \(4, 4\)'):
+        predictor.set_image(np.zeros((4, 4)))
+    predictor.set_image(photograph())
+    with pytest.raises(ValueError, match='no sentence to predict for'):
+        predictor.predict([])
+
+
+class TestLoading:
+
+    def test_a_checkpoint_of_training(self, predictor, tmp_path):
+        """As MMEngine writes it, with its message hub and optimiser."""
+        from mmengine.logging import HistoryBuffer
+        path = tmp_path / 'epoch_1.pth'
+        hub = dict(log_scalars={'train/loss': HistoryBuffer([1.0, 2.0], [1, 1])}, runtime_info=dict(step=np.int64(3)))
+        torch.save(
+            dict(state_dict=predictor.model.state_dict(), message_hub=hub, meta=dict(lr=np.float64(0.1))), path)
+        torch.manual_seed(1)
+        loaded = Predictor(tiny_config(), path, device='cpu')
+        for mine, theirs in zip(predictor.model.state_dict().values(), loaded.model.state_dict().values()):
+            assert torch.equal(mine, theirs)
+
+    def test_truncated(self, predictor, tmp_path):
+        path = tmp_path / 'half.pth'
+        torch.save(predictor.model.state_dict(), path)
+        path.write_bytes(path.read_bytes()[:1000])
+        with pytest.raises(ValueError, match='half.pth cannot be read as a checkpoint'):
+            Predictor(tiny_config(), path)
+
+    def test_malicious(self, tmp_path):
+        import os
+
+        class Malicious:
+
+            def __reduce__(self):
+                return os.mkdir, (str(tmp_path / 'made'), )
+
+        path = tmp_path / 'bad.pth'
+        torch.save(dict(state_dict=Malicious()), path)
+        with pytest.raises(ValueError, match='bad.pth cannot be read as a checkpoint'):
+            Predictor(tiny_config(), path)
+        assert not (tmp_path / 'made').exists()
+
+    def test_of_another_model(self, predictor, tmp_path):
+        path = tmp_path / 'other.pth'
+        state = predictor.model.state_dict()
+        state['neck.more.weight'] = state.pop('neck.aggregate.0.weight')
+        torch.save(dict(state_dict=state), path)
+        with pytest.raises(
+                RuntimeError, match='Missing: neck.aggregate.0.weight. Left over: neck.more.weight. Use the config'):
+            Predictor(tiny_config(), path)
+
+    def test_missing(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match='There is no checkpoint'):
+            Predictor(tiny_config(), tmp_path / 'none.pth')
+        with pytest.raises(FileNotFoundError, match='There is no config'):
+            Predictor(tmp_path / 'none.py')

@@ -1,0 +1,97 @@
+"""Shared fixtures: a small data set in the published layout, and a small model."""
+
+import json
+import pickle
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+import mmris  # noqa: F401
+from mmris.registry import MODELS
+
+ROOT = Path(__file__).parents[1]
+
+# Two threads beside another process are many times slower than one.
+torch.set_num_threads(1)
+cv2.setNumThreads(1)
+
+
+@pytest.fixture(autouse=True)
+def default_scope():
+    init_default_scope('mmris')
+
+
+@pytest.fixture
+def repository() -> Path:
+    return ROOT
+
+
+def square(x: int, y: int, size: int) -> list:
+    """A square polygon."""
+    return [x, y, x + size, y, x + size, y + size, x, y + size]
+
+
+def write_set(folder: Path, *, images: int = 5, refs_per_image: int = 3, sentences: int = 1) -> Path:
+    """Write a set in the published layout: images of random pixels with squares as objects."""
+    generator = np.random.default_rng(0)
+    (folder / 'images').mkdir(parents=True)
+    instances = dict(images=[], annotations=[], categories=[dict(id=1, name='square')])
+    refs, annotation_id, sent_id = [], 100, 1000
+    for image_id in range(1, images + 1):
+        height, width = 40 + 3 * image_id, 64 - 2 * image_id
+        name = f'COCO_train2014_{image_id:012d}.jpg'
+        pixels = generator.integers(0, 255, (height, width, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / 'images' / name), pixels)
+        instances['images'].append(dict(id=image_id, file_name=name, height=height, width=width))
+        for place in range(refs_per_image):
+            annotation_id += 1
+            instances['annotations'].append(
+                dict(
+                    id=annotation_id,
+                    image_id=image_id,
+                    category_id=1,
+                    iscrowd=0,
+                    area=100,
+                    bbox=[4 + 12 * place, 6, 10, 10],
+                    segmentation=[square(4 + 12 * place, 6 + image_id, 10)]))
+            ids = list(range(sent_id, sent_id + sentences))
+            sent_id += sentences
+            refs.append(
+                dict(
+                    ref_id=annotation_id - 100,
+                    ann_id=annotation_id,
+                    image_id=image_id,
+                    category_id=1,
+                    split='val',
+                    file_name=name.replace('.jpg', f'_{annotation_id}.jpg'),
+                    sent_ids=ids,
+                    sentences=[
+                        dict(sent_id=one, sent=f'square {place} of image {image_id}', raw=f'Square {place}!', tokens=[])
+                        for one in ids
+                    ]))
+    (folder / 'instances.json').write_text(json.dumps(instances))
+    (folder / 'refs(unc).p').write_bytes(pickle.dumps(refs, protocol=2))
+    return folder
+
+
+@pytest.fixture
+def refer_set(tmp_path: Path) -> Path:
+    """15 expressions on 5 images."""
+    return write_set(tmp_path / 'set')
+
+
+def tiny_config(name: str = 'cm_masksd/vit-tiny_shaperef.py') -> Config:
+    """A config of the project, small enough for a test."""
+    return Config.fromfile(ROOT / 'configs' / name)
+
+
+@pytest.fixture
+def tiny_model() -> torch.nn.Module:
+    """CM-MaskSD at the demo's size with random weights, in training mode."""
+    torch.manual_seed(0)
+    return MODELS.build(tiny_config().model)

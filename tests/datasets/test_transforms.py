@@ -1,0 +1,125 @@
+"""Geometry and its inverse, tokens, packing."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mmris.datasets import CLIPTokenizer
+from mmris.models.segmentors import to_original_pixels
+from mmris.registry import TRANSFORMS
+
+
+def build(kind: str, **options):
+    return TRANSFORMS.build(dict(type=kind, **options))
+
+
+def logit(probability: np.ndarray) -> torch.Tensor:
+    return torch.logit(torch.from_numpy(probability).float().clamp(1e-6, 1 - 1e-6))
+
+
+class TestGeometry:
+
+    @pytest.mark.parametrize('kind', ['Letterbox', 'Resize'])
+    @pytest.mark.parametrize('original, size', [((40, 60), 96), ((61, 35), 96), ((90, 120), 64), ((50, 50), (48, 80))])
+    def test_the_affine_map_and_its_inverse(self, kind, original, size):
+        """A smooth picture, warped to the input, comes back through the inverse where it was."""
+        height, width = original
+        y, x = np.mgrid[0:height, 0:width]
+        picture = 0.5 + 0.4 * np.sin((x + 0.5) / width * 3) * np.cos((y + 0.5) / height * 2)
+        image = np.repeat((picture * 255).round().astype(np.uint8)[..., None], 3, axis=2)
+        results = build(kind, size=size)(dict(img=image))
+        warped = results['img'][..., 0] / 255
+        back = to_original_pixels(logit(warped)[None, None], results['affine'], results['img_shape'], original)
+        inner = (slice(2, -2), slice(2, -2))
+        assert np.abs(back[0].numpy()[inner] - picture[inner]).max() < 0.012
+
+    def test_letterbox_is_centred_and_its_border_has_the_mean_colour(self):
+        results = build('Letterbox', size=64)(dict(img=np.full((20, 40, 3), 200, dtype=np.uint8)))
+        assert results['image_box'] == (0, 16, 64, 48)
+        assert results['img'][:12].reshape(-1, 3).tolist() == [[123, 117, 104]] * (12 * 64)
+        assert (results['img'][18:46] == 200).all()
+
+    def test_resize_fills_the_input(self):
+        results = build('Resize', size=(32, 48))(dict(img=np.full((20, 40, 3), 200, dtype=np.uint8)))
+        assert results['image_box'] == (0, 0, 48, 32) and (results['img'] == 200).all()
+
+    def test_masks_are_warped_with_the_image(self):
+        """A box of whole pixels, doubled: its area is four times, its border half covered."""
+        mask = np.zeros((1, 32, 32), dtype=np.uint8)
+        mask[0, 8:16, 4:20] = 1
+        results = build('Letterbox', size=64)(dict(img=np.zeros((32, 32, 3), dtype=np.uint8), gt_original=mask))
+        warped = results['gt_input'][0]
+        assert warped.dtype == np.float32 and warped.max() == 1 and warped.min() == 0
+        assert warped.sum() == pytest.approx(4 * mask.sum(), rel=0.01)
+        rows, columns = np.nonzero(warped > 0.5)
+        assert (rows.min(), rows.max(), columns.min(), columns.max()) == (16, 31, 8, 39)
+
+    def test_against_opencvs_resize(self):
+        """Letterbox without a border is a resize: both map centres to centres."""
+        image = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+        image = cv2.GaussianBlur(image, (0, 0), 2)
+        one = build('Letterbox', size=80)(dict(img=image))['img'][8:-8, 8:-8].astype(int)
+        other = build('Resize', size=80)(dict(img=image))['img'][8:-8, 8:-8].astype(int)
+        assert np.abs(one - other).max() <= 4
+
+    def test_a_test_pipeline_leaves_masks_original(self):
+        results = build('Letterbox', size=64)(dict(img=np.zeros((8, 8, 3), dtype=np.uint8)))
+        assert 'gt_input' not in results
+
+    @pytest.mark.parametrize('size', [0, (3, ), (4, -4)])
+    def test_sizes_that_are_none(self, size):
+        with pytest.raises(ValueError, match='size of Letterbox is a height and a width in pixels'):
+            build('Letterbox', size=size)
+
+
+class TestPostprocess:
+
+    def test_one_resampling_of_probabilities(self):
+        """Upsampling logits of 1/4 of the input by 4 equals torch's bilinear interpolation of their sigmoids."""
+        logits = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+        affine = np.array([[1.0, 0, 0], [0, 1.0, 0]])
+        probabilities = to_original_pixels(logits, affine, (32, 32), (32, 32))
+        expected = torch.nn.functional.interpolate(
+            logits.sigmoid(), size=(32, 32), mode='bilinear', align_corners=False)
+        assert torch.allclose(probabilities, expected[:, 0], atol=1e-5)
+
+
+class TestTokens:
+
+    def test_layout(self):
+        ids, mask = CLIPTokenizer(context_length=8)(['a red circle', ''])
+        assert ids.shape == mask.shape == (2, 8)
+        assert ids[0, 0] == 49406 and ids[0, 4] == 49407 and ids[1, :2].tolist() == [49406, 49407]
+        assert mask.sum(dim=1).tolist() == [5, 2] and (ids[~mask] == 0).all()
+
+    def test_truncation_keeps_the_end(self):
+        ids, mask = CLIPTokenizer(context_length=5)(['one two three four five six'])
+        assert ids[0, 0] == 49406 and ids[0, -1] == 49407 and mask.all()
+
+    def test_exclamation_mark_is_id_0_and_yet_a_token(self):
+        ids, mask = CLIPTokenizer(context_length=6)(['!= red'])
+        assert ids[0, 1] == 0 and mask[0, 1]
+        assert mask[0].tolist() == [True] * 5 + [False]
+
+    def test_agrees_with_open_clip(self):
+        import open_clip
+        sentences = ['The Boy in purple, left of the dog', "woman's hat", 'café #2', 'x']
+        ids, _ = CLIPTokenizer(context_length=77)(sentences)
+        assert torch.equal(ids, open_clip.get_tokenizer('ViT-B-16')(sentences))
+
+    def test_no_room(self):
+        with pytest.raises(ValueError, match='context_length must be at least 2'):
+            CLIPTokenizer(context_length=1)
+
+
+class TestPacking:
+
+    def test_masks_that_nobody_made(self):
+        results = dict(img=np.zeros((4, 4, 3), dtype=np.uint8), token_ids=None, token_mask=None)
+        with pytest.raises(ValueError, match='is to pack gt_input, but no transform made it'):
+            build('PackReferringInputs', masks=['gt_input'])(results)
+
+    def test_masks_that_there_are_not(self):
+        with pytest.raises(ValueError, match=r"masks of PackReferringInputs are gt_input and gt_original, but got"):
+            build('PackReferringInputs', masks=['gt'])

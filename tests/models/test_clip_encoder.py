@@ -1,0 +1,140 @@
+"""The CLIP encoder against open_clip, and its own contract."""
+
+import open_clip
+import pytest
+import torch
+
+from mmris.models.encoders import CLIPEncoder
+from mmris.structures import ExpressionBatch
+
+ARCHITECTURE = dict(
+    embed_dim=24,
+    vision_cfg=dict(image_size=64, patch_size=16, width=32, head_width=16, layers=3),
+    text_cfg=dict(context_length=12, vocab_size=49408, width=40, heads=2, layers=2))
+
+
+@pytest.fixture
+def encoder():
+    torch.manual_seed(0)
+    return CLIPEncoder(architecture=ARCHITECTURE).eval()
+
+
+def full_box(images: torch.Tensor) -> torch.Tensor:
+    height, width = images.shape[-2:]
+    return torch.tensor([[0.0, 0.0, width, height]]).repeat(len(images), 1)
+
+
+def encode_image(encoder, pixels):
+    return encoder.encode_image(encoder.embed_image(pixels, full_box(pixels)))
+
+
+def expressions(lengths, total):
+    token_mask = torch.arange(total) < torch.tensor(lengths)[:, None]
+    ids = torch.randint(1, 49000, token_mask.shape, generator=torch.Generator().manual_seed(0))
+    for row, length in enumerate(lengths):
+        ids[row, length - 1] = 49407
+    return ExpressionBatch(ids * token_mask, token_mask, torch.zeros(len(lengths), dtype=torch.int64))
+
+
+class TestAgainstOpenClip:
+    """The towers' own forward passes, at the size and length they were made for."""
+
+    def test_image(self, encoder):
+        pixels = torch.randn(2, 3, 64, 64)
+        features = encode_image(encoder, pixels)
+        assert torch.allclose(features.image_global, encoder.visual(pixels), atol=1e-5)
+        intermediates = encoder.visual.forward_intermediates(pixels, indices=[0, 1])['image_intermediates']
+        for mine, theirs in zip(features.stages, intermediates):
+            assert torch.allclose(mine, theirs, atol=1e-5)
+
+    def test_text(self, encoder):
+        batch = expressions([12, 5, 2], 12)
+        features = encoder.encode_text(encoder.embed_text(batch))
+        assert torch.allclose(features.sentence, encoder.text(batch.token_ids), atol=1e-5)
+
+    def test_fewer_tokens_than_positions(self, encoder):
+        """Padding changes no real token, so a shorter context gives the same."""
+        long, short = expressions([5, 2], 12), expressions([5, 2], 12)
+        short = ExpressionBatch(short.token_ids[:, :6], short.token_mask[:, :6], short.image_index)
+        one, other = (encoder.encode_text(encoder.embed_text(batch)) for batch in (long, short))
+        assert torch.allclose(one.sentence, other.sentence, atol=1e-5)
+        assert torch.allclose(one.words[0, :5], other.words[0, :5], atol=1e-5)
+
+    @pytest.mark.parametrize('size', [(96, 96), (48, 80)])
+    def test_a_resized_input(self, encoder, size):
+        """Another size is the same as an open_clip model of that size with bicubically resized positions."""
+        architecture = dict(ARCHITECTURE, vision_cfg=dict(ARCHITECTURE['vision_cfg'], image_size=size))
+        reference = CLIPEncoder(architecture=architecture).eval().visual
+        state = encoder.visual.state_dict()
+        grid = state['positional_embedding'][1:].T.reshape(1, 32, 4, 4)
+        resized = torch.nn.functional.interpolate(
+            grid, size=(size[0] // 16, size[1] // 16), mode='bicubic', align_corners=False)
+        state['positional_embedding'] = torch.cat(
+            (state['positional_embedding'][:1], resized.flatten(2)[0].T))
+        reference.load_state_dict(state)
+        pixels = torch.randn(2, 3, *size)
+        features = encode_image(encoder, pixels)
+        assert torch.allclose(features.image_global, reference(pixels), atol=1e-5)
+        assert features.stages[-1].shape == (2, 24, size[0] // 16, size[1] // 16)
+
+    def test_weights_from_a_file(self, encoder, tmp_path):
+        """A checkpoint as open_clip writes it, loaded by init_weights and by nothing else."""
+        torch.manual_seed(1)
+        clip = open_clip.model.CustomTextCLIP(**ARCHITECTURE)
+        path = tmp_path / 'clip.pt'
+        torch.save(dict(state_dict=clip.state_dict()), path)
+        loaded = CLIPEncoder(architecture=ARCHITECTURE, pretrained=str(path))
+        assert not torch.equal(loaded.visual.conv1.weight, clip.visual.conv1.weight)
+        loaded.init_weights()
+        for name, value in clip.visual.state_dict().items():
+            assert torch.equal(loaded.visual.state_dict()[name], value)
+        assert torch.equal(loaded.text.token_embedding.weight, clip.text.token_embedding.weight)
+        assert 'logit_scale' not in dict(loaded.named_parameters())
+
+
+class TestErrors:
+
+    def test_unknown_architecture(self):
+        with pytest.raises(ValueError, match=r"architecture 'ViT-Z' is no open_clip model.*ViT-B-16"):
+            CLIPEncoder(architecture='ViT-Z')
+
+    def test_towers_of_another_kind(self):
+        architecture = dict(ARCHITECTURE, text_cfg=dict(ARCHITECTURE['text_cfg'], no_causal_mask=True))
+        with pytest.raises(ValueError, match='text tower .* is not a plain causal transformer'):
+            CLIPEncoder(architecture=architecture)
+        architecture = dict(ARCHITECTURE, vision_cfg=dict(ARCHITECTURE['vision_cfg'], pool_type='avg'))
+        with pytest.raises(ValueError, match='image tower .* is not a plain ViT'):
+            CLIPEncoder(architecture=architecture)
+
+    @pytest.mark.parametrize('taps', [(1, 2), (2, 1, 3), (0, 1, 3), (1, 2, 4)])
+    def test_taps(self, taps):
+        with pytest.raises(ValueError, match='taps must increase, begin at 1 or later, and end at the last of 3'):
+            CLIPEncoder(architecture=ARCHITECTURE, taps=taps)
+
+    def test_input_size(self, encoder):
+        with pytest.raises(ValueError, match='input is 60 x 64 pixels .* multiple of the patch size 16 x 16'):
+            encode_image(encoder, torch.zeros(1, 3, 60, 64))
+
+    def test_too_many_tokens(self, encoder):
+        with pytest.raises(ValueError, match='Sentences have 13 tokens, but the text tower has 12 positions'):
+            encoder.embed_text(expressions([3], 13))
+
+    def test_pretrained(self):
+        with pytest.raises(ValueError, match="pretrained='openai' is neither a file nor an open_clip tag"):
+            CLIPEncoder(architecture=ARCHITECTURE, pretrained='openai').init_weights()
+
+    def test_pretrained_of_another_architecture(self, tmp_path):
+        path = tmp_path / 'clip.pt'
+        torch.save(open_clip.model.CustomTextCLIP(**dict(ARCHITECTURE, embed_dim=8)).state_dict(), path)
+        with pytest.raises(RuntimeError, match='clip.pt does not hold CLIP weights of'):
+            CLIPEncoder(architecture=ARCHITECTURE, pretrained=str(path)).init_weights()
+
+
+def test_border_patches_are_outside(encoder):
+    pixels = torch.zeros(1, 3, 64, 64)
+    box = torch.tensor([[0.0, 15.0, 64.0, 49.0]])
+    inside = encoder.embed_image(pixels, box).inside.view(4, 4)
+    assert inside.all(), 'a patch that holds one row of the image is inside'
+    box = torch.tensor([[0.0, 16.0, 64.0, 48.0]])
+    inside = encoder.embed_image(pixels, box).inside.view(4, 4)
+    assert inside[1:3].all() and not inside[0].any() and not inside[3].any()

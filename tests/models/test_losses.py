@@ -1,0 +1,60 @@
+"""Losses against slow references written from their equations."""
+
+import math
+
+import pytest
+import torch
+
+from mmris.models.losses import BinaryCrossEntropyLoss, DiceLoss, FocalLoss
+
+
+def sigmoid(value: float) -> float:
+    return 1 / (1 + math.exp(-value))
+
+
+@pytest.fixture
+def pair():
+    generator = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(2, 1, 3, 4, generator=generator)
+    target = torch.rand(2, 1, 3, 4, generator=generator)
+    return logits, target
+
+
+def test_binary_cross_entropy(pair):
+    logits, target = pair
+    terms = [-t * math.log(sigmoid(x)) - (1 - t) * math.log(1 - sigmoid(x))
+             for x, t in zip(logits.flatten().tolist(), target.flatten().tolist())]
+    expected = 0.75 * sum(terms) / len(terms)
+    assert BinaryCrossEntropyLoss(loss_weight=0.75)(logits, target).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_dice(pair):
+    logits, target = pair
+    per_expression = []
+    for x, t in zip(logits.flatten(1).tolist(), target.flatten(1).tolist()):
+        p = [sigmoid(value) for value in x]
+        overlap = 2 * sum(a * b for a, b in zip(p, t)) + 1
+        per_expression.append(1 - overlap / (sum(a * a for a in p) + sum(b * b for b in t) + 1))
+    expected = 0.5 * sum(per_expression) / len(per_expression)
+    assert DiceLoss(loss_weight=0.5)(logits, target).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_dice_of_nothing_where_nothing_is():
+    loss = DiceLoss()(torch.full((1, 1, 4, 4), -50.0), torch.zeros(1, 1, 4, 4))
+    assert loss.item() == pytest.approx(0, abs=1e-6)
+
+
+def test_focal_with_hard_targets(pair):
+    logits, target = pair[0], (pair[1] > 0.5).float()
+    terms = []
+    for x, t in zip(logits.flatten().tolist(), target.flatten().tolist()):
+        agreement = sigmoid(x) if t else 1 - sigmoid(x)
+        weight = 0.25 if t else 0.75
+        terms.append(-weight * (1 - agreement)**2 * math.log(agreement))
+    assert FocalLoss()(logits, target).item() == pytest.approx(sum(terms) / len(terms), rel=1e-5)
+
+
+@pytest.mark.parametrize('loss', [BinaryCrossEntropyLoss(), DiceLoss(), FocalLoss()])
+def test_another_shape_is_an_error(loss):
+    with pytest.raises(ValueError, match=r'one shape, but got \(1, 1, 4, 4\) and \(1, 1, 8, 8\)'):
+        loss(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 8, 8))

@@ -1,0 +1,129 @@
+"""The segmentor: one path for training, evaluation and interactive use."""
+
+import pytest
+import torch
+
+from mmris.registry import DATASETS, MODELS
+from mmris.structures import ReferringDataSample
+from tests.conftest import tiny_config, write_set
+from tests.models.test_distillation import make_inputs
+
+
+def samples_with_masks(inputs) -> list:
+    samples = []
+    for image in range(len(inputs.pixels)):
+        count = int((inputs.expressions.image_index == image).sum())
+        sample = ReferringDataSample()
+        sample.gt_input = (torch.rand(count, 64, 64) < 0.3).float()
+        samples.append(sample)
+    return samples
+
+
+class TestLoss:
+
+    def test_what_is_logged_is_what_is_optimised(self, tiny_model):
+        torch.manual_seed(0)
+        inputs = make_inputs()
+        losses = tiny_model.loss(inputs, samples_with_masks(inputs))
+        assert set(losses) == {'loss_bce', 'loss_lmvsd', 'loss_vmlsd'}
+        total, logged = tiny_model.parse_losses(losses)
+        assert total.item() == pytest.approx(sum(value.item() for value in losses.values()))
+        assert logged['loss'].item() == pytest.approx(total.item())
+
+    @pytest.mark.parametrize('name', ['vit-tiny_shaperef.py', 'vit-tiny_shaperef_baseline.py'])
+    def test_every_parameter_gets_a_gradient(self, name):
+        torch.manual_seed(0)
+        model = MODELS.build(tiny_config(f'cm_masksd/{name}').model)
+        inputs = make_inputs()
+        sum(model.loss(inputs, samples_with_masks(inputs)).values()).backward()
+        without = [name for name, parameter in model.named_parameters()
+                   if parameter.grad is None or not parameter.grad.isfinite().all()]
+        zero = [name for name, parameter in model.named_parameters() if parameter.grad.abs().sum() == 0]
+        assert not without and not zero
+
+    def test_frozen_parameters_get_none(self, tiny_model):
+        tiny_model.encoder.text.requires_grad_(False)
+        inputs = make_inputs()
+        sum(tiny_model.loss(inputs, samples_with_masks(inputs)).values()).backward()
+        assert all(parameter.grad is None for parameter in tiny_model.encoder.text.parameters())
+
+    def test_two_branches_weigh_as_the_config_says(self, tiny_model):
+        tiny_model.eval()
+        inputs = make_inputs()
+        main = tiny_model.main_pass(inputs)
+        for name, weight in (('lmvsd', 0.75), ('vmlsd', 0.1)):
+            branch = tiny_model.distillation[name]
+            branch.mask_ratio = 0.0
+            probability = main.logits.sigmoid()
+            entropy = -(probability * probability.log() + (1 - probability) * (1 - probability).log()).mean()
+            loss = branch(main, tiny_model.encoder, tiny_model.stages)
+            assert loss.item() == pytest.approx(weight * entropy.item(), rel=1e-3)
+
+
+class TestGroupedIsSingle:
+
+    @pytest.fixture
+    def predictions(self, tmp_path, tiny_model):
+        """Probabilities by sentence, of all expressions of an image at once and of each alone."""
+        folder = write_set(tmp_path / 'set', sentences=2)
+        tiny_model.eval()
+        found = {}
+        for group_by in ('image', 'expression'):
+            config = tiny_config().test_dataloader.dataset
+            config.update(data_root=str(folder), group_by=group_by)
+            dataset = DATASETS.build(config)
+            found[group_by] = {}
+            for packed in (dataset[index] for index in range(len(dataset))):
+                batch = dict(inputs=[packed['inputs']], data_samples=[packed['data_samples']])
+                with torch.no_grad():
+                    sample = tiny_model.test_step(batch)[0]
+                found[group_by].update(zip(sample.sent_ids, sample.probabilities))
+        return found
+
+    def test_probabilities(self, predictions):
+        assert len(predictions['image']) == len(predictions['expression']) == 30
+        for sent_id, probabilities in predictions['image'].items():
+            assert (probabilities - predictions['expression'][sent_id]).abs().max() < 1e-5
+
+    def test_counts_differ_at_most_where_close_to_the_threshold(self, predictions):
+        for sent_id, grouped in predictions['image'].items():
+            single = predictions['expression'][sent_id]
+            differ = (grouped > 0.35) != (single > 0.35)
+            assert (single[differ] - 0.35).abs().max() < 1e-5 if differ.any() else True
+
+    def test_chunks(self, tiny_model):
+        tiny_model.eval()
+        inputs = make_inputs(images=3, expressions=5)
+        with torch.no_grad():
+            whole = tiny_model.encode_decode(inputs)
+            tiny_model.max_expressions = 4
+            assert torch.allclose(tiny_model.encode_decode(inputs), whole, atol=1e-5)
+
+
+def test_without_distillation_predictions_are_the_same(tiny_model, tmp_path):
+    """After training steps, weights of the whole model give the baseline's config the same predictions."""
+    from mmris.checkpoints import load_model_weights
+    optimizer = torch.optim.SGD(tiny_model.parameters(), lr=0.01)
+    inputs = make_inputs()
+    for _ in range(2):
+        optimizer.zero_grad()
+        sum(tiny_model.loss(inputs, samples_with_masks(inputs)).values()).backward()
+        optimizer.step()
+    path = tmp_path / 'checkpoint.pth'
+    torch.save(dict(state_dict=tiny_model.state_dict()), path)
+    baseline = MODELS.build(tiny_config('cm_masksd/vit-tiny_shaperef_baseline.py').model)
+    load_model_weights(baseline, path)
+    with torch.no_grad():
+        assert torch.equal(baseline.eval().encode_decode(inputs), tiny_model.eval().encode_decode(inputs))
+
+
+def test_images_of_several_sizes_are_an_error(tiny_model):
+    with pytest.raises(ValueError, match=r'Images of one batch must have one size, but got \[\(8, 8\), \(8, 16\)\]'):
+        tiny_model.data_preprocessor.normalise([torch.zeros(3, 8, 8), torch.zeros(3, 8, 16)])
+
+
+def test_max_expressions():
+    config = tiny_config().model
+    config.max_expressions = 0
+    with pytest.raises(ValueError, match='max_expressions must be at least 1, but got 0'):
+        MODELS.build(config)

@@ -1,0 +1,120 @@
+"""The command lines, one after the other, as a user types them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT, write_set
+
+CONFIG = 'configs/cm_masksd/vit-tiny_shaperef.py'
+
+
+def run(*command: str, fails: bool = False) -> str:
+    """Run a tool; its output, both streams."""
+    done = subprocess.run([sys.executable, *map(str, command)],
+                          cwd=ROOT,
+                          stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT,
+                          text=True,
+                          timeout=300)
+    assert (done.returncode != 0) == fails, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory) -> Path:
+    """A folder with a set, and what one epoch of training on it left."""
+    folder = tmp_path_factory.mktemp('tools')
+    write_set(folder / 'set', sentences=2)
+    train(folder, 'train_cfg.max_epochs=1')
+    return folder
+
+
+def data_options(folder: Path) -> list:
+    return [f'{loader}_dataloader.dataset.data_root={folder / "set"}' for loader in ('train', 'val', 'test')]
+
+
+def train(folder: Path, *options: str, resume: bool = False) -> str:
+    return run('tools/train.py', CONFIG, '--work-dir', folder / 'work', *(['--resume'] if resume else []),
+               '--cfg-options', *data_options(folder), 'train_dataloader.dataset.split=val',
+               'train_dataloader.batch_size=2', 'default_hooks.logger.interval=1', *options)
+
+
+def checkpoint(folder: Path) -> Path:
+    return next((folder / 'work').glob('best_mIoU_*.pth'))
+
+
+def test_training_leaves_checkpoints(trained):
+    names = {path.name for path in (trained / 'work').iterdir()}
+    assert {'epoch_1.pth', 'last_checkpoint', 'vit-tiny_shaperef.py'} <= names and checkpoint(trained).is_file()
+
+
+def test_resume_goes_on_with_the_next_epoch(trained):
+    output = train(trained, 'train_cfg.max_epochs=2', resume=True)
+    assert 'resumed epoch: 1' in output and 'Epoch(train) [2][1/2]' in output
+    assert 'Epoch(train) [1]' not in output and 'eta:' in output
+
+
+def test_evaluation(trained):
+    out, dump = trained / 'metrics.json', trained / 'per_expression.jsonl'
+    output = run('tools/test.py', CONFIG, checkpoint(trained), '--split', 'val', '--controls', 'exchanged', 'empty',
+                 '--out', out, '--dump', dump, '--work-dir', trained / 'work', '--cfg-options', *data_options(trained))
+    results = json.loads(out.read_text())
+    assert list(results) == ['val', 'val_exchanged', 'val_empty']
+    wanted = {'oIoU', 'mIoU', 'Pr@0.5', 'Pr@0.6', 'Pr@0.7', 'Pr@0.8', 'Pr@0.9', 'expressions'}
+    assert all(wanted <= set(scores) and scores['expressions'] == 30 for scores in results.values())
+    assert f'{results["val"]["mIoU"]:.2f}' in output
+    rows = [json.loads(line) for line in dump.read_text().splitlines()]
+    assert len(rows) == 90 and {'split', 'sent_id', 'text', 'intersection', 'union', 'iou'} <= set(rows[0])
+    val = [row for row in rows if row['split'] == 'val']
+    assert np.mean([100 * row['iou'] for row in val]) == pytest.approx(results['val']['mIoU'])
+    assert 100 * sum(row['intersection'] for row in val) / sum(row['union'] for row in val) == pytest.approx(
+        results['val']['oIoU'])
+    assert all(row['text'] == '' for row in rows if row['split'] == 'val_empty')
+
+
+def test_prediction(trained):
+    image = trained / 'set' / 'images' / 'COCO_train2014_000000000001.jpg'
+    out = trained / 'predictions'
+    run('tools/predict.py', CONFIG, checkpoint(trained), image, 'square 0', 'the square on the left', '--out', out)
+    for position in (1, 2):
+        mask = np.asarray(Image.open(out / f'{image.stem}_{position}_mask.png'))
+        assert mask.shape == (43, 62) and set(np.unique(mask)) <= {0, 255}
+    assert Image.open(out / f'{image.stem}_overlay.png').mode == 'RGB'
+    assert len(list(out.iterdir())) == 3
+
+
+@pytest.mark.parametrize('tool, arguments', [
+    ('browse_dataset.py', ['--split', 'val', '--number', '3']),
+    ('draw_predictions.py', ['--split', 'val', '--number', '3']),
+])
+def test_pictures(trained, tool, arguments):
+    out = trained / f'{tool}.png'
+    given = [CONFIG] if tool == 'browse_dataset.py' else [CONFIG, checkpoint(trained)]
+    run(f'tools/analysis_tools/{tool}', *given, *arguments, '--out', out, '--cfg-options', *data_options(trained))
+    picture = np.asarray(Image.open(out))
+    assert picture.ndim == 3 and picture.shape[1] > 500 and picture.std() > 10
+
+
+@pytest.mark.parametrize('tool', [
+    'train.py', 'test.py', 'predict.py', 'demo.py', 'analysis_tools/browse_dataset.py',
+    'analysis_tools/draw_predictions.py', 'dataset_converters/make_shaperef.py'
+])
+def test_help(tool):
+    assert 'usage:' in run(f'tools/{tool}', '--help')
+
+
+def test_errors_say_what_to_do(trained):
+    assert 'There is no config nowhere.py' in run('tools/train.py', 'nowhere.py', fails=True)
+    assert 'There is no checkpoint none.pth' in run('tools/test.py', CONFIG, 'none.pth', fails=True)
+    assert 'There is no image none.jpg' in run('tools/predict.py', CONFIG, checkpoint(trained), 'none.jpg', 'a',
+                                               fails=True)
+    assert '--amp needs a GPU' in run('tools/train.py', CONFIG, '--amp', '--work-dir', trained / 'amp', fails=True)
+    output = run('tools/test.py', CONFIG, checkpoint(trained), '--split', 'testZ', '--work-dir', trained / 'work',
+                 '--cfg-options', *data_options(trained), fails=True)
+    assert "split 'testZ' is not in" in output and 'Splits there: val' in output

@@ -1,0 +1,102 @@
+"""Every config is found, built at toy size, and runs a loss and a prediction."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmris.registry import DATASETS, MODELS
+from tests.conftest import ROOT
+
+CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/**/*.py') if '_base_' not in path.parts)
+# A new config raises this number, so that one that is not found is noticed.
+NUMBER_OF_CONFIGS = 10
+HEADER = ('Paper:', 'Data:', 'Cost:', 'Command: ')
+
+
+def shrink(config: Config) -> Config:
+    """Toy widths and depths; wiring, losses, branches and pipeline steps stay the config's own."""
+    patch = 14 if 'L-14' in str(config.model.encoder.architecture) else 16
+    if isinstance(config.model.encoder.architecture, str):
+        config.model.encoder.architecture = dict(
+            embed_dim=24,
+            quick_gelu='quickgelu' in config.model.encoder.architecture,
+            vision_cfg=dict(image_size=2 * patch, patch_size=patch, width=32, head_width=16, layers=3),
+            text_cfg=dict(context_length=24, vocab_size=49408, width=40, heads=2, layers=1))
+        config.model.encoder.taps = (1, 2, 3)
+        config.model.neck.update(in_channels=(32, 32, 24), sentence_channels=24, out_channels=(8, 16, 16))
+        config.model.decoder.update(channels=16, word_channels=40, num_layers=1, num_heads=2, feedforward_channels=16)
+        config.model.head.update(channels=16, sentence_channels=24)
+    config.model.encoder.pretrained = None
+    for loader in (config.train_dataloader, config.val_dataloader):
+        for step in loader.dataset.pipeline:
+            if step.type in ('Letterbox', 'Resize'):
+                step.size = 4 * patch
+    return config
+
+
+def batch_of(loader: Config, folder: Path, refs_file: str) -> dict:
+    settings = dict(data_root=str(folder), refs_file=refs_file, data_prefix=dict(img_path='images'), split='val')
+    dataset = DATASETS.build({**loader.dataset, **settings})
+    packed = [dataset[index] for index in range(3)]
+    return dict(inputs=[one['inputs'] for one in packed], data_samples=[one['data_samples'] for one in packed])
+
+
+def test_all_are_found():
+    assert len(CONFIGS) == NUMBER_OF_CONFIGS, [str(path.relative_to(ROOT)) for path in CONFIGS]
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: str(path.relative_to(ROOT / 'configs')))
+def test_config(path, refer_set):
+    torch.manual_seed(0)
+    config = shrink(Config.fromfile(path))
+    model = MODELS.build(config.model)
+    model.train()
+    inputs = model.data_preprocessor(batch_of(config.train_dataloader, refer_set, 'refs(unc).p'), True)
+    losses = model(**inputs, mode='loss')
+    assert set(losses) == {f'loss_{name}' for name in (*config.model.losses, *config.model.get('distillation', {}))}
+    total = sum(losses.values())
+    assert total.isfinite() and total > 0
+    total.backward()
+    model.eval()
+    with torch.no_grad():
+        samples = model.test_step(batch_of(config.val_dataloader, refer_set, 'refs(unc).p'))
+    for sample in samples:
+        assert sample.probabilities.shape == sample.gt_original.shape
+        assert 0 <= sample.probabilities.min() and sample.probabilities.max() <= 1
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: str(path.relative_to(ROOT / 'configs')))
+def test_what_every_config_says(path):
+    """It opens with what a reader needs, picks checkpoints on val, and its command names itself."""
+    text = path.read_text()
+    comments = [line[2:] for line in text.split('_base_')[0].splitlines() if line.startswith('# ')]
+    for header in HEADER:
+        assert any(line.startswith(header) for line in comments), f'{path} lacks "{header}"'
+    assert f'{path.relative_to(ROOT)}' in next(line for line in comments if line.startswith('Command: '))
+    config = Config.fromfile(path)
+    assert config.val_dataloader.dataset.split == 'val'
+    assert config.default_hooks.checkpoint.save_best == 'mIoU' and config.default_hooks.checkpoint.rule == 'greater'
+    assert config.train_dataloader.dataset.split == 'train' and config.train_dataloader.drop_last
+    assert config.train_dataloader.sampler.type == 'ReferringSampler'
+
+
+def test_main_configs_have_the_papers_settings():
+    config = Config.fromfile(ROOT / 'configs/cm_masksd/vit-b_refcoco.py')
+    visual, language = config.model.distillation.lmvsd, config.model.distillation.vmlsd
+    assert (visual.mask_ratio, visual.correlation_filter.top_k, visual.loss.loss_weight) == (0.25, 0.5, 0.75)
+    assert (language.mask_ratio, language.correlation_filter.top_k, language.loss.loss_weight) == (0.1, 0.5, 0.1)
+    assert config.optim_wrapper.optimizer == dict(type='Adam', lr=1e-5, weight_decay=5e-4)
+    assert config.train_cfg.max_epochs == 100 and config.auto_scale_lr.base_batch_size == 32
+
+
+@pytest.mark.parametrize('name, size, length', [('vit-b_refcoco', 576, 17), ('vit-b_refcoco+', 576, 17),
+                                                ('vit-b_refcocog_umd', 576, 22), ('vit-l_refcoco', 532, 17),
+                                                ('vit-l_refcocog_google', 532, 22)])
+def test_sizes_and_lengths(name, size, length):
+    config = Config.fromfile(ROOT / f'configs/cm_masksd/{name}.py')
+    for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
+        steps = {step.type: step for step in loader.dataset.pipeline}
+        assert steps['Letterbox'].size == size
+        assert steps['Tokenize'].tokenizer.context_length == length

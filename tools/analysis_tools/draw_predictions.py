@@ -1,0 +1,80 @@
+"""Draw a sheet of predictions beside the ground truth.
+
+    python tools/analysis_tools/draw_predictions.py configs/cm_masksd/vit-tiny_shaperef.py work_dirs/demo/best.pth \
+        --split val --number 12 --out predictions.png
+"""
+
+import argparse
+from typing import Iterator
+
+import numpy as np
+from mmengine.config import Config, DictAction
+
+from mmris.apis import Predictor
+from mmris.evaluation import intersection_and_union, iou_scores
+from mmris.registry import DATASETS
+from mmris.utils import write_atomically
+from mmris.utils.configs import check_inputs
+from mmris.visualization import COLOURS, Panel, draw_sheet, overlay_mask
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Draw a sheet of predictions beside the ground truth.')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--split', default='val', help='split to draw from (default: %(default)s)')
+    parser.add_argument('--number', type=int, default=12, help='how many expressions (default: %(default)s)')
+    parser.add_argument('--seed', type=int, default=0, help='which ones are drawn (default: %(default)s)')
+    parser.add_argument('--threshold', type=float, default=0.35, help='probability of a mask (default: %(default)s)')
+    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
+    parser.add_argument('--out', default='predictions.png', help='picture to write (default: %(default)s)')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change values of the config')
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    check_inputs(config=arguments.config, checkpoint=arguments.checkpoint)
+    config = Config.fromfile(arguments.config)
+    if arguments.cfg_options is not None:
+        config.merge_from_dict(arguments.cfg_options)
+    predictor = Predictor(config, arguments.checkpoint, arguments.device)
+    settings = dict(config.test_dataloader.dataset, split=arguments.split, group_by='expression', test_mode=True)
+    dataset = DATASETS.build(settings)
+    chosen = np.random.default_rng(arguments.seed).permutation(len(dataset))[:arguments.number]
+    panels = list(draw_panels(dataset, sorted(chosen.tolist()), predictor, arguments.threshold))
+    sheet = draw_sheet(
+        panels,
+        title=f'Predictions on {arguments.split}',
+        subtitle=f'{len(panels)} of {len(dataset)} expressions, drawn at random (seed {arguments.seed}), not selected; '
+        f'on the right of each, the IoU',
+        headings=('image', 'ground truth', 'prediction'),
+        columns=2,
+        cell=190)
+    with write_atomically(arguments.out) as temporary:
+        sheet.save(temporary)
+    print(f'{arguments.out}: {len(panels)} expressions of {arguments.split}')
+
+
+def draw_panels(dataset: object, indices: list, predictor: Predictor, threshold: float) -> Iterator[Panel]:
+    """Image, ground truth and prediction of one expression each."""
+    for index in indices:
+        sample = dataset[index]['data_samples']
+        predictor.set_image(sample.img_path)
+        prediction = predictor.predict(sample.text) > threshold
+        target = sample.gt_original
+        iou = iou_scores(*intersection_and_union(target.new_tensor(prediction), target))[0]
+        image = predictor.image
+        yield Panel(
+            caption=sample.text[0],
+            note=f'{100 * iou:.0f}',
+            pictures=[
+                image,
+                overlay_mask(image, target[0].numpy(), COLOURS[0]),
+                overlay_mask(image, prediction[0], COLOURS[1])
+            ])
+
+
+if __name__ == '__main__':
+    main()

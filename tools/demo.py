@@ -1,0 +1,70 @@
+"""From nothing to masks: make ShapeRef, train CM-MaskSD on it, evaluate, and draw what it predicts.
+
+Each step is a command that can be typed by itself, and is printed as such. A demo that was interrupted goes on where
+it was.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from mmris.evaluation import format_results
+from mmris.utils import free_cpus
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = 'configs/cm_masksd/vit-tiny_shaperef.py'
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Make ShapeRef, train CM-MaskSD on it, evaluate, draw predictions.')
+    parser.add_argument('--data', default='data/shaperef', help='folder of ShapeRef (default: %(default)s)')
+    parser.add_argument('--work-dir', default='work_dirs/demo', help='folder of the results (default: %(default)s)')
+    return parser.parse_args()
+
+
+def run(*command: str) -> None:
+    """Print a command of this project, and run it with as many threads as there are free processors."""
+    print(f'\n$ python {shlex.join(command)}', flush=True)
+    threads = os.environ.get('OMP_NUM_THREADS', str(free_cpus()))
+    subprocess.run([sys.executable, *command], cwd=ROOT, check=True, env=dict(os.environ, OMP_NUM_THREADS=threads))
+
+
+def best_checkpoint(folder: Path) -> str:
+    """The checkpoint of the best mIoU on val; training keeps one."""
+    return str(next(folder.glob('best_mIoU_*.pth')))
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    os.chdir(ROOT)
+    start = time.monotonic()
+    folder = Path(arguments.work_dir)
+    data = [f'{loader}_dataloader.dataset.data_root={arguments.data}' for loader in ('train', 'val', 'test')]
+
+    run('tools/dataset_converters/make_shaperef.py', '--out', arguments.data)
+    run('tools/train.py', CONFIG, '--work-dir', str(folder), '--resume', '--cfg-options', *data)
+    checkpoint, metrics, sheet = best_checkpoint(folder), folder / 'metrics.json', folder / 'predictions.png'
+    run('tools/test.py', CONFIG, checkpoint, '--split', 'val', 'testA', 'testB', '--controls', 'exchanged', 'empty',
+        '--work-dir', str(folder), '--out', str(metrics), '--dump', str(folder / 'per_expression.jsonl'),
+        '--cfg-options', *data)
+    run('tools/analysis_tools/draw_predictions.py', CONFIG, checkpoint, '--split', 'val', '--out', str(sheet),
+        '--cfg-options', *data)
+    report(json.loads(metrics.read_text()), folder, time.monotonic() - start)
+
+
+def report(results: dict, folder: Path, seconds: float) -> None:
+    """Print what came out, and where it lies."""
+    print(f'\nCM-MaskSD on ShapeRef, in percent\n\n{format_results(results)}\n')
+    print('val_exchanged: the same model, each sentence scored against another object of its image.')
+    print('val_empty: the same model, every sentence empty.')
+    print(f'\n{folder}/metrics.json         these numbers\n{folder}/predictions.png      sentences, truth, predictions')
+    print(f'{folder}/per_expression.jsonl each sentence with its IoU\n\n{seconds / 60:.1f} minutes in all.')
+
+
+if __name__ == '__main__':
+    main()
