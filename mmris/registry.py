@@ -1,18 +1,32 @@
 """Registries of the scope `mmris`, children of MMEngine's root registries."""
 
-from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
-from mmengine.registry import DATASETS as MMENGINE_DATASETS
-from mmengine.registry import HOOKS as MMENGINE_HOOKS
-from mmengine.registry import LOOPS as MMENGINE_LOOPS
-from mmengine.registry import METRICS as MMENGINE_METRICS
-from mmengine.registry import MODELS as MMENGINE_MODELS
-from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine import registry as root
 from mmengine.registry import Registry
 
-MODELS = Registry('model', scope='mmris', parent=MMENGINE_MODELS, locations=['mmris.models'])
-DATASETS = Registry('dataset', scope='mmris', parent=MMENGINE_DATASETS, locations=['mmris.datasets'])
-DATA_SAMPLERS = Registry('data sampler', scope='mmris', parent=MMENGINE_DATA_SAMPLERS, locations=['mmris.datasets'])
-TRANSFORMS = Registry('transform', scope='mmris', parent=MMENGINE_TRANSFORMS, locations=['mmris.datasets.transforms'])
-METRICS = Registry('metric', scope='mmris', parent=MMENGINE_METRICS, locations=['mmris.evaluation'])
-HOOKS = Registry('hook', scope='mmris', parent=MMENGINE_HOOKS, locations=['mmris.engine'])
-LOOPS = Registry('loop', scope='mmris', parent=MMENGINE_LOOPS, locations=['mmris.engine'])
+MODELS = Registry('model', parent=root.MODELS, scope='mmris', locations=['mmris.models'])
+MODEL_WRAPPERS = Registry('model wrapper', parent=root.MODEL_WRAPPERS, scope='mmris', locations=['mmris.models'])
+WEIGHT_INITIALIZERS = Registry(
+    'weight initializer', parent=root.WEIGHT_INITIALIZERS, scope='mmris', locations=['mmris.models'])
+
+DATASETS = Registry('dataset', parent=root.DATASETS, scope='mmris', locations=['mmris.datasets'])
+DATA_SAMPLERS = Registry('data sampler', parent=root.DATA_SAMPLERS, scope='mmris', locations=['mmris.datasets'])
+TRANSFORMS = Registry('transform', parent=root.TRANSFORMS, scope='mmris', locations=['mmris.datasets'])
+
+METRICS = Registry('metric', parent=root.METRICS, scope='mmris', locations=['mmris.evaluation'])
+EVALUATORS = Registry('evaluator', parent=root.EVALUATOR, scope='mmris', locations=['mmris.evaluation'])
+
+HOOKS = Registry('hook', parent=root.HOOKS, scope='mmris', locations=['mmris.engine'])
+LOOPS = Registry('loop', parent=root.LOOPS, scope='mmris', locations=['mmris.engine'])
+RUNNERS = Registry('runner', parent=root.RUNNERS, scope='mmris', locations=['mmris.engine'])
+RUNNER_CONSTRUCTORS = Registry(
+    'runner constructor', parent=root.RUNNER_CONSTRUCTORS, scope='mmris', locations=['mmris.engine'])
+LOG_PROCESSORS = Registry('log processor', parent=root.LOG_PROCESSORS, scope='mmris', locations=['mmris.engine'])
+OPTIMIZERS = Registry('optimizer', parent=root.OPTIMIZERS, scope='mmris', locations=['mmris.engine'])
+OPTIM_WRAPPERS = Registry('optim wrapper', parent=root.OPTIM_WRAPPERS, scope='mmris', locations=['mmris.engine'])
+OPTIM_WRAPPER_CONSTRUCTORS = Registry(
+    'optim wrapper constructor', parent=root.OPTIM_WRAPPER_CONSTRUCTORS, scope='mmris', locations=['mmris.engine'])
+PARAM_SCHEDULERS = Registry(
+    'parameter scheduler', parent=root.PARAM_SCHEDULERS, scope='mmris', locations=['mmris.engine'])
+
+VISUALIZERS = Registry('visualizer', parent=root.VISUALIZERS, scope='mmris', locations=['mmris.visualization'])
+VISBACKENDS = Registry('visualizer backend', parent=root.VISBACKENDS, scope='mmris', locations=['mmris.visualization'])

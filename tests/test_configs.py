@@ -7,11 +7,12 @@ import torch
 from mmengine.config import Config
 
 from mmris.registry import DATASETS, MODELS
+from mmris.structures import ExpressionBatch, ImageInputs
 from tests.conftest import ROOT
 
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/**/*.py') if '_base_' not in path.parts)
 # A new config raises this number, so that one that is not found is noticed.
-NUMBER_OF_CONFIGS = 10
+NUMBER_OF_CONFIGS = 12
 HEADER = ('Paper:', 'Data:', 'Cost:', 'Command: ')
 
 
@@ -68,6 +69,24 @@ def test_config(path, refer_set):
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: str(path.relative_to(ROOT / 'configs')))
+def test_full_size(path):
+    """Unshrunk, on the meta device: widths fit together, and logits lie at four times the patch grid."""
+    config = Config.fromfile(path)
+    size = next(step.size for step in config.test_pipeline if step.type == 'Letterbox')
+    length = next(step.tokenizer.context_length for step in config.test_pipeline if step.type == 'Tokenize')
+    config.model.encoder.pretrained = None
+    with torch.device('meta'):
+        model = MODELS.build(config.model).eval()
+        encoder = model.encoder
+        images = ImageInputs(torch.zeros(1, 3, size, size), torch.zeros(1, 4))
+        tokens = torch.zeros(2, length, dtype=torch.int64)
+        text = encoder.encode_text(encoder.embed_text(ExpressionBatch(tokens, tokens == 0, tokens[:, 0])))
+        logits = model.decode(encoder.join(model.encode_images(images), text, tokens[:, 0]))
+    grid = size // encoder.patch_size[0]
+    assert logits.shape == (2, 1, 4 * grid, 4 * grid)
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: str(path.relative_to(ROOT / 'configs')))
 def test_what_every_config_says(path):
     """It opens with what a reader needs, picks checkpoints on val, and its command names itself."""
     text = path.read_text()
@@ -78,7 +97,10 @@ def test_what_every_config_says(path):
     config = Config.fromfile(path)
     assert config.val_dataloader.dataset.split == 'val'
     assert config.default_hooks.checkpoint.save_best == 'mIoU' and config.default_hooks.checkpoint.rule == 'greater'
-    assert config.train_dataloader.dataset.split == 'train' and config.train_dataloader.drop_last
+    # One config says that it fits the split that it evaluates on, as a check of the path from files to masks.
+    fits_val = path.stem == 'vit-tiny_224'
+    assert config.train_dataloader.dataset.split == ('val' if fits_val else 'train')
+    assert config.train_dataloader.drop_last
     assert config.train_dataloader.sampler.type == 'ReferringSampler'
 
 

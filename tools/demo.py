@@ -36,7 +36,10 @@ def run(*command: str) -> None:
 
 def best_checkpoint(folder: Path) -> str:
     """The checkpoint of the best mIoU on val; training keeps one."""
-    return str(next(folder.glob('best_mIoU_*.pth')))
+    found = sorted(folder.glob('best_mIoU_*.pth'))
+    if not found:
+        raise FileNotFoundError(f'Training left no best_mIoU_*.pth in {folder}. Remove the folder and start again.')
+    return str(found[-1])
 
 
 def main() -> None:
@@ -44,16 +47,15 @@ def main() -> None:
     os.chdir(ROOT)
     start = time.monotonic()
     folder = Path(arguments.work_dir)
-    data = [f'{loader}_dataloader.dataset.data_root={arguments.data}' for loader in ('train', 'val', 'test')]
+    data = ('--data-root', arguments.data)
 
     run('tools/dataset_converters/make_shaperef.py', '--out', arguments.data)
-    run('tools/train.py', CONFIG, '--work-dir', str(folder), '--resume', '--cfg-options', *data)
+    run('tools/train.py', CONFIG, '--work-dir', str(folder), '--resume', *data)
     checkpoint, metrics, sheet = best_checkpoint(folder), folder / 'metrics.json', folder / 'predictions.png'
     run('tools/test.py', CONFIG, checkpoint, '--split', 'val', 'testA', 'testB', '--controls', 'exchanged', 'empty',
-        '--work-dir', str(folder), '--out', str(metrics), '--dump', str(folder / 'per_expression.jsonl'),
-        '--cfg-options', *data)
+        '--work-dir', str(folder), '--out', str(metrics), '--dump', str(folder / 'per_expression.jsonl'), *data)
     run('tools/analysis_tools/draw_predictions.py', CONFIG, checkpoint, '--split', 'val', '--out', str(sheet),
-        '--cfg-options', *data)
+        *data)
     report(json.loads(metrics.read_text()), folder, time.monotonic() - start)
 
 

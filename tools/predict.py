@@ -1,6 +1,6 @@
 """Segment what sentences refer to in one image.
 
-    python tools/predict.py configs/cm_masksd/vit-tiny_shaperef.py work_dirs/demo/best.pth photo.jpg \
+    python tools/predict.py configs/cm_masksd/vit-tiny_shaperef.py work_dirs/demo/best_mIoU_epoch_4.pth photo.jpg \
         "the red circle" "the star on the left" --out predictions
 """
 
@@ -8,36 +8,30 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import Config, DictAction
 from PIL import Image
 
 from mmris.apis import Predictor
 from mmris.utils import write_atomically
-from mmris.utils.configs import check_inputs
+from mmris.utils.configs import add_config_arguments, check_inputs, read_config
 from mmris.visualization import COLOURS, Panel, draw_sheet, overlay_mask, overlay_masks
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Segment what sentences refer to in one image.')
-    parser.add_argument('config', help='config file')
+    add_config_arguments(parser)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('image', help='image file')
     parser.add_argument('sentences', nargs='+', metavar='sentence', help='what to segment; quote each sentence')
     parser.add_argument('--out', default='predictions', help='folder for the pictures (default: %(default)s)')
     parser.add_argument('--threshold', type=float, default=0.35, help='probability of a mask (default: %(default)s)')
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change values of the config')
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = parse_arguments()
-    check_inputs(config=arguments.config, checkpoint=arguments.checkpoint, image=arguments.image)
-    config = Config.fromfile(arguments.config)
-    if arguments.cfg_options is not None:
-        config.merge_from_dict(arguments.cfg_options)
-    predictor = Predictor(config, arguments.checkpoint, arguments.device)
+    check_inputs(checkpoint=arguments.checkpoint, image=arguments.image)
+    predictor = Predictor(read_config(arguments), arguments.checkpoint, arguments.device)
     predictor.set_image(arguments.image)
     masks = predictor.predict(arguments.sentences) > arguments.threshold
 

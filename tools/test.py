@@ -5,23 +5,30 @@
 """
 
 import argparse
-import json
 import os
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import is_main_process
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 import mmris  # noqa: F401
+from mmris.checkpoints import load_model_weights
 from mmris.datasets.sentence_controls import SENTENCE_CONTROLS
-from mmris.evaluation import format_results, nest_metrics
+from mmris.evaluation import format_results, nest_metrics, to_json
 from mmris.utils import write_atomically
-from mmris.utils.configs import check_inputs, name_work_dir
+from mmris.utils.configs import (
+    add_config_arguments,
+    add_launcher_arguments,
+    check_inputs,
+    name_work_dir,
+    read_config,
+)
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Evaluate a checkpoint on one or more splits.')
-    parser.add_argument('config', help='config file')
+    add_config_arguments(parser)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--split', nargs='+', help='splits, as the refs file names them (default: those of the config)')
     parser.add_argument(
@@ -33,11 +40,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--out', help='JSON file for the scores of each split')
     parser.add_argument('--dump', help='JSON lines file with ids, sentence, intersection, union, IoU an expression')
     parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config name>)')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change values of the config')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
-    # torch.distributed.launch passes this one.
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    add_launcher_arguments(parser)
     arguments = parser.parse_args()
     os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
     return arguments
@@ -56,22 +59,22 @@ def set_splits(config: Config, arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     arguments = parse_arguments()
-    check_inputs(config=arguments.config, checkpoint=arguments.checkpoint)
-    config = Config.fromfile(arguments.config)
+    check_inputs(checkpoint=arguments.checkpoint)
+    config = read_config(arguments)
     config.launcher = arguments.launcher
-    if arguments.cfg_options is not None:
-        config.merge_from_dict(arguments.cfg_options)
     name_work_dir(config, arguments.config, arguments.work_dir)
-    config.load_from = arguments.checkpoint
-    config.resume = False
+    config.load_from, config.resume = None, False
     set_splits(config, arguments)
 
-    results = nest_metrics(Runner.from_cfg(config).test())
+    runner = Runner.from_cfg(config)
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    load_model_weights(model, arguments.checkpoint)
+    results = nest_metrics(runner.test())
     if is_main_process():
         print(format_results(results))
         if arguments.out is not None:
             with write_atomically(arguments.out) as temporary:
-                temporary.write_text(json.dumps(results, indent=2) + '\n', encoding='utf-8')
+                temporary.write_text(to_json(results), encoding='utf-8')
 
 
 if __name__ == '__main__':

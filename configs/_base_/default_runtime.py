@@ -14,6 +14,7 @@ vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='Visualizer', vis_backends=vis_backends, name='visualizer')
 log_processor = dict(by_epoch=True, window_size=50)
 log_level = 'INFO'
-randomness = dict(seed=0)
+# Masks and dropout are drawn apart on each rank.
+randomness = dict(seed=0, diff_rank_seed=True)
 load_from = None
 resume = False

@@ -6,25 +6,12 @@
 # Command: torchrun --nproc-per-node 8 tools/train.py configs/cm_masksd/vit-b_refcocog_umd.py --launcher pytorch
 _base_ = [
     '../_base_/datasets/refcocog_umd.py',
+    '../_base_/pipelines/clip_576_22-tokens.py',
     '../_base_/models/cm_masksd_vit-b.py',
     '../_base_/schedules/adam_100e.py',
     '../_base_/default_runtime.py',
 ]
-tokenizer = dict(type='CLIPTokenizer', context_length=22)
-train_pipeline = [
-    dict(type='LoadImage'),
-    dict(type='LoadMasks'),
-    dict(type='Letterbox', size=576),
-    dict(type='Tokenize', tokenizer=tokenizer),
-    dict(type='PackReferringInputs', masks=['gt_input']),
-]
-test_pipeline = [
-    dict(type='LoadImage'),
-    dict(type='Letterbox', size=576),
-    dict(type='LoadMasks'),
-    dict(type='Tokenize', tokenizer=tokenizer),
-    dict(type='PackReferringInputs', masks=['gt_original']),
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader

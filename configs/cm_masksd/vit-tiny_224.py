@@ -1,31 +1,23 @@
 # The demo's architecture at 224 x 224 with logits at a quarter of the input: to fit a handful of photographs.
 # Paper: Wang et al., CM-MaskSD, in small.
-# Data: any set in RefCOCO's files. It trains and evaluates on one split, val: its score tells whether all from files
-#   to masks is whole, and nothing of generalisation.
+# Data: any set in RefCOCO's files (SET below). It trains and evaluates on one split, val: its score tells whether all
+#   from files to masks is whole, and nothing of generalisation.
 # Cost: see README.md beside this file.
-# Command: python tools/train.py configs/cm_masksd/vit-tiny_224.py --cfg-options train_dataloader.dataset.data_root=SET
-#   train_dataloader.dataset.refs_file='refs(google).p' and the same for val_dataloader and test_dataloader
-_base_ = './vit-tiny_shaperef.py'
+# Command: python tools/train.py configs/cm_masksd/vit-tiny_224.py --data-root SET --refs-file 'refs(google).p'
+_base_ = [
+    '../_base_/datasets/shaperef.py',
+    '../_base_/pipelines/clip_224_22-tokens.py',
+    '../_base_/models/cm_masksd_vit-tiny.py',
+    '../_base_/schedules/adamw_3k.py',
+    '../_base_/default_runtime.py',
+]
 model = dict(encoder=dict(architecture=dict(vision_cfg=dict(image_size=224, patch_size=16))))
 
-tokenizer = dict(type='CLIPTokenizer', context_length=22)
-train_pipeline = [
-    dict(type='LoadImage'),
-    dict(type='LoadMasks'),
-    dict(type='Letterbox', size=224),
-    dict(type='Tokenize', tokenizer=tokenizer),
-    dict(type='PackReferringInputs', masks=['gt_input']),
-]
-test_pipeline = [
-    dict(type='LoadImage'),
-    dict(type='Letterbox', size=224),
-    dict(type='LoadMasks'),
-    dict(type='Tokenize', tokenizer=tokenizer),
-    dict(type='PackReferringInputs', masks=['gt_original']),
-]
-train_dataloader = dict(batch_size=4, dataset=dict(split='val', pipeline=train_pipeline))
-val_dataloader = dict(batch_size=4, dataset=dict(pipeline=test_pipeline))
+train_dataloader = dict(batch_size=4, dataset=dict(split='val', pipeline=_base_.train_pipeline))
+val_dataloader = dict(batch_size=4, dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader
+
+test_cfg = dict(splits=dict(_delete_=True, val=dict(split='val')))
 
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=50, by_epoch=False),

@@ -3,18 +3,14 @@
 # Data: ShapeRef, made by `python tools/dataset_converters/make_shaperef.py`; 6,000 images in train.
 # Cost: see README.md beside this file.
 # Command: python tools/train.py configs/cm_masksd/vit-tiny_shaperef.py
-_base_ = './vit-tiny_shaperef_baseline.py'
-model = dict(
-    distillation=dict(
-        lmvsd=dict(
-            type='MaskedVisualDistillation',
-            mask_ratio=0.25,
-            correlation_filter=dict(type='CorrelationFilter', top_k=0.5),
-            loss=dict(type='BinaryCrossEntropyLoss', loss_weight=0.75),
-            share_weights=True),
-        vmlsd=dict(
-            type='MaskedLanguageDistillation',
-            mask_ratio=0.1,
-            correlation_filter=dict(type='CorrelationFilter', top_k=0.5),
-            loss=dict(type='BinaryCrossEntropyLoss', loss_weight=0.1),
-            share_weights=True)))
+_base_ = [
+    '../_base_/datasets/shaperef.py',
+    '../_base_/pipelines/clip_64_16-tokens.py',
+    '../_base_/models/cm_masksd_vit-tiny.py',
+    '../_base_/schedules/adamw_3k.py',
+    '../_base_/default_runtime.py',
+]
+
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
+test_dataloader = val_dataloader

@@ -26,7 +26,7 @@ class Predictor:
 
     ::
 
-        predictor = Predictor('configs/cm_masksd/vit-tiny_shaperef.py', 'work_dirs/demo/best.pth')
+        predictor = Predictor('configs/cm_masksd/vit-tiny_shaperef.py', 'work_dirs/demo/best_mIoU_epoch_4.pth')
         predictor.set_image('photo.jpg')
         probabilities = predictor.predict(['the red circle', 'the star on the left'])
         masks = probabilities > 0.35
@@ -83,8 +83,7 @@ class Predictor:
         prepared = self._geometry(dict(img=pixels))
         preprocessor = self.model.data_preprocessor
         tensor = torch.from_numpy(np.ascontiguousarray(prepared['img'].transpose(2, 0, 1))).to(preprocessor.device)
-        box = torch.tensor([prepared['image_box']], dtype=torch.float32, device=preprocessor.device)
-        self._state = self.model.encode_images(preprocessor.normalise([tensor]), box)
+        self._state = self.model.encode_images(preprocessor.batch_images([tensor], [prepared['image_box']]))
         self._image = dict(original=pixels, affine=prepared['affine'], input_size=prepared['img_shape'])
 
     @torch.inference_mode()

@@ -2,7 +2,7 @@
 
 import pickle
 from pathlib import Path
-from typing import Union
+from typing import Callable, Union
 
 import numpy as np
 import torch
@@ -10,12 +10,27 @@ from mmengine.logging import HistoryBuffer, print_log
 from torch import nn
 
 
+def _history_buffer_method(owner: type, name: str) -> Callable:
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
+        raise pickle.UnpicklingError(f'it asks for {name} of {owner}')
+    return getattr(HistoryBuffer, name)
+
+
 def _trusted_types() -> list:
-    # What MMEngine's message hub and scalars add to the tensors of a checkpoint.
+    # What MMEngine's message hub and scalars add to the tensors of a checkpoint. Its history buffers pickle their own
+    # methods as `getattr(HistoryBuffer, name)`: that name stands here for a getattr that reads nothing else.
     scalar = np.float64(0).__reduce__()[0]
     array = np.zeros(1).__reduce__()[0]
     dtypes = [type(np.dtype(kind)) for kind in ('float64', 'float32', 'int64', 'int32', 'bool', 'uint8')]
-    return [HistoryBuffer, scalar, array, np.ndarray, np.dtype, *dtypes]
+    return [
+        HistoryBuffer, (_history_buffer_method, 'getattr'), (_history_buffer_method, 'builtins.getattr'), scalar, array,
+        np.ndarray, np.dtype, *dtypes
+    ]
+
+
+def _reason(error: Exception) -> str:
+    # torch explains at length how to load the file unsafely; what it refused stands behind its last heading.
+    return str(error).split('WeightsUnpickler error:')[-1].strip().split('\n')[0].split('. Please use')[0]
 
 
 def load_model_weights(model: nn.Module, path: Union[str, Path], map_location: str = 'cpu') -> None:
@@ -42,7 +57,7 @@ def load_model_weights(model: nn.Module, path: Union[str, Path], map_location: s
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise ValueError(
             f'{path} cannot be read as a checkpoint: it is truncated, of another format, or holds objects that are '
-            f'not tensors ({str(error).splitlines()[0]}).') from error
+            f'not tensors ({_reason(error)}).') from error
     if not isinstance(checkpoint, dict):
         raise ValueError(f'{path} holds a {type(checkpoint).__name__}, but a checkpoint is a dict with `state_dict`.')
     state = checkpoint.get('state_dict', checkpoint)

@@ -29,12 +29,16 @@ _ALLOWED = {
 }
 
 
+class _NotPlainError(Exception):
+    """The pickle asks for something that is not plain data."""
+
+
 class _PlainUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _ALLOWED:
             return _ALLOWED[module, name]
-        raise pickle.UnpicklingError(f'it asks for {module}.{name}')
+        raise _NotPlainError(f'{module}.{name}')
 
 
 def load_plain_pickle(path: Union[str, Path]) -> Any:
@@ -59,11 +63,11 @@ def load_plain_pickle(path: Union[str, Path]) -> Any:
                 return _PlainUnpickler(file, encoding=encoding).load()
         except UnicodeDecodeError:
             continue
-        except pickle.UnpicklingError as error:
+        except _NotPlainError as error:
             raise ValueError(
-                f'{path} is refused: {error}. A refs file holds plain containers, strings and numbers; use a pickle '
-                f'of those, or the same as .json.') from error
-        except (EOFError, AttributeError, ImportError, IndexError, KeyError, TypeError, OverflowError,
-                MemoryError) as error:
+                f'{path} is refused: it asks for {error}. A refs file holds plain containers, strings and numbers; '
+                f'use a pickle of those, or the same as .json.') from error
+        except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, KeyError, TypeError,
+                ValueError, OverflowError, MemoryError) as error:
             raise ValueError(f'{path} is not a whole pickle ({error!r}). Fetch it again.') from error
     raise ValueError(f'{path} holds strings of no known encoding.')

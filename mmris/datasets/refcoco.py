@@ -40,7 +40,7 @@ class RefCOCODataset(BaseDataset):
             against another object of its image, ``'empty'`` empties all sentences. Defaults to None.
         bad_data (str): ``'raise'``: bad entries are errors. ``'skip'``: they are left out and counted, for which
             each image is decoded once before anything starts. Defaults to ``'raise'``.
-        seed (int): Seed of the draws. Defaults to 0.
+        seed (int): Seed of the draws, beside the run's own, which the sampler tells. Defaults to 0.
         **kwargs: ``pipeline``, ``test_mode`` and others of ``mmengine.dataset.BaseDataset``.
 
     Raises:
@@ -82,14 +82,14 @@ class RefCOCODataset(BaseDataset):
         self.bad_data = bad_data
         self.seed = seed
         self.skipped: Dict[str, int] = {}
-        # In shared memory: workers that outlive an epoch see the next one too.
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        # The run's seed and the epoch. In shared memory: workers that outlive an epoch see the next one too.
+        self._draw = torch.zeros(2, dtype=torch.int64).share_memory_()
         super().__init__(
             ann_file=ann_file, data_root=data_root, data_prefix=data_prefix, pipeline=list(pipeline), **kwargs)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Set the epoch that draws of expressions belong to."""
-        self._epoch.fill_(epoch)
+    def set_epoch(self, epoch: int, seed: int = 0) -> None:
+        """Set the epoch, and the seed of the run, that draws of expressions belong to."""
+        self._draw.copy_(torch.tensor([seed, epoch]))
 
     def full_init(self) -> None:
         """Load; a test set also tells the metric how many expressions are to be scored."""
@@ -100,8 +100,9 @@ class RefCOCODataset(BaseDataset):
 
     @property
     def num_expressions(self) -> int:
-        """int: Expressions of all samples."""
-        return sum(len(super(RefCOCODataset, self).get_data_info(index)['text']) for index in range(len(self)))
+        """int: Expressions of all samples, as many of each as are drawn."""
+        counts = (len(super(RefCOCODataset, self).get_data_info(index)['text']) for index in range(len(self)))
+        return sum(min(count, self.expressions_per_image or count) for count in counts)
 
     def load_data_list(self) -> List[dict]:
         """Read the files and make the list of samples."""
@@ -125,7 +126,7 @@ class RefCOCODataset(BaseDataset):
         count = len(info['text'])
         if self.expressions_per_image is None or count <= self.expressions_per_image:
             return info
-        generator = np.random.default_rng((self.seed, int(self._epoch), info['sample_idx']))
+        generator = np.random.default_rng((self.seed, *self._draw.tolist(), info['sample_idx']))
         drawn = generator.choice(count, self.expressions_per_image, replace=False)
         return {**info, **{key: [info[key][position] for position in drawn] for key in EXPRESSION_KEYS if key in info}}
 
@@ -171,6 +172,10 @@ class RefCOCODataset(BaseDataset):
                 raise ValueError(
                     f'{where} points to annotation {annotation_id}, which {files.instances_path} does not have. '
                     f'Use the two files of one download.')
+            if annotation.get('image_id') != ref['image_id'] or 'segmentation' not in annotation:
+                raise ValueError(
+                    f'{where} points to annotation {annotation_id}, which is of image {annotation.get("image_id")} '
+                    f'instead of {ref["image_id"]}, or has no segmentation. Use the two files of one download.')
             segmentations.append(annotation['segmentation'])
         return dict(
             image=dict(img_id=image['id'], img_path=path, height=image['height'], width=image['width']),

@@ -60,8 +60,8 @@ def read_refer_files(instances_path: str, refs_path: str) -> ReferFiles:
     _check_refs(refs, refs_path)
     return ReferFiles(
         refs=refs,
-        annotations={annotation['id']: annotation for annotation in instances['annotations']},
-        images={image['id']: image for image in instances['images']},
+        annotations=_by_id(instances, 'annotations', ('id', ), instances_path),
+        images=_by_id(instances, 'images', ('id', 'file_name', 'height', 'width'), instances_path),
         refs_path=refs_path,
         instances_path=instances_path)
 
@@ -70,6 +70,14 @@ def target_annotation_ids(ref: dict) -> List[int]:
     """Ids of the annotations whose union a ref points to: one in RefCOCO, several or none in gRefCOCO."""
     ids = ref['ann_id'] if isinstance(ref['ann_id'], (list, tuple)) else [ref['ann_id']]
     return [annotation_id for annotation_id in ids if annotation_id != NO_TARGET]
+
+
+def _by_id(instances: dict, kind: str, wanted: Sequence[str], path: str) -> Dict[int, dict]:
+    for position, entry in enumerate(instances[kind]):
+        missing = [key for key in wanted if key not in entry]
+        if missing:
+            raise ValueError(f'{path}: the entry at position {position} of `{kind}` lacks {", ".join(missing)}.')
+    return {entry['id']: entry for entry in instances[kind]}
 
 
 def _read_json(path: str) -> Any:
@@ -88,6 +96,8 @@ def _check_refs(refs: Any, path: str) -> None:
         missing = [key for key in wanted if key not in ref] if isinstance(ref, dict) else list(wanted)
         if missing:
             raise ValueError(f'{path}: ref at position {position} lacks {", ".join(missing)}.')
+        if not ref['sentences']:
+            raise ValueError(f'{path}: ref {ref["ref_id"]} has no sentence. Add one, or remove the ref.')
         for sentence in ref['sentences']:
             if not isinstance(sentence, dict) or 'sent_id' not in sentence:
                 raise ValueError(f'{path}: a sentence of ref {ref["ref_id"]} lacks sent_id.')

@@ -7,7 +7,7 @@ from mmris.registry import DATA_SAMPLERS
 
 @DATA_SAMPLERS.register_module()
 class ReferringSampler(DefaultSampler):
-    """MMEngine's ``DefaultSampler`` that passes the epoch on to data sets that draw afresh in each.
+    """MMEngine's ``DefaultSampler`` that passes epoch and seed on to data sets that draw afresh in each.
 
     Args:
         dataset (Sized): The data set, or a wrapper with ``dataset`` or ``datasets``.
@@ -15,16 +15,16 @@ class ReferringSampler(DefaultSampler):
     """
 
     def set_epoch(self, epoch: int) -> None:
-        """Set the epoch of the sampler and of the data set below it."""
+        """Set the epoch of the sampler and of the data set below it, which gets the sampler's seed too."""
         super().set_epoch(epoch)
-        _set_epoch(self.dataset, epoch)
+        _set_epoch(self.dataset, epoch, self.seed)
 
 
-def _set_epoch(dataset: object, epoch: int) -> None:
+def _set_epoch(dataset: object, epoch: int, seed: int) -> None:
     if hasattr(dataset, 'set_epoch'):
-        dataset.set_epoch(epoch)
+        dataset.set_epoch(epoch, seed)
     elif hasattr(dataset, 'dataset'):
-        _set_epoch(dataset.dataset, epoch)
+        _set_epoch(dataset.dataset, epoch, seed)
     else:
         for part in getattr(dataset, 'datasets', ()):
-            _set_epoch(part, epoch)
+            _set_epoch(part, epoch, seed)

@@ -42,3 +42,7 @@ class CLIPTokenizer:
             ids[row, :len(tokens)] = torch.tensor(tokens)
             mask[row, :len(tokens)] = True
         return ids, mask
+
+    def decode(self, ids: Tensor, mask: Tensor) -> str:
+        """The words of one tokenised sentence, ``(context_length,)`` ids and mask, as the model sees them."""
+        return self._bpe.decode(ids[mask].tolist()[1:-1]).strip()

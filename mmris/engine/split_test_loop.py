@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Union
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 from mmengine.runner import Runner, TestLoop
+from torch.utils.data import DataLoader
 
 from mmris.registry import LOOPS
 from mmris.utils import write_atomically
@@ -43,7 +44,8 @@ class SplitTestLoop(TestLoop):
         self._evaluator_config = evaluator
         self.splits = splits
         self.dump_file = dump_file
-        super().__init__(runner, self._build_dataloader(next(iter(splits.values()))), evaluator, fp16)
+        first = self._build_dataloader(runner, next(iter(splits.values())))
+        super().__init__(runner, first, evaluator, fp16)
 
     def run(self) -> Dict[str, Any]:
         """Evaluate.
@@ -52,9 +54,10 @@ class SplitTestLoop(TestLoop):
             dict[str, Any]: All metrics, as ``<name>/<metric>``.
         """
         metrics = {}
-        for name, changes in self.splits.items():
+        for position, (name, changes) in enumerate(self.splits.items()):
             print_log(f'Evaluating {name}.', logger='current')
-            self.dataloader = self._build_dataloader(changes)
+            if position:
+                self.dataloader = self._build_dataloader(self.runner, changes)
             self.evaluator = self.runner.build_evaluator(self._evaluator_for(name))
             self.evaluator.dataset_meta = self.dataloader.dataset.metainfo
             metrics.update({f'{name}/{key}': value for key, value in super().run().items()})
@@ -62,10 +65,10 @@ class SplitTestLoop(TestLoop):
             self._join_dumps()
         return metrics
 
-    def _build_dataloader(self, changes: dict) -> Any:
+    def _build_dataloader(self, runner: Runner, changes: dict) -> DataLoader:
         config = copy.deepcopy(self._dataloader_config)
         config['dataset'].update(changes)
-        return self.runner.build_dataloader(config, seed=self.runner.seed)
+        return runner.build_dataloader(config, seed=runner.seed)
 
     def _evaluator_for(self, name: str) -> Union[dict, List[dict]]:
         config = copy.deepcopy(self._evaluator_config)

@@ -1,6 +1,6 @@
 """IoU of referring image segmentation, as pure functions."""
 
-from typing import Dict, Sequence, Tuple
+from typing import Dict, Tuple
 
 import numpy as np
 from torch import Tensor
@@ -45,11 +45,7 @@ def iou_scores(intersection: np.ndarray, union: np.ndarray) -> np.ndarray:
     return np.where(union == 0, 1.0, intersection / np.maximum(union, 1))
 
 
-def summarise(intersection: np.ndarray,
-              union: np.ndarray,
-              *,
-              inclusive: bool = False,
-              thresholds: Sequence[float] = PRECISION_THRESHOLDS) -> Dict[str, float]:
+def summarise(intersection: np.ndarray, union: np.ndarray) -> Dict[str, float]:
     """Summarise P expressions.
 
     ``oIoU`` is the sum of intersections over the sum of unions (large objects weigh more), ``mIoU`` the mean of IoUs,
@@ -59,8 +55,6 @@ def summarise(intersection: np.ndarray,
         intersection (ndarray): ``(P,)`` pixels, in an order that does not depend on how they were computed, since the
             mean is summed in it.
         union (ndarray): ``(P,)`` pixels.
-        inclusive (bool): Count an IoU of exactly X for ``Pr@X`` too. Defaults to False.
-        thresholds (Sequence[float]): The X. Defaults to 0.5, 0.6, 0.7, 0.8, 0.9.
 
     Returns:
         dict[str, float]: ``oIoU`` (NaN where no expression has a union), ``mIoU``, ``Pr@0.5``, ...
@@ -73,7 +67,6 @@ def summarise(intersection: np.ndarray,
     iou = iou_scores(intersection, union)
     total = int(union.sum())
     scores = dict(oIoU=100 * int(intersection.sum()) / total if total else float('nan'), mIoU=100 * float(iou.mean()))
-    for threshold in thresholds:
-        hits = iou >= threshold if inclusive else iou > threshold
-        scores[f'Pr@{threshold}'] = 100 * float(hits.mean())
+    for threshold in PRECISION_THRESHOLDS:
+        scores[f'Pr@{threshold}'] = 100 * float((iou > threshold).mean())
     return scores

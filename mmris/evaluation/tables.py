@@ -1,5 +1,7 @@
 """Scores as nested results and as tables."""
 
+import json
+import math
 from typing import Any, Dict, List, Sequence
 
 from .iou import PRECISION_THRESHOLDS
@@ -53,7 +55,22 @@ def format_results(results: Dict[str, Dict[str, Any]]) -> str:
     return '\n\n'.join(tables)
 
 
+def to_json(results: Dict[str, Any]) -> str:
+    """Write nested results as JSON; what is undefined (an oIoU without any union) becomes null."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(inner) for key, inner in value.items()}
+        return None if _is_undefined(value) else value
+
+    return json.dumps(plain(results), indent=2) + '\n'
+
+
+def _is_undefined(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
 def _cell(value: Any) -> str:
-    if value is None:
-        return '-'
+    if _is_undefined(value):
+        return 'undefined'
     return str(value) if isinstance(value, int) else f'{value:.2f}'

@@ -7,7 +7,7 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from mmris.registry import MODELS
-from mmris.structures import ExpressionBatch, ReferringDataSample, ReferringInputs
+from mmris.structures import ExpressionBatch, ImageInputs, ReferringDataSample, ReferringInputs
 
 
 @MODELS.register_module()
@@ -40,20 +40,28 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
         """
         data = self.cast_data(data)
         images, samples = data['inputs'], data['data_samples']
-        inputs = ReferringInputs(
-            pixels=self.normalise(images),
-            image_box=torch.tensor([sample.image_box for sample in samples], dtype=torch.float32, device=self.device),
-            expressions=batch_expressions(samples))
+        boxes = [sample.image_box for sample in samples]
+        inputs = ReferringInputs(images=self.batch_images(images, boxes), expressions=batch_expressions(samples))
         return dict(inputs=inputs, data_samples=samples)
 
-    def normalise(self, images: List[Tensor]) -> Tensor:
-        """Stack ``(3, H, W)`` uint8 images to ``(B, 3, H, W)`` float32 of zero mean and unit deviation."""
+    def batch_images(self, images: List[Tensor], boxes: Sequence[Sequence[float]]) -> ImageInputs:
+        """Stack and normalise images.
+
+        Args:
+            images (list[Tensor]): B ``(3, H, W)`` uint8 RGB images on the device.
+            boxes (Sequence[Sequence[float]]): For each ``x0, y0, x1, y1`` of the rectangle that it fills.
+
+        Raises:
+            ValueError: If the images differ in size.
+        """
         sizes = sorted({tuple(image.shape[-2:]) for image in images})
         if len(sizes) > 1:
             raise ValueError(
                 f'Images of one batch must have one size, but got {sizes} (height, width). End the pipeline\'s '
                 f'geometry with Letterbox or Resize to a fixed size.')
-        return (torch.stack(images).float() - self.mean) / self.std
+        return ImageInputs(
+            pixels=(torch.stack(images).float() - self.mean) / self.std,
+            box=torch.tensor(boxes, dtype=torch.float32, device=self.device))
 
 
 def batch_expressions(samples: Sequence[ReferringDataSample]) -> ExpressionBatch:

@@ -9,11 +9,11 @@ from .features import (
     TextEmbeddings,
     TextFeatures,
 )
-from .inputs import ExpressionBatch, ReferringInputs
+from .inputs import ExpressionBatch, ImageInputs, ReferringInputs, word_positions
 from .referring_data_sample import ReferringDataSample
 from .tensor_structure import TensorStructure
 
 __all__ = [
-    'EncoderOutput', 'ExpressionBatch', 'FusedFeatures', 'ImageEmbeddings', 'ImageFeatures', 'MainPass',
-    'ReferringDataSample', 'ReferringInputs', 'TensorStructure', 'TextEmbeddings', 'TextFeatures'
+    'EncoderOutput', 'ExpressionBatch', 'FusedFeatures', 'ImageEmbeddings', 'ImageFeatures', 'ImageInputs', 'MainPass',
+    'ReferringDataSample', 'ReferringInputs', 'TensorStructure', 'TextEmbeddings', 'TextFeatures', 'word_positions'
 ]

@@ -17,8 +17,9 @@ class ImageEmbeddings(TensorStructure):
     """Images as content alone, before any position is added.
 
     Attributes:
-        cells (Tensor): ``(M, C, h', w')``, the cells that a mask token can replace.
-        inside (Tensor): ``(M, N)`` bool, the patches of the encoder's output that hold some image; false on those
+        cells (Tensor): ``(M, C, h', w')``, the cells that a mask token can replace; h' and w' are multiples of the
+            output's h and w.
+        inside (Tensor): ``(M, h, w)`` bool, the patches of the encoder's output that hold some image; false on those
             that lie wholly in the letterbox border.
     """
 

@@ -27,18 +27,29 @@ class ExpressionBatch(TensorStructure):
 
 
 @dataclass(frozen=True)
+class ImageInputs(TensorStructure):
+    """B images.
+
+    Attributes:
+        pixels (Tensor): ``(B, 3, H, W)`` float32, normalised RGB.
+        box (Tensor): ``(B, 4)`` float32, ``x0, y0, x1, y1`` of the rectangle that the image fills, in input pixels;
+            what lies outside is letterbox border.
+    """
+
+    pixels: Tensor
+    box: Tensor
+
+
+@dataclass(frozen=True)
 class ReferringInputs(TensorStructure):
     """A batch: B images with their P expressions.
 
     Attributes:
-        pixels (Tensor): ``(B, 3, H, W)`` float32, normalised RGB.
-        image_box (Tensor): ``(B, 4)`` float32, ``x0, y0, x1, y1`` of the rectangle that the image fills, in input
-            pixels; what lies outside is letterbox border.
+        images (ImageInputs): The images.
         expressions (ExpressionBatch): The expressions.
     """
 
-    pixels: Tensor
-    image_box: Tensor
+    images: ImageInputs
     expressions: ExpressionBatch
 
 

@@ -66,9 +66,9 @@ def test_whatever_else_it_asks_for_is_named(tmp_path, content, asked):
         load_plain_pickle(path)
 
 
-@pytest.mark.parametrize('content', [b'', b'not a pickle', pickle.dumps([{'id': 'x' * 100}])[:40]])
+@pytest.mark.parametrize('content', [b'', b'not a pickle', b'Iabc\n.', pickle.dumps([{'id': 'x' * 100}])[:40]])
 def test_truncated_or_no_pickle(tmp_path, content):
     path = tmp_path / 'refs.p'
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r'refs.p is (not a whole pickle|refused)'):
+    with pytest.raises(ValueError, match='refs.p is not a whole pickle .* Fetch it again'):
         load_plain_pickle(path)

@@ -159,6 +159,8 @@ class TestBadData:
 
     BROKEN = {
         'annotation': (lambda refs: refs[4].update(ann_id=999), 'ref 5 points to annotation 999'),
+        'annotation of another image': (lambda refs: refs[4].update(ann_id=101),
+                                        'annotation 101, which is of image 1 instead of 2'),
         'image': (lambda refs: refs[4].update(image_id=999), 'ref 5 is about image 999'),
         'sentence': (lambda refs: refs[4]['sentences'][0].update(sent=' '), 'ref 5: sentence 1004 is empty'),
     }
@@ -175,6 +177,16 @@ class TestBadData:
     def test_a_ref_without_a_key(self, refer_set):
         edit_refs(refer_set, lambda refs: refs[3].pop('ann_id'))
         with pytest.raises(ValueError, match='ref at position 3 lacks ann_id'):
+            build(refer_set)
+
+    def test_a_ref_without_a_sentence(self, refer_set):
+        edit_refs(refer_set, lambda refs: refs[3].update(sentences=[]))
+        with pytest.raises(ValueError, match='ref 4 has no sentence'):
+            build(refer_set)
+
+    def test_an_image_without_its_size(self, refer_set):
+        edit_instances(refer_set, lambda instances: instances['images'][2].pop('height'))
+        with pytest.raises(ValueError, match='entry at position 2 of `images` lacks height'):
             build(refer_set)
 
     def test_missing_image_file(self, refer_set):
@@ -245,6 +257,14 @@ class TestDraws:
             sampler.set_epoch(epoch)
             from_workers = [packed['data_samples'].sent_ids for packed in loader]
             assert from_workers == self.drawn(dataset)
+
+    def test_runs_of_other_seeds_draw_otherwise(self, tmp_path):
+        dataset = build(write_set(tmp_path / 'set', sentences=4), group_by='image', expressions_per_image=2)
+        drawn = []
+        for seed in (0, 1):
+            ReferringSampler(dataset, seed=seed).set_epoch(0)
+            drawn.append(self.drawn(dataset))
+        assert drawn[0] != drawn[1]
 
 
 class TestControls:

@@ -42,10 +42,9 @@ def test_empty_predictions_and_targets():
     assert iou_scores(intersection, union).tolist() == [1, 0, 0]
 
 
-def test_precision_is_of_strictly_more_unless_inclusive():
+def test_precision_is_of_strictly_more():
     intersection, union = np.array([1, 6]), np.array([2, 10])
     assert summarise(intersection, union)['Pr@0.5'] == 50
-    assert summarise(intersection, union, inclusive=True)['Pr@0.5'] == 100
 
 
 def test_overall_iou_of_no_union_is_undefined():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.evaluator import Evaluator
 
-from mmris.evaluation import ReferringIoUMetric, format_results, nest_metrics
+from mmris.evaluation import ReferringIoUMetric, format_results, nest_metrics, to_json
 
 
 def sample(img_id: int, ious: list, skills: list = None) -> dict:
@@ -91,6 +91,12 @@ def test_a_sample_without_ground_truth():
     del one['gt_original']
     with pytest.raises(ValueError, match='7.jpg has no gt_original.*needs LoadMasks'):
         ReferringIoUMetric().process({}, [one])
+
+
+def test_what_is_undefined_is_null_in_json():
+    scores = nest_metrics({'val/oIoU': float('nan'), 'val/mIoU': 100.0})
+    assert json.loads(to_json(scores)) == dict(val=dict(oIoU=None, mIoU=100.0))
+    assert 'undefined' in format_results(scores)
 
 
 def test_table():

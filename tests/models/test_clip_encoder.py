@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mmris.models.encoders import CLIPEncoder
-from mmris.structures import ExpressionBatch
+from mmris.structures import ExpressionBatch, ImageInputs
 
 ARCHITECTURE = dict(
     embed_dim=24,
@@ -19,13 +19,10 @@ def encoder():
     return CLIPEncoder(architecture=ARCHITECTURE).eval()
 
 
-def full_box(images: torch.Tensor) -> torch.Tensor:
-    height, width = images.shape[-2:]
-    return torch.tensor([[0.0, 0.0, width, height]]).repeat(len(images), 1)
-
-
 def encode_image(encoder, pixels):
-    return encoder.encode_image(encoder.embed_image(pixels, full_box(pixels)))
+    height, width = pixels.shape[-2:]
+    box = torch.tensor([[0.0, 0.0, width, height]]).repeat(len(pixels), 1)
+    return encoder.encode_image(encoder.embed_image(ImageInputs(pixels, box)))
 
 
 def expressions(lengths, total):
@@ -133,8 +130,8 @@ class TestErrors:
 def test_border_patches_are_outside(encoder):
     pixels = torch.zeros(1, 3, 64, 64)
     box = torch.tensor([[0.0, 15.0, 64.0, 49.0]])
-    inside = encoder.embed_image(pixels, box).inside.view(4, 4)
+    inside = encoder.embed_image(ImageInputs(pixels, box)).inside[0]
     assert inside.all(), 'a patch that holds one row of the image is inside'
     box = torch.tensor([[0.0, 16.0, 64.0, 48.0]])
-    inside = encoder.embed_image(pixels, box).inside.view(4, 4)
+    inside = encoder.embed_image(ImageInputs(pixels, box)).inside[0]
     assert inside[1:3].all() and not inside[0].any() and not inside[3].any()

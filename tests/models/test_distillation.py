@@ -9,7 +9,7 @@ from torch import nn
 from mmris.models.distillation import CorrelationFilter, MaskedLanguageDistillation, MaskedVisualDistillation
 from mmris.models.distillation.correlation_filter import highest
 from mmris.registry import MODELS
-from mmris.structures import ExpressionBatch, ReferringInputs
+from mmris.structures import ExpressionBatch, ImageInputs, ReferringInputs
 from tests.conftest import tiny_config
 
 
@@ -22,8 +22,9 @@ def make_inputs(images: int = 2, expressions: int = 4, border: float = 16.0) -> 
     token_mask = position < (words + 2)[:, None]
     token_ids = torch.randint(1, 49000, (total, length), generator=generator) * token_mask
     return ReferringInputs(
-        pixels=torch.randn(images, 3, 64, 64, generator=generator),
-        image_box=torch.tensor([[0.0, border, 64.0, 64.0 - border]]).repeat(images, 1),
+        images=ImageInputs(
+            pixels=torch.randn(images, 3, 64, 64, generator=generator),
+            box=torch.tensor([[0.0, border, 64.0, 64.0 - border]]).repeat(images, 1)),
         expressions=ExpressionBatch(
             token_ids=token_ids,
             token_mask=token_mask,
@@ -69,14 +70,14 @@ class TestWhereMasksFall:
     def test_patches(self, tiny_model, main_pass):
         """Exactly round(0.25 T) of the top T = half of the inside patches; never border. Over many draws, all of T."""
         branch = tiny_model.distillation['lmvsd']
-        inside = main_pass.image_embeddings.inside[main_pass.image_index]
+        inside = main_pass.image_embeddings.inside[main_pass.image_index].flatten(1)
         assert inside[0].sum() == 32 and inside.shape[1] == 64
         patches = main_pass.encoded.image.patches[main_pass.image_index]
         scores = torch.einsum('pd,pnd->pn', main_pass.encoded.text.sentence, patches).masked_fill(~inside, -1e9)
         top = torch.zeros_like(inside).scatter_(1, scores.topk(16).indices, True)
         ever = torch.zeros_like(inside)
         for _ in range(40):
-            mask = branch.draw(main_pass)
+            mask = branch.draw(main_pass).flatten(1)
             assert (mask.sum(dim=1) == 4).all()
             assert not (mask & ~top).any()
             ever |= mask
@@ -102,7 +103,7 @@ class TestWhereMasksFall:
         for name in ('lmvsd', 'vmlsd'):
             branch = tiny_model.distillation[name]
             branch.mask_ratio = ratio
-            count = branch.draw(main_pass).sum(dim=1)
+            count = branch.draw(main_pass).flatten(1).sum(dim=1)
             if ratio == 0:
                 assert (count == 0).all()
             elif name == 'lmvsd':
@@ -119,13 +120,13 @@ class TestWhatIsMasked:
         """Masked cells hold v' whatever was there; two of them still differ after the encoder."""
         encoder = tiny_model.encoder.eval()
         embeddings = main_pass.image_embeddings
-        mask = torch.zeros(2, 64, dtype=torch.bool)
-        mask[:, [20, 43]] = True
+        mask = torch.zeros(2, 8, 8, dtype=torch.bool)
+        mask[:, 2, 4] = mask[:, 5, 3] = True
         vector = torch.randn(encoder.cell_channels)
         masked = encoder.replace_patches(embeddings, mask, vector)
         assert torch.equal(masked.cells.flatten(2)[:, :, 20], vector.expand(2, -1))
         assert torch.equal(masked.cells.flatten(2)[:, :, 21], embeddings.cells.flatten(2)[:, :, 21])
-        other = replace(embeddings, cells=torch.where(mask.view(2, 1, 8, 8), 7.0, embeddings.cells))
+        other = replace(embeddings, cells=torch.where(mask.unsqueeze(1), 7.0, embeddings.cells))
         remasked = encoder.replace_patches(other, mask, vector)
         patches = encoder.encode_image(masked).patches
         assert torch.equal(patches, encoder.encode_image(remasked).patches)
@@ -200,6 +201,29 @@ class TestWeights:
         copied = model.distillation['lmvsd'].stages[0].aggregate[0].weight
         original = model.neck.aggregate[0].weight
         assert torch.equal(copied, original) and copied.data_ptr() != original.data_ptr()
+
+
+def test_unshared_branches_start_as_the_initialised_model_does():
+    config = tiny_config().model
+    for branch in config.distillation.values():
+        branch.share_weights = False
+    model = MODELS.build(config)
+    model.init_weights()
+    for branch in model.distillation.values():
+        for own, stage in zip(branch.stages, model.stages):
+            assert all(torch.equal(a, b) for a, b in zip(own.parameters(), stage.parameters()))
+    assert model.head.kernel_projection.weight.std() < 0.02, 'the config initialises it small'
+
+
+def test_patches_of_a_coarser_grid_cover_their_cells(tiny_model, main_pass):
+    """As with a stem on a finer grid than the encoder's output."""
+    mask = torch.zeros(2, 4, 2, dtype=torch.bool)
+    mask[:, 1, 1] = True
+    masked = tiny_model.encoder.replace_patches(main_pass.image_embeddings, mask, torch.full((96, ), 5.0))
+    replaced = (masked.cells == 5).all(dim=1)
+    expected = torch.zeros(2, 8, 8, dtype=torch.bool)
+    expected[:, 2:4, 4:8] = True
+    assert torch.equal(replaced, expected)
 
 
 class TestRunningStatistics:

@@ -1,8 +1,12 @@
 """The segmentor: one path for training, evaluation and interactive use."""
 
+import json
+
 import pytest
 import torch
+from mmengine.dataset import pseudo_collate
 
+from mmris.evaluation import ReferringIoUMetric
 from mmris.registry import DATASETS, MODELS
 from mmris.structures import ReferringDataSample
 from tests.conftest import tiny_config, write_set
@@ -11,7 +15,7 @@ from tests.models.test_distillation import make_inputs
 
 def samples_with_masks(inputs) -> list:
     samples = []
-    for image in range(len(inputs.pixels)):
+    for image in range(len(inputs.images.pixels)):
         count = int((inputs.expressions.image_index == image).sum())
         sample = ReferringDataSample()
         sample.gt_input = (torch.rand(count, 64, 64) < 0.3).float()
@@ -41,11 +45,13 @@ class TestLoss:
         zero = [name for name, parameter in model.named_parameters() if parameter.grad.abs().sum() == 0]
         assert not without and not zero
 
-    def test_frozen_parameters_get_none(self, tiny_model):
-        tiny_model.encoder.text.requires_grad_(False)
+    def test_mixed_precision(self, tiny_model):
         inputs = make_inputs()
-        sum(tiny_model.loss(inputs, samples_with_masks(inputs)).values()).backward()
-        assert all(parameter.grad is None for parameter in tiny_model.encoder.text.parameters())
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            losses = tiny_model.loss(inputs, samples_with_masks(inputs))
+        sum(losses.values()).backward()
+        assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())
+        assert all(parameter.grad.isfinite().all() for parameter in tiny_model.parameters())
 
     def test_two_branches_weigh_as_the_config_says(self, tiny_model):
         tiny_model.eval()
@@ -61,35 +67,45 @@ class TestLoss:
 
 
 class TestGroupedIsSingle:
+    """All expressions of several images at once, against each alone."""
 
     @pytest.fixture
-    def predictions(self, tmp_path, tiny_model):
-        """Probabilities by sentence, of all expressions of an image at once and of each alone."""
+    def evaluated(self, tmp_path, tiny_model):
+        """By grouping: probabilities by sentence, and the metric's row of each sentence."""
         folder = write_set(tmp_path / 'set', sentences=2)
         tiny_model.eval()
-        found = {}
-        for group_by in ('image', 'expression'):
+        probabilities, rows = {}, {}
+        for group_by, batch_size in (('image', 2), ('expression', 1)):
             config = tiny_config().test_dataloader.dataset
             config.update(data_root=str(folder), group_by=group_by)
             dataset = DATASETS.build(config)
-            found[group_by] = {}
-            for packed in (dataset[index] for index in range(len(dataset))):
-                batch = dict(inputs=[packed['inputs']], data_samples=[packed['data_samples']])
+            metric = ReferringIoUMetric(dump_file=str(tmp_path / f'{group_by}.jsonl'))
+            found = probabilities[group_by] = {}
+            for start in range(0, len(dataset), batch_size):
+                packed = [dataset[index] for index in range(start, min(start + batch_size, len(dataset)))]
                 with torch.no_grad():
-                    sample = tiny_model.test_step(batch)[0]
-                found[group_by].update(zip(sample.sent_ids, sample.probabilities))
-        return found
+                    samples = tiny_model.test_step(pseudo_collate(packed))
+                metric.process({}, [sample.to_dict() for sample in samples])
+                for sample in samples:
+                    found.update(zip(sample.sent_ids, sample.probabilities))
+            metric.evaluate(len(dataset))
+            lines = (tmp_path / f'{group_by}.jsonl').read_text().splitlines()
+            rows[group_by] = {row['sent_id']: row for row in map(json.loads, lines)}
+        return probabilities, rows
 
-    def test_probabilities(self, predictions):
-        assert len(predictions['image']) == len(predictions['expression']) == 30
-        for sent_id, probabilities in predictions['image'].items():
-            assert (probabilities - predictions['expression'][sent_id]).abs().max() < 1e-5
+    def test_probabilities(self, evaluated):
+        grouped, single = evaluated[0]['image'], evaluated[0]['expression']
+        assert len(grouped) == 30 and grouped.keys() == single.keys()
+        assert all((grouped[one] - single[one]).abs().max() < 1e-5 for one in grouped)
 
-    def test_counts_differ_at_most_where_close_to_the_threshold(self, predictions):
-        for sent_id, grouped in predictions['image'].items():
-            single = predictions['expression'][sent_id]
-            differ = (grouped > 0.35) != (single > 0.35)
-            assert (single[differ] - 0.35).abs().max() < 1e-5 if differ.any() else True
+    def test_counts_but_for_pixels_close_to_the_threshold(self, evaluated):
+        probabilities, rows = evaluated
+        for sent_id, grouped in rows['image'].items():
+            single = rows['expression'][sent_id]
+            close = int(((probabilities['image'][sent_id] - 0.35).abs() < 1e-5).sum())
+            assert abs(grouped['intersection'] - single['intersection']) <= close
+            assert abs(grouped['union'] - single['union']) <= close
+            assert grouped['union'] > 0
 
     def test_chunks(self, tiny_model):
         tiny_model.eval()
@@ -119,7 +135,7 @@ def test_without_distillation_predictions_are_the_same(tiny_model, tmp_path):
 
 def test_images_of_several_sizes_are_an_error(tiny_model):
     with pytest.raises(ValueError, match=r'Images of one batch must have one size, but got \[\(8, 8\), \(8, 16\)\]'):
-        tiny_model.data_preprocessor.normalise([torch.zeros(3, 8, 8), torch.zeros(3, 8, 16)])
+        tiny_model.data_preprocessor.batch_images([torch.zeros(3, 8, 8), torch.zeros(3, 8, 16)], [])
 
 
 def test_max_expressions():

@@ -1,14 +1,18 @@
 """The command lines, one after the other, as a user types them."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from mmengine.config import Config
 from PIL import Image
 
+from mmris.utils.configs import enable_mixed_precision
 from tests.conftest import ROOT, write_set
 
 CONFIG = 'configs/cm_masksd/vit-tiny_shaperef.py'
@@ -36,12 +40,12 @@ def trained(tmp_path_factory) -> Path:
 
 
 def data_options(folder: Path) -> list:
-    return [f'{loader}_dataloader.dataset.data_root={folder / "set"}' for loader in ('train', 'val', 'test')]
+    return ['--data-root', folder / 'set']
 
 
 def train(folder: Path, *options: str, resume: bool = False) -> str:
     return run('tools/train.py', CONFIG, '--work-dir', folder / 'work', *(['--resume'] if resume else []),
-               '--cfg-options', *data_options(folder), 'train_dataloader.dataset.split=val',
+               *data_options(folder), '--cfg-options', 'train_dataloader.dataset.split=val',
                'train_dataloader.batch_size=2', 'default_hooks.logger.interval=1', *options)
 
 
@@ -63,7 +67,7 @@ def test_resume_goes_on_with_the_next_epoch(trained):
 def test_evaluation(trained):
     out, dump = trained / 'metrics.json', trained / 'per_expression.jsonl'
     output = run('tools/test.py', CONFIG, checkpoint(trained), '--split', 'val', '--controls', 'exchanged', 'empty',
-                 '--out', out, '--dump', dump, '--work-dir', trained / 'work', '--cfg-options', *data_options(trained))
+                 '--out', out, '--dump', dump, '--work-dir', trained / 'work', *data_options(trained))
     results = json.loads(out.read_text())
     assert list(results) == ['val', 'val_exchanged', 'val_empty']
     wanted = {'oIoU', 'mIoU', 'Pr@0.5', 'Pr@0.6', 'Pr@0.7', 'Pr@0.8', 'Pr@0.9', 'expressions'}
@@ -96,7 +100,7 @@ def test_prediction(trained):
 def test_pictures(trained, tool, arguments):
     out = trained / f'{tool}.png'
     given = [CONFIG] if tool == 'browse_dataset.py' else [CONFIG, checkpoint(trained)]
-    run(f'tools/analysis_tools/{tool}', *given, *arguments, '--out', out, '--cfg-options', *data_options(trained))
+    run(f'tools/analysis_tools/{tool}', *given, *arguments, '--out', out, *data_options(trained))
     picture = np.asarray(Image.open(out))
     assert picture.ndim == 3 and picture.shape[1] > 500 and picture.std() > 10
 
@@ -109,12 +113,42 @@ def test_help(tool):
     assert 'usage:' in run(f'tools/{tool}', '--help')
 
 
+@pytest.mark.parametrize('tool', ['tools/test.py', 'tools/predict.py'])
+def test_checkpoints_of_another_kind(trained, tool):
+    class Malicious:
+
+        def __reduce__(self):
+            return os.mkdir, (str(trained / f'made by {Path(tool).stem}'), )
+
+    bad, other = trained / 'bad.pth', trained / 'other.pth'
+    torch.save(dict(state_dict=Malicious()), bad)
+    torch.save(dict(state_dict=dict(weight=torch.zeros(1))), other)
+    image = trained / 'set' / 'images' / 'COCO_train2014_000000000001.jpg'
+    rest = [image, 'square'] if tool.endswith('predict.py') else ['--split', 'val', '--work-dir', trained / 'work']
+    rest += data_options(trained)
+    assert 'bad.pth cannot be read as a checkpoint' in run(tool, CONFIG, bad, *rest, fails=True)
+    assert not list(trained.glob('made by*'))
+    assert 'Left over: weight. Use the config' in run(tool, CONFIG, other, *rest, fails=True)
+
+
+def test_amp_without_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    with pytest.raises(ValueError, match='--amp needs a GPU, and none is visible. Leave --amp out'):
+        enable_mixed_precision(Config.fromfile(ROOT / CONFIG))
+
+
+def test_amp_with_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    config = Config.fromfile(ROOT / CONFIG)
+    enable_mixed_precision(config)
+    assert config.optim_wrapper.type == 'AmpOptimWrapper' and config.optim_wrapper.loss_scale == 'dynamic'
+
+
 def test_errors_say_what_to_do(trained):
     assert 'There is no config nowhere.py' in run('tools/train.py', 'nowhere.py', fails=True)
     assert 'There is no checkpoint none.pth' in run('tools/test.py', CONFIG, 'none.pth', fails=True)
     assert 'There is no image none.jpg' in run('tools/predict.py', CONFIG, checkpoint(trained), 'none.jpg', 'a',
                                                fails=True)
-    assert '--amp needs a GPU' in run('tools/train.py', CONFIG, '--amp', '--work-dir', trained / 'amp', fails=True)
     output = run('tools/test.py', CONFIG, checkpoint(trained), '--split', 'testZ', '--work-dir', trained / 'work',
-                 '--cfg-options', *data_options(trained), fails=True)
+                 *data_options(trained), fails=True)
     assert "split 'testZ' is not in" in output and 'Splits there: val' in output

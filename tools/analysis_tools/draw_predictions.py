@@ -1,26 +1,25 @@
 """Draw a sheet of predictions beside the ground truth.
 
-    python tools/analysis_tools/draw_predictions.py configs/cm_masksd/vit-tiny_shaperef.py work_dirs/demo/best.pth \
-        --split val --number 12 --out predictions.png
+    python tools/analysis_tools/draw_predictions.py configs/cm_masksd/vit-tiny_shaperef.py \
+        work_dirs/demo/best_mIoU_epoch_4.pth --split val --number 12 --out predictions.png
 """
 
 import argparse
 from typing import Iterator
 
 import numpy as np
-from mmengine.config import Config, DictAction
 
 from mmris.apis import Predictor
 from mmris.evaluation import intersection_and_union, iou_scores
 from mmris.registry import DATASETS
 from mmris.utils import write_atomically
-from mmris.utils.configs import check_inputs
+from mmris.utils.configs import add_config_arguments, check_inputs, read_config
 from mmris.visualization import COLOURS, Panel, draw_sheet, overlay_mask
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Draw a sheet of predictions beside the ground truth.')
-    parser.add_argument('config', help='config file')
+    add_config_arguments(parser)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--split', default='val', help='split to draw from (default: %(default)s)')
     parser.add_argument('--number', type=int, default=12, help='how many expressions (default: %(default)s)')
@@ -28,17 +27,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--threshold', type=float, default=0.35, help='probability of a mask (default: %(default)s)')
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
     parser.add_argument('--out', default='predictions.png', help='picture to write (default: %(default)s)')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change values of the config')
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = parse_arguments()
-    check_inputs(config=arguments.config, checkpoint=arguments.checkpoint)
-    config = Config.fromfile(arguments.config)
-    if arguments.cfg_options is not None:
-        config.merge_from_dict(arguments.cfg_options)
+    check_inputs(checkpoint=arguments.checkpoint)
+    config = read_config(arguments)
     predictor = Predictor(config, arguments.checkpoint, arguments.device)
     settings = dict(config.test_dataloader.dataset, split=arguments.split, group_by='expression', test_mode=True)
     dataset = DATASETS.build(settings)

@@ -3,7 +3,7 @@ data_root = 'data/shaperef'
 refs_file = 'refs(unc).p'
 
 train_dataloader = dict(
-    batch_size=16,
+    batch_size=8,
     num_workers=1,
     persistent_workers=True,
     drop_last=True,

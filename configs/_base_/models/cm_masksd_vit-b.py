@@ -1,16 +1,3 @@
-# CM-MaskSD's two branches with the paper's final settings, on the baseline.
-_base_ = './clip_vit-b_cris.py'
-model = dict(
-    distillation=dict(
-        lmvsd=dict(
-            type='MaskedVisualDistillation',
-            mask_ratio=0.25,
-            correlation_filter=dict(type='CorrelationFilter', top_k=0.5),
-            loss=dict(type='BinaryCrossEntropyLoss', loss_weight=0.75),
-            share_weights=True),
-        vmlsd=dict(
-            type='MaskedLanguageDistillation',
-            mask_ratio=0.1,
-            correlation_filter=dict(type='CorrelationFilter', top_k=0.5),
-            loss=dict(type='BinaryCrossEntropyLoss', loss_weight=0.1),
-            share_weights=True)))
+# CM-MaskSD on CLIP ViT-B/16.
+_base_ = ['./clip_vit-b_cris.py', './masked_distillation.py']
+model = dict(distillation=_base_.distillation)

@@ -7,3 +7,5 @@ param_scheduler = [
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=100, val_interval=1)
 # Batches of 4 on 8 GPUs.
 auto_scale_lr = dict(enable=False, base_batch_size=32)
+# With few samples a GPU, BatchNorm needs those of all.
+sync_bn = 'torch'

@@ -6,7 +6,7 @@ from typing import Dict, Sequence, Tuple
 import cv2
 import numpy as np
 
-SHAPES = ('circle', 'square', 'triangle', 'star', 'cross', 'diamond', 'heart')
+SHAPES = ('circle', 'square', 'triangle', 'star', 'cross')
 
 # RGB of each colour word; far enough apart that jitter and JPEG do not mix them up.
 COLOUR_RGB: Dict[str, Tuple[int, int, int]] = {
@@ -52,11 +52,6 @@ def _outline(shape: str) -> np.ndarray:
     turns = np.linspace(0, 2 * np.pi, 72, endpoint=False)
     if shape == 'circle':
         return np.stack([np.cos(turns), np.sin(turns)], axis=1)
-    if shape == 'heart':
-        x = 16 * np.sin(turns)**3
-        y = -(13 * np.cos(turns) - 5 * np.cos(2 * turns) - 2 * np.cos(3 * turns) -
-              np.cos(4 * turns))
-        return np.stack([x, y - 2.5], axis=1) / 15.5
     if shape == 'star':
         angles = np.arange(10) * np.pi / 5 - np.pi / 2
         reach = np.where(np.arange(10) % 2 == 0, 1.17, 0.52)
@@ -64,7 +59,6 @@ def _outline(shape: str) -> np.ndarray:
     corners = {
         'square': [(-.88, -.88), (.88, -.88), (.88, .88), (-.88, .88)],
         'triangle': [(0, -1.02), (1.04, .76), (-1.04, .76)],
-        'diamond': [(0, -1.18), (.82, 0), (0, 1.18), (-.82, 0)],
         'cross': [(-.36, -1.05), (.36, -1.05), (.36, -.36), (1.05, -.36), (1.05, .36), (.36, .36),
                   (.36, 1.05), (-.36, 1.05), (-.36, .36), (-1.05, .36), (-1.05, -.36),
                   (-.36, -.36)],

@@ -13,12 +13,12 @@ SIZES = ('small', 'big')
 # The place of a split in this tuple seeds its scenes and numbers its images: append only.
 SPLITS = ('train', 'val', 'testA', 'testB', 'test')
 
-_OBJECT_COUNTS = {'testA': (2, 3), 'testB': (5, 6)}
-_DEFAULT_OBJECT_COUNT = (2, 6)
+_OBJECT_COUNTS = {'testA': (2, 3), 'testB': (4, 6)}
+_DEFAULT_OBJECT_COUNT = (2, 5)
 
 # Radii as fractions of the longer side, since letterboxing scales by that side: at 64 x 64 a small
-# object is 13 to 15 pixels across and a big one 22 to 27.
-_RADIUS_RANGE = {'small': (0.103, 0.12), 'big': (0.175, 0.21)}
+# object is 15 to 18 pixels across and a big one 24 to 29.
+_RADIUS_RANGE = {'small': (0.12, 0.14), 'big': (0.19, 0.225)}
 _MINIMUM_CENTRE_DISTANCE = 0.05  # of the longer side
 _MINIMUM_VISIBLE_SHARE = 0.6
 _PLACEMENT_ATTEMPTS = 30
@@ -84,7 +84,7 @@ def sample_scene(*, seed: int, split: str, index: int) -> Scene:
 
     Args:
         seed: Seed of the whole set, >= 0.
-        split: One of :data:`SPLITS`; ``testA`` has 2 to 3 objects, ``testB`` 5 to 6, others 2 to 6.
+        split: One of :data:`SPLITS`; ``testA`` has 2 to 3 objects, ``testB`` 4 to 6, others 2 to 5.
         index: Number of the scene in its split, >= 0.
 
     Returns:

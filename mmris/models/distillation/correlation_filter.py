@@ -38,7 +38,9 @@ class CorrelationFilter(nn.Module):
         Returns:
             Tensor: ``(P, N)`` bool, true on the T selected tokens of each row.
         """
-        correlation = torch.einsum('pd,pnd->pn', query.float(), tokens.float())
+        # In half precision many correlations would be equal, and their order an accident.
+        with torch.autocast(query.device.type, enabled=False):
+            correlation = torch.einsum('pd,pnd->pn', query.float(), tokens.float())
         count = candidates.sum(dim=1)
         keep = torch.floor(self.top_k * count + 0.5).clamp(min=1)
         return highest(correlation, keep, candidates)

@@ -54,6 +54,12 @@ class MaskedDistillation(BaseModule):
         self.mask_token = nn.Parameter(torch.randn(channels) * 0.02)
         self.stages = None if share_weights else nn.Sequential(*copy.deepcopy(list(stages)))
 
+    def start_from(self, stages: Sequence[nn.Module]) -> None:
+        """Give the branch's own copies, if it has any, the weights of the main branch's stages."""
+        if self.stages is not None:
+            for own, stage in zip(self.stages, stages):
+                own.load_state_dict(stage.state_dict())
+
     def forward(self, main: MainPass, encoder: Encoder, stages: Sequence[nn.Module]) -> Tensor:
         """Replay the model on masked embeddings and compare.
 

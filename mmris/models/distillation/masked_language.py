@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mmris.registry import MODELS
-from mmris.structures import EncoderOutput, MainPass
-from mmris.structures.inputs import word_positions
+from mmris.structures import EncoderOutput, MainPass, word_positions
 
 from ..encoders import Encoder
 from .masked_distillation import MaskedDistillation

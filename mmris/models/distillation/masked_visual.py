@@ -70,10 +70,11 @@ class MaskedVisualDistillation(MaskedDistillation):
         """Draw the patches to mask.
 
         Returns:
-            Tensor: ``(P, N)`` bool.
+            Tensor: ``(P, h, w)`` bool.
         """
         patches = main.encoded.image.patches.index_select(0, main.encoded.image_index)
-        candidates = main.image_embeddings.inside.index_select(0, main.image_index)
-        selected = self.correlation_filter(main.encoded.text.sentence, patches, candidates)
+        inside = main.image_embeddings.inside.index_select(0, main.image_index)
+        selected = self.correlation_filter(main.encoded.text.sentence, patches, inside.flatten(1))
         count = torch.floor(self.mask_ratio * selected.sum(dim=1) + 0.5)
-        return highest(torch.rand(selected.shape, device=selected.device), count, selected)
+        mask = highest(torch.rand(selected.shape, device=selected.device), count, selected)
+        return mask.view_as(inside)

@@ -10,6 +10,7 @@ from mmris.structures import (
     EncoderOutput,
     ExpressionBatch,
     ImageEmbeddings,
+    ImageInputs,
     TensorStructure,
     TextEmbeddings,
 )
@@ -38,12 +39,8 @@ class Encoder(BaseModule):
     word_channels: int
 
     @abstractmethod
-    def embed_image(self, pixels: Tensor, image_box: Tensor) -> ImageEmbeddings:
-        """Embed images.
-
-        Args:
-            pixels (Tensor): ``(B, 3, H, W)`` float, normalised RGB.
-            image_box (Tensor): ``(B, 4)`` float, ``x0, y0, x1, y1`` of the rectangle that the image fills.
+    def embed_image(self, images: ImageInputs) -> ImageEmbeddings:
+        """Embed B images.
 
         Raises:
             ValueError: If the encoder cannot take an image of that height and width.
@@ -80,17 +77,18 @@ class Encoder(BaseModule):
 
         Args:
             embeddings (ImageEmbeddings): Of M images.
-            mask (Tensor): ``(M, N)`` bool over the patches of the encoder's output, true where replaced. An encoder
-                whose embeddings lie on a finer grid replaces all the cells under a patch.
+            mask (Tensor): ``(M, h, w)`` bool over the patches of the encoder's output, true where replaced. Where the
+                embeddings lie on a finer grid, all the cells under a patch are replaced.
             vector (Tensor): ``(cell_channels,)``.
 
         Returns:
             ImageEmbeddings: The masked copy. ``vector`` is in its graph even when nothing is replaced.
         """
-        rows, _, height, width = embeddings.cells.shape
-        mask = mask.view(rows, 1, height, width)
+        height, width = embeddings.cells.shape[-2:]
+        mask = mask.repeat_interleave(height // mask.size(1), dim=1).repeat_interleave(width // mask.size(2), dim=2)
         vector = vector.to(embeddings.cells.dtype).view(1, -1, 1, 1)
-        return ImageEmbeddings(cells=torch.where(mask, vector, embeddings.cells), inside=embeddings.inside)
+        cells = torch.where(mask.unsqueeze(1), vector, embeddings.cells)
+        return ImageEmbeddings(cells=cells, inside=embeddings.inside)
 
     def replace_words(self, embeddings: TextEmbeddings, mask: Tensor, vector: Tensor) -> TextEmbeddings:
         """Replace the content of some words. Their position stays, since embeddings carry none.

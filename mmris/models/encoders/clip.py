@@ -15,6 +15,7 @@ from mmris.structures import (
     ExpressionBatch,
     ImageEmbeddings,
     ImageFeatures,
+    ImageInputs,
     TextEmbeddings,
     TextFeatures,
 )
@@ -41,7 +42,7 @@ class CLIPEncoder(Encoder):
             from scratch.
         taps (Sequence[int], optional): Blocks of the image tower, counted from 1, after which a stage is taken. The
             last must be the last block; its stage goes through ``ln_post`` and ``proj``. Defaults to the blocks at a
-            third, two thirds and the end.
+            third, two thirds and the end, which needs three blocks.
         init_cfg (dict, optional): MMEngine initialisation. Defaults to None.
 
     Raises:
@@ -67,7 +68,7 @@ class CLIPEncoder(Encoder):
         _check_towers(self.visual, self.text, architecture)
 
         depth = len(self.visual.transformer.resblocks)
-        self.taps = tuple(taps) if taps is not None else (depth - 2 * (depth // 3), depth - depth // 3, depth)
+        self.taps = tuple(taps) if taps is not None else _default_taps(depth)
         _check_taps(self.taps, depth)
 
         self.patch_size = self.visual.patch_size
@@ -89,14 +90,14 @@ class CLIPEncoder(Encoder):
             self.text.load_state_dict(towers.text.state_dict())
             print_log(f'Loaded CLIP weights from {self.pretrained}.', logger='current')
 
-    def embed_image(self, pixels: Tensor, image_box: Tensor) -> ImageEmbeddings:
-        height, width = pixels.shape[-2:]
+    def embed_image(self, images: ImageInputs) -> ImageEmbeddings:
+        height, width = images.pixels.shape[-2:]
         if height % self.patch_size[0] or width % self.patch_size[1]:
             raise ValueError(
                 f'The input is {height} x {width} pixels (height x width), but must be a multiple of the patch size '
                 f'{self.patch_size[0]} x {self.patch_size[1]}. Change the size of the Letterbox or Resize transform.')
-        cells = self.visual.conv1(pixels)
-        return ImageEmbeddings(cells=cells, inside=patches_inside(image_box, tuple(cells.shape[-2:]), (height, width)))
+        cells = self.visual.conv1(images.pixels)
+        return ImageEmbeddings(cells=cells, inside=patches_inside(images.box, tuple(cells.shape[-2:]), (height, width)))
 
     def embed_text(self, expressions: ExpressionBatch) -> TextEmbeddings:
         length, positions = expressions.token_ids.size(1), self.text.positional_embedding.size(0)
@@ -116,15 +117,15 @@ class CLIPEncoder(Encoder):
         tokens = torch.cat((class_token, embeddings.cells.flatten(2).transpose(1, 2) + positions), dim=1)
         tokens = self.visual.ln_pre(tokens)
 
-        tokens, tapped = self.visual.transformer.forward_intermediates(
-            tokens, indices=[tap - 1 for tap in self.taps[:-1]])
+        # open_clip takes no empty list: the last block is tapped too, and left out.
+        tokens, tapped = self.visual.transformer.forward_intermediates(tokens, indices=[tap - 1 for tap in self.taps])
         joint = self.visual.ln_post(tokens) @ self.visual.proj
 
         def as_map(sequence: Tensor) -> Tensor:
             return sequence[:, 1:].transpose(1, 2).unflatten(2, (height, width))
 
         return ImageFeatures(
-            stages=(*(as_map(stage) for stage in tapped), as_map(joint)),
+            stages=(*(as_map(stage) for stage in tapped[:-1]), as_map(joint)),
             patches=joint[:, 1:],
             image_global=joint[:, 0])
 
@@ -167,6 +168,12 @@ def _check_towers(visual: torch.nn.Module, text: torch.nn.Module, architecture: 
         raise ValueError(
             f'The text tower of {architecture!r} is not a plain causal transformer with a linear projection, '
             f'which is what CLIPEncoder takes. Use a text tower of OpenAI\'s form, as in ViT-B-16.')
+
+
+def _default_taps(depth: int) -> Sequence[int]:
+    if depth < 3:
+        raise ValueError(f'An image tower of {depth} blocks has no default taps, which are three: set taps=({depth},).')
+    return depth - 2 * (depth // 3), depth - depth // 3, depth
 
 
 def _check_taps(taps: Sequence[int], depth: int) -> None:

@@ -33,7 +33,7 @@ def patches_inside(image_box: Tensor, grid: Tuple[int, int], input_size: Tuple[i
         input_size (tuple[int, int]): Height and width in pixels.
 
     Returns:
-        Tensor: ``(B, h * w)`` bool, row by row.
+        Tensor: ``(B, h, w)`` bool.
     """
 
     def overlaps(low: Tensor, high: Tensor, count: int, length: int) -> Tensor:
@@ -43,4 +43,4 @@ def patches_inside(image_box: Tensor, grid: Tuple[int, int], input_size: Tuple[i
     x0, y0, x1, y1 = image_box.unbind(dim=1)
     rows = overlaps(y0, y1, grid[0], input_size[0])
     columns = overlaps(x0, x1, grid[1], input_size[1])
-    return (rows[:, :, None] & columns[:, None, :]).flatten(1)
+    return rows[:, :, None] & columns[:, None, :]

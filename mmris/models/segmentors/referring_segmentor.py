@@ -4,6 +4,7 @@ from typing import Dict, List, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
+from mmengine.model import ModuleDict
 from mmseg.models.segmentors import BaseSegmentor
 from torch import Tensor, nn
 
@@ -11,6 +12,7 @@ from mmris.registry import MODELS
 from mmris.structures import (
     EncoderOutput,
     ExpressionBatch,
+    ImageInputs,
     MainPass,
     ReferringDataSample,
     ReferringInputs,
@@ -78,7 +80,7 @@ class ReferringSegmentor(BaseSegmentor):
         self.head = MODELS.build(head)
         self.losses = nn.ModuleDict({name: MODELS.build(loss) for name, loss in losses.items()})
         wiring = dict(encoder=self.encoder, stages=self.stages)
-        self.distillation = nn.ModuleDict(
+        self.distillation = ModuleDict(
             {name: MODELS.build(branch, default_args=wiring) for name, branch in (distillation or {}).items()})
 
     @property
@@ -86,17 +88,15 @@ class ReferringSegmentor(BaseSegmentor):
         """tuple[nn.Module]: What follows the encoder: neck, decoder, head."""
         return self.neck, self.decoder, self.head
 
-    def encode_images(self, pixels: Tensor, image_box: Tensor) -> TensorStructure:
-        """Compute all of B images that needs no sentence.
+    def init_weights(self) -> None:
+        """Initialise all stages; copies that distillation branches own begin as the stages do."""
+        super().init_weights()
+        for branch in self.distillation.values():
+            branch.start_from(self.stages)
 
-        Args:
-            pixels (Tensor): ``(B, 3, H, W)`` float, normalised RGB.
-            image_box (Tensor): ``(B, 4)`` float, the rectangles that the images fill.
-
-        Returns:
-            TensorStructure: The encoder's image state, B rows.
-        """
-        return self.encoder.encode_image(self.encoder.embed_image(pixels, image_box))
+    def encode_images(self, images: ImageInputs) -> TensorStructure:
+        """Compute all of B images that needs no sentence: the encoder's image state, B rows."""
+        return self.encoder.encode_image(self.encoder.embed_image(images))
 
     def segment(self, images: TensorStructure, expressions: ExpressionBatch) -> Tensor:
         """Segment expressions about images that are encoded already, ``max_expressions`` at a time.
@@ -141,7 +141,7 @@ class ReferringSegmentor(BaseSegmentor):
 
     def main_pass(self, inputs: ReferringInputs) -> MainPass:
         """Run the main branch and keep what a distillation branch may replay."""
-        image_embeddings = self.encoder.embed_image(inputs.pixels, inputs.image_box)
+        image_embeddings = self.encoder.embed_image(inputs.images)
         text_embeddings = self.encoder.embed_text(inputs.expressions)
         image_state = self.encoder.encode_image(image_embeddings)
         text_state = self.encoder.encode_text(text_embeddings)
@@ -172,14 +172,14 @@ class ReferringSegmentor(BaseSegmentor):
         """Encode images and expressions."""
         expressions = inputs.expressions
         text = self.encoder.encode_text(self.encoder.embed_text(expressions))
-        images = self.encode_images(inputs.pixels, inputs.image_box)
+        images = self.encode_images(inputs.images)
         return self.encoder.join(images, text, expressions.image_index)
 
     def encode_decode(self,
                       inputs: ReferringInputs,
                       batch_data_samples: Optional[List[ReferringDataSample]] = None) -> Tensor:
         """Logits ``(P, 1, h, w)`` of all expressions."""
-        return self.segment(self.encode_images(inputs.pixels, inputs.image_box), inputs.expressions)
+        return self.segment(self.encode_images(inputs.images), inputs.expressions)
 
     def _forward(self,
                  inputs: ReferringInputs,
