@@ -265,8 +265,8 @@ def test_every_image_has_two_referred_objects_in_one_split(sets, style):
         objects[split].add(sum(
             annotation['image_id'] == image_id for annotation in instances['annotations']))
     if style != 'refcocog':
-        assert objects['testA'] <= {2, 3} and objects['testB'] <= {4, 5, 6}
-    assert objects['train'] == {2, 3, 4, 5}
+        assert objects['testA'] <= {2, 3} and objects['testB'] <= {4, 5}
+    assert objects['train'] == {2, 3, 4}
 
 
 def test_masks_are_the_visible_regions_and_do_not_overlap(sets):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmris.models.distillation import CorrelationFilter, MaskedLanguageDistillation, MaskedVisualDistillation
+from mmris.models.distillation import CorrelationFilter, MaskedVisualDistillation
 from mmris.models.distillation.correlation_filter import highest
 from mmris.registry import MODELS
 from mmris.structures import ExpressionBatch, ImageInputs, ReferringInputs
@@ -111,7 +111,8 @@ class TestWhereMasksFall:
 
     def test_ratio_out_of_range(self, tiny_model):
         with pytest.raises(ValueError, match=r'mask_ratio of MaskedVisualDistillation is a share in \[0, 1\]'):
-            MaskedVisualDistillation(encoder=tiny_model.encoder, stages=tiny_model.stages, mask_ratio=1.5)
+            MaskedVisualDistillation(
+                encoder=tiny_model.encoder, stages=tiny_model.stages, mask_ratio=1.5, loss=dict(type='DiceLoss'))
 
 
 class TestWhatIsMasked:
@@ -219,7 +220,7 @@ def test_patches_of_a_coarser_grid_cover_their_cells(tiny_model, main_pass):
     """As with a stem on a finer grid than the encoder's output."""
     mask = torch.zeros(2, 4, 2, dtype=torch.bool)
     mask[:, 1, 1] = True
-    masked = tiny_model.encoder.replace_patches(main_pass.image_embeddings, mask, torch.full((96, ), 5.0))
+    masked = tiny_model.encoder.replace_patches(main_pass.image_embeddings, mask, torch.full((tiny_model.encoder.cell_channels, ), 5.0))
     replaced = (masked.cells == 5).all(dim=1)
     expected = torch.zeros(2, 8, 8, dtype=torch.bool)
     expected[:, 2:4, 4:8] = True
@@ -252,10 +253,3 @@ class TestRunningStatistics:
         tiny_model.main_pass(inputs)
         after = self.statistics(tiny_model.neck)
         assert all(not torch.equal(before[name], after[name]) for name in before)
-
-
-def test_branch_defaults_are_the_papers(tiny_model):
-    wiring = dict(encoder=tiny_model.encoder, stages=tiny_model.stages)
-    visual, language = MaskedVisualDistillation(**wiring), MaskedLanguageDistillation(**wiring)
-    assert (visual.mask_ratio, visual.correlation_filter.top_k, visual.loss.loss_weight) == (0.25, 0.5, 0.75)
-    assert (language.mask_ratio, language.correlation_filter.top_k, language.loss.loss_weight) == (0.1, 0.5, 0.1)

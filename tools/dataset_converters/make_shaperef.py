@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
         help='images of split testA (2 or 3 objects); of split test for style refcocog')
     parser.add_argument(
         '--testB', type=int, default=250,
-        help='images of split testB (4 to 6 objects); style refcocog has no such split')
+        help='images of split testB (4 or 5 objects); style refcocog has no such split')
     parser.add_argument(
         '--processes', type=int, help='worker processes; None: one per usable CPU')
     parser.add_argument(

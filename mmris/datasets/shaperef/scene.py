@@ -13,8 +13,8 @@ SIZES = ('small', 'big')
 # The place of a split in this tuple seeds its scenes and numbers its images: append only.
 SPLITS = ('train', 'val', 'testA', 'testB', 'test')
 
-_OBJECT_COUNTS = {'testA': (2, 3), 'testB': (4, 6)}
-_DEFAULT_OBJECT_COUNT = (2, 5)
+_OBJECT_COUNTS = {'testA': (2, 3), 'testB': (4, 5)}
+_DEFAULT_OBJECT_COUNT = (2, 4)
 
 # Radii as fractions of the longer side, since letterboxing scales by that side: at 64 x 64 a small
 # object is 15 to 18 pixels across and a big one 24 to 29.
@@ -84,7 +84,7 @@ def sample_scene(*, seed: int, split: str, index: int) -> Scene:
 
     Args:
         seed: Seed of the whole set, >= 0.
-        split: One of :data:`SPLITS`; ``testA`` has 2 to 3 objects, ``testB`` 4 to 6, others 2 to 5.
+        split: One of :data:`SPLITS`; ``testA`` has 2 to 3 objects, ``testB`` 4 to 5, others 2 to 4.
         index: Number of the scene in its split, >= 0.
 
     Returns:

@@ -23,26 +23,36 @@ class MaskedDistillation(BaseModule):
     the stages after the encoder. Nothing of it runs at inference.
 
     Args:
-        stages (Sequence[nn.Module]): Neck, decoder and head. Copied if not shared, else not kept.
-        channels (int): Width of the mask token.
-        mask_ratio (float): Share of the selected tokens that is masked, in [0, 1]. The paper's alpha.
-        correlation_filter (dict): Config of the filter.
+        encoder (Encoder): The encoder that will be replayed. Given by the segmentor, not kept.
+        stages (Sequence[nn.Module]): Neck, decoder and head. Given by the segmentor; copied if not shared, else not
+            kept.
+        mask_ratio (float): Share of the selected tokens that is masked, in [0, 1]: the paper's alpha, 0.25 for
+            patches and 0.1 for words.
         loss (dict): Config of the loss between the branch's logits and the main branch's probabilities; holds the
-            branch's weight as ``loss_weight``.
+            branch's weight as ``loss_weight``: the paper's lambda, 0.75 for patches and 0.1 for words.
+        correlation_filter (dict): Config of the filter. Defaults to ``CorrelationFilter(top_k=0.5)``.
         share_weights (bool): Replay through the main branch's own neck, decoder and head (the paper's final model)
-            instead of a copy (its single-branch ablations; Table 5). The encoder is always shared.
-        detach_teacher (bool): Let no gradient flow into the main branch's probabilities.
+            instead of a copy (its single-branch ablations; Table 5). The encoder is always shared. Defaults to True.
+        detach_teacher (bool): Let no gradient flow into the main branch's probabilities. Defaults to True.
         update_statistics (bool): Let replays update BatchNorm's running statistics of modules shared with the main
-            branch. Otherwise they normalise by their own batch and leave those to the main branch.
-        init_cfg (dict, optional): MMEngine initialisation.
+            branch. Otherwise they normalise by their own batch and leave those to the main branch. Defaults to False.
+        init_cfg (dict, optional): MMEngine initialisation. Defaults to None.
 
     Raises:
         ValueError: If ``mask_ratio`` is not in [0, 1].
     """
 
-    def __init__(self, *, stages: Sequence[nn.Module], channels: int, mask_ratio: float,
-                 correlation_filter: dict, loss: dict, share_weights: bool, detach_teacher: bool,
-                 update_statistics: bool, init_cfg: Optional[dict]) -> None:
+    def __init__(self,
+                 *,
+                 encoder: Encoder,
+                 stages: Sequence[nn.Module],
+                 mask_ratio: float,
+                 loss: dict,
+                 correlation_filter: dict = dict(type='mmris.CorrelationFilter', top_k=0.5),
+                 share_weights: bool = True,
+                 detach_teacher: bool = True,
+                 update_statistics: bool = False,
+                 init_cfg: Optional[dict] = None) -> None:
         super().__init__(init_cfg=init_cfg)
         if not 0 <= mask_ratio <= 1:
             raise ValueError(f'mask_ratio of {type(self).__name__} is a share in [0, 1], but got {mask_ratio}.')
@@ -51,7 +61,7 @@ class MaskedDistillation(BaseModule):
         self.update_statistics = update_statistics
         self.correlation_filter = MODELS.build(correlation_filter)
         self.loss = MODELS.build(loss)
-        self.mask_token = nn.Parameter(torch.randn(channels) * 0.02)
+        self.mask_token = nn.Parameter(torch.randn(self.mask_token_channels(encoder)) * 0.02)
         self.stages = None if share_weights else nn.Sequential(*copy.deepcopy(list(stages)))
 
     def start_from(self, stages: Sequence[nn.Module]) -> None:
@@ -82,6 +92,11 @@ class MaskedDistillation(BaseModule):
         for stage in (stages if self.stages is None else self.stages):
             features = stage(features)
         return features
+
+    @staticmethod
+    @abstractmethod
+    def mask_token_channels(encoder: Encoder) -> int:
+        """Width of what the mask token replaces."""
 
     @abstractmethod
     def replay(self, main: MainPass, encoder: Encoder) -> EncoderOutput:

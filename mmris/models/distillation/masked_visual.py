@@ -1,9 +1,7 @@
 """Language-guided masked visual self-distillation (LMVSD)."""
 
-from typing import Optional, Sequence
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmris.registry import MODELS
 from mmris.structures import EncoderOutput, MainPass
@@ -22,42 +20,12 @@ class MaskedVisualDistillation(MaskedDistillation):
     and go through image encoder, neck, decoder and head again, with the unmasked sentence. Patches that lie wholly in
     the letterbox border and the class token are never masked.
 
-    Args:
-        encoder (Encoder): The encoder that will be replayed. Given by the segmentor.
-        stages (Sequence[nn.Module]): Neck, decoder, head. Given by the segmentor.
-        mask_ratio (float): The paper's alpha. Defaults to 0.25.
-        correlation_filter (dict): Defaults to ``CorrelationFilter(top_k=0.5)``.
-        loss (dict): Defaults to ``BinaryCrossEntropyLoss(loss_weight=0.75)``, eq. 9's lambda 1.
-        share_weights (bool): Defaults to True. See :class:`MaskedDistillation`.
-        detach_teacher (bool): Defaults to True. See :class:`MaskedDistillation`.
-        update_statistics (bool): Defaults to False. See :class:`MaskedDistillation`.
-        init_cfg (dict, optional): MMEngine initialisation. Defaults to None.
-
-    Raises:
-        ValueError: If ``mask_ratio`` is not in [0, 1].
+    Arguments and errors are those of :class:`MaskedDistillation`.
     """
 
-    def __init__(self,
-                 *,
-                 encoder: Encoder,
-                 stages: Sequence[nn.Module],
-                 mask_ratio: float = 0.25,
-                 correlation_filter: dict = dict(type='mmris.CorrelationFilter', top_k=0.5),
-                 loss: dict = dict(type='mmris.BinaryCrossEntropyLoss', loss_weight=0.75),
-                 share_weights: bool = True,
-                 detach_teacher: bool = True,
-                 update_statistics: bool = False,
-                 init_cfg: Optional[dict] = None) -> None:
-        super().__init__(
-            stages=stages,
-            channels=encoder.cell_channels,
-            mask_ratio=mask_ratio,
-            correlation_filter=correlation_filter,
-            loss=loss,
-            share_weights=share_weights,
-            detach_teacher=detach_teacher,
-            update_statistics=update_statistics,
-            init_cfg=init_cfg)
+    @staticmethod
+    def mask_token_channels(encoder: Encoder) -> int:
+        return encoder.cell_channels
 
     def replay(self, main: MainPass, encoder: Encoder) -> EncoderOutput:
         # Which patches are masked depends on the sentence, so that from here on each expression has its own image.
