@@ -46,12 +46,15 @@ def format_table(rows: Dict[str, Dict[str, float]], *, first: str, columns: Sequ
 
 
 def format_results(results: Dict[str, Dict[str, Any]]) -> str:
-    """Lay out nested results: a table of the splits, and one by skill for each split that has skills."""
+    """Lay out nested results: a table of the splits, and where sentences are tagged, mIoU by skill on each split."""
     tables = [format_table(results, first='split')]
-    for split, scores in results.items():
-        if 'skill' in scores:
-            tables.append(f'{split} by skill (a sentence counts for each skill that it uses)')
-            tables.append(format_table(scores['skill'], first='skill'))
+    skills = sorted({skill for scores in results.values() for skill in scores.get('skill', {})})
+    if skills:
+        rows = {
+            skill: {split: scores['skill'].get(skill, {}).get('mIoU') for split, scores in results.items()}
+            for skill in skills
+        }
+        tables.append(format_table(rows, first='mIoU by skill', columns=list(results)))
     return '\n\n'.join(tables)
 
 

@@ -100,8 +100,11 @@ def test_what_is_undefined_is_null_in_json():
 
 
 def test_table():
-    results = dict(val=dict(oIoU=1.0, mIoU=22.25, expressions=3, skill=dict(colour=dict(mIoU=5.0, expressions=1))))
-    text = format_results(results)
-    lines = [line for line in text.splitlines() if line.startswith('|')]
-    assert '| val   |' in lines[2] and '22.25' in lines[2] and 'val by skill' in text
-    assert len({len(line) for line in lines[:3]}) == 1
+    results = dict(
+        val=dict(oIoU=1.0, mIoU=22.25, expressions=3, skill=dict(colour=dict(mIoU=5.0, expressions=1))),
+        testA=dict(oIoU=2.0, mIoU=3.0, expressions=4, skill=dict(colour=dict(mIoU=6.0), place=dict(mIoU=7.0))))
+    splits, skills = (table.splitlines() for table in format_results(results).split('\n\n'))
+    assert splits[2].startswith('| val ') and '22.25' in splits[2] and len({len(line) for line in splits}) == 1
+    assert [cell.strip() for cell in skills[0].split('|')[1:-1]] == ['mIoU by skill', 'val', 'testA']
+    assert [cell.strip() for cell in skills[2].split('|')[1:-1]] == ['colour', '5.00', '6.00']
+    assert [cell.strip() for cell in skills[3].split('|')[1:-1]] == ['place', 'undefined', '7.00']

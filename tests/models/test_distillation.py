@@ -220,7 +220,8 @@ def test_patches_of_a_coarser_grid_cover_their_cells(tiny_model, main_pass):
     """As with a stem on a finer grid than the encoder's output."""
     mask = torch.zeros(2, 4, 2, dtype=torch.bool)
     mask[:, 1, 1] = True
-    masked = tiny_model.encoder.replace_patches(main_pass.image_embeddings, mask, torch.full((tiny_model.encoder.cell_channels, ), 5.0))
+    vector = torch.full((tiny_model.encoder.cell_channels, ), 5.0)
+    masked = tiny_model.encoder.replace_patches(main_pass.image_embeddings, mask, vector)
     replaced = (masked.cells == 5).all(dim=1)
     expected = torch.zeros(2, 8, 8, dtype=torch.bool)
     expected[:, 2:4, 4:8] = True
