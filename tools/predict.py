@@ -1,6 +1,6 @@
 """Segment what sentences refer to in one image.
 
-    python tools/predict.py configs/cm_masksd/vit-tiny_shaperef.py work_dirs/demo/best_mIoU_epoch_5.pth photo.jpg \
+    python tools/predict.py configs/cm_masksd/vit-tiny_shaperef.py work_dirs/demo/best_mIoU_epoch_4.pth photo.jpg \
         "the red circle" "the star on the left" --out predictions
 """
 

@@ -8,7 +8,7 @@ _base_ = [
     '../_base_/datasets/shaperef.py',
     '../_base_/pipelines/clip_224_22-tokens.py',
     '../_base_/models/cm_masksd_vit-tiny.py',
-    '../_base_/schedules/adamw_4k.py',
+    '../_base_/schedules/adamw_3k.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(encoder=dict(architecture=dict(vision_cfg=dict(image_size=224, patch_size=16))))

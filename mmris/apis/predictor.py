@@ -26,7 +26,7 @@ class Predictor:
 
     ::
 
-        predictor = Predictor('configs/cm_masksd/vit-tiny_shaperef.py', 'work_dirs/demo/best_mIoU_epoch_5.pth')
+        predictor = Predictor('configs/cm_masksd/vit-tiny_shaperef.py', 'work_dirs/demo/best_mIoU_epoch_4.pth')
         predictor.set_image('photo.jpg')
         probabilities = predictor.predict(['the red circle', 'the star on the left'])
         masks = probabilities > 0.35

@@ -1,7 +1,7 @@
 """Draw a sheet of predictions beside the ground truth.
 
     python tools/analysis_tools/draw_predictions.py configs/cm_masksd/vit-tiny_shaperef.py \
-        work_dirs/demo/best_mIoU_epoch_5.pth --split val --number 12 --out predictions.png
+        work_dirs/demo/best_mIoU_epoch_4.pth --split val --number 12 --out predictions.png
 """
 
 import argparse
