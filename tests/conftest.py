@@ -26,11 +26,6 @@ def default_scope():
     init_default_scope('mmris')
 
 
-@pytest.fixture
-def repository() -> Path:
-    return ROOT
-
-
 def square(x: int, y: int, size: int) -> list:
     """A square polygon."""
     return [x, y, x + size, y, x + size, y + size, x, y + size]

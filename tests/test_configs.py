@@ -100,7 +100,7 @@ def test_what_every_config_says(path):
     # One config says that it fits the split that it evaluates on, as a check of the path from files to masks.
     fits_val = path.stem == 'vit-tiny_224'
     assert config.train_dataloader.dataset.split == ('val' if fits_val else 'train')
-    assert config.train_dataloader.drop_last
+    assert config.train_dataloader.drop_last != fits_val
     assert config.train_dataloader.sampler.type == 'ReferringSampler'
 
 

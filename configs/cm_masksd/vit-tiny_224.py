@@ -13,7 +13,8 @@ _base_ = [
 ]
 model = dict(encoder=dict(architecture=dict(vision_cfg=dict(image_size=224, patch_size=16))))
 
-train_dataloader = dict(batch_size=4, dataset=dict(split='val', pipeline=_base_.train_pipeline))
+# A set smaller than a batch is one batch.
+train_dataloader = dict(batch_size=12, drop_last=False, dataset=dict(split='val', pipeline=_base_.train_pipeline))
 val_dataloader = dict(batch_size=4, dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader
 
@@ -21,8 +22,8 @@ test_cfg = dict(splits=dict(_delete_=True, val=dict(split='val')))
 
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=50, by_epoch=False),
-    dict(type='CosineAnnealingLR', begin=50, end=1500, T_max=1450, eta_min=1e-5, by_epoch=False),
+    dict(type='CosineAnnealingLR', begin=50, end=600, T_max=550, eta_min=1e-5, by_epoch=False),
 ]
-train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=1500, val_interval=300)
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=300), logger=dict(log_metric_by_epoch=False))
+train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=600, val_interval=150)
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=150), logger=dict(log_metric_by_epoch=False))
 log_processor = dict(by_epoch=False)
