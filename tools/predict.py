@@ -13,7 +13,7 @@ from PIL import Image
 from mmris.apis import Predictor
 from mmris.utils import write_atomically
 from mmris.utils.configs import add_config_arguments, check_inputs, read_config
-from mmris.visualization import COLOURS, Panel, draw_sheet, overlay_mask, overlay_masks
+from mmris.visualization import COLOURS, Panel, draw_sheet, overlay_masks, spotlight
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -55,7 +55,7 @@ def draw_overlay(image: np.ndarray, sentences: list, masks: np.ndarray) -> np.nd
                 caption=sentence,
                 note=f'{100 * mask.mean():.1f}%',
                 colour=colour,
-                pictures=[overlay_mask(image, mask, colour)]))
+                pictures=[spotlight(image, mask, colour)]))
     return np.asarray(draw_sheet(panels, title='Predictions', columns=3, cell=400))
 
 

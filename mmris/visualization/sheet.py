@@ -93,5 +93,5 @@ def _paste(sheet: Image.Image, picture: np.ndarray, corner: Tuple[int, int], cel
     scale = cell / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    offset = ((cell - size[0]) // 2, (cell - size[1]) // 2)
-    sheet.paste(Image.fromarray(picture), (corner[0] + offset[0], corner[1] + offset[1]))
+    # Centred, and close below the caption.
+    sheet.paste(Image.fromarray(picture), (corner[0] + (cell - size[0]) // 2, corner[1]))

@@ -14,7 +14,7 @@ from mmengine.utils import track_iter_progress
 from mmris.registry import DATASETS, TRANSFORMS
 from mmris.utils import write_atomically
 from mmris.utils.configs import add_config_arguments, read_config
-from mmris.visualization import COLOURS, Panel, draw_sheet, overlay_mask
+from mmris.visualization import COLOURS, Panel, draw_sheet, spotlight
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -73,7 +73,7 @@ def draw_sample(packed: dict, tokenizer: Callable) -> list:
                 caption=tokenizer.decode(ids, mask) or '(empty sentence)',
                 note=f'{int(mask.sum())} tokens',
                 colour=colour,
-                pictures=[overlay_mask(image, sample.gt_input[position].numpy() > 0.5, colour)]))
+                pictures=[spotlight(image, sample.gt_input[position].numpy() > 0.5, colour)]))
     return panels
 
 

@@ -14,7 +14,7 @@ from mmris.evaluation import intersection_and_union, iou_scores
 from mmris.registry import DATASETS
 from mmris.utils import write_atomically
 from mmris.utils.configs import add_config_arguments, check_inputs, read_config
-from mmris.visualization import COLOURS, Panel, draw_sheet, overlay_mask
+from mmris.visualization import COLOURS, Panel, draw_sheet, spotlight
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -66,8 +66,8 @@ def draw_panels(dataset: object, indices: list, predictor: Predictor, threshold:
             note=f'{100 * iou:.0f}',
             pictures=[
                 image,
-                overlay_mask(image, target[0].numpy(), COLOURS[0]),
-                overlay_mask(image, prediction[0], COLOURS[1])
+                spotlight(image, target[0].numpy(), COLOURS[0]),
+                spotlight(image, prediction[0], COLOURS[1])
             ])
 
 

@@ -1,0 +1,61 @@
+"""Masks over images and sheets of pictures."""
+
+import numpy as np
+import pytest
+
+from mmris.visualization import COLOURS, Panel, draw_sheet, overlay_mask, overlay_masks, spotlight
+
+
+@pytest.fixture
+def picture():
+    image = np.full((40, 60, 3), 100, dtype=np.uint8)
+    mask = np.zeros((40, 60), dtype=bool)
+    mask[10:30, 20:50] = True
+    return image, mask
+
+
+def test_overlay_tints_the_mask_alone(picture):
+    image, mask = picture
+    drawn = overlay_mask(image, mask, (255, 0, 0), opacity=0.5)
+    assert drawn[20, 30].tolist() == [177, 50, 50]
+    assert (drawn[~mask] == 100).all() and (image == 100).all()
+    assert drawn[10, 30].tolist() == [255, 0, 0], 'the outline'
+
+
+def test_spotlight_fades_all_but_the_mask(picture):
+    image, mask = picture
+    drawn = spotlight(image, mask, (255, 0, 0), fading=0.5)
+    assert drawn[20, 30].tolist() == [100, 100, 100] and (drawn[~mask] == 177).all()
+    assert drawn[10, 30].tolist() == [255, 0, 0], 'the outline'
+
+
+def test_an_empty_mask_is_drawn_too(picture):
+    image, mask = picture
+    assert np.array_equal(overlay_mask(image, mask & False, (255, 0, 0)), image)
+
+
+def test_each_of_several_has_its_colour(picture):
+    image, mask = picture
+    drawn = overlay_masks(image, [mask, np.roll(mask, 10, axis=0)])
+    assert drawn[10, 30].tolist() == list(COLOURS[0]) and drawn[39, 30].tolist() == list(COLOURS[1])
+
+
+def test_another_size(picture):
+    image, mask = picture
+    for draw in (overlay_mask, spotlight):
+        with pytest.raises(ValueError, match=r'The mask is \(39, 60\) \(height, width\), but its image is \(40, 60\)'):
+            draw(image, mask[1:], (255, 0, 0))
+
+
+def test_sheet_shows_every_picture_and_wraps_long_captions():
+    colours = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
+    panels = [
+        Panel(caption='a very long sentence about nothing at all ' * 5, note='50',
+              pictures=[np.full((30, 60, 3), colour, dtype=np.uint8)]) for colour in colours
+    ]
+    sheet = np.asarray(draw_sheet(panels, title='Title', columns=2, cell=100))
+    found = [np.argwhere((sheet == colour).all(axis=-1)) for colour in colours]
+    assert all(len(pixels) == 100 * 50 for pixels in found)
+    assert found[1][:, 1].min() > found[0][:, 1].max() and found[2][:, 0].min() > found[0][:, 0].max()
+    with pytest.raises(ValueError, match='at least one panel'):
+        draw_sheet([], title='Title')
