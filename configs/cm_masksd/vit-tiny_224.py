@@ -13,11 +13,17 @@ _base_ = [
 ]
 model = dict(encoder=dict(architecture=dict(vision_cfg=dict(image_size=224, patch_size=16))))
 
-# A set smaller than a batch is one batch.
-train_dataloader = dict(batch_size=12, drop_last=False, dataset=dict(split='val', pipeline=_base_.train_pipeline))
+# A stream without epochs, which for a handful of images would be a step or less; all sentences in each.
+train_dataloader = dict(
+    batch_size=12,
+    sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True),
+    dataset=dict(split='val', expressions_per_image=None, pipeline=_base_.train_pipeline))
 val_dataloader = dict(batch_size=4, dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader
 
+# Targets are covered shares of cells, so that a mask's edge lies at a half; at the usual 0.35 it lies outside.
+val_evaluator = dict(threshold=0.5)
+test_evaluator = dict(threshold=0.5)
 test_cfg = dict(splits=dict(_delete_=True, val=dict(split='val')))
 
 param_scheduler = [
