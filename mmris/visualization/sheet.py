@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 INK, FAINT, PAPER = (32, 33, 36), (110, 113, 120), (255, 255, 255)
 MARGIN, GAP = 24, 10
+CAPTION_HEIGHT, HEADING_HEIGHT = 48, 22
 
 
 @dataclass(frozen=True)
@@ -50,32 +51,41 @@ def draw_sheet(panels: Sequence[Panel], *, title: str, subtitle: str = '', headi
     if not panels:
         raise ValueError('A sheet needs at least one panel.')
     columns = min(columns, len(panels))
-    width_of_panel = len(panels[0].pictures) * (cell + GAP) - GAP
-    caption_font, small_font, title_font = (ImageFont.load_default(size) for size in (16, 13, 28))
-    caption_height, heading_height = 48, 22 if headings else 0
-    top = MARGIN + 40 + (24 if subtitle else 0) + heading_height
-    row_height = caption_height + cell + 2 * GAP
-    rows = -(-len(panels) // columns)
-    size = (2 * MARGIN + columns * (width_of_panel + MARGIN) - MARGIN, top + rows * row_height + MARGIN)
-    sheet = Image.new('RGB', size, PAPER)
+    rows = [panels[start:start + columns] for start in range(0, len(panels), columns)]
+    panel_width = len(panels[0].pictures) * (cell + GAP) - GAP
+    heights = [max(_fit(picture, cell)[1] for panel in row for picture in panel.pictures) for row in rows]
+    top = MARGIN + 40 + (24 if subtitle else 0) + (HEADING_HEIGHT if headings else 0)
+    bottom = top + sum(CAPTION_HEIGHT + height + 2 * GAP for height in heights)
+    sheet = Image.new('RGB', (MARGIN + columns * (panel_width + MARGIN), bottom + MARGIN), PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((MARGIN, MARGIN - 6), title, fill=INK, font=title_font)
-    draw.text((MARGIN, MARGIN + 32), subtitle, fill=FAINT, font=small_font)
+    draw.text((MARGIN, MARGIN - 6), title, fill=INK, font=ImageFont.load_default(28))
+    draw.text((MARGIN, MARGIN + 32), subtitle, fill=FAINT, font=ImageFont.load_default(13))
 
-    for position, panel in enumerate(panels):
-        row, column = divmod(position, columns)
-        x, y = MARGIN + column * (width_of_panel + MARGIN), top + row * row_height
-        if row == 0:
-            for place, heading in enumerate(headings):
-                draw.text((x + place * (cell + GAP), y - heading_height), heading, fill=FAINT, font=small_font)
-        _draw_caption(draw, panel, (x, y), width_of_panel, caption_font, small_font)
-        for place, picture in enumerate(panel.pictures):
-            _paste(sheet, picture, (x + place * (cell + GAP), y + caption_height), cell)
+    y = top
+    for row, height in zip(rows, heights):
+        for column, panel in enumerate(row):
+            _draw_panel(sheet, panel, (MARGIN + column * (panel_width + MARGIN), y), cell, headings if y == top else ())
+        y += CAPTION_HEIGHT + height + 2 * GAP
     return sheet
 
 
-def _draw_caption(draw: ImageDraw.ImageDraw, panel: Panel, corner: Tuple[int, int], width: int,
-                  font: ImageFont.FreeTypeFont, small_font: ImageFont.FreeTypeFont) -> None:
+def _draw_panel(sheet: Image.Image, panel: Panel, corner: Tuple[int, int], cell: int, headings: Sequence[str]) -> None:
+    draw = ImageDraw.Draw(sheet)
+    x, y = corner
+    for place, heading in enumerate(headings):
+        position = (x + place * (cell + GAP), y - HEADING_HEIGHT)
+        draw.text(position, heading, fill=FAINT, font=ImageFont.load_default(13))
+    _draw_caption(draw, panel, corner, len(panel.pictures) * (cell + GAP) - GAP)
+    for place, picture in enumerate(panel.pictures):
+        width, height = _fit(picture, cell)
+        shrinks = width < picture.shape[1]
+        scaled = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+        left = x + place * (cell + GAP) + (cell - width) // 2
+        sheet.paste(Image.fromarray(scaled), (left, y + CAPTION_HEIGHT))
+
+
+def _draw_caption(draw: ImageDraw.ImageDraw, panel: Panel, corner: Tuple[int, int], width: int) -> None:
+    font, small_font = ImageFont.load_default(16), ImageFont.load_default(13)
     x, y = corner
     note_width = draw.textlength(panel.note, font=small_font)
     draw.text((x + width - note_width, y + 2), panel.note, fill=FAINT, font=small_font)
@@ -88,10 +98,8 @@ def _draw_caption(draw: ImageDraw.ImageDraw, panel: Panel, corner: Tuple[int, in
     draw.multiline_text((x, y), '\n'.join(lines), fill=INK, font=font, spacing=3)
 
 
-def _paste(sheet: Image.Image, picture: np.ndarray, corner: Tuple[int, int], cell: int) -> None:
+def _fit(picture: np.ndarray, cell: int) -> Tuple[int, int]:
+    """Width and height of a picture that is scaled into a cell."""
     height, width = picture.shape[:2]
     scale = cell / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    # Centred, and close below the caption.
-    sheet.paste(Image.fromarray(picture), (corner[0] + (cell - size[0]) // 2, corner[1]))
+    return max(1, round(width * scale)), max(1, round(height * scale))
