@@ -62,7 +62,8 @@ def _check_size(image: np.ndarray, mask: np.ndarray) -> None:
 def _outline(drawn: np.ndarray, mask: np.ndarray, colour: Colour) -> np.ndarray:
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     thickness = max(1, round(max(drawn.shape[:2]) / 300))
-    return cv2.drawContours(drawn, contours, -1, colour, thickness)
+    # OpenCV draws into arrays of its own layout alone; an image may be a transposed view.
+    return cv2.drawContours(np.ascontiguousarray(drawn), contours, -1, colour, thickness)
 
 
 def overlay_masks(image: np.ndarray, masks: Sequence[np.ndarray]) -> np.ndarray:

@@ -29,6 +29,13 @@ def test_spotlight_fades_all_but_the_mask(picture):
     assert drawn[10, 30].tolist() == [255, 0, 0], 'the outline'
 
 
+@pytest.mark.parametrize('draw', [overlay_mask, spotlight])
+def test_images_of_any_layout(picture, draw):
+    image, mask = picture
+    transposed = np.ascontiguousarray(image.transpose(2, 0, 1)).transpose(1, 2, 0)
+    assert np.array_equal(draw(transposed, mask, (255, 0, 0)), draw(image, mask, (255, 0, 0)))
+
+
 def test_an_empty_mask_is_drawn_too(picture):
     image, mask = picture
     assert np.array_equal(overlay_mask(image, mask & False, (255, 0, 0)), image)
