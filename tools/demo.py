@@ -30,7 +30,7 @@ def parse_arguments() -> argparse.Namespace:
 def run(*command: str) -> None:
     """Print a command of this project, and run it with as many threads as there are free processors."""
     print(f'\n$ python {shlex.join(command)}', flush=True)
-    threads = os.environ.get('OMP_NUM_THREADS', str(free_cpus()))
+    threads = os.environ.get('OMP_NUM_THREADS') or str(free_cpus())
     subprocess.run([sys.executable, *command], cwd=ROOT, check=True, env=dict(os.environ, OMP_NUM_THREADS=threads))
 
 

@@ -40,6 +40,7 @@ class Predictor:
 
     Raises:
         FileNotFoundError, ValueError, RuntimeError: See :func:`init_model`.
+        ValueError: If the test pipeline has not exactly one Tokenize step.
     """
 
     def __init__(self,
