@@ -1,6 +1,7 @@
 """Masks from COCO segmentations."""
 
-from typing import Sequence, Union
+import math
+from typing import Any, List, Sequence, Union
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -23,26 +24,69 @@ def decode_segmentation(segmentation: Segmentation, height: int, width: int) -> 
     Raises:
         ValueError: If it is neither polygons nor RLE, a polygon has under three points, or RLE is of another size.
     """
+    check_segmentation(segmentation, height, width)
     if isinstance(segmentation, dict):
         return _decode_rle(segmentation, height, width)
-    if not isinstance(segmentation, (list, tuple)) or not segmentation:
-        raise ValueError(f'a segmentation is a list of polygons or an RLE dict, but this is {segmentation!r:.80}')
-    for polygon in segmentation:
-        if not isinstance(polygon, (list, tuple)) or len(polygon) < 6 or len(polygon) % 2:
-            raise ValueError(f'a polygon needs three or more x, y pairs, but this is {polygon!r:.80}')
     # Merging is a union; adding polygons up, as the original reader does, drops or doubles where they overlap.
     return coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(list(segmentation), height, width)))
 
 
-def _decode_rle(segmentation: dict, height: int, width: int) -> np.ndarray:
+def check_segmentation(segmentation: Segmentation, height: int, width: int) -> None:
+    """Check the form of a COCO segmentation without decoding it: see :func:`decode_segmentation`.
+
+    Raises:
+        ValueError: If it is neither polygons nor RLE, a polygon has under three points or others than finite ones, or
+            RLE is of another size.
+    """
+    if isinstance(segmentation, dict):
+        _check_rle(segmentation, height, width)
+        return
+    if not isinstance(segmentation, (list, tuple)) or not segmentation:
+        raise ValueError(f'a segmentation is a list of polygons or an RLE dict, but this is {segmentation!r:.80}')
+    for polygon in segmentation:
+        if not isinstance(polygon, (list, tuple)) or len(polygon) < 6 or len(polygon) % 2 or not _are_finite(polygon):
+            raise ValueError(f'a polygon needs three or more x, y pairs, but this is {polygon!r:.80}')
+
+
+def _are_finite(numbers: Sequence[Any]) -> bool:
+    try:
+        return all(map(math.isfinite, numbers))
+    except (TypeError, OverflowError):
+        return False
+
+
+def _check_rle(segmentation: dict, height: int, width: int) -> None:
     size, counts = segmentation.get('size'), segmentation.get('counts')
-    if size is None or counts is None or list(size) != [height, width]:
+    if not isinstance(size, (list, tuple)) or list(size) != [height, width] or not counts:
         raise ValueError(
             f'an RLE needs counts and the image\'s size [{height}, {width}], but this one has keys '
             f'{sorted(segmentation)} and size {size}')
+    lengths = _run_lengths(counts) if isinstance(counts, (str, bytes)) else counts
+    if not isinstance(lengths, (list, tuple)) or not all(isinstance(one, int) and one >= 0 for one in lengths):
+        raise ValueError(f'counts of an RLE are integers of at least 0, but these are {counts!r:.80}')
+    if sum(lengths) != height * width:
+        raise ValueError(f'an RLE of {height} x {width} pixels needs counts of that sum, not {sum(lengths)}')
+
+
+def _run_lengths(counts: Union[str, bytes]) -> List[int]:
+    """Run lengths of COCO's compressed counts: five bits a character, then a sixth that tells of more; from the
+    fourth on, differences to the one before the last."""
+    lengths: List[int] = []
+    value = shift = 0
+    for code in counts.encode('ascii', 'replace') if isinstance(counts, str) else counts:
+        code -= 48
+        value |= (code & 0x1f) << shift
+        shift += 5
+        if not code & 0x20:
+            value -= (code & 0x10) << (shift - 4)
+            lengths.append(value + lengths[-2] if len(lengths) > 2 else value)
+            value = shift = 0
+    return lengths
+
+
+def _decode_rle(segmentation: dict, height: int, width: int) -> np.ndarray:
+    counts = segmentation['counts']
     if isinstance(counts, (list, tuple)):
-        if sum(counts) != height * width:
-            raise ValueError(f'an RLE of {height} x {width} pixels needs counts of that sum, not {sum(counts)}')
         return coco_mask.decode(coco_mask.frPyObjects(dict(size=[height, width], counts=list(counts)), height, width))
     counts = counts.encode('ascii') if isinstance(counts, str) else counts
     return coco_mask.decode(dict(size=[height, width], counts=counts))

@@ -11,8 +11,12 @@ from mmengine.logging import print_log
 from mmengine.utils import ProgressBar
 
 from mmris.registry import DATASETS
+from mmris.utils import seed_all
+from mmris.utils.memory import collection_paused
 
-from .refer_files import ReferFiles, read_refer_files, target_annotation_ids
+from .problems import Problem, raise_problem
+from .refer_files import read_refer_files
+from .referred_images import collect_images, problems_of_decoding
 from .sentence_controls import SENTENCE_CONTROLS, apply_control
 
 GROUPS = ('image', 'ref', 'expression')
@@ -46,8 +50,8 @@ class RefCOCODataset(BaseDataset):
     Raises:
         FileNotFoundError: If a file is missing, or an image (the first missing one is named).
         ValueError: If ``split`` is not in the file (those there are get listed), or an option has an unknown value.
-        ValueError: If a ref's annotation or image is missing from the annotation file, or an expression is empty;
-            the message names file and id.
+        ValueError: If an entry of the files is malformed, a ref's annotation or image is missing from the annotation
+            file, its segmentation is malformed, or an expression is empty; the message names file and id.
     """
 
     METAINFO = dict(classes=('background', 'referent'))
@@ -84,12 +88,24 @@ class RefCOCODataset(BaseDataset):
         self.skipped: Dict[str, int] = {}
         # The run's seed and the epoch. In shared memory: workers that outlive an epoch see the next one too.
         self._draw = torch.zeros(2, dtype=torch.int64).share_memory_()
+        self._told_epoch = torch.zeros(1, dtype=torch.bool).share_memory_()
         super().__init__(
             ann_file=ann_file, data_root=data_root, data_prefix=data_prefix, pipeline=list(pipeline), **kwargs)
 
     def set_epoch(self, epoch: int, seed: int = 0) -> None:
         """Set the epoch, and the seed of the run, that draws of expressions belong to."""
         self._draw.copy_(torch.tensor([seed, epoch]))
+        self._told_epoch.fill_(True)
+
+    def prepare_data(self, idx: int) -> Optional[dict]:
+        """Run the pipeline on sample ``idx``.
+
+        Once the epoch is known, whatever transforms draw from global generators is a function of seed, epoch and
+        index: neither of the worker that runs them nor of an interruption.
+        """
+        if self._told_epoch and not self.test_mode:
+            seed_all(self.seed, *self._draw.tolist(), idx)
+        return super().prepare_data(idx)
 
     def full_init(self) -> None:
         """Load; a test set also tells the metric how many expressions are to be scored."""
@@ -106,11 +122,8 @@ class RefCOCODataset(BaseDataset):
 
     def load_data_list(self) -> List[dict]:
         """Read the files and make the list of samples."""
-        files = read_refer_files(self.ann_file, self.refs_file)
-        if self.split not in files.splits:
-            raise ValueError(
-                f'split {self.split!r} is not in {self.refs_file}. Splits there: {", ".join(files.splits)}.')
-        images = self._images_with_objects(files)
+        with collection_paused():
+            images = self._read_images()
         if self.bad_data == 'skip':
             images = self._skip_broken_images(images)
         images = apply_control(self.control, images)
@@ -130,83 +143,40 @@ class RefCOCODataset(BaseDataset):
         drawn = generator.choice(count, self.expressions_per_image, replace=False)
         return {**info, **{key: [info[key][position] for position in drawn] for key in EXPRESSION_KEYS if key in info}}
 
-    def _images_with_objects(self, files: ReferFiles) -> List[dict]:
-        """One entry an image of the split: its objects, and its expressions, each with the object it targets."""
-        images: Dict[int, dict] = {}
-        positions: Dict[tuple, int] = {}
-        for ref in files.refs:
-            if ref['split'] != self.split:
-                continue
-            try:
-                entry = self._read_ref(ref, files)
-            except (ValueError, FileNotFoundError) as error:
-                if self.bad_data == 'raise':
-                    raise
-                self._skip('ref', error)
-                continue
-            image = images.setdefault(ref['image_id'], dict(entry['image'], objects=[], expressions=[]))
-            # Two refs may point to one object.
-            key = (ref['image_id'], *target_annotation_ids(ref))
-            if key not in positions:
-                positions[key] = len(image['objects'])
-                image['objects'].append(entry['segmentations'])
-            image['expressions'].extend(dict(expression, target=positions[key]) for expression in entry['expressions'])
-        return list(images.values())
-
-    def _read_ref(self, ref: dict, files: ReferFiles) -> dict:
-        where = f'{files.refs_path}: ref {ref["ref_id"]}'
-        image = files.images.get(ref['image_id'])
-        if image is None:
+    def _read_images(self) -> List[dict]:
+        files = read_refer_files(self.ann_file, self.refs_file, report=self._report)
+        if self.split not in files.splits:
             raise ValueError(
-                f'{where} is about image {ref["image_id"]}, which {files.instances_path} does not have. '
-                f'Use the two files of one download.')
-        path = os.path.join(self.data_prefix['img_path'], image['file_name'])
-        if not _exists(path):
-            raise FileNotFoundError(
-                f'{path}, the image of ref {ref["ref_id"]} ({files.refs_path}), is missing. Set data_prefix.img_path '
-                f'to the folder of the images, or set bad_data=\'skip\' to leave such refs out.')
-        segmentations = []
-        for annotation_id in target_annotation_ids(ref):
-            annotation = files.annotations.get(annotation_id)
-            if annotation is None:
-                raise ValueError(
-                    f'{where} points to annotation {annotation_id}, which {files.instances_path} does not have. '
-                    f'Use the two files of one download.')
-            if annotation.get('image_id') != ref['image_id'] or 'segmentation' not in annotation:
-                raise ValueError(
-                    f'{where} points to annotation {annotation_id}, which is of image {annotation.get("image_id")} '
-                    f'instead of {ref["image_id"]}, or has no segmentation. Use the two files of one download.')
-            segmentations.append(annotation['segmentation'])
-        return dict(
-            image=dict(img_id=image['id'], img_path=path, height=image['height'], width=image['width']),
-            segmentations=segmentations,
-            expressions=[self._read_sentence(ref, sentence, where) for sentence in ref['sentences']])
-
-    def _read_sentence(self, ref: dict, sentence: dict, where: str) -> dict:
-        text = sentence.get(self.text_field)
-        if not isinstance(text, str) or not text.strip():
-            raise ValueError(
-                f'{where}: sentence {sentence["sent_id"]} is empty ({self.text_field}={text!r}). '
-                f'Correct or remove it, or set bad_data=\'skip\' to leave its ref out.')
-        return dict(text=text, ref_id=ref['ref_id'], sent_id=sentence['sent_id'], skills=sentence.get('skills'))
+                f'split {self.split!r} is not in {self.refs_file}. Splits there: {", ".join(files.splits)}.')
+        images, left_out = collect_images(
+            [ref for ref in files.refs if ref['split'] == self.split],
+            files,
+            image_folder=self.data_prefix['img_path'],
+            text_field=self.text_field,
+            report=self._report)
+        self._count_skipped('ref', left_out)
+        return images
 
     def _skip_broken_images(self, images: List[dict]) -> List[dict]:
-        # Imported here: transforms of the registry import this package.
-        from .transforms.loading import LoadImage, LoadMasks
         kept, progress = [], ProgressBar(len(images))
         for image in images:
-            try:
-                for sample in _group(image, 'image'):
-                    LoadMasks().transform(LoadImage().transform(sample))
+            problem = next(problems_of_decoding(image), None)
+            if problem is None:
                 kept.append(image)
-            except (ValueError, OSError) as error:
-                self._skip('image', error)
+            else:
+                self._report(problem)
+                self._count_skipped('image', 1)
             progress.update()
         return kept
 
-    def _skip(self, what: str, error: Exception) -> None:
-        self.skipped[what] = self.skipped.get(what, 0) + 1
-        print_log(f'Skipped: {error}', logger='current', level=logging.WARNING)
+    def _report(self, problem: Problem) -> None:
+        if self.bad_data == 'raise':
+            raise_problem(problem)
+        print_log(f'Skipped: {problem.message}', logger='current', level=logging.WARNING)
+
+    def _count_skipped(self, what: str, count: int) -> None:
+        if count:
+            self.skipped[what] = self.skipped.get(what, 0) + count
 
     def _report_skipped(self, expressions: int) -> None:
         if self.skipped:
@@ -250,11 +220,6 @@ def _sample(image: dict, expressions: List[dict]) -> dict:
     if any(expression['skills'] is not None for expression in expressions):
         sample['skills'] = [expression['skills'] or [] for expression in expressions]
     return sample
-
-
-def _exists(path: str) -> bool:
-    # A path of another file backend (s3://...) is not looked up one by one at load.
-    return '://' in path or os.path.isfile(path)
 
 
 def _check_choice(name: str, value: object, choices: Sequence[object]) -> None:

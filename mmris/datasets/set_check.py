@@ -1,0 +1,224 @@
+"""A set on disk, checked entry by entry and counted against what is published."""
+
+import os
+import sys
+from collections import Counter
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set
+
+from mmengine.utils import ProgressBar
+
+from mmris.utils.memory import collection_paused
+from mmris.utils.tables import markdown_table
+
+from .problems import Problem
+from .published_counts import Counts, PublishedSet
+from .refer_files import ReferFiles, read_refer_files
+from .referred_images import collect_images, image_path, problems_of_decoding
+
+SPLIT_ORDER = ('train', 'val', 'testA', 'testB', 'test')
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """One split.
+
+    Attributes:
+        counts (Counts): What the files hold.
+        image_files (int): How many of its images are there as files.
+        published (Counts, optional): What was published. None: the set, or a split of that name, was not.
+        state (str): ``'equal'``, ``'differs'`` or ``'not published'``.
+    """
+
+    counts: Counts
+    image_files: int
+    published: Optional[Counts]
+    state: str
+
+
+@dataclass(frozen=True)
+class SetReport:
+    """What :func:`check_set` found.
+
+    Attributes:
+        refs_path (str): The refs file.
+        instances_path (str): The annotation file.
+        image_folder (str): Where images were looked for.
+        published (str, optional): Title of the published set that it was compared with.
+        decoded (bool): Whether images and masks were decoded.
+        splits (dict[str, SplitReport]): What is in each split.
+        problems (list[Problem]): All that is broken.
+        notes (list[str]): What is worth knowing and is no fault.
+    """
+
+    refs_path: str
+    instances_path: str
+    image_folder: str
+    published: Optional[str]
+    decoded: bool
+    splits: Dict[str, SplitReport]
+    problems: List[Problem]
+    notes: List[str]
+
+    @property
+    def is_fine(self) -> bool:
+        """bool: Whether nothing is broken and no count differs from the published one."""
+        return not self.problems and all(split.state != 'differs' for split in self.splits.values())
+
+    def to_dict(self) -> Dict[str, Any]:
+        """The same in plain containers, for JSON."""
+        problems = [{key: getattr(problem, key) for key in ('kind', 'entry', 'message')} for problem in self.problems]
+        return dict(asdict(self), problems=problems, is_fine=self.is_fine)
+
+
+def check_set(*,
+              instances_path: str,
+              refs_path: str,
+              image_folder: str,
+              published: Optional[PublishedSet] = None,
+              text_field: str = 'sent',
+              decode: bool = False) -> SetReport:
+    """Check each entry of a set, by the rules that the data set loads it by, and count.
+
+    Args:
+        instances_path (str): ``instances.json``.
+        refs_path (str): The refs file.
+        image_folder (str): The images' folder.
+        published (PublishedSet, optional): What to compare with.
+        text_field (str): Which sentences must not be empty, ``'sent'`` or ``'raw'``. Defaults to ``'sent'``.
+        decode (bool): Also decode each image and mask; shows a progress bar. Defaults to False.
+
+    Returns:
+        SetReport: What was found.
+
+    Raises:
+        FileNotFoundError: If one of the two files is missing.
+        ValueError: If one of them is not whole, or of another kind.
+    """
+    problems: List[Problem] = []
+    with collection_paused():
+        files = read_refer_files(instances_path, refs_path, report=problems.append)
+        problems.extend(_duplicates(files))
+        images, _ = collect_images(
+            files.refs, files, image_folder=image_folder, text_field=text_field, report=problems.append)
+    missing = {problem.entry for problem in problems if problem.kind == 'missing image file'}
+    splits = {split: _count(split, files, image_folder, missing, published) for split in _splits(files, published)}
+    if decode:
+        problems.extend(_decode(images))
+    return SetReport(
+        refs_path=refs_path,
+        instances_path=instances_path,
+        image_folder=image_folder,
+        published=published and published.title,
+        decoded=decode,
+        splits=splits,
+        problems=_merge_missing_images(problems, files, image_folder),
+        notes=list(_shared_images(files, published)))
+
+
+def format_report(report: SetReport) -> str:
+    """Lay out a report: a table of the splits, then all that is broken, by its kind, then notes."""
+    against = report.published or 'no published set'
+    how = 'decoded' if report.decoded else 'not decoded'
+    lines = [
+        f'{report.refs_path}, {report.instances_path}', f'images in {report.image_folder}, {how}',
+        f'counts against {against}', '',
+        _format_splits(report.splits)
+    ]
+    by_kind: Dict[str, List[Problem]] = {}
+    for problem in report.problems:
+        by_kind.setdefault(problem.kind, []).append(problem)
+    for kind, problems in by_kind.items():
+        lines += ['', f'{kind}: {len(problems):,}', *(f'  {problem.message}' for problem in problems)]
+    if report.notes:
+        lines += ['', *(f'Note: {note}' for note in report.notes)]
+    differing = [split for split, found in report.splits.items() if found.state == 'differs']
+    differ = f'; counts of {", ".join(differing)} differ from the published ones' if differing else ''
+    lines += ['', 'All is well.' if report.is_fine else f'Broken entries: {len(report.problems):,}{differ}.']
+    return '\n'.join(lines)
+
+
+def _format_splits(splits: Dict[str, SplitReport]) -> str:
+
+    def cell(found: Optional[int], published: Optional[int]) -> str:
+        return f'{found:,}' if published in (None, found) else f'{found:,} (published {published:,})'
+
+    rows = []
+    for split, found in splits.items():
+        published = asdict(found.published) if found.published else {}
+        cells = [cell(count, published.get(name)) for name, count in asdict(found.counts).items()]
+        rows.append([split, *cells, found.image_files, found.state])
+    return markdown_table(['split', 'refs', 'sentences', 'images', 'image files', 'counts'], rows)
+
+
+def _splits(files: ReferFiles, published: Optional[PublishedSet]) -> List[str]:
+    there = {*files.splits, *(published.splits if published else ())}
+    return [split for split in SPLIT_ORDER if split in there] + sorted(there - set(SPLIT_ORDER))
+
+
+def _count(split: str, files: ReferFiles, image_folder: str, missing: Set[str],
+           published: Optional[PublishedSet]) -> SplitReport:
+    refs = [ref for ref in files.refs if ref['split'] == split]
+    image_ids = {ref['image_id'] for ref in refs}
+    counts = Counts(len(refs), sum(len(ref['sentences']) for ref in refs), len(image_ids))
+    paths = [image_path(files.images[one], image_folder) for one in image_ids if one in files.images]
+    wanted = published.splits.get(split) if published else None
+    state = 'not published'
+    if published:
+        state = 'equal' if wanted is not None and _agree(counts, wanted) else 'differs'
+    return SplitReport(counts, sum(path not in missing for path in paths), wanted, state)
+
+
+def _agree(counts: Counts, published: Counts) -> bool:
+    return all(wanted in (None, getattr(counts, name)) for name, wanted in asdict(published).items())
+
+
+def _duplicates(files: ReferFiles) -> Iterator[Problem]:
+    ids = dict(
+        ref=[ref['ref_id'] for ref in files.refs],
+        sentence=[sentence['sent_id'] for ref in files.refs for sentence in ref['sentences']])
+    for kind, found in ids.items():
+        for one, count in Counter(found).items():
+            if count > 1:
+                yield Problem('duplicate id', f'{kind} {one}', f'{files.refs_path}: {count} {kind}s have the id {one}. '
+                              f'Give each its own: results are told apart by it.')
+
+
+def _decode(images: Sequence[dict]) -> Iterator[Problem]:
+    # Beside the report, not in it.
+    progress = ProgressBar(len(images), file=sys.stderr)
+    for image in images:
+        yield from problems_of_decoding(image)
+        progress.update()
+    print(file=sys.stderr)
+
+
+def _merge_missing_images(problems: Sequence[Problem], files: ReferFiles, image_folder: str) -> List[Problem]:
+    """One problem an image file, whatever number of refs lack it; a single one if there is no file at all."""
+    by_path = {problem.entry: problem for problem in reversed(problems) if problem.kind == 'missing image file'}
+    others = [problem for problem in problems if problem.kind != 'missing image file']
+    ids = {ref['image_id'] for ref in files.refs} & files.images.keys()
+    wanted = {image_path(files.images[one], image_folder) for one in ids}
+    if not wanted or by_path.keys() != wanted:
+        return [*others, *(by_path[path] for path in sorted(by_path))]
+    return [
+        *others,
+        Problem(
+            'missing image file', image_folder, f'None of the {len(wanted):,} image files is in {image_folder}, '
+            f'such as {os.path.basename(min(wanted))}. Name the folder of the images: --image-folder, or '
+            f'data_prefix.img_path of a config.')
+    ]
+
+
+def _shared_images(files: ReferFiles, published: Optional[PublishedSet]) -> Iterator[str]:
+    images = {
+        split: {ref['image_id'] for ref in files.refs if ref['split'] == split}
+        for split in _splits(files, None)
+    }
+    why = (' As published: this partition is one of objects, not of images.' if published and published.shares_images
+           else ' A model trained on one has seen images of the other.')
+    for one, other in combinations(images, 2):
+        shared = len(images[one] & images[other])
+        if shared:
+            yield f'{shared:,} images are in both {one} and {other}.{why}'

@@ -1,0 +1,107 @@
+"""Reading the published files, and what the data set does with problems in them."""
+
+import gc
+import json
+import mmap
+import pickle
+
+import pytest
+
+from mmris.datasets.refer_files import read_refer_files
+from mmris.registry import DATASETS
+from mmris.utils.memory import collection_paused, process_memory
+from mmris.utils.tables import markdown_table
+
+
+def build(folder, **options):
+    defaults = dict(type='RefCOCODataset', split='val', refs_file='refs(unc).p', data_root=str(folder))
+    return DATASETS.build({**defaults, **options})
+
+
+def edit_instances(folder, change):
+    path = folder / 'instances.json'
+    instances = json.loads(path.read_text())
+    change(instances)
+    path.write_text(json.dumps(instances))
+
+
+def edit_refs(folder, change):
+    path = folder / 'refs(unc).p'
+    refs = pickle.loads(path.read_bytes())
+    change(refs)
+    path.write_bytes(pickle.dumps(refs, protocol=2))
+
+
+def test_outlines_of_what_no_ref_points_to_are_dropped(refer_set):
+    """They are most of a published file."""
+    edit_refs(refer_set, lambda refs: (refs.__delitem__(slice(2, 6)), refs[0].update(ann_id=[101, 103])))
+    files = read_refer_files(str(refer_set / 'instances.json'), str(refer_set / 'refs(unc).p'))
+    assert len(files.annotations) == 15
+    kept = {one for one, annotation in files.annotations.items() if 'segmentation' in annotation}
+    assert kept == {101, 102, 103, *range(107, 116)}
+    assert files.annotations[104] == dict(id=104, image_id=2)
+    assert files.annotations[101]['bbox'] == [4, 6, 10, 10]
+
+
+def test_the_same_entry_twice_is_no_problem_but_two_of_one_id_are(refer_set):
+    edit_instances(refer_set, lambda content: content['annotations'].append(content['annotations'][0]))
+    assert build(refer_set).num_expressions == 15
+    edit_instances(refer_set, lambda content: content['annotations'].append(
+        dict(content['annotations'][0], image_id=2)))
+    with pytest.raises(ValueError, match='two different entries of `annotations` have id 101. Give one another id'):
+        build(refer_set)
+
+
+@pytest.mark.parametrize('change, message', [
+    (lambda refs: refs[3].pop('ann_id'), 'ref at position 3 lacks ann_id'),
+    (lambda refs: refs[3].update(sentences=[]), 'ref 4 has no sentence'),
+    (lambda refs: refs[3]['sentences'][0].pop('sent_id'), 'ref 4 has a sentence that lacks sent_id'),
+])
+def test_malformed_refs_are_errors_or_left_out(refer_set, change, message):
+    edit_refs(refer_set, change)
+    with pytest.raises(ValueError, match=message):
+        build(refer_set)
+    assert build(refer_set, bad_data='skip').num_expressions == 14
+
+
+def test_a_malformed_mask_is_an_error_at_load_and_costs_its_ref_alone(refer_set):
+    edit_instances(refer_set, lambda content: content['annotations'][0].update(segmentation=[[1, 2]]))
+    with pytest.raises(ValueError, match='The mask of ref 1 on .*000001.jpg is malformed: a polygon needs .* 101 in'):
+        build(refer_set)
+    dataset = build(refer_set, bad_data='skip')
+    assert dataset.skipped == {'ref': 1} and dataset.num_expressions == 14
+
+
+def test_the_collector_is_paused_only_while_reading(refer_set):
+    assert gc.isenabled()
+    with pytest.raises(RuntimeError), collection_paused():
+        assert not gc.isenabled()
+        with collection_paused():
+            pass
+        assert not gc.isenabled()
+        raise RuntimeError
+    assert gc.isenabled()
+    with pytest.raises(ValueError):
+        build(refer_set, split='none')
+    assert gc.isenabled()
+
+
+def test_process_memory_sees_what_is_taken():
+    before = process_memory()
+    # Not from the heap, which may have as much to give without growing.
+    taken = mmap.mmap(-1, 20 * 2**20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    for page in range(0, len(taken), mmap.PAGESIZE):
+        taken[page] = 1
+    after = process_memory()
+    for kind in ('resident', 'private'):
+        assert 18 < after[kind] - before[kind] < 24
+    assert after['peak'] >= after['resident'] - 1
+
+
+def test_markdown_table():
+    assert markdown_table(['split', 'refs'], [['train', 42404], ['val', 0.5]]).splitlines() == [
+        '| split |   refs |',
+        '|-------|-------:|',
+        '| train | 42,404 |',
+        '| val   |   0.50 |',
+    ]

@@ -1,0 +1,259 @@
+"""The check of a set: all that is broken is listed, and counts are compared with the published ones."""
+
+import json
+import pickle
+import re
+import shutil
+from dataclasses import astuple
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+
+from mmris.datasets import published_counts
+from mmris.datasets.masks import check_segmentation, decode_segmentation
+from mmris.datasets.published_counts import PUBLISHED_SETS, Counts, PublishedSet, recognise_set
+from mmris.datasets.set_check import check_set, format_report
+from tests.conftest import ROOT, square
+
+
+def edit(folder, *, instances=lambda content: None, refs=lambda content: None):
+    """Change the two files of a set."""
+    path = folder / 'instances.json'
+    content = json.loads(path.read_text())
+    instances(content)
+    path.write_text(json.dumps(content))
+    path = folder / 'refs(unc).p'
+    content = pickle.loads(path.read_bytes())
+    refs(content)
+    path.write_bytes(pickle.dumps(content, protocol=2))
+
+
+def check(folder, **options):
+    return check_set(
+        instances_path=str(folder / 'instances.json'),
+        refs_path=str(folder / 'refs(unc).p'),
+        image_folder=str(folder / 'images'),
+        **options)
+
+
+def image_file(folder, number):
+    return folder / 'images' / f'COCO_train2014_{number:012d}.jpg'
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-400])
+
+
+# What is done to refs or annotations, the kind and entry of the problem, its message.
+BROKEN_REFS = {
+    'annotation': (lambda refs: refs[4].update(ann_id=999), 'missing annotation', 'ref 5',
+                   'ref 5 points to annotation 999, which .*instances.json does not have. Use the two files'),
+    'other image': (lambda refs: refs[4].update(ann_id=101), 'annotation of another image', 'ref 5',
+                    'annotation 101, which is of image 1 instead of 2'),
+    'image': (lambda refs: refs[4].update(image_id=999), 'missing image', 'ref 5',
+              'ref 5 is about image 999, which .*instances.json does not have'),
+    'empty': (lambda refs: refs[4]['sentences'][0].update(sent=' '), 'empty sentence', 'sentence 1004',
+              r"ref 5: sentence 1004 is empty \(sent=' '\). Correct or remove it"),
+    'no sentence': (lambda refs: refs[4].update(sentences=[]), 'malformed entry', 'ref 5',
+                    'ref 5 has no sentence. Add one, or remove the ref'),
+    'a sentence without id': (lambda refs: refs[4]['sentences'][0].pop('sent_id'), 'malformed entry', 'ref 5',
+                              'ref 5 has a sentence that lacks sent_id'),
+    'key': (lambda refs: refs[4].pop('split'), 'malformed entry', 'ref at position 4', 'ref at position 4 lacks split'),
+    'no dict': (lambda refs: refs.__setitem__(4, 'ref'), 'malformed entry', 'ref at position 4',
+                'ref at position 4 lacks ref_id, ann_id, image_id, split, sentences'),
+    'id': (lambda refs: refs[4].update(image_id=[2]), 'malformed entry', 'ref at position 4',
+           r'ref at position 4 has image_id=\[2\], but ids are numbers or strings'),
+    'split': (lambda refs: refs[4].update(split=None), 'malformed entry', 'ref at position 4',
+              'ref at position 4 has split=None, but a split is a name'),
+    'ref id': (lambda refs: refs[4].update(ref_id=4), 'duplicate id', 'ref 4',
+               '2 refs have the id 4. Give each its own'),
+    'sentence id': (lambda refs: refs[4]['sentences'][0].update(sent_id=1000), 'duplicate id', 'sentence 1000',
+                    '2 sentences have the id 1000'),
+}
+BROKEN_INSTANCES = {
+    'no segmentation': (lambda content: content['annotations'][4].pop('segmentation'), 'no segmentation', 'ref 5',
+                        'ref 5 points to annotation 105, which has no segmentation'),
+    'two points': (lambda content: content['annotations'][4].update(segmentation=[[1, 2, 3, 4]]), 'malformed mask',
+                   'ref 5', 'The mask of ref 5 on .*000002.jpg is malformed: a polygon needs three or more .*105 in'),
+    'not a number': (lambda content: content['annotations'][4].update(segmentation=[[1, 2, 3, 4, 5, float('nan')]]),
+                     'malformed mask', 'ref 5', 'a polygon needs three or more x, y pairs'),
+    'a text': (lambda content: content['annotations'][4].update(segmentation=[[1, 2, 3, 4, 5, '6']]),
+               'malformed mask', 'ref 5', 'a polygon needs three or more x, y pairs'),
+    'RLE of another size': (lambda content: content['annotations'][4].update(segmentation=dict(
+        size=[5, 5], counts=[25])), 'malformed mask', 'ref 5', r'the image\'s size \[46, 60\]'),
+    'RLE of a wrong sum': (lambda content: content['annotations'][4].update(segmentation=dict(
+        size=[46, 60], counts='1234')), 'malformed mask', 'ref 5', 'an RLE of 46 x 60 pixels needs counts of that sum'),
+    'annotation without id': (lambda content: content['annotations'].append(dict(image_id=1)), 'malformed entry',
+                              'the entry at position 15 of `annotations`', 'position 15 of `annotations` lacks id'),
+    'image of no size': (lambda content: content['images'].append(dict(id=9, file_name='a', height=0, width=5)),
+                         'malformed entry', 'the entry at position 5 of `images`',
+                         'has file_name=\'a\', height=0, width=5, but needs a name and two positive integers'),
+    'two images': (lambda content: content['images'].append(dict(content['images'][0], width=7)), 'duplicate id',
+                   'image 1', 'two different entries of `images` have id 1. Give one another id'),
+}
+
+
+class TestProblems:
+
+    def test_a_set_without_fault(self, refer_set):
+        report = check(refer_set, decode=True)
+        assert report.is_fine and not report.problems and not report.notes
+        assert astuple(report.splits['val'].counts) == (15, 15, 5)
+        assert report.splits['val'].image_files == 5 and report.splits['val'].state == 'not published'
+
+    @pytest.mark.parametrize('name', [*BROKEN_REFS, *BROKEN_INSTANCES])
+    def test_each_fault_alone(self, refer_set, name):
+        change, kind, entry, message = {**BROKEN_REFS, **BROKEN_INSTANCES}[name]
+        edit(refer_set, **{'refs' if name in BROKEN_REFS else 'instances': change})
+        report = check(refer_set)
+        assert [(problem.kind, problem.entry) for problem in report.problems] == [(kind, entry)]
+        assert re.search(message, report.problems[0].message)
+        assert not report.is_fine and report.problems[0].message in format_report(report)
+
+    def test_all_faults_at_once(self, refer_set):
+        """Not the first alone: each of several faults, two of them of one ref, is listed."""
+
+        def change(refs):
+            refs[0].update(ann_id=998)
+            refs[0]['sentences'][0].update(sent='')
+            refs[1].update(ann_id=999)
+            refs[7].update(image_id=999)
+            refs[14].update(sentences=[])
+
+        edit(refer_set, refs=change)
+        image_file(refer_set, 2).unlink()
+        report = check(refer_set)
+        assert [(problem.kind, problem.entry) for problem in report.problems] == [
+            ('malformed entry', 'ref 15'), ('missing annotation', 'ref 1'), ('empty sentence', 'sentence 1000'),
+            ('missing annotation', 'ref 2'), ('missing image', 'ref 8'),
+            ('missing image file', str(image_file(refer_set, 2)))
+        ]
+        assert report.splits['val'].image_files == 4
+        assert 'Broken entries: 6.' in format_report(report)
+
+    def test_no_image_at_all_is_one_problem(self, refer_set):
+        shutil.rmtree(refer_set / 'images')
+        problem, = check(refer_set).problems
+        assert problem.entry == str(refer_set / 'images')
+        assert re.search(r'None of the 5 image files is in .*images, such as COCO_train2014_0+1.jpg. Name the folder',
+                         problem.message)
+
+    def test_what_only_decoding_shows(self, refer_set):
+        cut(image_file(refer_set, 1))
+        shutil.copy(image_file(refer_set, 5), image_file(refer_set, 4))
+        edit(refer_set, instances=lambda content: content['annotations'][6].update(segmentation=[square(500, 5, 10)]))
+        assert check(refer_set).is_fine
+        problems = check(refer_set, decode=True).problems
+        found = {problem.entry: problem for problem in problems}
+        assert len(problems) == 3 and set(found) == {
+            str(image_file(refer_set, 1)), str(image_file(refer_set, 4)), 'ref 7'}
+        assert re.search('is not a whole image file', found[str(image_file(refer_set, 1))].message)
+        assert re.search(r'is 55 x 54 pixels .* says 52 x 56', found[str(image_file(refer_set, 4))].message)
+        assert found['ref 7'].kind == 'empty mask' and 'covers no pixel' in found['ref 7'].message
+
+    def test_a_ref_of_no_target_is_none(self, refer_set):
+        edit(refer_set, refs=lambda refs: refs[0].update(ann_id=-1))
+        assert check(refer_set, decode=True).is_fine
+
+    def test_text_field(self, refer_set):
+        edit(refer_set, refs=lambda refs: refs[0]['sentences'][0].pop('raw'))
+        assert check(refer_set).is_fine
+        problem, = check(refer_set, text_field='raw').problems
+        assert 'sentence 1000 is empty (raw=None)' in problem.message
+
+    def test_images_of_two_splits_are_a_note(self, refer_set):
+        edit(refer_set, refs=lambda refs: [ref.update(split='train') for ref in refs[:4]])
+        report = check(refer_set)
+        assert report.is_fine
+        assert report.notes == ['1 images are in both train and val. A model trained on one has seen images of the '
+                                'other.']
+        published = PublishedSet('Mini', 'set', 'google', dict(train=Counts(4, 4, 2), val=Counts(11, 11, 4)))
+        report = check(refer_set, published=published)
+        assert report.is_fine and 'As published: this partition is one of objects' in report.notes[0]
+
+
+class TestCounts:
+
+    PUBLISHED = PublishedSet('Mini', 'set', 'unc', dict(val=Counts(15, 15, 5)))
+
+    @pytest.mark.parametrize('published, state', [
+        (dict(val=Counts(15, 15, 5)), 'equal'),
+        (dict(val=Counts(15, None, 5)), 'equal'),
+        (dict(val=Counts(16, 15, 5)), 'differs'),
+        (dict(val=Counts(15, 14, 5)), 'differs'),
+        (dict(val=Counts(15, 15, 6)), 'differs'),
+        (dict(train=Counts(15, 15, 5)), 'differs'),
+    ])
+    def test_states(self, refer_set, published, state):
+        report = check(refer_set, published=PublishedSet('Mini', 'set', 'unc', published))
+        assert report.splits['val'].state == state and report.is_fine == (state == 'equal')
+
+    def test_a_split_that_is_not_there_differs(self, refer_set):
+        published = PublishedSet('Mini', 'set', 'unc', dict(val=Counts(15, 15, 5), testA=Counts(3, 9, 2)))
+        report = check(refer_set, published=published)
+        assert list(report.splits) == ['val', 'testA'] and report.splits['testA'].state == 'differs'
+        text = format_report(report)
+        assert '0 (published 9)' in text and 'counts of testA differ from the published ones.' in text
+        assert re.search(r'\| val +\| +15 \| +15 \| +5 \| +5 \| +equal \|', text)
+
+    def test_recognition(self, refer_set, monkeypatch):
+        monkeypatch.setitem(published_counts.PUBLISHED_SETS, 'mini', self.PUBLISHED)
+        assert recognise_set(str(refer_set / 'refs(unc).p')) is self.PUBLISHED
+        assert recognise_set(str(refer_set / 'refs(unc).json')) is self.PUBLISHED
+        for other in ('set/refs(umd).p', 'set2/refs(unc).p', 'set/refs(unc).pkl'):
+            assert recognise_set(str(refer_set.parent / other)) is None
+
+    def test_the_real_names(self):
+        for key, published in PUBLISHED_SETS.items():
+            path = f'data/{published.folder}/refs({published.by}).p'
+            assert recognise_set(path) is published and key == f'{published.folder}_{published.by}'
+
+    def test_they_are_those_of_the_documentation(self):
+        rows = re.findall(r'^\| (Ref\S+ \(\w+\)) \| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$',
+                          (ROOT / 'docs/data.md').read_text(), re.M)
+        assert len(rows) == len(PUBLISHED_SETS)
+        by_title = {published.title: published for published in PUBLISHED_SETS.values()}
+        for title, *cells in rows:
+            splits, *columns = ([one.strip().replace(',', '') for one in cell.split('/')] for cell in cells)
+            assert splits == list(by_title[title].splits)
+            for column, name in zip(columns, ('refs', 'sentences', 'images')):
+                known = [getattr(counts, name) for counts in by_title[title].splits.values()]
+                assert column == ([str(one) for one in known] if None not in known else ['not published'])
+
+    def test_totals(self):
+        """The sums that papers give."""
+        totals = {
+            key: [sum(column) if None not in column else None
+                  for column in zip(*(astuple(one) for one in published.splits.values()))]
+            for key, published in PUBLISHED_SETS.items()
+        }
+        assert totals['refcoco_unc'] == [50000, 142210, 19994]
+        assert totals['refcoco_google'][:2] == [50000, None]
+        assert totals['refcoco+_unc'] == [49856, 141564, 19992]
+        assert totals['refcocog_umd'][0] == totals['refcocog_google'][0] == 49822
+
+
+class TestForms:
+
+    def test_compressed_counts_are_read_as_pycocotools_writes_them(self):
+        generator = np.random.default_rng(0)
+        for _ in range(200):
+            height, width = generator.integers(1, 90, 2).tolist()
+            mask = (generator.random((height, width)) < generator.random()).astype(np.uint8)
+            # Long runs too: several characters each.
+            mask[:, :width // 2] = generator.integers(2)
+            rle = coco_mask.encode(np.asfortranarray(mask))
+            for counts in (rle['counts'], rle['counts'].decode()):
+                check_segmentation(dict(size=[height, width], counts=counts), height, width)
+            with pytest.raises(ValueError, match='needs counts of that sum'):
+                check_segmentation(dict(size=[height, width], counts=rle['counts'] + b'1'), height, width)
+
+    @pytest.mark.parametrize('segmentation', [
+        None, [], 'polygon', [[]], [5], [[1, 2, 3, 4, 5]], [[1, 2, 3, 4, 5, None]], [[1, 2, 3, 4, 5, 10**400]], {},
+        dict(size=5, counts='a'), dict(size=[9, 9], counts=81), dict(size=[9, 9], counts=[80, 1.0]),
+        dict(size=[9, 9], counts=[82, -1]), dict(size=[9, 9], counts='\xff')
+    ])
+    def test_malformed_ones_are_errors_and_are_not_decoded(self, segmentation):
+        with pytest.raises(ValueError, match='a segmentation is|a polygon needs|an RLE|counts of an RLE'):
+            decode_segmentation(segmentation, 9, 9)

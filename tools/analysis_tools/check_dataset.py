@@ -1,0 +1,111 @@
+"""Check a set on disk: each entry of its files, each image, and the counts against the published ones.
+
+    python tools/analysis_tools/check_dataset.py --data-root data/refcoco --refs-file "refs(unc).p" --decode
+
+It exits with 0 if all is well, 1 if anything is broken or a count differs, 2 if the files cannot be read at all.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Dict, List, Optional
+
+from mmris.datasets.published_counts import PUBLISHED_SETS, PublishedSet, recognise_set
+from mmris.datasets.set_check import check_set, format_report
+from mmris.utils import write_atomically
+from mmris.utils.configs import LOADERS, read_config
+
+IMAGE_FOLDERS = ('images', '../coco/train2014')
+
+
+def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Check a set on disk.')
+    parser.add_argument('config', nargs='?', help='config whose set to check; without one, --data-root names the set')
+    parser.add_argument('--data-root', help='folder of the set (default: the config\'s)')
+    parser.add_argument('--refs-file', help='refs file in it (default: the config\'s, or the only refs(...) there)')
+    parser.add_argument('--ann-file', help='annotation file in it (default: the config\'s, or instances.json)')
+    parser.add_argument(
+        '--image-folder',
+        help=f'folder of the images, below --data-root (default: the config\'s, or the first of '
+        f'{" and ".join(IMAGE_FOLDERS)} that is there)')
+    parser.add_argument(
+        '--set',
+        choices=[*PUBLISHED_SETS, 'none'],
+        help='published set to compare counts with (default: by the names of folder and refs file)')
+    parser.add_argument('--text-field', choices=['sent', 'raw'], help='sentences to check (default: sent)')
+    parser.add_argument('--decode', action='store_true', help='decode each image and mask; minutes for a whole set')
+    parser.add_argument('--out', help='JSON file to write the report to')
+    parser.set_defaults(cfg_options=None)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    options = parse_arguments(arguments)
+    try:
+        places = locate_set(options)
+        report = check_set(
+            **places, published=choose_published(options.set, places['refs_path']), decode=options.decode)
+    except (ValueError, FileNotFoundError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    print(format_report(report))
+    if options.out is not None:
+        with write_atomically(options.out) as temporary:
+            temporary.write_text(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + '\n', encoding='utf-8')
+    return 0 if report.is_fine else 1
+
+
+def locate_set(options: argparse.Namespace) -> Dict[str, str]:
+    """Where the set lies: by the config, by the command line, and by how sets are laid out.
+
+    Raises:
+        ValueError: If there is neither config nor --data-root, or the config's data set is not of one refs file.
+        ValueError: If the refs file is not named and the folder has none, or several.
+        FileNotFoundError: If there is no such config or folder.
+    """
+    if options.config is not None:
+        found = set_of_config(options)
+    elif options.data_root is not None:
+        found = dict(data_root=options.data_root)
+    else:
+        raise ValueError('Name the set to check: --data-root data/refcoco, or a config.')
+    root = found['data_root']
+    if not os.path.isdir(root):
+        raise FileNotFoundError(f'There is no folder {root}. --data-root is the folder with instances.json.')
+    image_folder = options.image_folder or found.get('image_folder') or next(
+        (one for one in IMAGE_FOLDERS if os.path.isdir(os.path.join(root, one))), IMAGE_FOLDERS[0])
+    return dict(
+        instances_path=os.path.join(root, options.ann_file or found.get('ann_file') or 'instances.json'),
+        refs_path=os.path.join(root, options.refs_file or found.get('refs_file') or only_refs_file(root)),
+        image_folder=os.path.normpath(os.path.join(root, image_folder)),
+        text_field=options.text_field or found.get('text_field') or 'sent')
+
+
+def set_of_config(options: argparse.Namespace) -> Dict[str, str]:
+    config = read_config(options)
+    dataset = next((config[name].dataset for name in LOADERS if name in config), {})
+    if 'refs_file' not in dataset:
+        raise ValueError(f'The data set of {options.config} is not of one refs file: name each by --data-root and '
+                         f'--refs-file instead.')
+    named = {key: dataset[key] for key in ('data_root', 'refs_file', 'ann_file', 'text_field') if key in dataset}
+    return dict(named, image_folder=dataset.get('data_prefix', {}).get('img_path'))
+
+
+def only_refs_file(root: str) -> str:
+    names = sorted(path.name for path in Path(root).glob('refs*') if path.suffix in ('.p', '.json'))
+    if len(names) != 1:
+        there = f'these: {", ".join(names)}' if names else 'none'
+        raise ValueError(f'--refs-file says which refs file of {root} is meant; there are {there}.')
+    return names[0]
+
+
+def choose_published(name: Optional[str], refs_path: str) -> Optional[PublishedSet]:
+    if name is None:
+        return recognise_set(refs_path)
+    return None if name == 'none' else PUBLISHED_SETS[name]
+
+
+if __name__ == '__main__':
+    sys.exit(main())
