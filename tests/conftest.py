@@ -21,6 +21,10 @@ torch.set_num_threads(1)
 cv2.setNumThreads(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption('--kills', type=int, default=5, help='how often tests kill a training (default: %(default)s)')
+
+
 @pytest.fixture(autouse=True)
 def default_scope():
     init_default_scope('mmris')
@@ -72,6 +76,23 @@ def write_set(folder: Path, *, images: int = 5, refs_per_image: int = 3, sentenc
     (folder / 'instances.json').write_text(json.dumps(instances))
     (folder / 'refs(unc).p').write_bytes(pickle.dumps(refs, protocol=2))
     return folder
+
+
+def assert_same(one: object, other: object) -> None:
+    """Equal to the last bit, whatever it is made of."""
+    assert type(one) is type(other)
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_same(one[key], other[key])
+    elif isinstance(one, (list, tuple)):
+        assert len(one) == len(other)
+        for part, counterpart in zip(one, other):
+            assert_same(part, counterpart)
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other)
+    else:
+        assert one == other
 
 
 @pytest.fixture

@@ -16,8 +16,7 @@ from pathlib import Path
 from mmris.evaluation import format_results
 from mmris.utils import free_cpus
 
-ROOT = Path(__file__).resolve().parents[1]
-CONFIG = 'configs/cm_masksd/vit-tiny_shaperef.py'
+CONFIG = 'mmris::cm_masksd/vit-tiny_shaperef.py'
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -29,9 +28,10 @@ def parse_arguments() -> argparse.Namespace:
 
 def run(*command: str) -> None:
     """Print a command of this project, and run it with as many threads as there are free processors."""
-    print(f'\n$ python {shlex.join(command)}', flush=True)
+    print(f'\n$ python -m mmris {shlex.join(command)}', flush=True)
     threads = os.environ.get('OMP_NUM_THREADS') or str(free_cpus())
-    subprocess.run([sys.executable, *command], cwd=ROOT, check=True, env=dict(os.environ, OMP_NUM_THREADS=threads))
+    environment = dict(os.environ, OMP_NUM_THREADS=threads)
+    subprocess.run([sys.executable, '-m', 'mmris', *command], check=True, env=environment)
 
 
 def best_checkpoint(folder: Path) -> str:
@@ -44,18 +44,16 @@ def best_checkpoint(folder: Path) -> str:
 
 def main() -> None:
     arguments = parse_arguments()
-    os.chdir(ROOT)
     start = time.monotonic()
     folder = Path(arguments.work_dir)
     data = ('--data-root', arguments.data)
 
-    run('tools/dataset_converters/make_shaperef.py', '--out', arguments.data)
-    run('tools/train.py', CONFIG, '--work-dir', str(folder), '--resume', *data)
+    run('make_shaperef', '--out', arguments.data)
+    run('train', CONFIG, '--work-dir', str(folder), '--resume', *data)
     checkpoint, metrics, sheet = best_checkpoint(folder), folder / 'metrics.json', folder / 'predictions.png'
-    run('tools/test.py', CONFIG, checkpoint, '--split', 'val', 'testA', 'testB', '--controls', 'exchanged', 'empty',
+    run('test', CONFIG, checkpoint, '--split', 'val', 'testA', 'testB', '--controls', 'exchanged', 'empty',
         '--work-dir', str(folder), '--out', str(metrics), '--dump', str(folder / 'per_expression.jsonl'), *data)
-    run('tools/analysis_tools/draw_predictions.py', CONFIG, checkpoint, '--split', 'val', '--out', str(sheet),
-        *data)
+    run('draw_predictions', CONFIG, checkpoint, '--split', 'val', '--out', str(sheet), *data)
     report(json.loads(metrics.read_text()), folder, time.monotonic() - start)
 
 

@@ -5,25 +5,19 @@
 """
 
 import argparse
-import os
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
 
 import mmris  # noqa: F401
 from mmris.checkpoints import load_model_weights
 from mmris.datasets.sentence_controls import SENTENCE_CONTROLS
 from mmris.evaluation import format_results, nest_metrics, to_json
+from mmris.registry import RUNNERS
 from mmris.utils import write_atomically
-from mmris.utils.configs import (
-    add_config_arguments,
-    add_launcher_arguments,
-    check_inputs,
-    name_work_dir,
-    read_config,
-)
+from mmris.utils.configs import add_config_arguments, check_inputs, name_work_dir, read_config
+from mmris.utils.launching import add_launcher_arguments, set_launcher
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -41,9 +35,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--dump', help='JSON lines file with ids, sentence, intersection, union, IoU an expression')
     parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config name>)')
     add_launcher_arguments(parser)
-    arguments = parser.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
-    return arguments
+    return parser.parse_args()
 
 
 def set_splits(config: Config, arguments: argparse.Namespace) -> None:
@@ -61,12 +53,12 @@ def main() -> None:
     arguments = parse_arguments()
     check_inputs(checkpoint=arguments.checkpoint)
     config = read_config(arguments)
-    config.launcher = arguments.launcher
+    set_launcher(config, arguments)
     name_work_dir(config, arguments.config, arguments.work_dir)
     config.load_from, config.resume = None, False
     set_splits(config, arguments)
 
-    runner = Runner.from_cfg(config)
+    runner = RUNNERS.build(config)
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     load_model_weights(model, arguments.checkpoint)
     results = nest_metrics(runner.test())

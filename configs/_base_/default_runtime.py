@@ -1,4 +1,5 @@
 default_scope = 'mmris'
+runner_type = 'ReferringRunner'
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=1),
@@ -10,6 +11,13 @@ default_hooks = dict(
     # The best checkpoint is picked on val, never on a test split.
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2, save_best='mIoU', rule='greater'),
     sampler_seed=dict(type='DistSamplerSeedHook'))
+custom_hooks = [
+    dict(type='RestartHook'),
+    dict(type='NonFiniteLossHook'),
+    # Pictures in the work folder: the same predictions at each validation, losses and metrics so far.
+    dict(type='PredictionSheetHook'),
+    dict(type='CurvesHook'),
+]
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='Visualizer', vis_backends=vis_backends, name='visualizer')
 log_processor = dict(by_epoch=True, window_size=50)

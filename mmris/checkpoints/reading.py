@@ -1,11 +1,13 @@
 """Reading the project's own checkpoints."""
 
 import pickle
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Callable, Union
+from typing import Callable, ContextManager, Union
 
 import numpy as np
 import torch
+from mmengine import fileio
 from mmengine.logging import HistoryBuffer, print_log
 from torch import nn
 
@@ -33,6 +35,45 @@ def _reason(error: Exception) -> str:
     return str(error).split('WeightsUnpickler error:')[-1].strip().split('\n')[0].split('. Please use')[0]
 
 
+class UnreadableCheckpointError(ValueError):
+    """A checkpoint file that is torn, of another format, or holds more than tensors and training state."""
+
+
+def read_checkpoint(path: Union[str, Path], map_location: Union[str, torch.device, Callable] = 'cpu') -> dict:
+    """Read a checkpoint as tensors and plain values alone: no code of the file is run.
+
+    Args:
+        path (str or Path): A file, or an address that MMEngine's file backends read (``https://...``).
+        map_location (str, device or callable): Where tensors are read to. Defaults to ``'cpu'``.
+
+    Returns:
+        dict: Its content.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        UnreadableCheckpointError: If the file is no checkpoint, or a truncated one, or holds more than tensors and
+            training state.
+    """
+    with _local_file(str(path)) as local:
+        if not Path(local).is_file():
+            raise FileNotFoundError(f'There is no checkpoint {path}.')
+        try:
+            with torch.serialization.safe_globals(_trusted_types()):
+                checkpoint = torch.load(local, map_location=map_location, weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+            raise UnreadableCheckpointError(
+                f'{path} cannot be read as a checkpoint: it is truncated, of another format, or holds objects that are '
+                f'not tensors ({_reason(error)}).') from error
+    if not isinstance(checkpoint, dict):
+        raise UnreadableCheckpointError(
+            f'{path} holds a {type(checkpoint).__name__}, but a checkpoint is a dict with `state_dict`.')
+    return checkpoint
+
+
+def _local_file(path: str) -> ContextManager:
+    return fileio.get_local_path(path) if '://' in path else nullcontext(path)
+
+
 def load_model_weights(model: nn.Module, path: Union[str, Path], map_location: str = 'cpu') -> None:
     """Load a checkpoint that training wrote into a model, for inference.
 
@@ -45,21 +86,10 @@ def load_model_weights(model: nn.Module, path: Union[str, Path], map_location: s
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is no checkpoint, or a truncated one, or holds more than tensors and training state.
+        UnreadableCheckpointError: As :func:`read_checkpoint`.
         RuntimeError: If keys are missing or left over; the message lists them.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'There is no checkpoint {path}.')
-    try:
-        with torch.serialization.safe_globals(_trusted_types()):
-            checkpoint = torch.load(path, map_location=map_location, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise ValueError(
-            f'{path} cannot be read as a checkpoint: it is truncated, of another format, or holds objects that are '
-            f'not tensors ({_reason(error)}).') from error
-    if not isinstance(checkpoint, dict):
-        raise ValueError(f'{path} holds a {type(checkpoint).__name__}, but a checkpoint is a dict with `state_dict`.')
+    checkpoint = read_checkpoint(path, map_location)
     state = checkpoint.get('state_dict', checkpoint)
     result = model.load_state_dict(state, strict=False)
     branches = [key for key in result.unexpected_keys if key.startswith('distillation.')]

@@ -4,6 +4,7 @@ import json
 from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
+from mmengine.dist import all_gather_object, is_main_process
 from mmengine.evaluator import BaseMetric
 
 from mmris.registry import METRICS
@@ -21,8 +22,7 @@ class ReferringIoUMetric(BaseMetric):
         by_skill (bool): Also score each skill's expressions, where the data set tags them, as
             ``skill/<name>/mIoU`` and so on. Defaults to False.
         dump_file (str, optional): Where to write one line of JSON an expression: its ids, sentence, intersection,
-            union, IoU and skills. Defaults to None.
-        collect_device (str): See ``mmengine.evaluator.BaseMetric``. Defaults to 'cpu'.
+            union, IoU, pixels predicted, of the target and of the image, and skills. Defaults to None.
         prefix (str, optional): See ``mmengine.evaluator.BaseMetric``. Defaults to None: plain names.
 
     Raises:
@@ -37,9 +37,8 @@ class ReferringIoUMetric(BaseMetric):
                  threshold: float = 0.35,
                  by_skill: bool = False,
                  dump_file: Optional[str] = None,
-                 collect_device: str = 'cpu',
                  prefix: Optional[str] = None) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
+        super().__init__(prefix=prefix)
         if not 0 <= threshold < 1:
             raise ValueError(f'threshold of ReferringIoUMetric is a probability in [0, 1), but got {threshold}.')
         self.threshold = threshold
@@ -49,8 +48,7 @@ class ReferringIoUMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Count the pixels of a batch.
 
-        Appends exactly one entry a sample, whatever its number of expressions: MMEngine cuts the gathered list to the
-        number of samples, which is how what a distributed sampler padded is dropped.
+        Appends one entry a sample, whatever its number of expressions.
 
         Raises:
             ValueError: If a sample lacks its ground truth, or its prediction is of another size.
@@ -60,17 +58,40 @@ class ReferringIoUMetric(BaseMetric):
                 raise ValueError(
                     f'{sample["img_path"]} has no gt_original to score against: the test pipeline needs LoadMasks and '
                     f'PackReferringInputs(masks=[\'gt_original\']).')
-            intersection, union = intersection_and_union(sample['probabilities'] > self.threshold,
-                                                         sample['gt_original'])
+            prediction, target = sample['probabilities'] > self.threshold, sample['gt_original']
+            intersection, union = intersection_and_union(prediction, target)
             self.results.append(
                 dict(
                     intersection=intersection,
                     union=union,
+                    predicted_pixels=prediction.flatten(1).sum(dim=1).tolist(),
+                    target_pixels=target.flatten(1).sum(dim=1).tolist(),
+                    image_pixels=target[0].numel(),
                     img_id=sample['img_id'],
                     sent_ids=sample['sent_ids'],
                     ref_ids=sample['ref_ids'],
                     text=sample['text'],
                     skills=sample.get('skills')))
+
+    def evaluate(self, size: int) -> Dict[str, float]:
+        """Score what all processes have seen, each sample once.
+
+        Processes may have seen different numbers of samples, and one sample twice where a sampler pads.
+
+        Args:
+            size (int): Number of samples of the data set. Not needed: samples are known by their ids.
+
+        Returns:
+            dict[str, float]: See :meth:`compute_metrics`; the same in all processes.
+
+        Raises:
+            RuntimeError: If the number of expressions is not the data set's.
+        """
+        seen = {(entry['img_id'], *entry['ref_ids'], *entry['sent_ids']): entry
+                for part in all_gather_object(self.results) for entry in part}
+        self.results.clear()
+        metrics = self.compute_metrics(list(seen.values()))
+        return {f'{self.prefix}/{name}' if self.prefix else name: value for name, value in metrics.items()}
 
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
         """Score all samples.
@@ -86,7 +107,7 @@ class ReferringIoUMetric(BaseMetric):
         expected = (self.dataset_meta or {}).get('num_expressions')
         if expected is not None and expected != len(rows):
             raise RuntimeError(f'{len(rows)} expressions were scored, but the data set has {expected}.')
-        if self.dump_file is not None:
+        if self.dump_file is not None and is_main_process():
             _dump(rows, self.dump_file)
         metrics = _summarise_rows(rows)
         if self.by_skill:
@@ -111,6 +132,9 @@ def _expression_rows(results: List[dict]) -> List[dict]:
                     intersection=int(entry['intersection'][position]),
                     union=int(entry['union'][position]),
                     iou=float(iou[position]),
+                    predicted_pixels=entry['predicted_pixels'][position],
+                    target_pixels=entry['target_pixels'][position],
+                    image_pixels=entry['image_pixels'],
                     skills=entry['skills'][position] if entry['skills'] else []))
     return sorted(rows, key=lambda row: (row['sent_id'], row['ref_id'], row['img_id']))
 

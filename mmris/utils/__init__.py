@@ -1,5 +1,7 @@
 from .cpus import free_cpus, usable_cpus
 from .files import write_atomically
-from .stack import check_stack
+from .modules import register_all_modules
+from .resources import find_config
+from .seeding import seed_all
 
-__all__ = ['check_stack', 'free_cpus', 'usable_cpus', 'write_atomically']
+__all__ = ['find_config', 'free_cpus', 'register_all_modules', 'seed_all', 'usable_cpus', 'write_atomically']

@@ -2,17 +2,18 @@
 
 import argparse
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
-import torch
 from mmengine.config import Config, DictAction
+
+from .resources import find_config
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
-def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``config`` and the options that change it: data of another place, or any value."""
-    parser.add_argument('config', help='config file')
+def add_config_arguments(parser: argparse.ArgumentParser, name: str = 'config') -> None:
+    """Add ``config`` (or ``--config``) and the options that change it: data of another place, or any value."""
+    parser.add_argument(name, help='config file, or mmris::FOLDER/NAME.py for one of the project\'s')
     parser.add_argument('--data-root', help='folder of the data set, for all splits (default: the config\'s)')
     parser.add_argument('--refs-file', help='refs file in that folder, such as "refs(unc).p" (default: the config\'s)')
     parser.add_argument('--image-folder', help='folder of the images, below --data-root (default: the config\'s)')
@@ -26,8 +27,9 @@ def read_config(arguments: argparse.Namespace) -> Config:
     Raises:
         FileNotFoundError: If there is no such config.
     """
-    check_inputs(config=arguments.config)
-    config = Config.fromfile(arguments.config)
+    path = find_config(arguments.config)
+    check_inputs(config=path)
+    config = Config.fromfile(path)
     changes = dict(
         data_root=arguments.data_root,
         refs_file=arguments.refs_file,
@@ -39,12 +41,6 @@ def read_config(arguments: argparse.Namespace) -> Config:
     return config
 
 
-def add_launcher_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``--launcher``, and what launchers pass on their own."""
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
-
-
 def name_work_dir(config: Config, config_path: str, work_dir: Optional[str]) -> None:
     """Set ``config.work_dir``: as given, as the config says, or ``work_dirs/<config name>``."""
     if work_dir is not None:
@@ -53,27 +49,11 @@ def name_work_dir(config: Config, config_path: str, work_dir: Optional[str]) -> 
         config.work_dir = str(Path('work_dirs') / Path(config_path).stem)
 
 
-def enable_mixed_precision(config: Config) -> None:
-    """Make the optimiser wrapper one of automatic mixed precision with dynamic loss scaling.
-
-    Raises:
-        ValueError: If there is no GPU.
-        ValueError: If the config has another optimiser wrapper than the plain one.
-    """
-    if not torch.cuda.is_available():
-        raise ValueError('--amp needs a GPU, and none is visible. Leave --amp out to train in float32.')
-    kind = config.optim_wrapper.get('type', 'OptimWrapper')
-    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise ValueError(f'--amp changes an OptimWrapper, but the config has {kind}: set AmpOptimWrapper there.')
-    config.optim_wrapper.type = 'AmpOptimWrapper'
-    config.optim_wrapper.setdefault('loss_scale', 'dynamic')
-
-
-def check_inputs(**files: str) -> None:
+def check_inputs(**files: Union[str, Path]) -> None:
     """Check that the files given on a command line are there.
 
     Args:
-        **files (str): Paths, by what each is called in the message.
+        **files (str or Path): Paths, by what each is called in the message.
 
     Raises:
         FileNotFoundError: If one is not there.

@@ -31,6 +31,9 @@ def write_atomically(path: Union[str, Path]) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
+        # The content must be on the disk before the name is: machines fail too.
+        with open(temporary, 'rb') as file:
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -82,7 +82,8 @@ def test_dump(tmp_path):
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert [row['sent_id'] for row in rows] == [0, 1, 100]
     assert rows[2] == dict(
-        sent_id=100, ref_id=10, img_id=1, text='object 0', intersection=6, union=10, iou=0.6, skills=[])
+        sent_id=100, ref_id=10, img_id=1, text='object 0', intersection=6, union=10, iou=0.6, predicted_pixels=6,
+        target_pixels=10, image_pixels=10, skills=[])
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
 
 

@@ -24,6 +24,7 @@ val_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
+    batch_sampler=dict(type='EvaluationBatchSampler'),
     # All sentences of an image at once: the image is encoded once.
     dataset=dict(
         type='RefCOCODataset',

@@ -1,8 +1,9 @@
-"""Running BatchNorm with batch statistics without touching what it remembers."""
+"""What BatchNorms remember of their batches."""
 
 from contextlib import contextmanager
 from typing import Iterator
 
+from mmengine.dist import all_reduce_params
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -25,3 +26,13 @@ def keep_running_statistics(*modules: nn.Module) -> Iterator[None]:
     finally:
         for norm in norms:
             norm.track_running_stats = True
+
+
+def average_running_statistics(model: nn.Module) -> None:
+    """Replace the running statistics of BatchNorms by their mean over all processes, each of which saw other batches.
+
+    Args:
+        model (nn.Module): The model, the same in all processes, all of which must call this.
+    """
+    norms = [norm for norm in model.modules() if isinstance(norm, _BatchNorm) and norm.running_mean is not None]
+    all_reduce_params([value for norm in norms for value in (norm.running_mean, norm.running_var)], op='mean')

@@ -1,0 +1,42 @@
+"""Which checkpoints of a run there are to go on from."""
+
+import re
+from pathlib import Path
+from typing import List, Union
+
+# MMEngine writes here which file it saved last.
+POINTER = 'last_checkpoint'
+_NUMBERED = re.compile(r'(epoch|iter)_(\d+)\.pth')
+
+
+def find_checkpoints(work_dir: Union[str, Path]) -> List[Path]:
+    """The checkpoints that a run left in its folder, the one to go on from first, then those before it.
+
+    The first is what the file ``last_checkpoint`` names. Checkpoints with a higher number are of an earlier run in the
+    same folder, and left out. Without that file, the highest number is first.
+
+    Args:
+        work_dir (str or Path): The run's folder. Checkpoints lie there, or where ``last_checkpoint`` says.
+
+    Returns:
+        list[Path]: ``epoch_<n>.pth`` or ``iter_<n>.pth`` by falling number; empty if there is none.
+    """
+    folder = Path(work_dir)
+    pointer = folder / POINTER
+    last_path = Path(pointer.read_text().strip()) if pointer.is_file() else folder
+    if not (folder / last_path.name).is_file() and last_path.is_file():
+        folder = last_path.parent
+    last = _NUMBERED.fullmatch(last_path.name)
+    numbers = {path: int(match[2]) for path in folder.glob('*.pth') if (match := _NUMBERED.fullmatch(path.name))}
+    if last is not None:
+        numbers = {
+            path: number
+            for path, number in numbers.items() if path.name.startswith(last[1]) and number <= int(last[2])
+        }
+    return sorted(numbers, key=lambda path: numbers[path], reverse=True)
+
+
+def remove_leftovers(work_dir: Union[str, Path]) -> None:
+    """Remove the temporary files of checkpoints that a killed run was writing."""
+    for path in Path(work_dir).glob('.*.pth'):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,165 @@
+"""MMEngine's runner, with restarts that leave no trace and distribution over processors."""
+
+import re
+from pathlib import Path
+from typing import Callable, Dict, Optional, Sequence, Tuple, Union
+
+import torch
+from mmengine.dist import barrier, is_distributed, is_main_process
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner, load_state_dict
+from torch import distributed, nn
+from torch.utils.data import DataLoader
+
+from mmris.checkpoints import UnreadableCheckpointError, find_checkpoints, read_checkpoint, remove_leftovers
+from mmris.models.layers import average_running_statistics
+from mmris.registry import RUNNERS
+from mmris.utils import write_atomically
+
+
+@RUNNERS.register_module()
+class ReferringRunner(Runner):
+    """MMEngine's ``Runner`` (which see for all arguments), with these differences.
+
+    - A checkpoint is written to a temporary name and renamed, so that it is whole or absent, and holds running
+      statistics that all processes agree on.
+    - Checkpoints are read as tensors and plain values alone. ``resume`` takes the last one; where that is torn, the
+      one before it, with a warning.
+    - The order of the data follows from the seed of the config alone, also where ranks draw apart.
+    - Without GPUs, processes of torchrun are joined by gloo, and ``sync_bn`` is left out.
+
+    With :class:`~mmris.engine.RestartHook`, a run that was killed and resumed ends with the same bits as one that was
+    not.
+    """
+
+    @property
+    def base_seed(self) -> int:
+        """int: The seed of all ranks; ``seed`` is this rank's own."""
+        return self.seed - (self.rank if self._randomness_cfg.get('diff_rank_seed', False) else 0)
+
+    def setup_env(self, env_cfg: Dict) -> None:
+        """Set up the environment; without GPUs, join the processes by gloo.
+
+        Raises:
+            ValueError: If there is no GPU and the launcher is not ``pytorch``.
+        """
+        if self.distributed and not is_distributed() and not torch.cuda.is_available():
+            if self.launcher != 'pytorch':
+                raise ValueError(
+                    f'No GPU is visible, and launcher {self.launcher} starts processes on GPUs alone. On processors '
+                    f'use tools/dist_train.sh or torchrun with --launcher pytorch.')
+            distributed.init_process_group(backend='gloo')
+        super().setup_env(env_cfg)
+
+    def wrap_model(self, model_wrapper_cfg: Optional[Dict], model: nn.Module) -> nn.Module:
+        """Wrap a model for distributed training; without GPUs, without a device and SyncBatchNorm."""
+        if self.distributed and not torch.cuda.is_available():
+            if self.cfg.get('sync_bn') is not None:
+                self.logger.warning('sync_bn is left out: it needs GPUs. BatchNorm takes each process\'s own batch.')
+                self.cfg.sync_bn = None
+            wanted = dict(type='MMDistributedDataParallel', broadcast_buffers=False, device_ids=None)
+            model_wrapper_cfg = {**wanted, **(model_wrapper_cfg or {})}
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    def build_dataloader(self,
+                         dataloader: Union[DataLoader, Dict],
+                         seed: Optional[int] = None,
+                         diff_rank_seed: bool = False) -> DataLoader:
+        """Build a data loader whose order follows from :attr:`base_seed`."""
+        return super().build_dataloader(dataloader, seed=self.base_seed)
+
+    def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: Optional[Dict] = None) -> None:
+        """Scale the rate by the samples of a step of the optimiser, those of accumulated batches too."""
+        if auto_scale_lr is not None and auto_scale_lr.get('enable', False):
+            accumulated = optim_wrapper._accumulative_counts
+            auto_scale_lr = dict(auto_scale_lr, base_batch_size=auto_scale_lr['base_batch_size'] / accumulated)
+        super().scale_lr(optim_wrapper, auto_scale_lr)
+
+    def load_or_resume(self) -> None:
+        """Load weights or resume, as the config says.
+
+        Raises:
+            UnreadableCheckpointError: If there are checkpoints to resume from, and none is whole.
+        """
+        if self._has_loaded or not self._resume or self._load_from is not None:
+            super().load_or_resume()
+            return
+        if is_main_process():
+            remove_leftovers(self.work_dir)
+        barrier()
+        found = find_checkpoints(self.work_dir)
+        if not found:
+            self.logger.info(f'There is no checkpoint in {self.work_dir} to resume from: training starts anew.')
+        for path in found:
+            try:
+                self.resume(str(path))
+                return
+            except UnreadableCheckpointError as error:
+                self.logger.warning(f'{error} Trying the checkpoint before it.')
+        if found:
+            raise UnreadableCheckpointError(
+                f'None of the checkpoints in {self.work_dir} is whole: {", ".join(path.name for path in found)}. '
+                f'Remove them to start anew.')
+
+    def resume(self,
+               filename: str,
+               resume_optimizer: bool = True,
+               resume_param_scheduler: bool = True,
+               map_location: Union[str, Callable] = 'default') -> None:
+        """Go on from a checkpoint: weights, optimiser, schedule, counters, seed."""
+        super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
+        # A run without a seed of its own in the config goes on with the one that it drew.
+        self.train_dataloader.sampler.seed = self.base_seed
+
+    def load_checkpoint(self,
+                        filename: str,
+                        map_location: Union[str, Callable] = 'cpu',
+                        strict: bool = False,
+                        revise_keys: Sequence[Tuple[str, str]] = ((r'^module\.', ''), )) -> dict:
+        """Load weights, read as tensors and plain values alone.
+
+        Args:
+            filename (str): Checkpoint file.
+            map_location (str or callable): Where tensors are read to. Defaults to ``'cpu'``.
+            strict (bool): Whether keys that are missing or left over are an error; always so when resuming. Defaults
+                to False.
+            revise_keys (Sequence[tuple[str, str]]): Regular expressions and what to put in place of them in keys.
+
+        Returns:
+            dict: The checkpoint.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            UnreadableCheckpointError: If it is torn, or holds more than tensors and training state.
+            RuntimeError: If keys or shapes do not fit and ``strict``.
+        """
+        checkpoint = read_checkpoint(filename, map_location)
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        state = checkpoint.get('state_dict', checkpoint)
+        for pattern, replacement in revise_keys:
+            state = {re.sub(pattern, replacement, key): value for key, value in state.items()}
+        load_state_dict(self._bare_model(), state, strict or bool(self._resume), self.logger)
+        self._has_loaded = True
+        self.logger.info(f'Loaded checkpoint {filename}.')
+        return checkpoint
+
+    def save_checkpoint(self, out_dir: str, filename: str, *args, **kwargs) -> None:
+        """Save a checkpoint that is whole or absent. To be called by all processes; the main one writes.
+
+        Args:
+            out_dir (str): Folder.
+            filename (str): File name.
+            *args: See ``mmengine.runner.Runner.save_checkpoint``.
+            **kwargs: See ``mmengine.runner.Runner.save_checkpoint``.
+        """
+        average_running_statistics(self.model)
+        if '://' in out_dir:
+            # Backends of remote files put an object as a whole.
+            super().save_checkpoint(out_dir, filename, *args, **kwargs)
+        elif is_main_process():
+            with write_atomically(Path(out_dir) / filename) as temporary:
+                super().save_checkpoint(str(temporary.parent), temporary.name, *args, **kwargs)
+
+    def _bare_model(self) -> nn.Module:
+        return self.model.module if is_model_wrapper(self.model) else self.model

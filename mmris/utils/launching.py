@@ -1,0 +1,113 @@
+"""What the command lines of training and evaluation share: how processes are started, and what is done in them."""
+
+import argparse
+import os
+
+import torch
+from mmengine.config import Config
+
+from .tracking import TRACKERS, add_trackers
+
+PRECISIONS = ('float16', 'bfloat16')
+
+
+def add_launcher_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--launcher``, and what launchers pass on their own."""
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def set_launcher(config: Config, arguments: argparse.Namespace) -> None:
+    """Take over how the processes were started."""
+    os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
+    config.launcher = arguments.launcher
+
+
+def add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what a training may be given beside its config."""
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='last',
+        metavar='CHECKPOINT',
+        help='go on from the last checkpoint in the work folder, or from this one; begins anew where there is none')
+    parser.add_argument('--seed', type=int, help='seed of weights, data order and masks (default: the config\'s)')
+    parser.add_argument(
+        '--amp',
+        nargs='?',
+        const='float16',
+        choices=PRECISIONS,
+        help='train in mixed precision, float16 unless told (needs a GPU)')
+    parser.add_argument(
+        '--accumulate', type=int, metavar='N', help='add up the gradients of N batches for each step of the optimiser')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the rate by the samples of a step, over all processes and accumulated batches, to the config\'s '
+        'base_batch_size')
+    parser.add_argument(
+        '--activation-checkpointing',
+        action='store_true',
+        help='compute the encoder\'s activations again in the backward pass: less memory, more time')
+    parser.add_argument(
+        '--ema',
+        nargs='?',
+        const=1e-4,
+        type=float,
+        metavar='MOMENTUM',
+        help='evaluate and save a moving average of the weights, 1e-4 of each step unless told')
+    parser.add_argument(
+        '--track', nargs='+', choices=TRACKERS, default=[], help='also log to these (see docs/analysis.md)')
+
+
+def set_training(config: Config, arguments: argparse.Namespace) -> None:
+    """Change a config as the options of :func:`add_training_arguments` say.
+
+    Raises:
+        ValueError: If ``--amp`` is given without a GPU, or with an optimiser wrapper that it cannot change.
+        ValueError: If ``--accumulate`` is below 1, or ``--auto-scale-lr`` meets a config without a base batch.
+        ModuleNotFoundError: If a package that ``--track`` needs is not installed.
+    """
+    if arguments.resume is not None:
+        config.resume = True
+        config.load_from = None if arguments.resume == 'last' else arguments.resume
+    if arguments.seed is not None:
+        config.randomness.seed = arguments.seed
+    if arguments.amp is not None:
+        enable_mixed_precision(config, arguments.amp)
+    if arguments.accumulate is not None:
+        if arguments.accumulate < 1:
+            raise ValueError(f'--accumulate is a number of batches, 1 or more, but got {arguments.accumulate}.')
+        config.optim_wrapper.accumulative_counts = arguments.accumulate
+    if arguments.auto_scale_lr:
+        if 'base_batch_size' not in config.get('auto_scale_lr', {}):
+            raise ValueError(
+                '--auto-scale-lr needs the batch that the config\'s rate was chosen for: set '
+                'auto_scale_lr = dict(base_batch_size=...) there.')
+        config.auto_scale_lr.enable = True
+    if arguments.activation_checkpointing:
+        config.model.encoder.activation_checkpointing = True
+    if arguments.ema is not None:
+        config.custom_hooks = [*config.get('custom_hooks', []), dict(type='EMAHook', momentum=arguments.ema)]
+    add_trackers(config, arguments.track)
+
+
+def enable_mixed_precision(config: Config, precision: str = 'float16') -> None:
+    """Make the optimiser wrapper one of automatic mixed precision.
+
+    Args:
+        config (Config): The config to change.
+        precision (str): ``'float16'``, with dynamic loss scaling, or ``'bfloat16'``, whose range needs none.
+
+    Raises:
+        ValueError: If there is no GPU.
+        ValueError: If the config has another optimiser wrapper than the plain one.
+    """
+    if not torch.cuda.is_available():
+        raise ValueError('--amp needs a GPU, and none is visible. Leave --amp out to train in float32.')
+    kind = config.optim_wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise ValueError(f'--amp changes an OptimWrapper, but the config has {kind}: set AmpOptimWrapper there.')
+    config.optim_wrapper.update(type='AmpOptimWrapper', dtype=precision)
+    if precision == 'float16':
+        config.optim_wrapper.setdefault('loss_scale', 'dynamic')

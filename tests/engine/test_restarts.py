@@ -1,0 +1,264 @@
+"""A run that was interrupted and resumed ends with the same bits; what a checkpoint is; what stops a run."""
+
+import itertools
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+
+from mmris.checkpoints import UnreadableCheckpointError, find_checkpoints, read_checkpoint
+from mmris.engine import NonFiniteLossError
+from mmris.registry import RUNNERS
+from tests.conftest import assert_same, tiny_config, write_set
+
+NAMES = itertools.count()
+
+
+class InterruptionError(Exception):
+    """Stands for a kill."""
+
+
+class InterruptHook(Hook):
+    """Interrupts before a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        if runner.iter == self.step:
+            raise InterruptionError
+
+
+def small_config(folder: Path, work_dir: str, **changes) -> Config:
+    """Six batches an epoch, three epochs, no data workers."""
+    config = tiny_config()
+    if not (folder / 'set').exists():
+        write_set(folder / 'set', images=12, sentences=2)
+    for loader in (config.train_dataloader, config.val_dataloader):
+        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
+        loader.dataset.update(data_root=str(folder / 'set'), split='val')
+    config.train_dataloader.dataset.expressions_per_image = 2
+    config.train_cfg.max_epochs = 3
+    config.param_scheduler = [dict(type='CosineAnnealingLR', T_max=18, by_epoch=False)]
+    config.update(test_dataloader=None, test_cfg=None, test_evaluator=None)
+    config.update(work_dir=str(folder / work_dir), experiment_name=f'test_{next(NAMES)}', log_level='WARNING')
+    config.train_cfg = changes.pop('train_cfg', config.train_cfg)
+    config.train_dataloader.sampler = changes.pop('sampler', config.train_dataloader.sampler)
+    config.merge_from_dict(changes)
+    return config
+
+
+def train(config: Config, interrupt_before: int = None) -> dict:
+    """Train; the last checkpoint."""
+    runner = RUNNERS.build(config)
+    if interrupt_before is not None:
+        runner.register_hook(InterruptHook(interrupt_before), priority='LOWEST')
+        with pytest.raises(InterruptionError):
+            runner.train()
+    else:
+        runner.train()
+    return read_checkpoint(find_checkpoints(config.work_dir)[0])
+
+
+VARIANTS = {
+    'epochs': {},
+    # Six batches an epoch and four of them a step: the last step of an epoch has two.
+    'accumulated_ema': {
+        'optim_wrapper.accumulative_counts': 4,
+        'custom_hooks': [dict(type='RestartHook'), dict(type='EMAHook', momentum=0.1)],
+    },
+    'iterations': {
+        'train_cfg': dict(type='IterBasedTrainLoop', max_iters=14, val_interval=4),
+        'sampler': dict(type='InfiniteSampler', shuffle=True),
+        'default_hooks.checkpoint.by_epoch': False,
+        'default_hooks.checkpoint.interval': 4,
+    },
+}
+
+
+@pytest.mark.parametrize('variant', VARIANTS)
+def test_resumed_equals_uninterrupted(tmp_path, variant):
+    changes = VARIANTS[variant]
+    whole = train(small_config(tmp_path, 'whole', **changes))
+    train(small_config(tmp_path, 'parts', **changes), interrupt_before=7)
+    train(small_config(tmp_path, 'parts', resume=True, **changes), interrupt_before=13)
+    resumed = train(small_config(tmp_path, 'parts', resume=True, **changes))
+    for part in ('state_dict', 'optimizer', 'param_schedulers'):
+        assert_same(whole[part], resumed[part])
+    best, same_best = (next((tmp_path / name).glob('best_*.pth')) for name in ('whole', 'parts'))
+    assert best.name == same_best.name
+    assert_same(read_checkpoint(best)['state_dict'], read_checkpoint(same_best)['state_dict'])
+
+
+def test_steps_draw_apart_and_the_seed_matters(tmp_path):
+    def draws(**changes) -> list:
+        runner = RUNNERS.build(small_config(tmp_path, 'draws', **changes))
+        found = []
+
+        class Look(Hook):
+
+            def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+                found.append((float(torch.rand(1)), random.random(), float(np.random.rand())))
+
+        runner.register_hook(Look(), priority='LOWEST')
+        runner.train()
+        return found
+
+    first, other = draws(), draws(**{'randomness.seed': 1})
+    numbers = [number for step in first + other for number in step]
+    assert len(first) == 18 and len(set(numbers)) == len(numbers)
+
+
+class TestOwedValidation:
+
+    @pytest.mark.parametrize('interrupted', ['before', 'after'])
+    def test_runs_before_training_goes_on(self, tmp_path, interrupted):
+        """Cut off after the checkpoint: the validation is made up for. Done already: it is not repeated."""
+
+        class Cut(Hook):
+            priority = 'LOWEST'
+
+            def before_val_epoch(self, runner):
+                if interrupted == 'before':
+                    raise InterruptionError
+
+            def before_train_epoch(self, runner):
+                if interrupted == 'after' and runner.epoch == 1:
+                    raise InterruptionError
+
+        runner = RUNNERS.build(small_config(tmp_path, 'work'))
+        runner.register_hook(Cut())
+        with pytest.raises(InterruptionError):
+            runner.train()
+
+        validated = []
+
+        class Note(Hook):
+
+            def after_val_epoch(self, runner, metrics=None):
+                validated.append(runner.epoch)
+
+        runner = RUNNERS.build(small_config(tmp_path, 'work', resume=True))
+        runner.register_hook(Note())
+        runner.train()
+        assert validated == ([1, 2, 3] if interrupted == 'before' else [2, 3])
+
+
+class TestTornCheckpoints:
+
+    def test_the_one_before_is_taken(self, tmp_path, caplog):
+        whole = train(small_config(tmp_path, 'whole'))
+        train(small_config(tmp_path, 'torn'), interrupt_before=13)
+        last = tmp_path / 'torn' / 'epoch_2.pth'
+        last.write_bytes(last.read_bytes()[:-1000])
+        (tmp_path / 'torn' / '.epoch_3-abcdefgh.pth').write_bytes(b'half')
+        config = small_config(tmp_path, 'torn', resume=True)
+        resumed = train(config)
+        log = ''.join(path.read_text() for path in Path(config.work_dir).glob('*/*.log'))
+        assert f'{last} cannot be read as a checkpoint: it is truncated' in log
+        assert 'Trying the checkpoint before it.' in log
+        assert_same(whole['state_dict'], resumed['state_dict'])
+        assert not list((tmp_path / 'torn').glob('.*'))
+
+    def test_all_torn_is_an_error(self, tmp_path):
+        train(small_config(tmp_path, 'work'), interrupt_before=7)
+        (tmp_path / 'work' / 'epoch_1.pth').write_bytes(b'')
+        with pytest.raises(UnreadableCheckpointError, match=r'None of the checkpoints in .*work is whole: epoch_1.pth'):
+            train(small_config(tmp_path, 'work', resume=True))
+
+    def test_which_are_found(self, tmp_path):
+        for name in ('epoch_9.pth', 'epoch_10.pth', 'epoch_100.pth', 'iter_7.pth', 'best_mIoU_epoch_10.pth', 'x.pth'):
+            (tmp_path / name).touch()
+
+        def found() -> list:
+            return [path.name for path in find_checkpoints(tmp_path)]
+
+        assert found() == ['epoch_100.pth', 'epoch_10.pth', 'epoch_9.pth', 'iter_7.pth']
+        # Of an earlier run of 100 epochs in this folder.
+        (tmp_path / 'last_checkpoint').write_text('somewhere/else/epoch_10.pth')
+        assert found() == ['epoch_10.pth', 'epoch_9.pth']
+        # Killed while it wrote this.
+        (tmp_path / 'last_checkpoint').write_text('')
+        assert found()[0] == 'epoch_100.pth'
+
+    def test_nothing_to_resume_from_begins_anew(self, tmp_path):
+        config = small_config(tmp_path, 'new', resume=True, **{'train_cfg.max_epochs': 1})
+        assert train(config)['meta']['epoch'] == 1
+
+    def test_a_failing_write_keeps_the_earlier_checkpoint(self, tmp_path, monkeypatch):
+        runner = RUNNERS.build(small_config(tmp_path, 'work', **{'train_cfg.max_epochs': 1}))
+        runner.train()
+        path = tmp_path / 'work' / 'epoch_1.pth'
+        before = path.read_bytes()
+
+        def fail(checkpoint, file):
+            file.write(b'half')
+            raise OSError('No space left on device')
+
+        monkeypatch.setattr(torch, 'save', fail)
+        with pytest.raises(OSError, match='No space left'):
+            runner.save_checkpoint(str(path.parent), path.name)
+        assert path.read_bytes() == before and not list(path.parent.glob('.*'))
+
+
+class TestNonFiniteLoss:
+
+    def test_stops_before_anything_is_spoiled(self, tmp_path):
+        runner = RUNNERS.build(small_config(tmp_path, 'work'))
+        weights = {}
+
+        class Spoil(Hook):
+
+            def before_train_iter(self, runner, batch_idx, data_batch=None):
+                weights.update({name: value.clone() for name, value in runner.model.named_parameters()})
+                if runner.iter == 8:
+                    data_batch['inputs'] = [torch.full_like(one, float('nan'), dtype=torch.float32)
+                                            for one in data_batch['inputs']]
+                    self.ids = [str(sample.img_id) for sample in data_batch['data_samples']]
+
+        spoil = Spoil()
+        runner.register_hook(spoil)
+        with pytest.raises(NonFiniteLossError) as caught:
+            runner.train()
+        message = str(caught.value)
+        assert 'The loss is not finite at step 9 (epoch 2, rank 0): loss_bce=nan' in message
+        assert f'Images of this batch: {", ".join(spoil.ids)} (' in message
+        assert f'The last good checkpoint is {tmp_path / "work" / "epoch_1.pth"}.' in message
+        assert all(torch.equal(weights[name], value) for name, value in runner.model.named_parameters())
+
+    def test_spoiled_weights_are_not_saved(self, tmp_path):
+        runner = RUNNERS.build(small_config(tmp_path, 'work'))
+
+        class Spoil(Hook):
+
+            def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+                if runner.iter == 11:
+                    runner.model.head.kernel_projection.weight.data[0, 0] = float('inf')
+
+        runner.register_hook(Spoil())
+        with pytest.raises(NonFiniteLossError, match='1 weights are not finite after step 12, head.kernel_projection'):
+            runner.train()
+        assert [path.name for path in find_checkpoints(tmp_path / 'work')] == ['epoch_1.pth']
+
+
+@pytest.mark.parametrize('changes, message', [
+    ({'default_hooks.checkpoint.max_keep_ckpts': 1}, 'removes the only checkpoint before the next is written'),
+    ({**VARIANTS['iterations'], 'optim_wrapper.accumulative_counts': 3},
+     'saves every 4 iterations, while the optimiser steps every 3'),
+])
+def test_settings_that_would_lose_something(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        RUNNERS.build(small_config(tmp_path, 'work', **changes)).train()
+
+
+def test_rates_scale_with_the_samples_of_a_step(tmp_path):
+    changes = {'optim_wrapper.accumulative_counts': 4, 'auto_scale_lr': dict(enable=True, base_batch_size=16)}
+    runner = RUNNERS.build(small_config(tmp_path, 'work', **changes))
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    rate = runner.optim_wrapper.get_lr()['lr'][0]
+    runner.scale_lr(runner.optim_wrapper, runner.auto_scale_lr)
+    assert runner.optim_wrapper.get_lr()['lr'][0] == pytest.approx(rate * 2 * 4 / 16)

@@ -1,0 +1,125 @@
+"""Several processes, and processes that are killed, as a user starts them."""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from mmris.checkpoints import find_checkpoints, read_checkpoint
+from tests.conftest import ROOT, assert_same, write_set
+
+CONFIG = 'configs/cm_masksd/vit-tiny_shaperef.py'
+# What a training prints as it goes: a kill follows one of these lines, most of them steps.
+MARKS = ('Epoch(train)', 'Saving checkpoint', 'Epoch(val)', 'The best checkpoint')
+# At most this many are waited for before a kill, fewer than an epoch has.
+PATIENCE = 8
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp('distributed')
+    write_set(folder / 'set', images=13, sentences=2)
+    return folder
+
+
+def command(tool: str, processes: int, inputs: list, options: list) -> list:
+    if processes > 1:
+        return ['bash', f'tools/dist_{tool}.sh', *map(str, inputs), str(processes), *map(str, options)]
+    return [sys.executable, f'tools/{tool}.py', *map(str, inputs), *map(str, options)]
+
+
+def start(*arguments, output: IO) -> subprocess.Popen:
+    """Start a tool as the leader of its own group, which a kill takes whole."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    environment = dict(os.environ, PYTHON=sys.executable, MASTER_PORT=str(port), OMP_NUM_THREADS='1')
+    return subprocess.Popen(
+        command(*arguments), cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+
+
+def run(folder: Path, *arguments) -> str:
+    log = folder / 'log.txt'
+    with open(log, 'w') as output:
+        code = start(*arguments, output=output).wait(timeout=300)
+    assert code == 0, log.read_text()
+    return log.read_text()
+
+
+def training(folder: Path, name: str, processes: int, epochs: int) -> tuple:
+    # Twelve of thirteen images: six steps an epoch, or three of two processes.
+    options = [
+        '--resume', '--work-dir', folder / name, '--data-root', folder / 'set', '--cfg-options',
+        'train_dataloader.dataset.split=val', 'train_dataloader.batch_size=2', 'val_dataloader.num_workers=0',
+        'val_dataloader.persistent_workers=False', 'default_hooks.logger.interval=1', f'train_cfg.max_epochs={epochs}'
+    ]
+    return 'train', processes, [CONFIG], options
+
+
+def kill_after(marks: int, delay: float, log: Path, process: subprocess.Popen) -> None:
+    """Kill a training after so many lines of progress, and so many seconds more."""
+    deadline = time.monotonic() + 200
+    while sum(log.read_text().count(mark) for mark in MARKS) < marks:
+        assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+        time.sleep(0.02)
+    time.sleep(delay)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.mark.parametrize('processes', [1, 2])
+def test_killed_and_resumed_equals_uninterrupted(folder, processes, request):
+    kills = request.config.getoption('--kills')
+    epochs = kills * processes + 1
+    run(folder, *training(folder, f'whole_{processes}', processes, epochs))
+
+    generator = random.Random(processes)
+    parts, log = folder / f'parts_{processes}', folder / 'killed.txt'
+    for _ in range(kills):
+        with open(log, 'w') as output:
+            process = start(*training(folder, parts.name, processes, epochs), output=output)
+            kill_after(generator.randint(1, PATIENCE), generator.uniform(0, 0.3), log, process)
+    assert not (parts / f'epoch_{epochs}.pth').exists()
+    run(folder, *training(folder, parts.name, processes, epochs))
+
+    whole, resumed = (read_checkpoint(find_checkpoints(path)[0]) for path in (folder / f'whole_{processes}', parts))
+    assert whole['meta']['epoch'] == resumed['meta']['epoch'] == epochs
+    for part in ('state_dict', 'optimizer', 'param_schedulers'):
+        assert_same(whole[part], resumed[part])
+    assert whole['message_hub']['runtime_info']['best_score'] == resumed['message_hub']['runtime_info']['best_score']
+    best = [next((folder / name).glob('best_*.pth')) for name in (f'whole_{processes}', parts.name)]
+    assert best[0].name == best[1].name
+    assert_same(*(read_checkpoint(path)['state_dict'] for path in best))
+
+
+def test_two_processes_score_as_one(folder):
+    """Thirteen images in batches of two are seven batches: four for one process, three and a half for the other."""
+    log = run(folder, *training(folder, 'scored', 2, 1))
+    assert 'sync_bn' not in log
+    checkpoint = next((folder / 'scored').glob('best_*.pth'))
+    scores, rows = [], []
+    for processes in (1, 2):
+        out, dump = folder / f'scores_{processes}.json', folder / f'rows_{processes}.jsonl'
+        # A low threshold, so that a model of one epoch has something to score.
+        options = ['--split', 'val', '--controls', 'exchanged', '--out', out, '--dump', dump, '--work-dir', folder,
+                   '--data-root', folder / 'set', '--cfg-options', 'test_dataloader.batch_size=2',
+                   'test_evaluator.threshold=0.1']
+        run(folder, 'test', processes, [CONFIG, checkpoint], options)
+        scores.append(json.loads(out.read_text()))
+        rows.append(dump.read_text())
+    assert scores[0] == scores[1] and rows[0] == rows[1]
+    assert scores[0]['val']['expressions'] == 78 and scores[0]['val']['mIoU'] > 0
+
+
+def test_batch_norm_without_gpus_is_not_synchronised_and_says_so(folder):
+    name, processes, inputs, options = training(folder, 'unsynchronised', 2, 1)
+    log = run(folder, name, processes, inputs, [*options, 'sync_bn=torch'])
+    assert 'sync_bn is left out: it needs GPUs.' in log
