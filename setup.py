@@ -1,10 +1,14 @@
 """Package of mmris."""
 
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
+# What OpenMMLab's tools look for in an installed package, in its folder `.mim`.
+CARRIED = ('configs', 'tools', 'model-index.yml')
 
 
 def read_version() -> str:
@@ -20,6 +24,30 @@ def read_requirements(name: str) -> list:
     return [line for line in lines if line and not line.startswith(('#', '-'))]
 
 
+class BuildWithConfigs(build_py):
+    """Copies configs and tools into the build alone: the tree stays as it is, and an editable install reads it."""
+
+    def run(self) -> None:
+        package = Path(self.build_lib) / 'mmris'
+        if not getattr(self, 'editable_mode', False):
+            # Files that are gone from the tree must not come along from an earlier build.
+            shutil.rmtree(package, ignore_errors=True)
+        super().run()
+        if not getattr(self, 'editable_mode', False):
+            for name in CARRIED:
+                self.carry(HERE / name, package / '.mim' / name)
+
+    @staticmethod
+    def carry(source: Path, target: Path) -> None:
+        """Copy a file, or a folder without its bytecode."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns('__pycache__', '*.py[cod]'))
+        else:
+            shutil.copy2(source, target)
+
+
+tests, tracking = read_requirements('tests.txt'), read_requirements('optional.txt')
 setup(
     name='mmris',
     version=read_version(),
@@ -27,8 +55,25 @@ setup(
     long_description=(HERE / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
+    keywords=['referring image segmentation', 'vision and language', 'computer vision', 'OpenMMLab', 'MMSegmentation'],
+    classifiers=[
+        'Development Status :: 3 - Alpha',
+        'Intended Audience :: Science/Research',
+        'Operating System :: POSIX :: Linux',
+        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.10',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+    ],
     packages=find_packages(include=['mmris', 'mmris.*']),
     python_requires='>=3.10',
+    # Neither OpenMMLab stack: one over the other overwrites its files. `maintained` asks for the tested one.
     install_requires=read_requirements('runtime.txt'),
-    extras_require=dict(tests=read_requirements('tests.txt')),
+    extras_require=dict(
+        maintained=read_requirements('maintained_stack.txt'),
+        tests=tests,
+        tracking=tracking,
+        all=[*tests, *tracking]),
+    cmdclass=dict(build_py=BuildWithConfigs),
 )

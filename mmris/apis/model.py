@@ -10,6 +10,7 @@ from torch import nn
 
 from mmris.checkpoints import load_model_weights
 from mmris.registry import MODELS
+from mmris.utils import find_config
 
 
 def init_model(config: Union[str, Path, Config],
@@ -18,7 +19,8 @@ def init_model(config: Union[str, Path, Config],
     """Build a model for inference.
 
     Args:
-        config (str, Path or Config): A config file or a read one.
+        config (str, Path or Config): A config file, the name of one of the project's
+            (``'mmris::cm_masksd/vit-tiny_shaperef.py'``), or a read one.
         checkpoint (str or Path, optional): A checkpoint of training. Defaults to None: random weights.
         device (str, optional): Such as ``'cpu'`` or ``'cuda:0'``. Defaults to None: a GPU where there is one.
 
@@ -31,9 +33,10 @@ def init_model(config: Union[str, Path, Config],
             :func:`mmris.checkpoints.load_model_weights`).
     """
     if not isinstance(config, Config):
-        if not Path(config).is_file():
-            raise FileNotFoundError(f'There is no config {config}.')
-        config = Config.fromfile(config)
+        path = find_config(config)
+        if not path.is_file():
+            raise FileNotFoundError(f'There is no config {path}.')
+        config = Config.fromfile(path)
     init_default_scope('mmris')
     model = MODELS.build(config.model)
     if checkpoint is not None:

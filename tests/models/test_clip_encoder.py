@@ -89,6 +89,29 @@ class TestAgainstOpenClip:
         assert 'logit_scale' not in dict(loaded.named_parameters())
 
 
+def test_activation_checkpointing_keeps_less_and_gives_the_same_gradients():
+    found, kept = [], []
+    for activation_checkpointing in (False, True):
+        torch.manual_seed(0)
+        encoder = CLIPEncoder(architecture=ARCHITECTURE, activation_checkpointing=activation_checkpointing)
+        pixels = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+        sizes = []
+        def note(saved, sizes=sizes):
+            sizes.append(saved.numel())
+            return saved
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved):
+            batch = expressions([12, 5], 12)
+            image, text = encode_image(encoder, pixels), encoder.encode_text(encoder.embed_text(batch))
+        (image.patches.square().mean() + text.words_joint.square().mean()).backward()
+        found.append({name: value.grad for name, value in encoder.named_parameters()})
+        kept.append(sum(sizes))
+    assert found[0].keys() == found[1].keys()
+    for name, gradient in found[0].items():
+        assert torch.equal(gradient, found[1][name]), name
+    assert kept[1] < kept[0] / 2
+
+
 class TestErrors:
 
     def test_unknown_architecture(self):

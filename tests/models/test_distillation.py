@@ -182,7 +182,7 @@ class TestGradients:
 class TestWeights:
 
     def test_shared_branches_add_two_vectors(self, tiny_model):
-        config = tiny_config('cm_masksd/vit-tiny_shaperef_baseline.py').model
+        config = tiny_config('cm_masksd/ablations/shaperef_baseline.py').model
         baseline = {name: value.shape for name, value in MODELS.build(config).named_parameters()}
         extra = {name: value.shape for name, value in tiny_model.named_parameters() if name not in baseline}
         assert extra == {

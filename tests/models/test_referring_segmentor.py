@@ -34,7 +34,7 @@ class TestLoss:
         assert total.item() == pytest.approx(sum(value.item() for value in losses.values()))
         assert logged['loss'].item() == pytest.approx(total.item())
 
-    @pytest.mark.parametrize('name', ['vit-tiny_shaperef.py', 'vit-tiny_shaperef_baseline.py'])
+    @pytest.mark.parametrize('name', ['vit-tiny_shaperef.py', 'ablations/shaperef_baseline.py'])
     def test_every_parameter_gets_a_gradient(self, name):
         torch.manual_seed(0)
         model = MODELS.build(tiny_config(f'cm_masksd/{name}').model)
@@ -127,7 +127,7 @@ def test_without_distillation_predictions_are_the_same(tiny_model, tmp_path):
         optimizer.step()
     path = tmp_path / 'checkpoint.pth'
     torch.save(dict(state_dict=tiny_model.state_dict()), path)
-    baseline = MODELS.build(tiny_config('cm_masksd/vit-tiny_shaperef_baseline.py').model)
+    baseline = MODELS.build(tiny_config('cm_masksd/ablations/shaperef_baseline.py').model)
     load_model_weights(baseline, path)
     with torch.no_grad():
         assert torch.equal(baseline.eval().encode_decode(inputs), tiny_model.eval().encode_decode(inputs))

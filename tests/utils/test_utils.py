@@ -1,10 +1,10 @@
-"""Files that are whole or absent, the stack check, processors."""
+"""Files that are whole or absent, processors."""
 
 import os
 
 import pytest
 
-from mmris.utils import cpus, free_cpus, stack, usable_cpus, write_atomically
+from mmris.utils import cpus, free_cpus, usable_cpus, write_atomically
 
 
 class TestWriteAtomically:
@@ -30,29 +30,6 @@ class TestWriteAtomically:
         with write_atomically(tmp_path / 'written') as temporary:
             temporary.write_text('')
         assert (tmp_path / 'written').stat().st_mode == (tmp_path / 'plain').stat().st_mode
-
-
-class TestStack:
-
-    @pytest.mark.parametrize('installed', [stack.MAINTAINED_STACK, stack.ORIGINAL_STACK])
-    def test_one_stack_is_right(self, monkeypatch, installed):
-        monkeypatch.setattr(stack, '_is_installed', lambda name: name in installed)
-        stack.check_stack()
-
-    def test_none(self, monkeypatch):
-        monkeypatch.setattr(stack, '_is_installed', lambda name: False)
-        with pytest.raises(ImportError, match='onedl-mmengine, .* is not installed. Install the maintained one: `pip'):
-            stack.check_stack()
-
-    def test_a_part(self, monkeypatch):
-        monkeypatch.setattr(stack, '_is_installed', lambda name: name in ('mmengine', 'mmsegmentation'))
-        with pytest.raises(ImportError, match='but mmcv is not installed'):
-            stack.check_stack()
-
-    def test_both(self, monkeypatch):
-        monkeypatch.setattr(stack, '_is_installed', lambda name: name in (*stack.MAINTAINED_STACK, 'mmcv'))
-        with pytest.raises(ImportError, match='two OpenMMLab stacks that overwrite each other: .* and mmcv. Uninstall'):
-            stack.check_stack()
 
 
 class TestProcessors:

@@ -1,4 +1,5 @@
 from .base import Encoder
 from .clip import CLIPEncoder
+from .clip_backbone import CLIPBackbone
 
-__all__ = ['CLIPEncoder', 'Encoder']
+__all__ = ['CLIPBackbone', 'CLIPEncoder', 'Encoder']
