@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/**/*.py') if '_base_' not in path.parts)
 # A new config raises this number, so that one that is not found is noticed.
-NUMBER_OF_CONFIGS = 12
+NUMBER_OF_CONFIGS = 44
 HEADER = ('Paper:', 'Data:', 'Cost:', 'Command: ')
 
 
@@ -124,3 +124,28 @@ def test_sizes_and_lengths(name, size, length):
         steps = {step.type: step for step in loader.dataset.pipeline}
         assert steps['Letterbox'].size == size
         assert steps['Tokenize'].tokenizer.context_length == length
+
+
+ABLATIONS = [path for path in CONFIGS if path.parent.name == 'ablations']
+
+
+@pytest.mark.parametrize('path', ABLATIONS, ids=lambda path: path.stem)
+def test_ablations_vary_what_their_names_say(path):
+    """Branch, sharing, and at most one setting; all else is the paper's final setting, at its ablations' size."""
+    config = Config.fromfile(path)
+    full_size = not path.stem.startswith('shaperef')
+    assert config.train_pipeline[2].size == (480 if full_size else 64)
+    row, *varied = path.stem.removeprefix('shaperef_').split('_')
+    branches = dict(baseline=[], lmvsd=['lmvsd'], vmlsd=['vmlsd'], both=['lmvsd', 'vmlsd'])[row]
+    final = Config.fromfile(ROOT / 'configs/_base_/models/masked_distillation.py').distillation
+    shared = varied == ['shared'] or path.stem == 'shaperef_both'
+    expected = {name: dict(final[name], share_weights=shared) for name in branches}
+    if varied and varied != ['shared']:
+        what, value = varied[0].split('-')
+        settings = {
+            'weight': dict(loss=dict(final[row].loss, loss_weight=float(value))),
+            'ratio': dict(mask_ratio=float(value)),
+            'topk': dict(correlation_filter=dict(final[row].correlation_filter, top_k=float(value)))
+        }
+        expected[row].update(settings[what])
+    assert config.model.get('distillation', {}) == expected

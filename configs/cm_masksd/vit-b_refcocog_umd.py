@@ -3,7 +3,7 @@
 # Data: 42,226 objects, 80,512 sentences in train; layout in docs/data.md.
 # Cost: 100 epochs of 1,319 steps of 32 samples; 8 GPUs x 4 samples. Not measured by us.
 # The paper's IoU: val 62.67, test 62.69. Ours: not measured (docs/metrics.md).
-# Command: torchrun --nproc-per-node 8 tools/train.py configs/cm_masksd/vit-b_refcocog_umd.py --launcher pytorch
+# Command: bash tools/dist_train.sh configs/cm_masksd/vit-b_refcocog_umd.py 8
 _base_ = [
     '../_base_/datasets/refcocog_umd.py',
     '../_base_/pipelines/clip_576_22-tokens.py',

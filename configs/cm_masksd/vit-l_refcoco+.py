@@ -3,7 +3,7 @@
 # Data: 42,278 objects, 120,191 sentences in train; layout in docs/data.md.
 # Cost: 100 epochs of 1,321 steps of 32 samples; 8 GPUs x 4 samples. Not measured by us.
 # The paper's IoU: val 67.47, testA 71.80, testB 59.91. Ours: not measured (docs/metrics.md).
-# Command: torchrun --nproc-per-node 8 tools/train.py configs/cm_masksd/vit-l_refcoco+.py --launcher pytorch
+# Command: bash tools/dist_train.sh configs/cm_masksd/vit-l_refcoco+.py 8
 _base_ = [
     '../_base_/datasets/refcoco+.py',
     '../_base_/pipelines/clip_532_17-tokens.py',

@@ -3,7 +3,7 @@
 # Data: 44,822 objects, 85,474 sentences in train; layout in docs/data.md.
 # Cost: 100 epochs of 1,400 steps of 32 samples; 8 GPUs x 4 samples. Not measured by us.
 # The paper gives no number for this split. Ours: not measured.
-# Command: torchrun --nproc-per-node 8 tools/train.py configs/cm_masksd/vit-l_refcocog_google.py --launcher pytorch
+# Command: bash tools/dist_train.sh configs/cm_masksd/vit-l_refcocog_google.py 8
 _base_ = [
     '../_base_/datasets/refcocog_google.py',
     '../_base_/pipelines/clip_532_22-tokens.py',

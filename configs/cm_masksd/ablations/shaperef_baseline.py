@@ -1,0 +1,18 @@
+# The baseline on ShapeRef, at the size of the demo with half its steps.
+# Paper: Wang et al., CM-MaskSD, Table 2, first row, in small.
+# Data: ShapeRef, made by `python tools/dataset_converters/make_shaperef.py`; 6,000 images in train.
+# Cost: see README.md in the folder above.
+# Command: python tools/train.py configs/cm_masksd/ablations/shaperef_baseline.py
+_base_ = [
+    '../../_base_/datasets/shaperef.py',
+    '../../_base_/pipelines/clip_64_16-tokens.py',
+    '../../_base_/models/clip_vit-tiny_cris.py',
+    # Its settings, for the rows that start from this one.
+    '../../_base_/models/masked_distillation.py',
+    '../../_base_/schedules/adamw_1500.py',
+    '../../_base_/default_runtime.py',
+]
+
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
+test_dataloader = val_dataloader

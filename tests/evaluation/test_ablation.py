@@ -1,0 +1,60 @@
+"""Means, deviations and differences of runs; the table of them; the plot."""
+
+import re
+
+import numpy as np
+import pytest
+
+from mmris.evaluation.ablation import format_ablation, summarise_ablation
+from mmris.visualization.ablation_plot import draw_ablation
+
+SCORES = {'baseline': [50.0, 52.0, 54.5], 'better': [53.0, 53.5, 58.0]}
+
+
+def runs(seeds=(0, 1, 2)) -> list:
+    return [
+        dict(name=name, seed=seed, metrics=dict(val=dict(mIoU=SCORES[name][seed], oIoU=1.0), testA=dict(mIoU=2 * seed)))
+        for name in SCORES for seed in seeds
+    ]
+
+
+def test_numbers():
+    summary = summarise_ablation(runs(), ['mIoU'])
+    assert summary['columns'] == ['val/mIoU', 'testA/mIoU'] and summary['seeds'] == [0, 1, 2]
+    baseline, better = (row['val/mIoU'] for row in summary['rows'])
+    assert baseline['mean'] == pytest.approx(np.mean(SCORES['baseline']))
+    assert baseline['deviation'] == pytest.approx(np.std(SCORES['baseline'], ddof=1))
+    assert better['values'] == {'0': 53.0, '1': 53.5, '2': 58.0}
+    # Seed by seed: what both share of a seed's luck falls out.
+    differences = np.subtract(SCORES['better'], SCORES['baseline'])
+    assert better['difference']['mean'] == pytest.approx(differences.mean())
+    assert better['difference']['deviation'] == pytest.approx(differences.std(ddof=1))
+
+
+def test_table():
+    table = format_ablation(summarise_ablation(runs(), ['mIoU']))
+    lines = [re.sub(' +', ' ', line) for line in table.splitlines()]
+    assert lines[0] == '| | val/mIoU | testA/mIoU |'
+    assert lines[2] == '| baseline | 52.17 ± 2.25 | 2.00 ± 2.00 |'
+    assert lines[4] == '| better - baseline | +2.67 ± 1.04 | +0.00 ± 0.00 |'
+
+
+def test_one_seed_has_no_deviation():
+    table = format_ablation(summarise_ablation(runs(seeds=[0]), ['mIoU']))
+    assert '±' not in table and '50.00' in table
+
+
+def test_what_is_missing_is_named():
+    with pytest.raises(ValueError, match='better lacks seed 2, which another config has'):
+        summarise_ablation(runs()[:-1], ['mIoU'])
+    with pytest.raises(ValueError, match='baseline, seed 0, has no oIoU on testA. There are: mIoU.'):
+        summarise_ablation(runs(), ['oIoU'])
+
+
+def test_plot(tmp_path):
+    figure = draw_ablation(summarise_ablation(runs(), ['mIoU']), 'a title')
+    figure.savefig(tmp_path / 'plot.png')
+    first = figure.axes[0]
+    assert first.get_title() == 'val, mIoU' and [label.get_text() for label in first.get_yticklabels()] == list(SCORES)
+    dots = sorted(value for line in first.lines if line.get_marker() == 'o' for value in line.get_xdata())
+    assert dots == sorted(SCORES['baseline'] + SCORES['better'])

@@ -1,0 +1,161 @@
+"""Train several configs with several seeds, evaluate each, and compare: mean and deviation as a table and a plot.
+
+    python tools/analysis_tools/run_ablation.py configs/cm_masksd/ablations/shaperef_{baseline,lmvsd,vmlsd,both}.py \
+        --seeds 0 1 2 --split val testA testB --out work_dirs/ablation
+
+Interrupted, the same command goes on where it was. The last checkpoint is evaluated: none is picked by its score.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Dict, List
+
+import torch
+from mmengine.config import Config
+
+from mmris.checkpoints import find_checkpoints
+from mmris.evaluation.ablation import format_ablation, summarise_ablation
+from mmris.utils import usable_cpus, write_atomically
+from mmris.utils.configs import check_inputs
+from mmris.visualization.ablation_plot import draw_ablation
+from mmris.visualization.plots import save_figure
+
+TOOLS = Path(__file__).resolve().parents[1]
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Train several configs with several seeds, evaluate, compare.')
+    parser.add_argument('configs', nargs='+', help='config files; the first is what the others are compared with')
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2], help='seeds (default: 0 1 2)')
+    parser.add_argument('--split', nargs='+', default=['val'], help='splits to evaluate on (default: val)')
+    parser.add_argument('--metrics', nargs='+', default=['oIoU', 'mIoU'], help='columns (default: oIoU mIoU)')
+    parser.add_argument('--out', default='work_dirs/ablation', help='folder of runs and results (default: %(default)s)')
+    parser.add_argument('--data-root', help='folder of the data set (default: the configs\')')
+    parser.add_argument('--processes', type=int, default=1, help='processes of a run, one a GPU (default: 1)')
+    parser.add_argument('--jobs', type=int, default=1, help='runs at a time (default: 1)')
+    parser.add_argument(
+        '--train-options', default='', help='further options of train.py, quoted, such as "--amp --auto-scale-lr"')
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    for path in arguments.configs:
+        check_inputs(config=path)
+    names = [Path(path).stem for path in arguments.configs]
+    if len(set(names)) < len(names):
+        raise ValueError(f'Two of the configs have one name, so that their runs would share a folder: {names}.')
+    runs = [
+        dict(name=name, config=path, seed=seed, folder=Path(arguments.out) / f'{name}_seed{seed}')
+        for seed in arguments.seeds for path, name in zip(arguments.configs, names)
+    ]
+    for run in runs:
+        claim(run, arguments)
+
+    slots: SimpleQueue = SimpleQueue()
+    for slot in range(arguments.jobs):
+        slots.put(slot)
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        done = [pool.submit(train_and_evaluate, run, slots, arguments) for run in runs]
+    for run, future in zip(runs, done):
+        run['metrics'] = future.result()
+    # In the order of the configs as given.
+    runs.sort(key=lambda run: names.index(run['name']))
+    save(summarise_ablation(runs, arguments.metrics), runs, arguments)
+
+
+def claim(run: dict, arguments: argparse.Namespace) -> None:
+    """Note what a folder's run is, or check that it is the same as before.
+
+    Raises:
+        ValueError: If the folder holds a run of other settings.
+    """
+    settings = dict(
+        config=Config.fromfile(run['config']).to_dict(),
+        seed=run['seed'],
+        data_root=arguments.data_root,
+        processes=arguments.processes,
+        train_options=arguments.train_options)
+    settings = json.loads(json.dumps(settings, default=str))
+    path = run['folder'] / 'settings.json'
+    if path.is_file() and json.loads(path.read_text()) != settings:
+        raise ValueError(
+            f'{run["folder"]} holds a run of {run["config"]} with other settings (settings.json there). Remove the '
+            f'folder, or choose another --out.')
+    with write_atomically(path) as temporary:
+        temporary.write_text(json.dumps(settings, indent=1))
+
+
+def train_and_evaluate(run: dict, slots: SimpleQueue, arguments: argparse.Namespace) -> Dict[str, dict]:
+    """Run what is left to do of one run, in a slot of its own, and return its metrics."""
+    slot, folder = slots.get(), run['folder']
+    results, start = folder / 'metrics.json', time.monotonic()
+    try:
+        # Another --split asks for another evaluation.
+        if not results.is_file() or set(json.loads(results.read_text())) != set(arguments.split):
+            data = ['--data-root', arguments.data_root] if arguments.data_root else []
+            common = [*data, '--work-dir', str(folder)]
+            train = [*arguments.train_options.split(), '--seed', str(run['seed']), '--resume', *common]
+            start_tool('train', [run['config']], train, folder, slot, arguments)
+            checkpoint = str(find_checkpoints(folder)[0])
+            test = ['--split', *arguments.split, '--out', str(results), *common]
+            start_tool('test', [run['config'], checkpoint], test, folder, slot, arguments)
+        metrics = json.loads(results.read_text())
+    finally:
+        slots.put(slot)
+    scores = ', '.join(f'{split} {metrics[split]["mIoU"]:.2f}' for split in arguments.split)
+    print(f'{folder.name}: mIoU {scores} ({(time.monotonic() - start) / 60:.1f} minutes)', flush=True)
+    return metrics
+
+
+def start_tool(tool: str, inputs: List[str], options: List[str], folder: Path, slot: int,
+               arguments: argparse.Namespace) -> None:
+    """Run train.py or test.py, its output in the run's folder.
+
+    Raises:
+        RuntimeError: If it fails; the message has the end of its output.
+    """
+    processes = arguments.processes
+    if processes > 1:
+        command = ['bash', str(TOOLS / f'dist_{tool}.sh'), *inputs, str(processes), *options]
+    else:
+        command = [sys.executable, str(TOOLS / f'{tool}.py'), *inputs, *options]
+    threads = max(1, usable_cpus() // (arguments.jobs * processes))
+    environment = dict(os.environ, PYTHON=sys.executable, MASTER_PORT=str(29500 + slot))
+    environment.setdefault('OMP_NUM_THREADS', str(threads))
+    if torch.cuda.is_available():
+        first = slot * processes
+        environment['CUDA_VISIBLE_DEVICES'] = ','.join(map(str, range(first, first + processes)))
+    log = folder / f'{tool}.log'
+    print(f'{folder.name}: {shlex.join(command)} > {log}', flush=True)
+    with open(log, 'a', encoding='utf-8') as file:
+        code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env=environment).returncode
+    if code:
+        end = ''.join(log.read_text(encoding='utf-8').splitlines(keepends=True)[-15:])
+        raise RuntimeError(f'{tool}.py of {folder.name} failed with exit status {code}. The end of {log}:\n{end}')
+
+
+def save(summary: dict, runs: List[dict], arguments: argparse.Namespace) -> None:
+    """Write table, numbers and plot."""
+    folder = Path(arguments.out)
+    table = format_ablation(summary)
+    record = dict(summary, runs=[dict(run, folder=str(run['folder'])) for run in runs])
+    with write_atomically(folder / 'ablation.md') as temporary:
+        temporary.write_text(table + '\n', encoding='utf-8')
+    with write_atomically(folder / 'ablation.json') as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + '\n', encoding='utf-8')
+    title = f'{len(summary["rows"])} configs, {len(summary["seeds"])} seeds'
+    save_figure(draw_ablation(summary, title), folder / 'ablation.png')
+    print(f'\n{table}\n\n{folder}/ablation.md, ablation.json, ablation.png')
+
+
+if __name__ == '__main__':
+    main()
