@@ -2,7 +2,9 @@
 
 import json
 import math
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, Sequence
+
+from mmris.utils.tables import markdown_table
 
 from .iou import PRECISION_THRESHOLDS
 
@@ -32,17 +34,8 @@ def format_table(rows: Dict[str, Dict[str, float]], *, first: str, columns: Sequ
     Returns:
         str: The table.
     """
-    cells: List[List[str]] = [[first, *columns]]
-    for name, scores in rows.items():
-        cells.append([name, *(_cell(scores.get(column)) for column in columns)])
-    widths = [max(len(row[place]) for row in cells) for place in range(len(columns) + 1)]
-
-    def line(row: List[str]) -> str:
-        name = row[0].ljust(widths[0])
-        return '| ' + ' | '.join([name, *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]) + ' |'
-
-    rule = '|' + '|'.join('-' * (width + 1) + (':' if place else '-') for place, width in enumerate(widths)) + '|'
-    return '\n'.join([line(cells[0]), rule, *map(line, cells[1:])])
+    cells = [[name, *(_cell(scores.get(column)) for column in columns)] for name, scores in rows.items()]
+    return markdown_table([first, *columns], cells)
 
 
 def format_results(results: Dict[str, Dict[str, Any]]) -> str:
@@ -64,6 +57,8 @@ def to_json(results: Dict[str, Any]) -> str:
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: plain(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [plain(inner) for inner in value]
         return None if _is_undefined(value) else value
 
     return json.dumps(plain(results), indent=2) + '\n'

@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 INK, FAINT, PAPER = (32, 33, 36), (110, 113, 120), (255, 255, 255)
 MARGIN, GAP = 24, 10
-CAPTION_HEIGHT, HEADING_HEIGHT = 48, 22
+TEXT_SIZE, NOTE_SIZE, SQUARE = 16, 13, 18
+CAPTION_HEIGHTS, HEADING_HEIGHT = (28, 48), 22
 
 
 @dataclass(frozen=True)
@@ -54,22 +55,25 @@ def draw_sheet(panels: Sequence[Panel], *, title: str, subtitle: str = '', headi
     rows = [panels[start:start + columns] for start in range(0, len(panels), columns)]
     panel_width = len(panels[0].pictures) * (cell + GAP) - GAP
     heights = [max(_fit(picture, cell)[1] for panel in row for picture in panel.pictures) for row in rows]
+    captions = [CAPTION_HEIGHTS[max(len(_wrap(panel, panel_width)) for panel in row) > 1] for row in rows]
     top = MARGIN + 40 + (24 if subtitle else 0) + (HEADING_HEIGHT if headings else 0)
-    bottom = top + sum(CAPTION_HEIGHT + height + 2 * GAP for height in heights)
+    bottom = top + sum(captions) + sum(height + 2 * GAP for height in heights)
     sheet = Image.new('RGB', (MARGIN + columns * (panel_width + MARGIN), bottom + MARGIN), PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((MARGIN, MARGIN - 6), title, fill=INK, font=ImageFont.load_default(28))
     draw.text((MARGIN, MARGIN + 32), subtitle, fill=FAINT, font=ImageFont.load_default(13))
 
     y = top
-    for row, height in zip(rows, heights):
+    for row, height, caption in zip(rows, heights, captions):
         for column, panel in enumerate(row):
-            _draw_panel(sheet, panel, (MARGIN + column * (panel_width + MARGIN), y), cell, headings if y == top else ())
-        y += CAPTION_HEIGHT + height + 2 * GAP
+            corner = (MARGIN + column * (panel_width + MARGIN), y)
+            _draw_panel(sheet, panel, corner, cell, caption, headings if y == top else ())
+        y += caption + height + 2 * GAP
     return sheet
 
 
-def _draw_panel(sheet: Image.Image, panel: Panel, corner: Tuple[int, int], cell: int, headings: Sequence[str]) -> None:
+def _draw_panel(sheet: Image.Image, panel: Panel, corner: Tuple[int, int], cell: int, caption: int,
+                headings: Sequence[str]) -> None:
     draw = ImageDraw.Draw(sheet)
     x, y = corner
     for place, heading in enumerate(headings):
@@ -81,21 +85,25 @@ def _draw_panel(sheet: Image.Image, panel: Panel, corner: Tuple[int, int], cell:
         shrinks = width < picture.shape[1]
         scaled = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
         left = x + place * (cell + GAP) + (cell - width) // 2
-        sheet.paste(Image.fromarray(scaled), (left, y + CAPTION_HEIGHT))
+        sheet.paste(Image.fromarray(scaled), (left, y + caption))
 
 
 def _draw_caption(draw: ImageDraw.ImageDraw, panel: Panel, corner: Tuple[int, int], width: int) -> None:
-    font, small_font = ImageFont.load_default(16), ImageFont.load_default(13)
     x, y = corner
-    note_width = draw.textlength(panel.note, font=small_font)
-    draw.text((x + width - note_width, y + 2), panel.note, fill=FAINT, font=small_font)
+    small_font = ImageFont.load_default(NOTE_SIZE)
+    draw.text((x + width - small_font.getlength(panel.note), y + 2), panel.note, fill=FAINT, font=small_font)
     if panel.colour is not None:
         draw.rectangle((x, y + 3, x + 12, y + 15), fill=panel.colour)
-        x += 18
-    room = width - note_width - GAP - (x - corner[0])
-    letters = max(8, int(room / draw.textlength('n', font=font)))
-    lines = textwrap.wrap(panel.caption, letters, max_lines=2, placeholder=' ...')
-    draw.multiline_text((x, y), '\n'.join(lines), fill=INK, font=font, spacing=3)
+        x += SQUARE
+    lines = '\n'.join(_wrap(panel, width))
+    draw.multiline_text((x, y), lines, fill=INK, font=ImageFont.load_default(TEXT_SIZE), spacing=3)
+
+
+def _wrap(panel: Panel, width: int) -> List[str]:
+    """The lines of a panel's caption, beside its note and square."""
+    room = width - ImageFont.load_default(NOTE_SIZE).getlength(panel.note) - GAP - SQUARE * (panel.colour is not None)
+    letters = max(8, int(room / ImageFont.load_default(TEXT_SIZE).getlength('n')))
+    return textwrap.wrap(panel.caption, letters, max_lines=2, placeholder=' ...')
 
 
 def _fit(picture: np.ndarray, cell: int) -> Tuple[int, int]:

@@ -9,10 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from PIL import Image
 
-from mmris.utils.configs import enable_mixed_precision
 from tests.conftest import ROOT, write_set
 
 CONFIG = 'configs/cm_masksd/vit-tiny_shaperef.py'
@@ -107,7 +105,9 @@ def test_pictures(trained, tool, arguments):
 
 @pytest.mark.parametrize('tool', [
     'train.py', 'test.py', 'predict.py', 'demo.py', 'analysis_tools/browse_dataset.py',
-    'analysis_tools/draw_predictions.py', 'dataset_converters/make_shaperef.py'
+    'analysis_tools/draw_predictions.py', 'analysis_tools/analyze_logs.py', 'analysis_tools/benchmark_index.py',
+    'analysis_tools/benchmark_samples.py', 'analysis_tools/check_dataset.py', 'analysis_tools/error_report.py',
+    'analysis_tools/print_config.py', 'analysis_tools/run_ablation.py', 'dataset_converters/make_shaperef.py'
 ])
 def test_help(tool):
     assert 'usage:' in run(f'tools/{tool}', '--help')
@@ -131,17 +131,28 @@ def test_checkpoints_of_another_kind(trained, tool):
     assert 'Left over: weight. Use the config' in run(tool, CONFIG, other, *rest, fails=True)
 
 
-def test_amp_without_a_gpu(monkeypatch):
-    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-    with pytest.raises(ValueError, match='--amp needs a GPU, and none is visible. Leave --amp out'):
-        enable_mixed_precision(Config.fromfile(ROOT / CONFIG))
-
-
-def test_amp_with_one(monkeypatch):
-    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
-    config = Config.fromfile(ROOT / CONFIG)
-    enable_mixed_precision(config)
-    assert config.optim_wrapper.type == 'AmpOptimWrapper' and config.optim_wrapper.loss_scale == 'dynamic'
+def test_ablation(tmp_path):
+    """Two configs, two seeds, run once; a second start trains nothing, other settings are refused."""
+    write_set(tmp_path / 'set', sentences=2)
+    out = tmp_path / 'ablation'
+    configs = [f'configs/cm_masksd/ablations/shaperef_{name}.py' for name in ('baseline', 'both')]
+    command = [
+        'tools/analysis_tools/run_ablation.py', *configs, '--seeds', '3', '4', '--metrics', 'mIoU', '--data-root',
+        tmp_path / 'set', '--out', out, '--jobs', '2', '--train-options'
+    ]
+    options = ('--cfg-options train_dataloader.dataset.split=val train_dataloader.batch_size=2 train_cfg.max_epochs=1 '
+               'val_dataloader.num_workers=0 val_dataloader.persistent_workers=False')
+    output = run(*command, options)
+    assert 'shaperef_both_seed4: mIoU val' in output and '| shaperef_both - shaperef_baseline |' in output
+    record = json.loads((out / 'ablation.json').read_text())
+    assert [row['name'] for row in record['rows']] == ['shaperef_baseline', 'shaperef_both']
+    alone = json.loads((out / 'shaperef_both_seed4' / 'metrics.json').read_text())['val']['mIoU']
+    assert record['rows'][1]['val/mIoU']['values']['4'] == alone
+    assert (out / 'ablation.md').read_text().strip() in output
+    assert np.asarray(Image.open(out / 'ablation.png')).std() > 10
+    assert 'train.py' not in run(*command, options)
+    assert 'holds a run of configs/cm_masksd/ablations/shaperef_baseline.py with other settings' in run(
+        *command, '--accumulate 2', fails=True)
 
 
 def test_errors_say_what_to_do(trained):

@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 
-from mmris.visualization import COLOURS, Panel, draw_sheet, overlay_mask, overlay_masks, spotlight
+from mmris.visualization import (
+    COLOURS,
+    Panel,
+    Prediction,
+    draw_prediction_sheet,
+    draw_sheet,
+    mean_iou,
+    overlay_mask,
+    overlay_masks,
+    prediction_sheet,
+    spotlight,
+)
 
 
 @pytest.fixture
@@ -66,3 +77,33 @@ def test_sheet_shows_every_picture_and_wraps_long_captions():
     assert found[1][:, 1].min() > found[0][:, 1].max() and found[2][:, 0].min() > found[0][:, 0].max()
     with pytest.raises(ValueError, match='at least one panel'):
         draw_sheet([], title='Title')
+
+
+def prediction(covered: int, target: int = 20) -> Prediction:
+    """One that covers so many of the target's pixels and no others."""
+    masks = np.zeros((2, 10, 30), dtype=bool)
+    masks[0, 0, :target], masks[1, 0, :covered] = True, True
+    return Prediction(text=f'{covered} of {target}', image=np.full((10, 30, 3), 90, np.uint8), target=masks[0],
+                      mask=masks[1])
+
+
+def test_predictions_are_scored_as_by_the_metric():
+    assert prediction(5).iou == 0.25 and prediction(0, target=0).iou == 1 and prediction(0).iou == 0
+    assert mean_iou([prediction(5), prediction(10)]) == 37.5
+
+
+def test_sheet_of_predictions(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(prediction_sheet, 'draw_sheet', lambda panels, **options: seen.update(options, panels=panels))
+    draw_prediction_sheet([prediction(5), prediction(20)], title='Title')
+    assert [(panel.caption, panel.note) for panel in seen['panels']] == [('5 of 20', '25'), ('20 of 20', '100')]
+    assert all(len(panel.pictures) == len(seen['headings']) == 3 for panel in seen['panels'])
+    draw_prediction_sheet([prediction(5)], title='Title', notes=['wrong object'])
+    assert seen['panels'][0].note == 'wrong object'
+
+
+def test_rows_of_short_captions_are_lower():
+    picture = np.full((50, 50, 3), 90, dtype=np.uint8)
+    short, long = (Panel(caption=text, pictures=[picture]) for text in ('short', 'as long as two lines are ' * 3))
+    heights = [draw_sheet(panels, title='Title', cell=100).height for panels in ([short], [long], [short, long])]
+    assert heights[0] < heights[1] == heights[2]

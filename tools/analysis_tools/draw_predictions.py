@@ -8,13 +8,13 @@ import argparse
 from typing import Iterator
 
 import numpy as np
+from torch.utils.data import Dataset
 
 from mmris.apis import Predictor
-from mmris.evaluation import intersection_and_union, iou_scores
 from mmris.registry import DATASETS
 from mmris.utils import write_atomically
 from mmris.utils.configs import add_config_arguments, check_inputs, read_config
-from mmris.visualization import COLOURS, Panel, draw_sheet, spotlight
+from mmris.visualization import Prediction, draw_prediction_sheet
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -38,37 +38,27 @@ def main() -> None:
     settings = dict(config.test_dataloader.dataset, split=arguments.split, group_by='expression', test_mode=True)
     dataset = DATASETS.build(settings)
     chosen = np.random.default_rng(arguments.seed).permutation(len(dataset))[:arguments.number]
-    panels = list(draw_panels(dataset, sorted(chosen.tolist()), predictor, arguments.threshold))
-    sheet = draw_sheet(
-        panels,
+    predictions = list(predict(dataset, sorted(chosen.tolist()), predictor, arguments.threshold))
+    sheet = draw_prediction_sheet(
+        predictions,
         title=f'Predictions on {arguments.split}',
-        subtitle=f'{len(panels)} of {len(dataset)} expressions, drawn at random (seed {arguments.seed}), not selected; '
-        f'on the right of each, the IoU',
-        headings=('image', 'ground truth', 'prediction'),
-        columns=2,
-        cell=190)
+        subtitle=f'{len(predictions)} of {len(dataset)} expressions, drawn at random (seed {arguments.seed}), not '
+        f'selected; on the right of each, the IoU')
     with write_atomically(arguments.out) as temporary:
         sheet.save(temporary)
-    print(f'{arguments.out}: {len(panels)} expressions of {arguments.split}')
+    print(f'{arguments.out}: {len(predictions)} expressions of {arguments.split}')
 
 
-def draw_panels(dataset: object, indices: list, predictor: Predictor, threshold: float) -> Iterator[Panel]:
-    """Image, ground truth and prediction of one expression each."""
+def predict(dataset: Dataset, indices: list, predictor: Predictor, threshold: float) -> Iterator[Prediction]:
+    """Predict for one expression each."""
     for index in indices:
         sample = dataset[index]['data_samples']
         predictor.set_image(sample.img_path)
-        prediction = predictor.predict(sample.text) > threshold
-        target = sample.gt_original
-        iou = iou_scores(*intersection_and_union(target.new_tensor(prediction), target))[0]
-        image = predictor.image
-        yield Panel(
-            caption=sample.text[0],
-            note=f'{100 * iou:.0f}',
-            pictures=[
-                image,
-                spotlight(image, target[0].numpy(), COLOURS[0]),
-                spotlight(image, prediction[0], COLOURS[1])
-            ])
+        yield Prediction(
+            text=sample.text[0],
+            image=predictor.image,
+            target=sample.gt_original[0].numpy(),
+            mask=predictor.predict(sample.text)[0] > threshold)
 
 
 if __name__ == '__main__':

@@ -1,0 +1,180 @@
+"""Where a model fails: by the target's size, the sentence's length, the skill it needs, and in which way."""
+
+import json
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Sequence, Tuple, Union
+
+import numpy as np
+
+from .iou import summarise
+
+NUMBERS = ('intersection', 'union', 'iou', 'predicted_pixels', 'target_pixels', 'image_pixels')
+NEEDED = ('text', 'img_id', 'ref_id', 'sent_id', *NUMBERS)
+
+GOOD, POOR, WRONG = 'good', 'poor mask', 'wrong object'
+MISSED, INVENTED = 'nothing predicted', 'nothing to find'
+OUTCOMES = (GOOD, POOR, WRONG, MISSED, INVENTED)
+GOOD_ABOVE, WRONG_BELOW = 0.5, 0.1
+
+# Lower edges, of the target's share of the image in percent and of the number of words.
+SHARES = (0, 1, 2, 5, 10, 20, 50)
+WORDS = (0, 1, 2, 3, 4, 5, 6, 8, 11)
+
+
+def read_expression_rows(path: Union[str, Path]) -> Dict[str, List[dict]]:
+    """Read what ``tools/test.py --dump`` or ``dump_file`` of the metric wrote.
+
+    Args:
+        path (str or Path): A file of a line of JSON an expression.
+
+    Returns:
+        dict[str, list[dict]]: Rows by split, in the file's order; by ``'all'`` where none is named.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it has no line, or one that is not JSON, or lacks a number; the message names file and line.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'There is no {path}: make it with tools/test.py --dump {path}.')
+    splits: Dict[str, List[dict]] = {}
+    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
+        row = _read_row(line, f'{path}, line {number}')
+        splits.setdefault(row.get('split', 'all'), []).append(row)
+    if not splits:
+        raise ValueError(f'{path} is empty: no expression was scored. Make it again with tools/test.py --dump.')
+    return splits
+
+
+def _read_row(line: str, where: str) -> dict:
+    again = 'Make the file again with tools/test.py --dump.'
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f'{where} is not JSON ({error}). {again}') from error
+    if not isinstance(row, dict):
+        raise ValueError(f'{where} must be an object with {", ".join(NEEDED)}, but is {line[:40]}. {again}')
+    missing = [name for name in NEEDED if name not in row]
+    if missing:
+        raise ValueError(f'{where} lacks {", ".join(missing)}. {again}')
+    for name in NUMBERS:
+        if not isinstance(row[name], (int, float)) or isinstance(row[name], bool):
+            raise ValueError(f'{where}: {name} must be a number, but is {row[name]!r}. {again}')
+    return row
+
+
+def outcome(row: dict) -> str:
+    """Tell how a prediction came out.
+
+    Returns:
+        str: ``'good'``: IoU above 0.5, or rightly nothing. ``'nothing predicted'``: an empty mask. ``'nothing to
+        find'``: a mask where there is no target. ``'wrong object'``: IoU below 0.1, most of the mask lies off the
+        target, and most of the target is left out. ``'poor mask'``: all else.
+    """
+    if row['iou'] > GOOD_ABOVE:
+        return GOOD
+    if row['predicted_pixels'] == 0:
+        return MISSED
+    if row['target_pixels'] == 0:
+        return INVENTED
+    off = row['intersection'] < 0.5 * min(row['predicted_pixels'], row['target_pixels'])
+    return WRONG if row['iou'] < WRONG_BELOW and off else POOR
+
+
+def target_share(row: dict) -> float:
+    """The target's share of the image, in percent."""
+    return 100 * row['target_pixels'] / row['image_pixels']
+
+
+def share_bin(row: dict) -> str:
+    """The bin of :func:`target_share`, such as ``'1-2 %'``."""
+    return _bin_names(SHARES, ' %')[_last_edge(SHARES, target_share(row))]
+
+
+def words_bin(row: dict) -> str:
+    """The bin of the number of words, split at spaces, such as ``'6-7'``."""
+    return _bin_names(WORDS, '')[_last_edge(WORDS, len(row['text'].split()))]
+
+
+def analyse(rows: Sequence[dict], worst: int = 12) -> Dict[str, Any]:
+    """Break the scores of one split down.
+
+    Args:
+        rows (Sequence[dict]): As :func:`read_expression_rows` reads them.
+        worst (int): How many of the worst expressions to list. Defaults to 12.
+
+    Returns:
+        dict: ``scores`` of all; ``outcome``, ``share``, ``words`` and ``skill`` (empty without tags): for each group
+        of rows, by name, what :func:`summarise_rows` gives; and ``worst``, rows with their ``outcome``.
+    """
+    total = len(rows)
+    groups = dict(
+        outcome=_group(rows, outcome, OUTCOMES),
+        share=_group(rows, share_bin, _bin_names(SHARES, ' %')),
+        words=_group(rows, words_bin, _bin_names(WORDS, '')))
+    skills = sorted({skill for row in rows for skill in row.get('skills') or ()})
+    groups['skill'] = {skill: [row for row in rows if skill in (row.get('skills') or ())] for skill in skills}
+    tables = {
+        name: {group: summarise_rows(members, total) for group, members in members_by_name.items()}
+        for name, members_by_name in groups.items()
+    }
+    return dict(
+        scores=dict(summarise(*_pixels(rows)), expressions=total),
+        **tables,
+        worst=[dict(row, outcome=outcome(row)) for row in worst_rows(rows, worst)])
+
+
+def summarise_rows(rows: Sequence[dict], total: int) -> Dict[str, float]:
+    """Score a group of rows.
+
+    Args:
+        rows (Sequence[dict]): At least one.
+        total (int): Expressions of the split.
+
+    Returns:
+        dict[str, float]: ``expressions``; in percent ``share`` of the split, ``mIoU``, ``oIoU``, ``Pr@0.5``,
+        ``precision`` (how much of the mask lies on the target) and ``recall`` (how much of the target is covered),
+        means over those where they are defined; and ``lost``, the points that the group takes from the split's mIoU.
+    """
+    scores = summarise(*_pixels(rows))
+    return dict(
+        expressions=len(rows),
+        share=100 * len(rows) / total,
+        **{name: scores[name] for name in ('mIoU', 'oIoU', 'Pr@0.5')},
+        precision=_mean_ratio(rows, 'predicted_pixels'),
+        recall=_mean_ratio(rows, 'target_pixels'),
+        lost=sum(100 * (1 - row['iou']) for row in rows) / total)
+
+
+def worst_rows(rows: Sequence[dict], number: int) -> List[dict]:
+    """The rows of lowest IoU; among equals, those with the largest target first."""
+    return sorted(rows, key=lambda row: (row['iou'], -target_share(row), row['sent_id']))[:number]
+
+
+def _group(rows: Sequence[dict], name_of: Callable[[dict], str], names: Sequence[str]) -> Dict[str, List[dict]]:
+    groups: Dict[str, List[dict]] = {name: [] for name in names}
+    for row in rows:
+        groups[name_of(row)].append(row)
+    return {name: members for name, members in groups.items() if members}
+
+
+def _bin_names(edges: Sequence[int], unit: str) -> List[str]:
+    names = []
+    for low, high in zip(edges, edges[1:]):
+        # Of a count the last one that belongs to it, of a share the edge.
+        high = high if unit else high - 1
+        names.append(f'{low}-{high}{unit}' if high > low else f'{low}{unit}')
+    return [*names, f'{edges[-1]}{unit} or more']
+
+
+def _last_edge(edges: Sequence[int], value: float) -> int:
+    return int(np.searchsorted(edges, value, side='right')) - 1
+
+
+def _pixels(rows: Sequence[dict]) -> Tuple[np.ndarray, np.ndarray]:
+    return tuple(np.array([row[name] for row in rows], dtype=np.int64) for name in ('intersection', 'union'))
+
+
+def _mean_ratio(rows: Sequence[dict], whole: str) -> float:
+    ratios = [row['intersection'] / row[whole] for row in rows if row[whole]]
+    return 100 * float(np.mean(ratios)) if ratios else float('nan')

@@ -1,0 +1,53 @@
+"""An analysis of errors as Markdown."""
+
+from typing import Any, Dict
+
+from .error_analysis import GOOD_ABOVE, WRONG_BELOW
+from .tables import format_table
+
+_GROUPED = ('expressions', 'share', 'mIoU', 'oIoU', 'Pr@0.5', 'lost')
+_SECTIONS = (
+    ('outcome', 'outcome', 'How predictions come out', (*_GROUPED[:3], 'precision', 'recall', 'lost')),
+    ('share', 'target', 'By the target\'s share of the image', _GROUPED),
+    ('words', 'words', 'By the number of words', _GROUPED),
+    ('skill', 'skill', 'By skill (a sentence may need several)', _GROUPED[:-1]),
+)
+_LEGEND = f"""\
+All in percent. *share*: of the split's expressions. *lost*: the points that a group takes from the split's mIoU; they
+add up to 100 - mIoU. *precision*: how much of the mask lies on the target; *recall*: how much of the
+target is covered.
+
+- **good**: IoU above {GOOD_ABOVE}, or rightly nothing.
+- **wrong object**: IoU below {WRONG_BELOW}, most of the mask off the target, most of the target left out.
+- **poor mask**: neither; too large where precision is low, too small where recall is.
+- **nothing predicted**: an empty mask. **nothing to find**: a mask where there is no target."""
+
+
+def format_error_report(analyses: Dict[str, Dict[str, Any]], source: str) -> str:
+    """Lay out analyses as a page of Markdown.
+
+    Args:
+        analyses (dict[str, dict]): What :func:`~mmris.evaluation.error_analysis.analyse` gave, by split.
+        source (str): Where the rows came from.
+
+    Returns:
+        str: The page.
+    """
+    scores = {split: analysis['scores'] for split, analysis in analyses.items()}
+    parts = [f'# Errors\n\nFrom `{source}`.', format_table(scores, first='split'), _LEGEND]
+    for split, analysis in analyses.items():
+        parts.append(f'## {split}')
+        for name, first, heading, columns in _SECTIONS:
+            if analysis[name]:
+                parts.append(f'### {heading}\n\n{format_table(analysis[name], first=first, columns=columns)}')
+        parts.append(f'### The worst\n\n{_worst(analysis["worst"])}')
+    return '\n\n'.join(parts) + '\n'
+
+
+def _worst(rows: list) -> str:
+    lines = ['| sentence | IoU | outcome | image | ref | sentence id |', '|---|---:|---|---:|---:|---:|']
+    for row in rows:
+        text = row['text'].replace('|', '\\|') or '(empty)'
+        ids = ' | '.join(str(row[name]) for name in ('img_id', 'ref_id', 'sent_id'))
+        lines.append(f'| {text} | {100 * row["iou"]:.1f} | {row["outcome"]} | {ids} |')
+    return '\n'.join(lines)

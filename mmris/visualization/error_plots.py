@@ -1,0 +1,124 @@
+"""Plots of where a model fails."""
+
+from typing import Any, Callable, Dict, List, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from mmris.evaluation.error_analysis import OUTCOMES, outcome, target_share, words_bin
+
+from .drawing import COLOURS
+from .plots import FAINT_TEXT, LABEL_SIZE, LINE_COLOURS, TEXT, style_axes, title_figure
+
+_BLUE = LINE_COLOURS[0]
+_OUTCOME_COLOURS = {
+    name: tuple(np.array(colour) / 255)
+    for name, colour in zip(OUTCOMES, (COLOURS[0], COLOURS[1], COLOURS[4], (120, 120, 128), COLOURS[3]))
+}
+_SHARE_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+
+
+def draw_errors(rows: Dict[str, Sequence[dict]], analyses: Dict[str, Dict[str, Any]]) -> Figure:
+    """Draw a row of plots a split: IoU by the target's share, by words, by skill, and how often it occurs.
+
+    Args:
+        rows (dict[str, Sequence[dict]]): By split, as :func:`mmris.evaluation.error_analysis.read_expression_rows`
+            reads them.
+        analyses (dict[str, dict]): What :func:`mmris.evaluation.error_analysis.analyse` made of them.
+
+    Returns:
+        Figure: To be saved with :func:`mmris.visualization.plots.save_figure`.
+    """
+    plots: List[Callable[[Axes, Sequence[dict], Dict[str, Any]], None]] = [_draw_share, _draw_histogram, _draw_words]
+    if any(analysis['skill'] for analysis in analyses.values()):
+        plots.append(_draw_skills)
+    figure = Figure(figsize=(1.2 + 4.4 * len(plots), 1.3 + 3.7 * len(rows)))
+    width, height = figure.get_size_inches()
+    title_figure(figure, 'Errors', 'Dots are expressions; lines and bars are means, with their 95 % intervals')
+    grid = figure.add_gridspec(
+        len(rows), len(plots), left=0.75 / width, right=1 - 0.3 / width, top=1 - 1.3 / height, bottom=0.6 / height,
+        hspace=0.52, wspace=0.24)
+    for place, split in enumerate(rows):
+        for column, draw in enumerate(plots):
+            draw(figure.add_subplot(grid[place, column]), rows[split], analyses[split])
+        left, top = 0.75 / width, grid[place, 0].get_position(figure).y1 + 0.4 / height
+        _draw_heading(figure, split, analyses[split], left, top)
+    return figure
+
+
+def _draw_share(axes: Axes, rows: Sequence[dict], analysis: Dict[str, Any]) -> None:
+    style_axes(axes, 'IoU by the target\'s share of the image', x_label='percent of the image', y_label='IoU, percent')
+    rows = [row for row in rows if row['target_pixels']]
+    shares = np.array([target_share(row) for row in rows])
+    ious = np.array([100 * row['iou'] for row in rows])
+    if not rows:
+        return
+    size = np.clip(3000 / len(rows), 2, 22)
+    axes.scatter(shares, ious, s=size, color=[_OUTCOME_COLOURS[outcome(row)] for row in rows], alpha=0.45, linewidths=0)
+    # Bins of as many expressions each: sizes are spread unevenly.
+    parts = np.array_split(np.argsort(shares, kind='stable'), min(10, max(1, len(rows) // 5)))
+    centres = [float(np.median(shares[part])) for part in parts]
+    means, errors = _means([ious[part] for part in parts])
+    axes.errorbar(centres, means, errors, color=TEXT, linewidth=1.8, marker='o', markersize=4, elinewidth=1)
+    axes.set_xscale('log')
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks([tick for tick in _SHARE_TICKS if 0.7 * shares.min() <= tick <= 1.4 * shares.max()])
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:g}'))
+    axes.set_ylim(-3, 103)
+
+
+def _draw_histogram(axes: Axes, rows: Sequence[dict], analysis: Dict[str, Any]) -> None:
+    style_axes(axes, 'How often an IoU occurs', x_label='IoU, percent', y_label='percent of expressions')
+    by_outcome = {name: [100 * row['iou'] for row in rows if outcome(row) == name] for name in OUTCOMES}
+    names = [name for name, ious in by_outcome.items() if ious]
+    axes.hist(
+        [by_outcome[name] for name in names], bins=np.linspace(0, 100, 21), stacked=True, rwidth=0.92,
+        weights=[np.full(len(by_outcome[name]), 100 / len(rows)) for name in names],
+        color=[_OUTCOME_COLOURS[name] for name in names])
+    axes.set_xlim(0, 100)
+
+
+def _draw_words(axes: Axes, rows: Sequence[dict], analysis: Dict[str, Any]) -> None:
+    style_axes(axes, 'mIoU by the number of words', x_label='words (and expressions)')
+    names = list(analysis['words'])
+    means, errors = _means([[100 * row['iou'] for row in rows if words_bin(row) == name] for name in names])
+    axes.bar(range(len(names)), means, yerr=errors, color=_BLUE, width=0.72, error_kw=dict(ecolor=TEXT, linewidth=1))
+    labels = [f'{name.replace(" or more", "+")}\n({analysis["words"][name]["expressions"]})' for name in names]
+    axes.set_xticks(range(len(names)), labels)
+    axes.set_xlim(-0.6, max(len(names), 5) - 0.4)
+    axes.set_ylim(0, 100)
+
+
+def _draw_skills(axes: Axes, rows: Sequence[dict], analysis: Dict[str, Any]) -> None:
+    style_axes(axes, 'mIoU by skill', x_label='skill (and expressions)')
+    names = list(analysis['skill'])
+    groups = [[100 * row['iou'] for row in rows if name in (row.get('skills') or ())] for name in names]
+    means, errors = _means(groups)
+    axes.bar(range(len(names)), means, yerr=errors, color=_BLUE, width=0.6, error_kw=dict(ecolor=TEXT, linewidth=1))
+    axes.set_xticks(range(len(names)), [f'{name}\n({len(group)})' for name, group in zip(names, groups)])
+    axes.axhline(analysis['scores']['mIoU'], color=FAINT_TEXT, linewidth=1, linestyle='--')
+    axes.set_xlim(-0.6, max(len(names), 5) - 0.4)
+    axes.text(max(len(names), 5) - 0.4, analysis['scores']['mIoU'] + 1.5, 'all', color=FAINT_TEXT, fontsize=LABEL_SIZE,
+              ha='right')
+    axes.set_ylim(0, 100)
+
+
+def _means(groups: Sequence[Sequence[float]]) -> tuple:
+    """Mean of each group, and 1.96 standard errors (none of a single value)."""
+    means = [float(np.mean(group)) for group in groups]
+    errors = [1.96 * float(np.std(group, ddof=1)) / len(group)**0.5 if len(group) > 1 else 0.0 for group in groups]
+    return means, errors
+
+
+def _draw_heading(figure: Figure, split: str, analysis: Dict[str, Any], left: float, top: float) -> None:
+    """Name and scores of a split, and how many of its predictions come out how."""
+    scores, width = analysis['scores'], figure.get_figwidth()
+    title = f'{split}: {scores["expressions"]} expressions, oIoU {scores["oIoU"]:.1f}, mIoU {scores["mIoU"]:.1f}'
+    figure.text(left, top, title, fontsize=12, color=TEXT, weight='bold')
+    left += 5.4 / width
+    for name, group in analysis['outcome'].items():
+        text = f'{name} {group["share"]:.0f} %'
+        figure.text(left, top, text, fontsize=LABEL_SIZE + 2, color=_OUTCOME_COLOURS[name], weight='bold')
+        left += (0.45 + 0.098 * len(text)) / width

@@ -1,0 +1,81 @@
+"""Sheets of predictions beside the ground truth."""
+
+from dataclasses import dataclass
+from typing import Sequence
+
+import numpy as np
+from PIL import Image
+
+from mmris.evaluation import iou_scores
+
+from .drawing import COLOURS, spotlight
+from .sheet import Panel, draw_sheet
+
+TARGET_COLOUR, PREDICTION_COLOUR = COLOURS[0], COLOURS[1]
+HEADINGS = ('image', 'ground truth', 'prediction')
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was predicted for one expression, and what would have been right.
+
+    Attributes:
+        text (str): The expression.
+        image (ndarray): ``(H0, W0, 3)`` uint8 RGB.
+        target (ndarray): ``(H0, W0)`` bool.
+        mask (ndarray): ``(H0, W0)`` bool, the prediction.
+    """
+
+    text: str
+    image: np.ndarray
+    target: np.ndarray
+    mask: np.ndarray
+
+    @property
+    def iou(self) -> float:
+        """float: As the metric scores it, in [0, 1]."""
+        intersection = np.array([np.count_nonzero(self.mask & self.target)])
+        union = np.array([np.count_nonzero(self.mask | self.target)])
+        return float(iou_scores(intersection, union)[0])
+
+
+def mean_iou(predictions: Sequence[Prediction]) -> float:
+    """The predictions' mIoU in percent."""
+    return 100 * float(np.mean([prediction.iou for prediction in predictions]))
+
+
+def draw_prediction_sheet(predictions: Sequence[Prediction],
+                          *,
+                          title: str,
+                          subtitle: str = '',
+                          notes: Sequence[str] = (),
+                          columns: int = 2,
+                          cell: int = 190) -> Image.Image:
+    """Draw image, ground truth and prediction of each expression.
+
+    Args:
+        predictions (Sequence[Prediction]): At least one.
+        title (str): Large text at the top.
+        subtitle (str): Smaller text below it. Defaults to ''.
+        notes (Sequence[str]): Small text at the right of each caption. Defaults to (): the IoU in percent.
+        columns (int): Expressions a row. Defaults to 2.
+        cell (int): Width and height of a picture's cell in pixels. Defaults to 190.
+
+    Returns:
+        Image: RGB.
+
+    Raises:
+        ValueError: If there is no prediction, or a mask is not of its image's size.
+    """
+    notes = notes or [f'{100 * prediction.iou:.0f}' for prediction in predictions]
+    panels = [
+        Panel(
+            caption=prediction.text,
+            note=note,
+            pictures=[
+                prediction.image,
+                spotlight(prediction.image, prediction.target, TARGET_COLOUR),
+                spotlight(prediction.image, prediction.mask, PREDICTION_COLOUR)
+            ]) for prediction, note in zip(predictions, notes)
+    ]
+    return draw_sheet(panels, title=title, subtitle=subtitle, headings=HEADINGS, columns=columns, cell=cell)

@@ -1,0 +1,125 @@
+"""The tools that look into configs, logs and errors, as a user calls them (in this process: imports take seconds)."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from mmengine.runner import save_checkpoint
+from PIL import Image
+
+from mmris.registry import MODELS
+from tests.conftest import ROOT, tiny_config, write_set
+from tests.utils.test_training_log import score, step, write_start
+
+CONFIG = 'configs/cm_masksd/vit-tiny_shaperef.py'
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run a tool of the project's folder; what it prints."""
+
+    def run_tool(name: str, *arguments: object) -> str:
+        path = ROOT / 'tools' / name
+        monkeypatch.setattr(sys, 'argv', [str(path), *map(str, arguments)])
+        monkeypatch.chdir(ROOT)
+        capsys.readouterr()
+        runpy.run_path(str(path), run_name='__main__')
+        return capsys.readouterr().out
+
+    return run_tool
+
+
+def check_picture(path: Path) -> None:
+    picture = np.asarray(Image.open(path).convert('RGB'))
+    assert min(picture.shape[:2]) > 300 and picture.std() > 10
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory) -> Path:
+    """A folder with a set and a checkpoint of random weights."""
+    folder = tmp_path_factory.mktemp('analysis')
+    write_set(folder / 'set', images=3, sentences=2)
+    init_default_scope('mmris')
+    torch.manual_seed(0)
+    save_checkpoint(dict(state_dict=MODELS.build(tiny_config().model).state_dict()), str(folder / 'model.pth'))
+    return folder
+
+
+def data_options(folder: Path) -> list:
+    return ['--data-root', folder / 'set', '--cfg-options', 'test_dataloader.num_workers=0',
+            'test_dataloader.persistent_workers=False']
+
+
+def test_error_report(run, folder):
+    rows, out, checkpoint = folder / 'rows.jsonl', folder / 'errors', folder / 'model.pth'
+    run('test.py', CONFIG, checkpoint, '--split', 'val', '--controls', 'exchanged', '--dump', rows, '--work-dir',
+        folder / 'work', *data_options(folder))
+    printed = run('analysis_tools/error_report.py', rows, '--out', out)
+    assert 'To draw the worst predictions too, give --config and --checkpoint.' in printed
+    assert {path.name for path in out.iterdir()} == {'report.md', 'report.json', 'report.png'}
+    check_picture(out / 'report.png')
+    report = json.loads((out / 'report.json').read_text())
+    assert list(report) == ['val', 'val_exchanged'] and '## val_exchanged' in (out / 'report.md').read_text()
+    scored = [json.loads(line) for line in rows.read_text().splitlines()]
+    mine = [row['iou'] for row in scored if row['split'] == 'val']
+    assert report['val']['scores']['expressions'] == len(mine) == 18
+    assert report['val']['scores']['mIoU'] == pytest.approx(100 * np.mean(mine))
+    # The squares are of 10 x 10 pixels; COCO's rule for polygons decides about the edge.
+    assert {row['image_pixels'] for row in scored} == {(40 + 3 * image) * (64 - 2 * image) for image in (1, 2, 3)}
+    assert all(80 <= row['target_pixels'] <= 121 for row in scored)
+
+    printed = run('analysis_tools/error_report.py', rows, '--out', out, '--split', 'val_exchanged', '--number', '4',
+                  '--config', CONFIG, '--checkpoint', checkpoint, *data_options(folder))
+    assert 'worst.png    the worst of val_exchanged' in printed and 'Warning' not in printed
+    check_picture(out / 'worst.png')
+    assert list(json.loads((out / 'report.json').read_text())) == ['val_exchanged']
+    printed = run('analysis_tools/error_report.py', rows, '--out', out, '--split', 'val', '--threshold', '0',
+                  '--config', CONFIG, '--checkpoint', checkpoint, *data_options(folder))
+    assert 'score otherwise now than in' in printed
+
+
+def test_error_report_of_another_set(run, folder, tmp_path):
+    row = dict(text='a', img_id=7, ref_id=8, sent_id=9, intersection=0, union=2, iou=0.0, predicted_pixels=1,
+               target_pixels=1, image_pixels=9, split='val')
+    (tmp_path / 'rows.jsonl').write_text(json.dumps(row) + '\n')
+    with pytest.raises(ValueError, match='has no split testZ. Splits there: val'):
+        run('analysis_tools/error_report.py', tmp_path / 'rows.jsonl', '--split', 'testZ')
+    with pytest.raises(ValueError, match='Image 7, ref 8, sentence 9 of .* is not in split val of .* Give --data-root'):
+        run('analysis_tools/error_report.py', tmp_path / 'rows.jsonl', '--out', tmp_path, '--config', CONFIG,
+            '--checkpoint', folder / 'model.pth', *data_options(folder))
+
+
+def test_analyze_logs(run, tmp_path):
+    for name, last in dict(one=40.0, other=20.0).items():
+        write_start(tmp_path / name, '1', [step(10, 5.0, 1), step(20, 4.0, 1), score(1, 30.0), step(30, 3.0, 2)])
+        write_start(tmp_path / name, '2', [step(30, float('nan'), 2), step(40, 2.0, 2), score(2, last)])
+    printed = run('analysis_tools/analyze_logs.py', tmp_path / 'one', tmp_path / 'other', '--out', tmp_path / 'a.png',
+                  '--json', tmp_path / 'a.json')
+    lines = {line.split('|')[1].strip(): line for line in printed.splitlines() if line.startswith('|')}
+    assert '40 (epoch 2)' in lines['steps'] and '2.0000' in lines['loss, last']
+    assert '40.00 (epoch 2) / 40.00' in lines['mIoU, best / last']
+    assert '30.00 (epoch 1) / 20.00' in lines['mIoU, best / last']
+    check_picture(tmp_path / 'a.png')
+    logged = json.loads((tmp_path / 'a.json').read_text())
+    assert [row['loss'] for row in logged['one']['training']] == [5, 4, None, 2]
+    assert logged['other']['summary']['metrics']['mIoU']['best'] == 30
+    run('analysis_tools/analyze_logs.py', tmp_path / 'one', '--keys', 'loss_bce', '--out', tmp_path / 'b.png')
+    check_picture(tmp_path / 'b.png')
+
+
+def test_print_config(run):
+    tool = 'analysis_tools/print_config.py'
+    whole = run(tool, CONFIG)
+    assert 'model = dict(' in whole and "default_scope = 'mmris'" in whole
+    assert run(tool, CONFIG, '--key', 'model.distillation').startswith('lmvsd = dict(')
+    assert run(tool, CONFIG, '--key', 'train_cfg.max_epochs', '--cfg-options', 'train_cfg.max_epochs=7') == '7\n'
+    other = 'configs/cm_masksd/vit-tiny_224.py'
+    lines = run(tool, CONFIG, '--key', 'train_cfg', '--diff', other).splitlines()
+    assert lines[:2] == [f'- {CONFIG}', f'+ {other}'] and '- train_cfg.max_epochs: 4' in lines
+    assert "  train_cfg.type: 'EpochBasedTrainLoop' -> 'IterBasedTrainLoop'" in lines
+    assert run(tool, CONFIG, '--diff', CONFIG).endswith('No difference.\n')

@@ -1,0 +1,133 @@
+"""Tell where a model fails, from the scores of its expressions.
+
+    python tools/test.py CONFIG CHECKPOINT --split val testA --dump per_expression.jsonl
+    python tools/analysis_tools/error_report.py per_expression.jsonl --out error_report
+    python tools/analysis_tools/error_report.py per_expression.jsonl --split val --config CONFIG --checkpoint CHECKPOINT
+
+The last one also draws the worst predictions.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+from mmengine.config import Config
+
+from mmris.apis import Predictor
+from mmris.datasets.sentence_controls import SENTENCE_CONTROLS
+from mmris.evaluation import to_json
+from mmris.evaluation.error_analysis import analyse, read_expression_rows
+from mmris.evaluation.error_tables import format_error_report
+from mmris.registry import DATASETS
+from mmris.utils import write_atomically
+from mmris.utils.configs import add_config_arguments, check_inputs, read_config
+from mmris.visualization import Prediction, draw_prediction_sheet
+from mmris.visualization.error_plots import draw_errors
+from mmris.visualization.plots import save_figure
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Tell where a model fails, from the scores of its expressions.')
+    parser.add_argument('rows', help='JSON lines file of tools/test.py --dump')
+    parser.add_argument('--split', nargs='+', help='splits in it (default: all)')
+    parser.add_argument('--out', default='error_report', help='folder to write (default: %(default)s)')
+    parser.add_argument('--number', type=int, default=12, help='how many of the worst to show (default: %(default)s)')
+    add_config_arguments(parser, '--config')
+    parser.add_argument('--checkpoint', help='checkpoint file; with --config, the worst predictions are drawn')
+    parser.add_argument('--threshold', type=float, help='probability of a mask (default: the config\'s)')
+    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    out, rows = Path(arguments.out), choose_splits(arguments)
+    analyses = {split: analyse(members, arguments.number) for split, members in rows.items()}
+    page = format_error_report(analyses, arguments.rows)
+    for name, text in {'report.md': page, 'report.json': to_json(analyses)}.items():
+        with write_atomically(out / name) as temporary:
+            temporary.write_text(text, encoding='utf-8')
+    save_figure(draw_errors(rows, analyses), out / 'report.png')
+    print(f'{out}/report.md    tables\n{out}/report.json  the same numbers\n{out}/report.png   plots')
+    if arguments.config is None or arguments.checkpoint is None:
+        print('To draw the worst predictions too, give --config and --checkpoint.')
+        return
+    first = next(iter(analyses))
+    draw_worst(arguments, first, analyses[first]['worst'])
+    print(f'{out}/worst.png    the worst of {first}')
+
+
+def choose_splits(arguments: argparse.Namespace) -> Dict[str, List[dict]]:
+    """The rows by split, of those asked for."""
+    rows = read_expression_rows(arguments.rows)
+    unknown = [split for split in arguments.split or () if split not in rows]
+    if unknown:
+        raise ValueError(f'{arguments.rows} has no split {", ".join(unknown)}. Splits there: {", ".join(rows)}.')
+    return {split: rows[split] for split in arguments.split or rows}
+
+
+def draw_worst(arguments: argparse.Namespace, split: str, worst: List[dict]) -> None:
+    """Predict the worst expressions again, and draw them."""
+    check_inputs(checkpoint=arguments.checkpoint)
+    config = read_config(arguments)
+    threshold = default_threshold(config) if arguments.threshold is None else arguments.threshold
+    predictions = predict(config, arguments, split, worst, threshold)
+    differ = [row for row, made in zip(worst, predictions) if abs(row['iou'] - made.iou) > 0.01]
+    if differ:
+        print(f'Warning: {len(differ)} of {len(worst)} score otherwise now than in {arguments.rows}: it was made with '
+              f'another checkpoint, threshold or data.')
+    sheet = draw_prediction_sheet(
+        predictions,
+        title=f'The worst of {split}',
+        subtitle=f'{len(worst)} expressions of the lowest IoU, large targets first; on the right of each, the IoU',
+        notes=[f'{row["outcome"]}  {100 * made.iou:.0f}' for row, made in zip(worst, predictions)])
+    with write_atomically(Path(arguments.out) / 'worst.png') as temporary:
+        sheet.save(temporary)
+
+
+def predict(config: Config, arguments: argparse.Namespace, split: str, rows: List[dict],
+            threshold: float) -> List[Prediction]:
+    """Predict for the expressions of rows."""
+    predictor = Predictor(config, arguments.checkpoint, arguments.device)
+    settings = dict(config.test_dataloader.dataset, **split_settings(config, split))
+    dataset = DATASETS.build(dict(settings, group_by='expression', test_mode=True))
+    places = {expression_ids(dataset.get_data_info(index)): index for index in range(len(dataset))}
+    predictions = []
+    for row in rows:
+        ids = (row['img_id'], row['ref_id'], row['sent_id'])
+        if ids not in places:
+            raise ValueError(f'Image {ids[0]}, ref {ids[1]}, sentence {ids[2]} of {arguments.rows} is not in split '
+                             f'{split} of {dataset.refs_file}. Give --data-root and --refs-file of the set that was '
+                             f'scored.')
+        sample = dataset[places[ids]]['data_samples']
+        predictor.set_image(sample.img_path)
+        mask = predictor.predict(sample.text)[0] > threshold
+        predictions.append(
+            Prediction(text=sample.text[0], image=predictor.image, target=sample.gt_original[0].numpy(), mask=mask))
+    return predictions
+
+
+def default_threshold(config: Config) -> float:
+    """The threshold that tools/test.py scores with."""
+    evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
+    return next((evaluator['threshold'] for evaluator in evaluators if 'threshold' in evaluator), 0.35)
+
+
+def split_settings(config: Config, name: str) -> dict:
+    """What an evaluation's name stands for: one of the config's, a control of tools/test.py, or a split."""
+    splits = (config.get('test_cfg') or {}).get('splits', {})
+    if name in splits:
+        return dict(splits[name])
+    for control in SENTENCE_CONTROLS:
+        if name.endswith(f'_{control}'):
+            return dict(split_settings(config, name.removesuffix(f'_{control}')), control=control)
+    return dict(split=name)
+
+
+def expression_ids(sample: dict) -> Tuple[int, int, int]:
+    """Ids of a sample of one expression."""
+    return sample['img_id'], sample['ref_ids'][0], sample['sent_ids'][0]
+
+
+if __name__ == '__main__':
+    main()
