@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+import torch
 
 from mmris.checkpoints import find_checkpoints, read_checkpoint
-from tests.conftest import ROOT, assert_same, write_set
+from mmris.registry import RUNNERS
+from tests.conftest import ROOT, assert_same, tiny_config, write_set
 
 CONFIG = 'configs/cm_masksd/vit-tiny_shaperef.py'
 # What a training prints as it goes: a kill follows one of these lines, most of them steps.
@@ -123,3 +125,59 @@ def test_batch_norm_without_gpus_is_not_synchronised_and_says_so(folder):
     name, processes, inputs, options = training(folder, 'unsynchronised', 2, 1)
     log = run(folder, name, processes, inputs, [*options, 'sync_bn=torch'])
     assert 'sync_bn is left out: it needs GPUs.' in log
+
+
+@pytest.fixture
+def echo(tmp_path, monkeypatch):
+    """Run a script where `python` and `srun` print what they are given, a line each."""
+    for name in ('python', 'srun'):
+        (tmp_path / name).write_text('#!/bin/bash\nprintf "%s\\n" "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv('PATH', f'{tmp_path}:{os.environ["PATH"]}')
+
+    def run_script(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+        return subprocess.run(['bash', f'tools/{name}.sh', *arguments],
+                              cwd=ROOT,
+                              env={**os.environ, **environment},
+                              capture_output=True,
+                              text=True)
+
+    return run_script
+
+
+class TestScripts:
+
+    def test_several_machines(self, echo):
+        given = dict(NNODES='4', NODE_RANK='2', MASTER_ADDR='first', MASTER_PORT='1234')
+        said = echo('dist_train', 'my config.py', '8', '--resume', **given).stdout.splitlines()
+        for option, value in zip(('--nnodes', '--node-rank', '--nproc-per-node', '--master-addr', '--master-port'),
+                                 ('4', '2', '8', 'first', '1234')):
+            assert said[said.index(option) + 1] == value
+        assert said[-5:] == ['tools/train.py', 'my config.py', '--launcher', 'pytorch', '--resume']
+
+    def test_evaluation(self, echo):
+        said = echo('dist_test', 'config.py', 'best.pth', '2', '--split', 'val').stdout.splitlines()
+        assert said[-7:] == ['tools/test.py', 'config.py', 'best.pth', '--launcher', 'pytorch', '--split', 'val']
+
+    @pytest.mark.parametrize('gpus, nodes_share', [('16', '8'), ('4', '4')])
+    def test_slurm(self, echo, gpus, nodes_share):
+        said = echo('slurm_train', 'part', 'job', 'config.py', '--resume', GPUS=gpus, SRUN_ARGS='--time 1').stdout
+        said = said.splitlines()
+        assert {'--partition=part', '--job-name=job', f'--ntasks={gpus}', f'--ntasks-per-node={nodes_share}',
+                f'--gres=gpu:{nodes_share}'} <= set(said)
+        assert said[said.index('--time') + 1] == '1'
+        assert said[-5:] == ['tools/train.py', 'config.py', '--launcher', 'slurm', '--resume']
+        said = echo('slurm_test', 'part', 'job', 'config.py', 'best.pth').stdout.splitlines()
+        assert said[-5:] == ['tools/test.py', 'config.py', 'best.pth', '--launcher', 'slurm']
+
+    @pytest.mark.parametrize('script', ['dist_train', 'dist_test', 'slurm_train', 'slurm_test'])
+    def test_too_few_arguments(self, echo, script):
+        done = echo(script, 'one')
+        assert done.returncode == 2 and f'tools/{script}.sh ' in done.stderr and not done.stdout
+
+    def test_slurm_without_gpus(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+        config = tiny_config()
+        config.update(work_dir=str(tmp_path), launcher='slurm')
+        with pytest.raises(ValueError, match='launcher slurm starts processes on GPUs alone. On processors use'):
+            RUNNERS.build(config)
