@@ -55,6 +55,7 @@ def test_plot(tmp_path):
     figure = draw_ablation(summarise_ablation(runs(), ['mIoU']), 'a title')
     figure.savefig(tmp_path / 'plot.png')
     first = figure.axes[0]
-    assert first.get_title(loc='left') == 'val, mIoU' and [label.get_text() for label in first.get_yticklabels()] == list(SCORES)
+    assert first.get_title(loc='left') == 'val, mIoU'
+    assert [label.get_text() for label in first.get_yticklabels()] == list(SCORES)
     dots = sorted(value for line in first.lines if line.get_marker() == 'o' for value in line.get_xdata())
     assert dots == sorted(SCORES['baseline'] + SCORES['better'])
