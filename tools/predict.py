@@ -12,7 +12,7 @@ from PIL import Image
 
 from mmris.apis import Predictor
 from mmris.utils import write_atomically
-from mmris.utils.configs import add_config_arguments, check_inputs, read_config
+from mmris.utils.configs import add_config_arguments, check_inputs, read_config, scoring_threshold
 from mmris.visualization import COLOURS, Panel, draw_sheet, overlay_masks, spotlight
 
 
@@ -23,7 +23,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('image', help='image file')
     parser.add_argument('sentences', nargs='+', metavar='sentence', help='what to segment; quote each sentence')
     parser.add_argument('--out', default='predictions', help='folder for the pictures (default: %(default)s)')
-    parser.add_argument('--threshold', type=float, default=0.35, help='probability of a mask (default: %(default)s)')
+    parser.add_argument('--threshold', type=float, help='probability of a mask (default: that of the config\'s scores)')
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
     return parser.parse_args()
 
@@ -31,9 +31,11 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     check_inputs(checkpoint=arguments.checkpoint, image=arguments.image)
-    predictor = Predictor(read_config(arguments), arguments.checkpoint, arguments.device)
+    config = read_config(arguments)
+    predictor = Predictor(config, arguments.checkpoint, arguments.device)
     predictor.set_image(arguments.image)
-    masks = predictor.predict(arguments.sentences) > arguments.threshold
+    threshold = scoring_threshold(config) if arguments.threshold is None else arguments.threshold
+    masks = predictor.predict(arguments.sentences) > threshold
 
     folder, stem = Path(arguments.out), Path(arguments.image).stem
     for position, (sentence, mask) in enumerate(zip(arguments.sentences, masks), start=1):

@@ -8,14 +8,13 @@ import argparse
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.model import is_model_wrapper
 
 import mmris  # noqa: F401
 from mmris.checkpoints import load_model_weights
 from mmris.datasets.sentence_controls import SENTENCE_CONTROLS
 from mmris.evaluation import format_results, nest_metrics, to_json
 from mmris.registry import RUNNERS
-from mmris.utils import write_atomically
+from mmris.utils import unwrap_model, write_atomically
 from mmris.utils.configs import add_config_arguments, check_inputs, name_work_dir, read_config
 from mmris.utils.launching import add_launcher_arguments, set_launcher
 
@@ -59,8 +58,7 @@ def main() -> None:
     set_splits(config, arguments)
 
     runner = RUNNERS.build(config)
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    load_model_weights(model, arguments.checkpoint)
+    load_model_weights(unwrap_model(runner.model), arguments.checkpoint)
     results = nest_metrics(runner.test())
     if is_main_process():
         print(format_results(results))

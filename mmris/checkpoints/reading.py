@@ -1,6 +1,7 @@
 """Reading the project's own checkpoints."""
 
 import pickle
+import zipfile
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Callable, ContextManager, Union
@@ -51,12 +52,13 @@ def read_checkpoint(path: Union[str, Path], map_location: Union[str, torch.devic
 
     Raises:
         FileNotFoundError: If there is no such file.
-        UnreadableCheckpointError: If the file is no checkpoint, or a truncated one, or holds more than tensors and
-            training state.
+        UnreadableCheckpointError: If the file is no checkpoint, or a truncated or damaged one, or holds more than
+            tensors and training state.
     """
     with _local_file(str(path)) as local:
         if not Path(local).is_file():
             raise FileNotFoundError(f'There is no checkpoint {path}.')
+        _check_sums(Path(local), path)
         try:
             with torch.serialization.safe_globals(_trusted_types()):
                 checkpoint = torch.load(local, map_location=map_location, weights_only=True)
@@ -68,6 +70,16 @@ def read_checkpoint(path: Union[str, Path], map_location: Union[str, torch.devic
         raise UnreadableCheckpointError(
             f'{path} holds a {type(checkpoint).__name__}, but a checkpoint is a dict with `state_dict`.')
     return checkpoint
+
+
+def _check_sums(local: Path, path: Union[str, Path]) -> None:
+    # torch does not look at the sums that it writes.
+    if not zipfile.is_zipfile(local):
+        return
+    with zipfile.ZipFile(local) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise UnreadableCheckpointError(f'{path} is damaged: the sum of {damaged} in it is not the one written.')
 
 
 def _local_file(path: str) -> ContextManager:

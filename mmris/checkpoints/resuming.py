@@ -39,4 +39,5 @@ def find_checkpoints(work_dir: Union[str, Path]) -> List[Path]:
 def remove_leftovers(work_dir: Union[str, Path]) -> None:
     """Remove the temporary files of checkpoints that a killed run was writing."""
     for path in Path(work_dir).glob('.*.pth'):
-        path.unlink(missing_ok=True)
+        if path.name.startswith(('.epoch_', '.iter_', '.best_')):
+            path.unlink(missing_ok=True)

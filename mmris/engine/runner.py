@@ -2,11 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Callable, Dict, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
-from mmengine.dist import barrier, is_distributed, is_main_process
-from mmengine.model import is_model_wrapper
+from mmengine.dist import all_gather_object, broadcast_object_list, is_distributed, is_main_process
+from mmengine.hooks import EMAHook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner, load_state_dict
 from torch import distributed, nn
@@ -15,7 +15,9 @@ from torch.utils.data import DataLoader
 from mmris.checkpoints import UnreadableCheckpointError, find_checkpoints, read_checkpoint, remove_leftovers
 from mmris.models.layers import average_running_statistics
 from mmris.registry import RUNNERS
-from mmris.utils import write_atomically
+from mmris.utils import unwrap_model, write_atomically
+
+from .progress import accumulated_batches
 
 
 @RUNNERS.register_module()
@@ -58,7 +60,11 @@ class ReferringRunner(Runner):
             if self.cfg.get('sync_bn') is not None:
                 self.logger.warning('sync_bn is left out: it needs GPUs. BatchNorm takes each process\'s own batch.')
                 self.cfg.sync_bn = None
-            wanted = dict(type='MMDistributedDataParallel', broadcast_buffers=False, device_ids=None)
+            wanted = dict(
+                type='MMDistributedDataParallel',
+                broadcast_buffers=False,
+                device_ids=None,
+                find_unused_parameters=self.cfg.get('find_unused_parameters', False))
             model_wrapper_cfg = {**wanted, **(model_wrapper_cfg or {})}
         return super().wrap_model(model_wrapper_cfg, model)
 
@@ -72,43 +78,62 @@ class ReferringRunner(Runner):
     def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: Optional[Dict] = None) -> None:
         """Scale the rate by the samples of a step of the optimiser, those of accumulated batches too."""
         if auto_scale_lr is not None and auto_scale_lr.get('enable', False):
-            accumulated = optim_wrapper._accumulative_counts
+            accumulated = accumulated_batches(optim_wrapper)
             auto_scale_lr = dict(auto_scale_lr, base_batch_size=auto_scale_lr['base_batch_size'] / accumulated)
         super().scale_lr(optim_wrapper, auto_scale_lr)
 
     def load_or_resume(self) -> None:
         """Load weights or resume, as the config says.
 
+        ``resume=True`` goes on from ``load_from``, or from the last checkpoint in the work folder if there is none.
+        ``resume='last'`` takes that in any case; where there is none, training begins anew, from ``load_from`` if set.
+
         Raises:
             UnreadableCheckpointError: If there are checkpoints to resume from, and none is whole.
+            RuntimeError: If processes resumed from different checkpoints.
         """
-        if self._has_loaded or not self._resume or self._load_from is not None:
-            super().load_or_resume()
-            return
-        if is_main_process():
-            remove_leftovers(self.work_dir)
-        barrier()
+        if not self._has_loaded and self._resume and (self._resume == 'last' or self._load_from is None):
+            # One process looks: another may see another folder, or fail to read what this one can.
+            chosen = [self._find_last() if is_main_process() else None]
+            broadcast_object_list(chosen)
+            if chosen[0] is None:
+                self.logger.info(f'There is no checkpoint in {self.work_dir} to resume from: training begins anew.')
+                self._resume = False
+            else:
+                self._load_from = chosen[0]
+        super().load_or_resume()
+
+    def _find_last(self) -> Optional[str]:
+        remove_leftovers(self.work_dir)
         found = find_checkpoints(self.work_dir)
-        if not found:
-            self.logger.info(f'There is no checkpoint in {self.work_dir} to resume from: training starts anew.')
         for path in found:
             try:
-                self.resume(str(path))
-                return
+                read_checkpoint(path)
+                return str(path)
             except UnreadableCheckpointError as error:
                 self.logger.warning(f'{error} Trying the checkpoint before it.')
         if found:
             raise UnreadableCheckpointError(
                 f'None of the checkpoints in {self.work_dir} is whole: {", ".join(path.name for path in found)}. '
                 f'Remove them to start anew.')
+        return None
 
     def resume(self,
                filename: str,
                resume_optimizer: bool = True,
                resume_param_scheduler: bool = True,
                map_location: Union[str, Callable] = 'default') -> None:
-        """Go on from a checkpoint: weights, optimiser, schedule, counters, seed."""
+        """Go on from a checkpoint: weights, optimiser, schedule, counters, seed.
+
+        Raises:
+            RuntimeError: If processes did not read the same.
+        """
         super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
+        read = all_gather_object((self.epoch, self.iter))
+        if len(set(read)) > 1:
+            raise RuntimeError(
+                f'Processes resumed from different checkpoints called {filename}: (epoch, iteration) {read} by rank. '
+                f'The work folder must be one that all machines share.')
         # A run without a seed of its own in the config goes on with the one that it drew.
         self.train_dataloader.sampler.seed = self.base_seed
 
@@ -121,7 +146,8 @@ class ReferringRunner(Runner):
 
         Args:
             filename (str): Checkpoint file.
-            map_location (str or callable): Where tensors are read to. Defaults to ``'cpu'``.
+            map_location (str or callable): Not needed: tensors are read to the processor's memory, and go from there
+                where the model is.
             strict (bool): Whether keys that are missing or left over are an error; always so when resuming. Defaults
                 to False.
             revise_keys (Sequence[tuple[str, str]]): Regular expressions and what to put in place of them in keys.
@@ -133,13 +159,20 @@ class ReferringRunner(Runner):
             FileNotFoundError: If there is no such file.
             UnreadableCheckpointError: If it is torn, or holds more than tensors and training state.
             RuntimeError: If keys or shapes do not fit and ``strict``.
+            ValueError: If it holds averaged weights, and the resumed run would not average.
         """
-        checkpoint = read_checkpoint(filename, map_location)
+        checkpoint = read_checkpoint(filename)
+        # MMEngine would run it as a config.
+        checkpoint.get('meta', {}).pop('config', None)
+        if self._resume and 'ema_state_dict' in checkpoint and not self._averages():
+            raise ValueError(
+                f'{filename} was trained with averaged weights, which the run to resume would leave out. Add --ema '
+                f'as before, or EMAHook to custom_hooks.')
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         state = checkpoint.get('state_dict', checkpoint)
         for pattern, replacement in revise_keys:
             state = {re.sub(pattern, replacement, key): value for key, value in state.items()}
-        load_state_dict(self._bare_model(), state, strict or bool(self._resume), self.logger)
+        load_state_dict(unwrap_model(self.model), state, strict or bool(self._resume), self.logger)
         self._has_loaded = True
         self.logger.info(f'Loaded checkpoint {filename}.')
         return checkpoint
@@ -153,7 +186,8 @@ class ReferringRunner(Runner):
             *args: See ``mmengine.runner.Runner.save_checkpoint``.
             **kwargs: See ``mmengine.runner.Runner.save_checkpoint``.
         """
-        average_running_statistics(self.model)
+        for model in (self.model, *self._averages()):
+            average_running_statistics(model)
         if '://' in out_dir:
             # Backends of remote files put an object as a whole.
             super().save_checkpoint(out_dir, filename, *args, **kwargs)
@@ -161,5 +195,6 @@ class ReferringRunner(Runner):
             with write_atomically(Path(out_dir) / filename) as temporary:
                 super().save_checkpoint(str(temporary.parent), temporary.name, *args, **kwargs)
 
-    def _bare_model(self) -> nn.Module:
-        return self.model.module if is_model_wrapper(self.model) else self.model
+    def _averages(self) -> List[nn.Module]:
+        """The averaged copies of the model."""
+        return [hook.ema_model for hook in self.hooks if isinstance(hook, EMAHook)]

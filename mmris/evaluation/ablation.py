@@ -19,7 +19,7 @@ def summarise_ablation(runs: Sequence[Dict[str, Any]], metrics: Sequence[str]) -
         the seed-wise differences from the first config; ``seeds``; ``columns``, their names.
 
     Raises:
-        ValueError: If a run lacks a metric (those there are get listed), or a config lacks a seed.
+        ValueError: If a run lacks a metric (those there are get listed), or one is undefined, or a config lacks a seed.
     """
     names = list(dict.fromkeys(run['name'] for run in runs))
     seeds = sorted({run['seed'] for run in runs})
@@ -59,6 +59,8 @@ def _by_seed(runs: Sequence[Dict[str, Any]], name: str, column: str, seeds: Sequ
         if metric not in found[seed]:
             raise ValueError(
                 f'{name}, seed {seed}, has no {metric} on {split}. There are: {", ".join(found[seed]) or "none"}.')
+        if found[seed][metric] is None:
+            raise ValueError(f'{metric} of {name}, seed {seed}, on {split} is undefined. Choose other --metrics.')
         values.append(float(found[seed][metric]))
     return values
 

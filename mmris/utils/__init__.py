@@ -1,7 +1,9 @@
 from .cpus import free_cpus, usable_cpus
 from .files import write_atomically
-from .modules import register_all_modules
+from .modules import register_all_modules, unwrap_model
 from .resources import find_config
 from .seeding import seed_all
 
-__all__ = ['find_config', 'free_cpus', 'register_all_modules', 'seed_all', 'usable_cpus', 'write_atomically']
+__all__ = [
+    'find_config', 'free_cpus', 'register_all_modules', 'seed_all', 'unwrap_model', 'usable_cpus', 'write_atomically'
+]

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import Optional, Union
+from typing import List, Optional, Union
 
 from mmengine.config import Config, DictAction
 
@@ -14,11 +14,22 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 def add_config_arguments(parser: argparse.ArgumentParser, name: str = 'config') -> None:
     """Add ``config`` (or ``--config``) and the options that change it: data of another place, or any value."""
     parser.add_argument(name, help='config file, or mmris::FOLDER/NAME.py for one of the project\'s')
+    add_data_arguments(parser)
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change values of the config')
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name data of another place."""
     parser.add_argument('--data-root', help='folder of the data set, for all splits (default: the config\'s)')
     parser.add_argument('--refs-file', help='refs file in that folder, such as "refs(unc).p" (default: the config\'s)')
     parser.add_argument('--image-folder', help='folder of the images, below --data-root (default: the config\'s)')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change values of the config')
+
+
+def data_options(arguments: argparse.Namespace) -> List[str]:
+    """What of :func:`add_data_arguments` was given, as options to pass on."""
+    given = {name: getattr(arguments, name.replace('-', '_')) for name in ('data-root', 'refs-file', 'image-folder')}
+    return [part for name, value in given.items() if value is not None for part in (f'--{name}', value)]
 
 
 def read_config(arguments: argparse.Namespace) -> Config:
@@ -61,3 +72,9 @@ def check_inputs(**files: Union[str, Path]) -> None:
     for name, path in files.items():
         if not Path(path).is_file():
             raise FileNotFoundError(f'There is no {name} {path}.')
+
+
+def scoring_threshold(config: Config) -> float:
+    """The probability above which a config's evaluation counts a pixel as predicted."""
+    evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
+    return next((evaluator['threshold'] for evaluator in evaluators if 'threshold' in evaluator), 0.35)

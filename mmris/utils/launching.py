@@ -13,13 +13,16 @@ PRECISIONS = ('float16', 'bfloat16')
 
 def add_launcher_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``--launcher``, and what launchers pass on their own."""
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
 def set_launcher(config: Config, arguments: argparse.Namespace) -> None:
     """Take over how the processes were started."""
     os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
+    if arguments.launcher == 'slurm':
+        # Another port for each job: two may share a machine.
+        os.environ.setdefault('MASTER_PORT', str(20000 + int(os.environ.get('SLURM_JOB_ID', 0)) % 20000))
     config.launcher = arguments.launcher
 
 
@@ -55,7 +58,8 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         const=1e-4,
         type=float,
         metavar='MOMENTUM',
-        help='evaluate and save a moving average of the weights, 1e-4 of each step unless told')
+        help='evaluate and save a moving average of the weights: of the last tenth of the steps so far, and of no more '
+        'than about 1 / MOMENTUM steps (default: 1e-4)')
     parser.add_argument(
         '--track', nargs='+', choices=TRACKERS, default=[], help='also log to these (see docs/analysis.md)')
 
@@ -69,8 +73,8 @@ def set_training(config: Config, arguments: argparse.Namespace) -> None:
         ModuleNotFoundError: If a package that ``--track`` needs is not installed.
     """
     if arguments.resume is not None:
-        config.resume = True
-        config.load_from = None if arguments.resume == 'last' else arguments.resume
+        config.resume = 'last' if arguments.resume == 'last' else True
+        config.load_from = config.get('load_from') if arguments.resume == 'last' else arguments.resume
     if arguments.seed is not None:
         config.randomness.seed = arguments.seed
     if arguments.amp is not None:
@@ -88,7 +92,14 @@ def set_training(config: Config, arguments: argparse.Namespace) -> None:
     if arguments.activation_checkpointing:
         config.model.encoder.activation_checkpointing = True
     if arguments.ema is not None:
-        config.custom_hooks = [*config.get('custom_hooks', []), dict(type='EMAHook', momentum=arguments.ema)]
+        # Annealed, so that the random weights of the beginning do not stay in the average of a short training.
+        average = dict(
+            type='EMAHook',
+            ema_type='MomentumAnnealingEMA',
+            momentum=arguments.ema,
+            gamma=10,
+            interval=config.optim_wrapper.get('accumulative_counts', 1))
+        config.custom_hooks = [*config.get('custom_hooks', []), average]
     add_trackers(config, arguments.track)
 
 
@@ -109,5 +120,4 @@ def enable_mixed_precision(config: Config, precision: str = 'float16') -> None:
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise ValueError(f'--amp changes an OptimWrapper, but the config has {kind}: set AmpOptimWrapper there.')
     config.optim_wrapper.update(type='AmpOptimWrapper', dtype=precision)
-    if precision == 'float16':
-        config.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    config.optim_wrapper.setdefault('loss_scale', 'dynamic' if precision == 'float16' else dict(enabled=False))

@@ -1,12 +1,19 @@
-"""What OpenMMLab's hub and scripts call of every package."""
+"""Modules: those of the package, and those that wrap a model."""
 
 from importlib import import_module
 
+from mmengine.model import is_model_wrapper
 from mmengine.registry import init_default_scope as enter_scope
+from torch import nn
+
+
+def unwrap_model(model: nn.Module) -> nn.Module:
+    """The model itself, out of what distributes it, if anything does."""
+    return model.module if is_model_wrapper(model) else model
 
 
 def register_all_modules(init_default_scope: bool = True) -> None:
-    """Import whatever registers something.
+    """Import whatever registers something: what OpenMMLab's hub and scripts call of every package.
 
     Configs need it not: the registries import on their own what they are asked for.
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.fileio import LocalBackend
 from mmengine.hooks import Hook
 
 from mmris.checkpoints import UnreadableCheckpointError, find_checkpoints, read_checkpoint
 from mmris.engine import NonFiniteLossError
+from mmris.engine.hooks import non_finite_loss_hook
 from mmris.registry import RUNNERS
 from tests.conftest import assert_same, tiny_config, write_set
 
@@ -195,14 +197,63 @@ class TestTornCheckpoints:
         path = tmp_path / 'work' / 'epoch_1.pth'
         before = path.read_bytes()
 
-        def fail(checkpoint, file):
-            file.write(b'half')
+        def fail(backend, content, name):
+            Path(name).write_bytes(content[:1000])
             raise OSError('No space left on device')
 
-        monkeypatch.setattr(torch, 'save', fail)
+        monkeypatch.setattr(LocalBackend, 'put', fail)
         with pytest.raises(OSError, match='No space left'):
             runner.save_checkpoint(str(path.parent), path.name)
         assert path.read_bytes() == before and not list(path.parent.glob('.*'))
+
+    def test_damage_in_the_middle_is_seen(self, tmp_path):
+        train(small_config(tmp_path, 'work', **{'train_cfg.max_epochs': 1}))
+        path = tmp_path / 'work' / 'epoch_1.pth'
+        content = bytearray(path.read_bytes())
+        middle = len(content) // 2
+        content[middle:middle + 8] = bytes(255 - byte for byte in content[middle:middle + 8])
+        path.write_bytes(content)
+        with pytest.raises(UnreadableCheckpointError, match='epoch_1.pth is damaged: the sum of'):
+            read_checkpoint(path)
+
+
+class TestWhatIsResumed:
+    """A checkpoint runs no code, and is not resumed by another kind of run."""
+
+    @pytest.fixture
+    def checkpoint(self, tmp_path) -> Path:
+        averaged = [dict(type='RestartHook'), dict(type='EMAHook')]
+        train(small_config(tmp_path, 'work', custom_hooks=averaged), interrupt_before=7)
+        return tmp_path / 'work' / 'epoch_1.pth'
+
+    def resume(self, tmp_path, **changes) -> dict:
+        changes = {'custom_hooks': [dict(type='RestartHook'), dict(type='EMAHook')], **changes}
+        return train(small_config(tmp_path, 'work', resume='last', **changes))
+
+    def test_no_code_is_run(self, tmp_path, checkpoint):
+        content = read_checkpoint(checkpoint)
+        content['meta']['config'] = f'import pathlib; pathlib.Path({str(tmp_path / "made")!r}).touch()'
+        torch.save(content, checkpoint)
+        assert self.resume(tmp_path)['meta']['epoch'] == 3 and not (tmp_path / 'made').exists()
+
+    def test_averages_are_not_left_out(self, tmp_path, checkpoint):
+        with pytest.raises(ValueError, match='was trained with averaged weights, which the run .* Add --ema'):
+            self.resume(tmp_path, custom_hooks=[dict(type='RestartHook')])
+
+    @pytest.mark.parametrize('changes, now', [({'train_dataloader.batch_size': 3}, '1 x 3 x 1'),
+                                              ({'optim_wrapper.accumulative_counts': 2}, '1 x 2 x 2')])
+    def test_other_samples_a_step(self, tmp_path, checkpoint, changes, now):
+        message = f'1 processes x 2 samples x 1 accumulated batches a step, and would go on with {now}: its schedule'
+        with pytest.raises(ValueError, match=message):
+            self.resume(tmp_path, **changes)
+
+    def test_what_a_training_begins_from_is_loaded_where_there_is_nothing_to_resume(self, tmp_path, checkpoint):
+        config = small_config(tmp_path, 'other', resume='last', load_from=str(checkpoint))
+        runner = RUNNERS.build(config)
+        runner.register_hook(InterruptHook(0))
+        with pytest.raises(InterruptionError):
+            runner.train()
+        assert_same(dict(runner.model.state_dict()), dict(read_checkpoint(checkpoint)['state_dict']))
 
 
 class TestNonFiniteLoss:
@@ -226,7 +277,7 @@ class TestNonFiniteLoss:
             runner.train()
         message = str(caught.value)
         assert 'The loss is not finite at step 9 (epoch 2, rank 0): loss_bce=nan' in message
-        assert f'Images of this batch: {", ".join(spoil.ids)} (' in message
+        assert f'Images of this batch: {", ".join(spoil.ids)}.' in message
         assert f'The last good checkpoint is {tmp_path / "work" / "epoch_1.pth"}.' in message
         assert all(torch.equal(weights[name], value) for name, value in runner.model.named_parameters())
 
@@ -245,7 +296,12 @@ class TestNonFiniteLoss:
         assert [path.name for path in find_checkpoints(tmp_path / 'work')] == ['epoch_1.pth']
 
 
+    def test_batches_of_other_projects(self):
+        assert non_finite_loss_hook._images([torch.zeros(1), torch.zeros(1)]) == 'not known'
+
+
 @pytest.mark.parametrize('changes, message', [
+    ({'default_hooks.checkpoint.by_epoch': False}, 'by_epoch=False, but the training counts epochs'),
     ({'default_hooks.checkpoint.max_keep_ckpts': 1}, 'removes the only checkpoint before the next is written'),
     ({**VARIANTS['iterations'], 'optim_wrapper.accumulative_counts': 3},
      'saves every 4 iterations, while the optimiser steps every 3'),

@@ -103,7 +103,7 @@ def test_killed_and_resumed_equals_uninterrupted(folder, processes, request):
 
 
 def test_two_processes_score_as_one(folder):
-    """Thirteen images in batches of two are seven batches: four for one process, three and a half for the other."""
+    """Thirteen images in batches of two are seven batches: four for one process, three for the other."""
     log = run(folder, *training(folder, 'scored', 2, 1))
     assert 'sync_bn' not in log
     checkpoint = next((folder / 'scored').glob('best_*.pth'))
@@ -121,10 +121,17 @@ def test_two_processes_score_as_one(folder):
     assert scores[0]['val']['expressions'] == 78 and scores[0]['val']['mIoU'] > 0
 
 
-def test_batch_norm_without_gpus_is_not_synchronised_and_says_so(folder):
+def test_batch_norm_without_gpus(folder):
+    """It is not synchronised, which the log says; what is saved, averaged weights too, has the statistics of all."""
     name, processes, inputs, options = training(folder, 'unsynchronised', 2, 1)
-    log = run(folder, name, processes, inputs, [*options, 'sync_bn=torch'])
+    log = run(folder, name, processes, inputs, ['--ema', *options, 'sync_bn=torch'])
     assert 'sync_bn is left out: it needs GPUs.' in log
+    saved = read_checkpoint(folder / 'unsynchronised' / 'epoch_1.pth')
+    averaged, trained = saved['state_dict'], saved['ema_state_dict']
+    names = [key for key in averaged if key.endswith('running_var')]
+    assert names and all(torch.equal(averaged[key], trained[f'module.{key}']) for key in names)
+    weights = [key for key in averaged if key.startswith('head.') and 'weight' in key]
+    assert any(not torch.equal(averaged[key], trained[f'module.{key}']) for key in weights)
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from tests.conftest import ROOT, write_set
 
 CONFIG = 'mmris::cm_masksd/vit-tiny_shaperef.py'
 THEIRS = ROOT / 'configs/cm_masksd/vit-tiny_shaperef.py'
-NOT_OF_THE_TREE = ('.*', '__pycache__', '*.pyc', '*.egg-info', 'build', 'dist', 'data', 'work_dirs')
+NOT_OF_THE_TREE = ('.git', '.gitignore', '.ci', '.venv', '.*_cache', '__pycache__', '*.pyc', '*.egg-info', 'build',
+                   'dist', 'data', 'work_dirs')
 PIP = ('-m', 'pip', '--quiet', '--disable-pip-version-check')
 BUILD = ('--no-deps', '--no-index', '--no-build-isolation', '--use-pep517')
 
@@ -53,7 +54,7 @@ def built(tmp_path_factory) -> dict:
     """A wheel built in a copy of the tree in which an earlier build left files."""
     folder = tmp_path_factory.mktemp('built')
     tree = folder / 'tree'
-    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*NOT_OF_THE_TREE))
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*NOT_OF_THE_TREE), symlinks=True)
     for left in ('mmris/gone.py', 'mmris/.mim/configs/gone.py'):
         path = tree / 'build' / 'lib' / left
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,6 +99,8 @@ def test_source_archive(built, tmp_path):
     with tarfile.open(archive) as opened:
         names = {name.partition('/')[2] for name in opened.getnames()}
     assert set(built['before']) <= names
+    # Unpacked, it works as a checkout does, whose links an archive does not keep.
+    assert 'mmris/.mim/configs/cm_masksd/vit-tiny_shaperef.py' in names and 'mmris/.mim/tools/train.py' in names
     run(*PIP, 'wheel', *BUILD, '--wheel-dir', tmp_path, archive, folder=tmp_path)
     wheels = [zipfile.ZipFile(path) for path in (built['wheel'], next(tmp_path.glob('mmris-*.whl')))]
     assert sorted(wheels[0].namelist()) == sorted(wheels[1].namelist())

@@ -1,5 +1,6 @@
 """The command lines, one after the other, as a user types them."""
 
+import argparse
 import json
 import os
 import runpy
@@ -162,3 +163,14 @@ def test_errors_say_what_to_do(trained):
     output = run('tools/test.py', CONFIG, checkpoint(trained), '--split', 'testZ', '--work-dir', trained / 'work',
                  *data_options(trained), fails=True)
     assert "split 'testZ' is not in" in output and 'Splits there: val' in output
+
+
+@pytest.mark.parametrize('visible, slots', [(None, [['0', '1'], ['2', '3']]), ('4,5,6,7', [['4', '5'], ['6', '7']])])
+def test_runs_of_an_ablation_share_the_visible_gpus(monkeypatch, visible, slots):
+    tool = runpy.run_path(str(ROOT / 'tools' / 'analysis_tools' / 'run_ablation.py'))
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 4)
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible or '')
+    options = argparse.Namespace(jobs=2, processes=2)
+    assert tool['gpus_of_slots'](options) == slots
+    with pytest.raises(ValueError, match='--jobs 3 runs at a time of --processes 2 need 6 GPUs, but 4 are visible'):
+        tool['gpus_of_slots'](argparse.Namespace(jobs=3, processes=2))

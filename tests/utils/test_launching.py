@@ -1,12 +1,13 @@
 """What the options of a training change of its config."""
 
 import argparse
+import os
 
 import pytest
 import torch
 from mmengine.config import Config
 
-from mmris.utils.launching import add_training_arguments, set_training
+from mmris.utils.launching import add_launcher_arguments, add_training_arguments, set_launcher, set_training
 from tests.conftest import tiny_config
 
 
@@ -24,8 +25,29 @@ def test_nothing_given_changes_nothing():
 
 
 def test_resume():
-    assert changed('--resume').resume and changed('--resume').load_from is None
-    assert changed('--resume', 'epoch_3.pth').load_from == 'epoch_3.pth'
+    assert (changed('--resume').resume, changed('--resume').load_from) == ('last', None)
+    assert (changed('--resume', 'a.pth').resume, changed('--resume', 'a.pth').load_from) == (True, 'a.pth')
+
+
+def test_resume_keeps_what_a_training_begins_from():
+    parser = argparse.ArgumentParser()
+    add_training_arguments(parser)
+    config = Config(dict(load_from='pretrained.pth'))
+    set_training(config, parser.parse_args(['--resume']))
+    assert (config.resume, config.load_from) == ('last', 'pretrained.pth')
+
+
+def test_a_port_for_each_job(monkeypatch):
+    monkeypatch.setenv('SLURM_JOB_ID', '1234567')
+    for name in ('MASTER_PORT', 'LOCAL_RANK'):
+        # Set and taken away, so that it is restored to what it was.
+        monkeypatch.setenv(name, '')
+        monkeypatch.delenv(name)
+    parser = argparse.ArgumentParser()
+    add_launcher_arguments(parser)
+    config = Config()
+    set_launcher(config, parser.parse_args(['--launcher', 'slurm']))
+    assert os.environ['MASTER_PORT'] == '34567' and config.launcher == 'slurm'
 
 
 def test_seed():
@@ -43,7 +65,7 @@ class TestMixedPrecision:
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
         half, brain = changed('--amp').optim_wrapper, changed('--amp', 'bfloat16').optim_wrapper
         assert (half.type, half.dtype, half.loss_scale) == ('AmpOptimWrapper', 'float16', 'dynamic')
-        assert (brain.type, brain.dtype) == ('AmpOptimWrapper', 'bfloat16') and 'loss_scale' not in brain
+        assert (brain.type, brain.dtype, brain.loss_scale) == ('AmpOptimWrapper', 'bfloat16', dict(enabled=False))
 
     def test_another_wrapper_is_not_replaced(self, monkeypatch):
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
@@ -69,7 +91,8 @@ def test_automatic_rates_need_a_base():
 
 
 def test_moving_average():
-    assert changed('--ema').custom_hooks[-1] == dict(type='EMAHook', momentum=1e-4)
+    hook = changed('--ema', '--accumulate', '4').custom_hooks[-1]
+    assert (hook.type, hook.momentum, hook.interval) == ('EMAHook', 1e-4, 4)
     assert changed('--ema', '0.01').custom_hooks[-1].momentum == 0.01
     assert changed('--ema').custom_hooks[:-1] == tiny_config().custom_hooks
 

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from mmris.apis import Predictor
 from mmris.registry import DATASETS
 from mmris.utils import write_atomically
-from mmris.utils.configs import add_config_arguments, check_inputs, read_config
+from mmris.utils.configs import add_config_arguments, check_inputs, read_config, scoring_threshold
 from mmris.visualization import Prediction, draw_prediction_sheet
 
 
@@ -24,7 +24,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--split', default='val', help='split to draw from (default: %(default)s)')
     parser.add_argument('--number', type=int, default=12, help='how many expressions (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='which ones are drawn (default: %(default)s)')
-    parser.add_argument('--threshold', type=float, default=0.35, help='probability of a mask (default: %(default)s)')
+    parser.add_argument('--threshold', type=float, help='probability of a mask (default: that of the config\'s scores)')
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
     parser.add_argument('--out', default='predictions.png', help='picture to write (default: %(default)s)')
     return parser.parse_args()
@@ -38,7 +38,8 @@ def main() -> None:
     settings = dict(config.test_dataloader.dataset, split=arguments.split, group_by='expression', test_mode=True)
     dataset = DATASETS.build(settings)
     chosen = np.random.default_rng(arguments.seed).permutation(len(dataset))[:arguments.number]
-    predictions = list(predict(dataset, sorted(chosen.tolist()), predictor, arguments.threshold))
+    threshold = scoring_threshold(config) if arguments.threshold is None else arguments.threshold
+    predictions = list(predict(dataset, sorted(chosen.tolist()), predictor, threshold))
     sheet = draw_prediction_sheet(
         predictions,
         title=f'Predictions on {arguments.split}',

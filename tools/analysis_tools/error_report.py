@@ -20,7 +20,7 @@ from mmris.evaluation.error_analysis import analyse, read_expression_rows
 from mmris.evaluation.error_tables import format_error_report
 from mmris.registry import DATASETS
 from mmris.utils import write_atomically
-from mmris.utils.configs import add_config_arguments, check_inputs, read_config
+from mmris.utils.configs import add_config_arguments, check_inputs, read_config, scoring_threshold
 from mmris.visualization import Prediction, draw_prediction_sheet
 from mmris.visualization.error_plots import draw_errors
 from mmris.visualization.plots import save_figure
@@ -70,7 +70,7 @@ def draw_worst(arguments: argparse.Namespace, split: str, worst: List[dict]) -> 
     """Predict the worst expressions again, and draw them."""
     check_inputs(checkpoint=arguments.checkpoint)
     config = read_config(arguments)
-    threshold = default_threshold(config) if arguments.threshold is None else arguments.threshold
+    threshold = scoring_threshold(config) if arguments.threshold is None else arguments.threshold
     predictions = predict(config, arguments, split, worst, threshold)
     differ = [row for row, made in zip(worst, predictions) if abs(row['iou'] - made.iou) > 0.01]
     if differ:
@@ -105,12 +105,6 @@ def predict(config: Config, arguments: argparse.Namespace, split: str, rows: Lis
         predictions.append(
             Prediction(text=sample.text[0], image=predictor.image, target=sample.gt_original[0].numpy(), mask=mask))
     return predictions
-
-
-def default_threshold(config: Config) -> float:
-    """The threshold that tools/test.py scores with."""
-    evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
-    return next((evaluator['threshold'] for evaluator in evaluators if 'threshold' in evaluator), 0.35)
 
 
 def split_settings(config: Config, name: str) -> dict:

@@ -23,8 +23,8 @@ from mmengine.config import Config
 
 from mmris.checkpoints import find_checkpoints
 from mmris.evaluation.ablation import format_ablation, summarise_ablation
-from mmris.utils import usable_cpus, write_atomically
-from mmris.utils.configs import check_inputs
+from mmris.utils import find_config, usable_cpus, write_atomically
+from mmris.utils.configs import add_data_arguments, check_inputs, data_options
 from mmris.visualization.ablation_plot import draw_ablation
 from mmris.visualization.plots import save_figure
 
@@ -33,23 +33,25 @@ TOOLS = Path(__file__).resolve().parents[1]
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train several configs with several seeds, evaluate, compare.')
-    parser.add_argument('configs', nargs='+', help='config files; the first is what the others are compared with')
+    parser.add_argument(
+        'configs', nargs='+', help='config files, or mmris::FOLDER/NAME.py; the others are compared with the first')
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2], help='seeds (default: 0 1 2)')
     parser.add_argument('--split', nargs='+', default=['val'], help='splits to evaluate on (default: val)')
     parser.add_argument('--metrics', nargs='+', default=['oIoU', 'mIoU'], help='columns (default: oIoU mIoU)')
     parser.add_argument('--out', default='work_dirs/ablation', help='folder of runs and results (default: %(default)s)')
-    parser.add_argument('--data-root', help='folder of the data set (default: the configs\')')
+    add_data_arguments(parser)
     parser.add_argument('--processes', type=int, default=1, help='processes of a run, one a GPU (default: 1)')
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time (default: 1)')
     parser.add_argument(
-        '--train-options', default='', help='further options of train.py, quoted, such as "--amp --auto-scale-lr"')
+        '--train-options', default='', help='further options of train.py, in quotes: "--amp --auto-scale-lr"')
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = parse_arguments()
     for path in arguments.configs:
-        check_inputs(config=path)
+        check_inputs(config=find_config(path))
+    gpus_of_slots(arguments)
     names = [Path(path).stem for path in arguments.configs]
     if len(set(names)) < len(names):
         raise ValueError(f'Two of the configs have one name, so that their runs would share a folder: {names}.')
@@ -79,9 +81,9 @@ def claim(run: dict, arguments: argparse.Namespace) -> None:
         ValueError: If the folder holds a run of other settings.
     """
     settings = dict(
-        config=Config.fromfile(run['config']).to_dict(),
+        config=Config.fromfile(find_config(run['config'])).to_dict(),
         seed=run['seed'],
-        data_root=arguments.data_root,
+        data=data_options(arguments),
         processes=arguments.processes,
         train_options=arguments.train_options)
     settings = json.loads(json.dumps(settings, default=str))
@@ -101,9 +103,8 @@ def train_and_evaluate(run: dict, slots: SimpleQueue, arguments: argparse.Namesp
     try:
         # Another --split asks for another evaluation.
         if not results.is_file() or set(json.loads(results.read_text())) != set(arguments.split):
-            data = ['--data-root', arguments.data_root] if arguments.data_root else []
-            common = [*data, '--work-dir', str(folder)]
-            train = [*arguments.train_options.split(), '--seed', str(run['seed']), '--resume', *common]
+            common = ['--work-dir', str(folder), *data_options(arguments)]
+            train = [*shlex.split(arguments.train_options), '--seed', str(run['seed']), '--resume', *common]
             start_tool('train', [run['config']], train, folder, slot, arguments)
             checkpoint = str(find_checkpoints(folder)[0])
             test = ['--split', *arguments.split, '--out', str(results), *common]
@@ -111,7 +112,7 @@ def train_and_evaluate(run: dict, slots: SimpleQueue, arguments: argparse.Namesp
         metrics = json.loads(results.read_text())
     finally:
         slots.put(slot)
-    scores = ', '.join(f'{split} {metrics[split]["mIoU"]:.2f}' for split in arguments.split)
+    scores = ', '.join(f'{split} {metrics[split]["mIoU"]:.2f}' for split in metrics)
     print(f'{folder.name}: mIoU {scores} ({(time.monotonic() - start) / 60:.1f} minutes)', flush=True)
     return metrics
 
@@ -131,9 +132,9 @@ def start_tool(tool: str, inputs: List[str], options: List[str], folder: Path, s
     threads = max(1, usable_cpus() // (arguments.jobs * processes))
     environment = dict(os.environ, PYTHON=sys.executable, MASTER_PORT=str(29500 + slot))
     environment.setdefault('OMP_NUM_THREADS', str(threads))
-    if torch.cuda.is_available():
-        first = slot * processes
-        environment['CUDA_VISIBLE_DEVICES'] = ','.join(map(str, range(first, first + processes)))
+    gpus = gpus_of_slots(arguments)
+    if gpus:
+        environment['CUDA_VISIBLE_DEVICES'] = ','.join(gpus[slot])
     log = folder / f'{tool}.log'
     print(f'{folder.name}: {shlex.join(command)} > {log}', flush=True)
     with open(log, 'a', encoding='utf-8') as file:
@@ -141,6 +142,24 @@ def start_tool(tool: str, inputs: List[str], options: List[str], folder: Path, s
     if code:
         end = ''.join(log.read_text(encoding='utf-8').splitlines(keepends=True)[-15:])
         raise RuntimeError(f'{tool}.py of {folder.name} failed with exit status {code}. The end of {log}:\n{end}')
+
+
+def gpus_of_slots(arguments: argparse.Namespace) -> List[List[str]]:
+    """The GPUs of each slot, of those that are visible; none on a machine without.
+
+    Raises:
+        ValueError: If there are not as many as runs at a time need.
+    """
+    count, wanted = torch.cuda.device_count(), arguments.jobs * arguments.processes
+    if not count:
+        return []
+    if wanted > count:
+        raise ValueError(
+            f'--jobs {arguments.jobs} runs at a time of --processes {arguments.processes} need {wanted} GPUs, but '
+            f'{count} are visible. Lower one of them.')
+    visible = os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',')
+    names = visible if len(visible) == count and all(visible) else [str(place) for place in range(count)]
+    return [names[slot * arguments.processes:(slot + 1) * arguments.processes] for slot in range(arguments.jobs)]
 
 
 def save(summary: dict, runs: List[dict], arguments: argparse.Namespace) -> None:

@@ -38,6 +38,6 @@ class CurvesHook(Hook):
         work_dir = Path(runner.work_dir)
         try:
             save_figure(draw_curves({work_dir.name: read_training_log(work_dir)}), work_dir / 'curves.png')
-        except (OSError, ValueError) as error:
+        except Exception as error:
             # A picture is no reason to end a training.
             runner.logger.warning(f'curves.png was not drawn: {error}')

@@ -1,16 +1,16 @@
 """Stops a run whose loss is not finite, before it spoils anything."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List
 
 import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
 from mmris.checkpoints import find_checkpoints
 from mmris.registry import HOOKS
+from mmris.utils import unwrap_model
 
 
 class NonFiniteLossError(FloatingPointError):
@@ -29,20 +29,19 @@ class NonFiniteLossHook(Hook):
     """
 
     def __init__(self) -> None:
-        self._data_batch: Optional[dict] = None
+        self._data_batch: Any = None
         self._handle: Any = None
 
     def before_train(self, runner: Runner) -> None:
         """Begin to look."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        self._handle = model.register_forward_hook(
+        self._handle = unwrap_model(runner.model).register_forward_hook(
             lambda module, inputs, outputs: self._check(runner, module, outputs))
 
     def after_train(self, runner: Runner) -> None:
         """Stop looking."""
         self._handle.remove()
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Optional[dict] = None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Keep the batch, for the message."""
         self._data_batch = data_batch
 
@@ -66,8 +65,7 @@ class NonFiniteLossHook(Hook):
             losses = ', '.join(f'{name}={_mean(value):.4g}' for name, value in outputs.items())
             raise NonFiniteLossError(
                 f'The loss is not finite at step {runner.iter + 1} (epoch {runner.epoch + 1}, rank {get_rank()}): '
-                f'{losses}. Images of this batch: {_images(self._data_batch)} (tools/analysis_tools/browse_dataset.py '
-                f'shows a data set). No weight was changed by this step. '
+                f'{losses}. Images of this batch: {_images(self._data_batch)}. No weight was changed by this step. '
                 f'{_remedy(runner)}')
 
 
@@ -79,9 +77,11 @@ def _mean(value: Any) -> float:
     return sum(float(part.detach().float().mean()) for part in _tensors(dict(value=value)))
 
 
-def _images(data_batch: Optional[dict]) -> str:
-    samples = (data_batch or {}).get('data_samples', [])
-    return ', '.join(str(sample.metainfo.get('img_id', sample.metainfo.get('img_path'))) for sample in samples)
+def _images(data_batch: Any) -> str:
+    # Other projects have batches of other forms.
+    samples = data_batch.get('data_samples', ()) if isinstance(data_batch, dict) else ()
+    known = [getattr(sample, 'metainfo', {}) for sample in samples]
+    return ', '.join(str(one.get('img_id', one.get('img_path'))) for one in known) or 'not known'
 
 
 def _remedy(runner: Runner) -> str:

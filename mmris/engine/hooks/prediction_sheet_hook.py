@@ -8,7 +8,7 @@ import numpy as np
 from mmengine import fileio
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
-from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
+from mmengine.runner import BaseLoop, Runner
 from mmengine.visualization import LocalVisBackend
 from PIL import Image
 
@@ -18,6 +18,8 @@ from mmris.registry import HOOKS
 from mmris.structures import ReferringDataSample
 from mmris.utils import write_atomically
 from mmris.visualization import Prediction, draw_prediction_sheet, mean_iou
+
+from ..progress import progress_of
 
 # Where a sample stands in the order that seed and ids alone decide: of its image, then of its expression.
 _Order = Tuple[bytes, bytes]
@@ -91,7 +93,7 @@ class PredictionSheetHook(Hook):
         entries = _first_of_each_image(everyone)[:self.number]
         try:
             self._draw(runner, [_with_image(entry) for entry in entries], metrics or {})
-        except (OSError, ValueError) as error:
+        except Exception as error:
             # A picture is no reason to end a training.
             runner.logger.warning(f'The sheet of predictions was not drawn: {error}')
 
@@ -119,7 +121,7 @@ class PredictionSheetHook(Hook):
         return blake2b('-'.join(map(str, (self.seed, *ids))).encode(), digest_size=8).digest()
 
     def _draw(self, runner: Runner, predictions: List[Prediction], metrics: Dict[str, float]) -> None:
-        unit, step = _progress(runner)
+        unit, step, _ = progress_of(runner)
         scores = ', '.join(f'{name} {metrics[name]:.1f}' for name in ('oIoU', 'mIoU') if name in metrics)
         sheet = draw_prediction_sheet(
             predictions,
@@ -163,11 +165,5 @@ def _is_training(runner: Runner) -> bool:
 
 
 def _is_due(runner: Runner, interval: int) -> bool:
-    loop, (unit, step) = runner.train_loop, _progress(runner)
-    last = runner.max_epochs if unit == 'epoch' else runner.max_iters
-    return step == last or -(-step // loop.val_interval) % interval == 0
-
-
-def _progress(runner: Runner) -> Tuple[str, int]:
-    by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
-    return ('epoch', runner.epoch) if by_epoch else ('iteration', runner.iter)
+    _, step, last = progress_of(runner)
+    return step == last or -(-step // runner.train_loop.val_interval) % interval == 0

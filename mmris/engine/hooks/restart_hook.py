@@ -2,15 +2,18 @@
 
 from typing import Optional
 
-from mmengine.dist import get_rank
+from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import Runner
 
 from mmris.models.layers import average_running_statistics
 from mmris.registry import HOOKS
 from mmris.utils import seed_all
 
-VALIDATED = 'last_validated_step'
+from ..progress import accumulated_batches, progress_of
+
+# What checkpoints tell of the run, in MMEngine's message hub.
+VALIDATED, SAMPLES = 'last_validated_step', 'samples_a_step'
 
 
 @HOOKS.register_module()
@@ -22,6 +25,7 @@ class RestartHook(Hook):
     - A validation that was cut off, or had not begun when the last checkpoint was written, is run first.
     - With gradient accumulation, each epoch ends with a step of the optimiser, so that no gradient is pending when
       a checkpoint is written.
+    - A run does not go on with another number of samples a step.
     - Before a validation, processes agree on BatchNorm's running statistics, which each has of its own batches.
 
     Needs :class:`~mmris.engine.ReferringRunner`, whose checkpoints and data order do the rest.
@@ -34,17 +38,19 @@ class RestartHook(Hook):
         """Run the validation that the resumed run owes.
 
         Raises:
-            ValueError: If the gradient would be pending when a checkpoint is written, or the only checkpoint is
-                removed before the next is written.
+            ValueError: If a checkpoint could not be resumed from without loss: written within an epoch, or with a
+                gradient pending, or the only one, removed before the next is written.
+            ValueError: If the resumed run would have another number of samples a step than it had before.
         """
         _check_checkpoints(runner)
+        _check_samples(runner)
         if runner.val_loop is not None and _owes_validation(runner):
             runner.logger.info('Running the validation that the resumed run had not finished.')
             runner.val_loop.run()
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Count accumulated gradients from the epoch's beginning."""
-        if isinstance(runner.train_loop, EpochBasedTrainLoop) and _accumulation(runner) > 1:
+        if progress_of(runner).unit == 'epoch' and accumulated_batches(runner.optim_wrapper) > 1:
             runner.optim_wrapper.initialize_count_status(runner.model, 0, len(runner.train_dataloader))
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Optional[dict] = None) -> None:
@@ -54,26 +60,32 @@ class RestartHook(Hook):
     def before_val_epoch(self, runner: Runner) -> None:
         """Agree on running statistics, and note which step is validated, for the checkpoint that may follow."""
         average_running_statistics(runner.model)
-        runner.message_hub.update_info(VALIDATED, _step(runner))
-
-
-def _step(runner: Runner) -> int:
-    return runner.epoch if isinstance(runner.train_loop, EpochBasedTrainLoop) else runner.iter
+        runner.message_hub.update_info(VALIDATED, progress_of(runner).step)
 
 
 def _owes_validation(runner: Runner) -> bool:
-    loop, step = runner.train_loop, _step(runner)
-    last = runner.max_epochs if isinstance(loop, EpochBasedTrainLoop) else runner.max_iters
+    loop, (_, step, last) = runner.train_loop, progress_of(runner)
     if step == 0 or step < loop.val_begin or (step % loop.val_interval and step != last):
         return False
     return runner.message_hub.runtime_info.get(VALIDATED) != step
 
 
-def _accumulation(runner: Runner) -> int:
-    return getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+def _check_samples(runner: Runner) -> None:
+    """The schedule counts steps: with other samples a step, its rates would come at the wrong time."""
+    accumulated = accumulated_batches(runner.optim_wrapper)
+    batch = runner.train_dataloader.batch_size or runner.train_dataloader.batch_sampler.batch_size
+    now = [get_world_size(), batch, accumulated]
+    before = runner.message_hub.runtime_info.get(SAMPLES)
+    if before is not None and before != now:
+        raise ValueError(
+            f'This training had {before[0]} processes x {before[1]} samples x {before[2]} accumulated batches a step, '
+            f'and would go on with {now[0]} x {now[1]} x {now[2]}: its schedule would no longer fit. Resume as it '
+            f'began, or begin another training from its weights: --cfg-options load_from=CHECKPOINT without --resume.')
+    runner.message_hub.update_info(SAMPLES, now)
 
 
 def _check_checkpoints(runner: Runner) -> None:
+    accumulated, (unit, _, _) = accumulated_batches(runner.optim_wrapper), progress_of(runner)
     for hook in runner.hooks:
         if not isinstance(hook, CheckpointHook):
             continue
@@ -81,8 +93,13 @@ def _check_checkpoints(runner: Runner) -> None:
             raise ValueError(
                 'max_keep_ckpts=1 of CheckpointHook removes the only checkpoint before the next is written, so that a '
                 'run killed in between loses all. Set it to 2 or more.')
-        if not hook.by_epoch and hook.interval % _accumulation(runner):
+        if unit == 'epoch' and not hook.by_epoch:
+            raise ValueError(
+                'CheckpointHook has by_epoch=False, but the training counts epochs: a checkpoint within one could not '
+                'be resumed from without repeating samples. Set by_epoch=True, or train by iterations '
+                '(IterBasedTrainLoop).')
+        if not hook.by_epoch and hook.interval % accumulated:
             raise ValueError(
                 f'CheckpointHook saves every {hook.interval} iterations, while the optimiser steps every '
-                f'{_accumulation(runner)}: the gradient between them would be lost in a restart. Set interval to a '
-                f'multiple of accumulative_counts.')
+                f'{accumulated}: the gradient between them would be lost in a restart. Set interval to a multiple of '
+                f'accumulative_counts.')
