@@ -166,7 +166,7 @@ def save(summary: dict, runs: List[dict], arguments: argparse.Namespace) -> None
     """Write table, numbers and plot."""
     folder = Path(arguments.out)
     table = format_ablation(summary)
-    record = dict(summary, runs=[dict(run, folder=str(run['folder'])) for run in runs])
+    record = dict(summary, runs=[{**run, 'folder': run['folder'].name} for run in runs])
     with write_atomically(folder / 'ablation.md') as temporary:
         temporary.write_text(table + '\n', encoding='utf-8')
     with write_atomically(folder / 'ablation.json') as temporary:
