@@ -2,6 +2,8 @@
 
 from typing import Any, Dict
 
+from mmris.utils.tables import markdown_table
+
 from .error_analysis import GOOD_ABOVE, WRONG_BELOW
 from .tables import format_table
 
@@ -45,9 +47,10 @@ def format_error_report(analyses: Dict[str, Dict[str, Any]], source: str) -> str
 
 
 def _worst(rows: list) -> str:
-    lines = ['| sentence | IoU | outcome | image | ref | sentence id |', '|---|---:|---|---:|---:|---:|']
+    cells = []
     for row in rows:
         text = row['text'].replace('|', '\\|') or '(empty)'
-        ids = ' | '.join(str(row[name]) for name in ('img_id', 'ref_id', 'sent_id'))
-        lines.append(f'| {text} | {100 * row["iou"]:.1f} | {row["outcome"]} | {ids} |')
-    return '\n'.join(lines)
+        # Ids are names: no commas in them.
+        ids = [str(row[name]) for name in ('img_id', 'ref_id', 'sent_id')]
+        cells.append([text, f'{100 * row["iou"]:.1f}', row['outcome'], *ids])
+    return markdown_table(['sentence', 'IoU', 'outcome', 'image', 'ref', 'sentence id'], cells)
