@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from mmengine.optim import OptimWrapper
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 
 
 class Progress(NamedTuple):
@@ -25,6 +25,11 @@ def progress_of(runner: Runner) -> Progress:
     if isinstance(runner.train_loop, EpochBasedTrainLoop):
         return Progress('epoch', runner.epoch, runner.max_epochs)
     return Progress('iteration', runner.iter, runner.max_iters)
+
+
+def is_training(runner: Runner) -> bool:
+    """Whether a validation is one of a training. For one alone, ``train_loop`` would build the training set."""
+    return isinstance(runner._train_loop, BaseLoop)
 
 
 def accumulated_batches(optim_wrapper: OptimWrapper) -> int:

@@ -311,6 +311,14 @@ def test_settings_that_would_lose_something(tmp_path, changes, message):
         RUNNERS.build(small_config(tmp_path, 'work', **changes)).train()
 
 
+def test_a_validation_alone_loads_no_training_set(tmp_path):
+    config = small_config(tmp_path, 'work')
+    config.train_dataloader.dataset.data_root = 'nowhere'
+    # MMEngine's own asks for the epoch, which builds the training set.
+    config.default_hooks.checkpoint = None
+    assert RUNNERS.build(config).val()['expressions'] == 72
+
+
 def test_rates_scale_with_the_samples_of_a_step(tmp_path):
     changes = {'optim_wrapper.accumulative_counts': 4, 'auto_scale_lr': dict(enable=True, base_batch_size=16)}
     runner = RUNNERS.build(small_config(tmp_path, 'work', **changes))

@@ -5,12 +5,14 @@ from typing import Dict, Optional
 
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import Runner
 
 from mmris.registry import HOOKS
 from mmris.utils.training_log import read_training_log
 from mmris.visualization.curves import draw_curves
 from mmris.visualization.plots import save_figure
+
+from ..progress import is_training
 
 
 @HOOKS.register_module()
@@ -26,7 +28,7 @@ class CurvesHook(Hook):
 
     def after_val_epoch(self, runner: Runner, metrics: Optional[Dict[str, float]] = None) -> None:
         """Draw, if this is a validation of a training."""
-        if isinstance(runner._train_loop, BaseLoop):
+        if is_training(runner):
             self._draw(runner)
 
     def after_train(self, runner: Runner) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from mmengine import fileio
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import Runner
 from mmengine.visualization import LocalVisBackend
 from PIL import Image
 
@@ -19,7 +19,7 @@ from mmris.structures import ReferringDataSample
 from mmris.utils import write_atomically
 from mmris.visualization import Prediction, draw_prediction_sheet, mean_iou
 
-from ..progress import progress_of
+from ..progress import is_training, progress_of
 
 # Where a sample stands in the order that seed and ids alone decide: of its image, then of its expression.
 _Order = Tuple[bytes, bytes]
@@ -69,7 +69,7 @@ class PredictionSheetHook(Hook):
     def before_val_epoch(self, runner: Runner) -> None:
         """Begin to keep predictions, if this validation is to be drawn."""
         self._kept.clear()
-        self._due = _is_training(runner) and _is_due(runner, self.interval)
+        self._due = is_training(runner) and _is_due(runner, self.interval)
 
     def after_val_iter(self,
                        runner: Runner,
@@ -157,11 +157,6 @@ def _send(runner: Runner, sheet: Image.Image, step: int) -> None:
 def _threshold(runner: Runner) -> float:
     metrics = runner.val_loop.evaluator.metrics
     return next((metric.threshold for metric in metrics if isinstance(metric, ReferringIoUMetric)), 0.35)
-
-
-def _is_training(runner: Runner) -> bool:
-    # Its property would build the loop, and with it the training set, for a validation alone.
-    return isinstance(runner._train_loop, BaseLoop)
 
 
 def _is_due(runner: Runner, interval: int) -> bool:

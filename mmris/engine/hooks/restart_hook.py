@@ -10,7 +10,7 @@ from mmris.models.layers import average_running_statistics
 from mmris.registry import HOOKS
 from mmris.utils import seed_all
 
-from ..progress import accumulated_batches, progress_of
+from ..progress import accumulated_batches, is_training, progress_of
 
 # What checkpoints tell of the run, in MMEngine's message hub.
 VALIDATED, SAMPLES = 'last_validated_step', 'samples_a_step'
@@ -60,7 +60,8 @@ class RestartHook(Hook):
     def before_val_epoch(self, runner: Runner) -> None:
         """Agree on running statistics, and note which step is validated, for the checkpoint that may follow."""
         average_running_statistics(runner.model)
-        runner.message_hub.update_info(VALIDATED, progress_of(runner).step)
+        if is_training(runner):
+            runner.message_hub.update_info(VALIDATED, progress_of(runner).step)
 
 
 def _owes_validation(runner: Runner) -> bool:
@@ -98,7 +99,7 @@ def _check_checkpoints(runner: Runner) -> None:
                 'CheckpointHook has by_epoch=False, but the training counts epochs: a checkpoint within one could not '
                 'be resumed from without repeating samples. Set by_epoch=True, or train by iterations '
                 '(IterBasedTrainLoop).')
-        if not hook.by_epoch and hook.interval % accumulated:
+        if not hook.by_epoch and hook.interval > 0 and hook.interval % accumulated:
             raise ValueError(
                 f'CheckpointHook saves every {hook.interval} iterations, while the optimiser steps every '
                 f'{accumulated}: the gradient between them would be lost in a restart. Set interval to a multiple of '
