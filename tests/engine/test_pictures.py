@@ -1,6 +1,5 @@
 """What a training draws of itself: the same predictions at each validation, curves, and nothing else changes."""
 
-import importlib.util
 import itertools
 import random
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mmris.engine.hooks import CurvesHook, PredictionSheetHook, prediction_sheet_hook
 from mmris.registry import RUNNERS
@@ -76,10 +76,9 @@ def pictured(tmp_path_factory) -> SimpleNamespace:
         sheets.append(SimpleNamespace(predictions=predictions, metrics=metrics))
         original(self, runner, predictions, metrics)
 
-    trackers = ['tensorboard'] if importlib.util.find_spec('tensorboard') else []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PredictionSheetHook, '_draw', draw)
-        runner = train(small_config(folder, 'work', [AVERAGES, *PICTURES], trackers))
+        runner = train(small_config(folder, 'work', [AVERAGES, *PICTURES], ['tensorboard']))
     return SimpleNamespace(work_dir=folder / 'work', result=result(runner), sheets=sheets)
 
 
@@ -110,9 +109,8 @@ def test_pictures_are_written_once(pictured):
 
 
 def test_tensorboard_gets_losses_metrics_and_sheets(pictured):
-    accumulator = pytest.importorskip('tensorboard.backend.event_processing.event_accumulator')
     path = next(pictured.work_dir.rglob('events.out*'))
-    events = accumulator.EventAccumulator(str(path), size_guidance=dict(images=0))
+    events = EventAccumulator(str(path), size_guidance=dict(images=0))
     events.Reload()
     assert [image.step for image in events.Images('val/predictions')] == [1, 2]
     assert [scalar.step for scalar in events.Scalars('val/mIoU')] == [1, 2]
