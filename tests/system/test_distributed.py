@@ -141,6 +141,8 @@ def echo(tmp_path, monkeypatch):
         (tmp_path / name).write_text('#!/bin/bash\nprintf "%s\\n" "$@"\n')
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv('PATH', f'{tmp_path}:{os.environ["PATH"]}')
+    # Which interpreter the scripts take: make passes its own on.
+    monkeypatch.delenv('PYTHON', raising=False)
 
     def run_script(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
         return subprocess.run(['bash', f'tools/{name}.sh', *arguments],
