@@ -3,6 +3,7 @@
 import json
 import pickle
 from pathlib import Path
+from typing import Callable
 
 import cv2
 import numpy as np
@@ -93,6 +94,22 @@ def assert_same(one: object, other: object) -> None:
         assert torch.equal(one, other)
     else:
         assert one == other
+
+
+def edit_instances(folder: Path, change: Callable[[dict], None]) -> None:
+    """Change the annotation file of a set."""
+    path = folder / 'instances.json'
+    instances = json.loads(path.read_text())
+    change(instances)
+    path.write_text(json.dumps(instances))
+
+
+def edit_refs(folder: Path, change: Callable[[list], None]) -> None:
+    """Change the refs file of a set."""
+    path = folder / 'refs(unc).p'
+    refs = pickle.loads(path.read_bytes())
+    change(refs)
+    path.write_bytes(pickle.dumps(refs, protocol=2))
 
 
 @pytest.fixture

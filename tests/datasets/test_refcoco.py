@@ -10,7 +10,7 @@ from pycocotools import mask as coco_mask
 
 from mmris.datasets import ReferringSampler
 from mmris.registry import DATASETS
-from tests.conftest import square, write_set
+from tests.conftest import edit_instances, edit_refs, square, write_set
 
 PIPELINE = [
     dict(type='LoadImage'),
@@ -25,20 +25,6 @@ def build(folder, **options):
     defaults = dict(
         type='RefCOCODataset', split='val', refs_file='refs(unc).p', data_root=str(folder), pipeline=PIPELINE)
     return DATASETS.build({**defaults, **options})
-
-
-def edit_instances(folder, change):
-    path = folder / 'instances.json'
-    instances = json.loads(path.read_text())
-    change(instances)
-    path.write_text(json.dumps(instances))
-
-
-def edit_refs(folder, change):
-    path = folder / 'refs(unc).p'
-    refs = pickle.loads(path.read_bytes())
-    change(refs)
-    path.write_bytes(pickle.dumps(refs, protocol=2))
 
 
 class TestReading:

@@ -1,9 +1,7 @@
 """Reading the published files, and what the data set does with problems in them."""
 
 import gc
-import json
 import mmap
-import pickle
 
 import pytest
 
@@ -11,25 +9,12 @@ from mmris.datasets.refer_files import read_refer_files
 from mmris.registry import DATASETS
 from mmris.utils.memory import collection_paused, process_memory
 from mmris.utils.tables import markdown_table
+from tests.conftest import edit_instances, edit_refs
 
 
 def build(folder, **options):
     defaults = dict(type='RefCOCODataset', split='val', refs_file='refs(unc).p', data_root=str(folder))
     return DATASETS.build({**defaults, **options})
-
-
-def edit_instances(folder, change):
-    path = folder / 'instances.json'
-    instances = json.loads(path.read_text())
-    change(instances)
-    path.write_text(json.dumps(instances))
-
-
-def edit_refs(folder, change):
-    path = folder / 'refs(unc).p'
-    refs = pickle.loads(path.read_bytes())
-    change(refs)
-    path.write_bytes(pickle.dumps(refs, protocol=2))
 
 
 def test_outlines_of_what_no_ref_points_to_are_dropped(refer_set):
