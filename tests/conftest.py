@@ -1,7 +1,10 @@
 """Shared fixtures: a small data set in the published layout, and a small model."""
 
 import json
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Callable
 
@@ -29,6 +32,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(autouse=True)
 def default_scope():
     init_default_scope('mmris')
+
+
+def run_python(*command: object, folder: Path = ROOT, fails: bool = False, **environment: str) -> str:
+    """Run Python with arguments in a process of its own; its output, both streams."""
+    done = subprocess.run([sys.executable, *map(str, command)],
+                          cwd=folder,
+                          env={**os.environ, **environment},
+                          stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT,
+                          text=True,
+                          timeout=300)
+    assert (done.returncode != 0) == fails, done.stdout
+    return done.stdout
 
 
 def square(x: int, y: int, size: int) -> list:

@@ -1,9 +1,6 @@
 """What a built package holds, and that it works from there: wheel, source archive, editable install."""
 
-import os
 import shutil
-import subprocess
-import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -14,7 +11,7 @@ from mmengine.config import Config
 
 from mmris.apis import init_model
 from mmris.utils import find_config
-from tests.conftest import ROOT, write_set
+from tests.conftest import ROOT, run_python, write_set
 
 CONFIG = 'mmris::cm_masksd/vit-tiny_shaperef.py'
 THEIRS = ROOT / 'configs/cm_masksd/vit-tiny_shaperef.py'
@@ -22,19 +19,6 @@ NOT_OF_THE_TREE = ('.git', '.gitignore', '.ci', '.venv', '.*_cache', '__pycache_
                    'dist', 'data', 'work_dirs')
 PIP = ('-m', 'pip', '--quiet', '--disable-pip-version-check')
 BUILD = ('--no-deps', '--no-index', '--no-build-isolation', '--use-pep517')
-
-
-def run(*command: str, folder: Path, fails: bool = False, **environment: str) -> str:
-    """Run Python with arguments; its output, both streams."""
-    done = subprocess.run([sys.executable, *map(str, command)],
-                          cwd=folder,
-                          env={**os.environ, **environment},
-                          stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT,
-                          text=True,
-                          timeout=300)
-    assert (done.returncode != 0) == fails, done.stdout
-    return done.stdout
 
 
 def snapshot(folder: Path) -> dict:
@@ -60,7 +44,7 @@ def built(tmp_path_factory) -> dict:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('')
     before = snapshot(tree)
-    run(*PIP, 'wheel', *BUILD, '--wheel-dir', folder, tree, folder=folder)
+    run_python(*PIP, 'wheel', *BUILD, '--wheel-dir', folder, tree, folder=folder)
     return dict(tree=tree, before=before, wheel=next(folder.glob('mmris-*.whl')))
 
 
@@ -68,7 +52,7 @@ def built(tmp_path_factory) -> dict:
 def installed(built, tmp_path_factory) -> Path:
     """A folder with the wheel installed."""
     folder = tmp_path_factory.mktemp('installed')
-    run(*PIP, 'install', '--no-deps', '--no-index', '--target', folder, built['wheel'], folder=folder)
+    run_python(*PIP, 'install', '--no-deps', '--no-index', '--target', folder, built['wheel'], folder=folder)
     return folder
 
 
@@ -94,14 +78,15 @@ def test_requirements_name_no_stack(built):
 
 def test_source_archive(built, tmp_path):
     """It holds the tree, and the wheel built from it is the same."""
-    run('-c', f'from setuptools import build_meta; build_meta.build_sdist({str(tmp_path)!r})', folder=built['tree'])
+    build = f'from setuptools import build_meta; build_meta.build_sdist({str(tmp_path)!r})'
+    run_python('-c', build, folder=built['tree'])
     archive = next(tmp_path.glob('mmris-*.tar.gz'))
     with tarfile.open(archive) as opened:
         names = {name.partition('/')[2] for name in opened.getnames()}
     assert set(built['before']) <= names
     # Unpacked, it works as a checkout does, whose links an archive does not keep.
     assert 'mmris/.mim/configs/cm_masksd/vit-tiny_shaperef.py' in names and 'mmris/.mim/tools/train.py' in names
-    run(*PIP, 'wheel', *BUILD, '--wheel-dir', tmp_path, archive, folder=tmp_path)
+    run_python(*PIP, 'wheel', *BUILD, '--wheel-dir', tmp_path, archive, folder=tmp_path)
     wheels = [zipfile.ZipFile(path) for path in (built['wheel'], next(tmp_path.glob('mmris-*.whl')))]
     assert sorted(wheels[0].namelist()) == sorted(wheels[1].namelist())
 
@@ -111,7 +96,7 @@ class TestInstalledWheel:
 
     def test_configs(self, installed, tmp_path):
         (tmp_path / 'mine.py').write_text(f'_base_ = {CONFIG!r}\ntrain_cfg = dict(max_epochs=2)\n')
-        output = run(
+        output = run_python(
             '-c',
             f'import mmris, mmengine.hub\nfrom mmengine.config import Config\nprint(mmris.__file__)\n'
             f'print(mmengine.hub.get_config({CONFIG!r}).filename)\nprint(Config.fromfile("mine.py").pretty_text)',
@@ -124,20 +109,21 @@ class TestInstalledWheel:
     def test_train_and_test(self, installed, tmp_path):
         write_set(tmp_path / 'set')
         data = ('--data-root', 'set', '--cfg-options')
-        run('-m', 'mmris', 'train', CONFIG, *data, 'train_dataloader.dataset.split=val',
-            'train_dataloader.batch_size=2', 'train_cfg.max_epochs=1', folder=tmp_path, PYTHONPATH=str(installed))
+        run_python('-m', 'mmris', 'train', CONFIG, *data, 'train_dataloader.dataset.split=val',
+                   'train_dataloader.batch_size=2', 'train_cfg.max_epochs=1', folder=tmp_path,
+                   PYTHONPATH=str(installed))
         best = next((tmp_path / 'work_dirs' / 'vit-tiny_shaperef').glob('best_mIoU_*.pth'))
-        output = run(installed / 'mmris/.mim/tools/test.py', CONFIG, best, '--split', 'val', *data,
-                     'val_dataloader.batch_size=2', folder=tmp_path, PYTHONPATH=str(installed))
+        output = run_python(installed / 'mmris/.mim/tools/test.py', CONFIG, best, '--split', 'val', *data,
+                            'val_dataloader.batch_size=2', folder=tmp_path, PYTHONPATH=str(installed))
         assert '| val ' in output and f'{ROOT}/mmris' not in output and f'{ROOT}/configs' not in output
 
     def test_tools(self, installed, tmp_path):
-        output = run('-m', 'mmris', folder=tmp_path, PYTHONPATH=str(installed))
+        output = run_python('-m', 'mmris', folder=tmp_path, PYTHONPATH=str(installed))
         assert '  train              Train a model.\n' in output and '  make_shaperef ' in output
-        output = run('-m', 'mmris', 'tarin', folder=tmp_path, PYTHONPATH=str(installed), fails=True)
+        output = run_python('-m', 'mmris', 'tarin', folder=tmp_path, PYTHONPATH=str(installed), fails=True)
         assert "There is no tool 'tarin'. Tools: " in output and 'train' in output
-        output = run('-m', 'mmris', 'train', 'mmris::cm_masksd/none.py', folder=tmp_path, PYTHONPATH=str(installed),
-                     fails=True)
+        output = run_python('-m', 'mmris', 'train', 'mmris::cm_masksd/none.py', folder=tmp_path, fails=True,
+                            PYTHONPATH=str(installed))
         assert f'There is no config {installed}/mmris/.mim/configs/cm_masksd/none.py' in output
 
 
@@ -158,8 +144,8 @@ class TestCheckout:
 
     def test_an_editable_install_away_from_the_checkout(self, tmp_path):
         """The interpreter of the tests finds mmris only by its editable install."""
-        output = run('-c', f'import mmris, mmengine.hub; print(mmengine.hub.get_config({CONFIG!r}).filename)',
-                     folder=tmp_path)
+        output = run_python('-c', f'import mmris, mmengine.hub; print(mmengine.hub.get_config({CONFIG!r}).filename)',
+                            folder=tmp_path)
         assert Path(output.splitlines()[-1]).resolve() == THEIRS
 
     def test_a_model_by_name(self):

@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,21 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.conftest import ROOT, write_set
+from tests.conftest import ROOT, run_python, write_set
 
 CONFIG = 'configs/cm_masksd/vit-tiny_shaperef.py'
-
-
-def run(*command: str, fails: bool = False) -> str:
-    """Run a tool; its output, both streams."""
-    done = subprocess.run([sys.executable, *map(str, command)],
-                          cwd=ROOT,
-                          stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT,
-                          text=True,
-                          timeout=300)
-    assert (done.returncode != 0) == fails, done.stdout
-    return done.stdout
 
 
 @pytest.fixture(scope='module')
@@ -44,9 +31,9 @@ def data_options(folder: Path) -> list:
 
 
 def train(folder: Path, *options: str, resume: bool = False) -> str:
-    return run('tools/train.py', CONFIG, '--work-dir', folder / 'work', *(['--resume'] if resume else []),
-               *data_options(folder), '--cfg-options', 'train_dataloader.dataset.split=val',
-               'train_dataloader.batch_size=2', 'default_hooks.logger.interval=1', *options)
+    return run_python('tools/train.py', CONFIG, '--work-dir', folder / 'work', *(['--resume'] if resume else []),
+                      *data_options(folder), '--cfg-options', 'train_dataloader.dataset.split=val',
+                      'train_dataloader.batch_size=2', 'default_hooks.logger.interval=1', *options)
 
 
 def checkpoint(folder: Path) -> Path:
@@ -66,8 +53,8 @@ def test_resume_goes_on_with_the_next_epoch(trained):
 
 def test_evaluation(trained):
     out, dump = trained / 'metrics.json', trained / 'per_expression.jsonl'
-    output = run('tools/test.py', CONFIG, checkpoint(trained), '--split', 'val', '--controls', 'exchanged', 'empty',
-                 '--out', out, '--dump', dump, '--work-dir', trained / 'work', *data_options(trained))
+    output = run_python('tools/test.py', CONFIG, checkpoint(trained), '--split', 'val', '--controls', 'exchanged',
+                        'empty', '--out', out, '--dump', dump, '--work-dir', trained / 'work', *data_options(trained))
     results = json.loads(out.read_text())
     assert list(results) == ['val', 'val_exchanged', 'val_empty']
     wanted = {'oIoU', 'mIoU', 'Pr@0.5', 'Pr@0.6', 'Pr@0.7', 'Pr@0.8', 'Pr@0.9', 'expressions'}
@@ -85,7 +72,8 @@ def test_evaluation(trained):
 def test_prediction(trained):
     image = trained / 'set' / 'images' / 'COCO_train2014_000000000001.jpg'
     out = trained / 'predictions'
-    run('tools/predict.py', CONFIG, checkpoint(trained), image, 'square 0', 'the square on the left', '--out', out)
+    run_python('tools/predict.py', CONFIG, checkpoint(trained), image, 'square 0', 'the square on the left', '--out',
+               out)
     for position in (1, 2):
         mask = np.asarray(Image.open(out / f'{image.stem}_{position}_mask.png'))
         assert mask.shape == (43, 62) and set(np.unique(mask)) <= {0, 255}
@@ -100,7 +88,7 @@ def test_prediction(trained):
 def test_pictures(trained, tool, arguments):
     out = trained / f'{tool}.png'
     given = [CONFIG] if tool == 'browse_dataset.py' else [CONFIG, checkpoint(trained)]
-    run(f'tools/analysis_tools/{tool}', *given, *arguments, '--out', out, *data_options(trained))
+    run_python(f'tools/analysis_tools/{tool}', *given, *arguments, '--out', out, *data_options(trained))
     picture = np.asarray(Image.open(out))
     assert picture.ndim == 3 and picture.shape[1] > 500 and picture.std() > 10
 
@@ -126,9 +114,9 @@ def test_checkpoints_of_another_kind(trained, tool):
     image = trained / 'set' / 'images' / 'COCO_train2014_000000000001.jpg'
     rest = [image, 'square'] if tool.endswith('predict.py') else ['--split', 'val', '--work-dir', trained / 'work']
     rest += data_options(trained)
-    assert 'bad.pth cannot be read as a checkpoint' in run(tool, CONFIG, bad, *rest, fails=True)
+    assert 'bad.pth cannot be read as a checkpoint' in run_python(tool, CONFIG, bad, *rest, fails=True)
     assert not list(trained.glob('made by*'))
-    assert 'Left over: weight. Use the config' in run(tool, CONFIG, other, *rest, fails=True)
+    assert 'Left over: weight. Use the config' in run_python(tool, CONFIG, other, *rest, fails=True)
 
 
 def test_ablation(tmp_path):
@@ -142,7 +130,7 @@ def test_ablation(tmp_path):
     ]
     options = ('--cfg-options train_dataloader.dataset.split=val train_dataloader.batch_size=2 train_cfg.max_epochs=1 '
                'val_dataloader.num_workers=0 val_dataloader.persistent_workers=False')
-    output = run(*command, options)
+    output = run_python(*command, options)
     assert 'shaperef_both_seed4: mIoU val' in output and '| shaperef_both - shaperef_baseline |' in output
     record = json.loads((out / 'ablation.json').read_text())
     assert [row['name'] for row in record['rows']] == ['shaperef_baseline', 'shaperef_both']
@@ -150,18 +138,18 @@ def test_ablation(tmp_path):
     assert record['rows'][1]['val/mIoU']['values']['4'] == alone
     assert (out / 'ablation.md').read_text().strip() in output
     assert np.asarray(Image.open(out / 'ablation.png')).std() > 10
-    assert 'train.py' not in run(*command, options)
-    assert 'holds a run of configs/cm_masksd/ablations/shaperef_baseline.py with other settings' in run(
+    assert 'train.py' not in run_python(*command, options)
+    assert 'holds a run of configs/cm_masksd/ablations/shaperef_baseline.py with other settings' in run_python(
         *command, '--accumulate 2', fails=True)
 
 
 def test_errors_say_what_to_do(trained):
-    assert 'There is no config nowhere.py' in run('tools/train.py', 'nowhere.py', fails=True)
-    assert 'There is no checkpoint none.pth' in run('tools/test.py', CONFIG, 'none.pth', fails=True)
-    assert 'There is no image none.jpg' in run('tools/predict.py', CONFIG, checkpoint(trained), 'none.jpg', 'a',
-                                               fails=True)
-    output = run('tools/test.py', CONFIG, checkpoint(trained), '--split', 'testZ', '--work-dir', trained / 'work',
-                 *data_options(trained), fails=True)
+    assert 'There is no config nowhere.py' in run_python('tools/train.py', 'nowhere.py', fails=True)
+    assert 'There is no checkpoint none.pth' in run_python('tools/test.py', CONFIG, 'none.pth', fails=True)
+    assert 'There is no image none.jpg' in run_python('tools/predict.py', CONFIG, checkpoint(trained), 'none.jpg', 'a',
+                                                      fails=True)
+    output = run_python('tools/test.py', CONFIG, checkpoint(trained), '--split', 'testZ', '--work-dir',
+                        trained / 'work', *data_options(trained), fails=True)
     assert "split 'testZ' is not in" in output and 'Splits there: val' in output
 
 
