@@ -112,6 +112,13 @@ def assert_same(one: object, other: object) -> None:
         assert one == other
 
 
+def assert_close(mine: torch.Tensor, theirs: torch.Tensor, relative: float = 1e-5) -> None:
+    """Equal but for rounding: no difference above ``relative`` of the largest value."""
+    assert mine.shape == theirs.shape
+    difference = (mine - theirs).abs().max() / theirs.abs().max()
+    assert difference <= relative, f'{difference:.2e}'
+
+
 def edit_instances(folder: Path, change: Callable[[dict], None]) -> None:
     """Change the annotation file of a set."""
     path = folder / 'instances.json'

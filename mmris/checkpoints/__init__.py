@@ -1,8 +1,11 @@
-from .clip import load_clip_weights
-from .reading import UnreadableCheckpointError, load_model_weights, read_checkpoint
+from .clip import CLIPWeights, read_clip_weights
+from .file_kinds import UnreadableCheckpointError
+from .loading import load_model_weights, load_tower
+from .publishing import Publication, publish
+from .reading import read_checkpoint
 from .resuming import find_checkpoints, remove_leftovers
 
 __all__ = [
-    'UnreadableCheckpointError', 'find_checkpoints', 'load_clip_weights', 'load_model_weights', 'read_checkpoint',
-    'remove_leftovers'
+    'CLIPWeights', 'Publication', 'UnreadableCheckpointError', 'find_checkpoints', 'load_model_weights', 'load_tower',
+    'publish', 'read_checkpoint', 'read_clip_weights', 'remove_leftovers'
 ]

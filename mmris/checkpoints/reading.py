@@ -1,16 +1,106 @@
-"""Reading the project's own checkpoints."""
+"""Reading files of weights, our own and others'."""
 
+import json
 import pickle
-import zipfile
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Callable, ContextManager, Union
+from typing import Any, Callable, ContextManager, Optional, Union
 
 import numpy as np
+import safetensors
 import torch
 from mmengine import fileio
-from mmengine.logging import HistoryBuffer, print_log
-from torch import nn
+from mmengine.logging import HistoryBuffer
+
+from .file_kinds import FileKind, UnreadableCheckpointError, identify, unreadable
+from .torchscript import read_torchscript
+
+MapLocation = Union[str, torch.device, Callable]
+
+
+def read_checkpoint(path: Union[str, Path],
+                    map_location: MapLocation = 'cpu',
+                    trust: bool = False,
+                    trust_option: Optional[str] = None) -> dict:
+    """Read weights as tensors and plain values alone: no code of the file is run.
+
+    What format the file has shows from its content, not from its name: those of ``torch.save``, safetensors, or a
+    TorchScript archive, of which parameters and buffers are read.
+
+    Args:
+        path (str or Path): A file, or an address that MMEngine's file backends read (``https://...``).
+        map_location (str, device or callable): Where tensors of ``torch.save`` are read to; those of other formats
+            are read to the processor's memory first. Defaults to ``'cpu'``.
+        trust (bool): Read what ``torch.save`` wrote without restriction, which runs the code that the file asks for.
+            Defaults to False.
+        trust_option (str, optional): What users set for ``trust``, for the message of a refusal. Defaults to None:
+            they cannot.
+
+    Returns:
+        dict: Its content; of a safetensors file or an archive ``state_dict`` and ``meta``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        UnreadableCheckpointError: If the file is no checkpoint, or a truncated or damaged one, or holds more than
+            tensors and training state.
+    """
+    with _local_file(str(path)) as name:
+        local = Path(name)
+        if not local.is_file():
+            raise FileNotFoundError(f'There is no checkpoint {path}.')
+        kind = identify(local, str(path))
+        if kind is FileKind.SAFETENSORS:
+            return _read_safetensors(local, map_location, str(path))
+        if kind is FileKind.TORCHSCRIPT:
+            state = read_torchscript(local, str(path))
+            return dict(state_dict={key: _move(tensor, map_location) for key, tensor in state.items()}, meta={})
+        checkpoint = _read_torch(local, map_location, trust, trust_option, str(path))
+    if not isinstance(checkpoint, dict):
+        raise UnreadableCheckpointError(
+            f'{path} holds a {type(checkpoint).__name__}, but a checkpoint is a dict with `state_dict`.')
+    return checkpoint
+
+
+def _local_file(path: str) -> ContextManager:
+    return fileio.get_local_path(path) if '://' in path else nullcontext(path)
+
+
+def _move(tensor: torch.Tensor, map_location: MapLocation) -> torch.Tensor:
+    return tensor if callable(map_location) else tensor.to(map_location)
+
+
+def _read_torch(local: Path, map_location: MapLocation, trust: bool, trust_option: Optional[str], path: str) -> Any:
+    try:
+        with torch.serialization.safe_globals(_trusted_types()):
+            return torch.load(local, map_location=map_location, weights_only=not trust)
+    except Exception as error:
+        # A damaged pickle can fail in any way.
+        reason = f'it is truncated, of another format, or holds objects that are not tensors ({_reason(error)})'
+        if isinstance(error, pickle.UnpicklingError) and trust_option is not None and not trust:
+            reason += f'. If you know where it comes from, {trust_option} reads it all the same, and runs what it says'
+        raise unreadable(path, reason) from error
+
+
+def _reason(error: Exception) -> str:
+    # Around what the restricted reader refused, torch explains at length how to load the file unsafely.
+    refusal = error.__context__ if isinstance(error.__context__, pickle.UnpicklingError) else error
+    reason = str(refusal).strip().split('\n')[0].split('. Please use')[0]
+    return reason or type(error).__name__
+
+
+def _read_safetensors(local: Path, map_location: MapLocation, path: str) -> dict:
+    try:
+        with safetensors.safe_open(local, framework='pt') as file:
+            state = {key: _move(file.get_tensor(key), map_location) for key in file.keys()}
+            metadata = file.metadata() or {}
+    except safetensors.SafetensorError as error:
+        raise unreadable(path, f'it is a safetensors file that is truncated or damaged ({error})') from error
+    # What is more than text stands as one entry there.
+    try:
+        meta = json.loads(metadata.get('meta', 'null'))
+    except json.JSONDecodeError:
+        meta = None
+    return dict(state_dict=state, meta=meta if isinstance(meta, dict) else metadata)
 
 
 def _history_buffer_method(owner: type, name: str) -> Callable:
@@ -29,87 +119,3 @@ def _trusted_types() -> list:
         HistoryBuffer, (_history_buffer_method, 'getattr'), (_history_buffer_method, 'builtins.getattr'), scalar, array,
         np.ndarray, np.dtype, *dtypes
     ]
-
-
-def _reason(error: Exception) -> str:
-    # torch explains at length how to load the file unsafely; what it refused stands behind its last heading.
-    return str(error).split('WeightsUnpickler error:')[-1].strip().split('\n')[0].split('. Please use')[0]
-
-
-class UnreadableCheckpointError(ValueError):
-    """A checkpoint file that is torn, of another format, or holds more than tensors and training state."""
-
-
-def read_checkpoint(path: Union[str, Path], map_location: Union[str, torch.device, Callable] = 'cpu') -> dict:
-    """Read a checkpoint as tensors and plain values alone: no code of the file is run.
-
-    Args:
-        path (str or Path): A file, or an address that MMEngine's file backends read (``https://...``).
-        map_location (str, device or callable): Where tensors are read to. Defaults to ``'cpu'``.
-
-    Returns:
-        dict: Its content.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        UnreadableCheckpointError: If the file is no checkpoint, or a truncated or damaged one, or holds more than
-            tensors and training state.
-    """
-    with _local_file(str(path)) as local:
-        if not Path(local).is_file():
-            raise FileNotFoundError(f'There is no checkpoint {path}.')
-        _check_sums(Path(local), path)
-        try:
-            with torch.serialization.safe_globals(_trusted_types()):
-                checkpoint = torch.load(local, map_location=map_location, weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-            raise UnreadableCheckpointError(
-                f'{path} cannot be read as a checkpoint: it is truncated, of another format, or holds objects that are '
-                f'not tensors ({_reason(error)}).') from error
-    if not isinstance(checkpoint, dict):
-        raise UnreadableCheckpointError(
-            f'{path} holds a {type(checkpoint).__name__}, but a checkpoint is a dict with `state_dict`.')
-    return checkpoint
-
-
-def _check_sums(local: Path, path: Union[str, Path]) -> None:
-    # torch does not look at the sums that it writes.
-    if not zipfile.is_zipfile(local):
-        return
-    with zipfile.ZipFile(local) as archive:
-        damaged = archive.testzip()
-    if damaged is not None:
-        raise UnreadableCheckpointError(f'{path} is damaged: the sum of {damaged} in it is not the one written.')
-
-
-def _local_file(path: str) -> ContextManager:
-    return fileio.get_local_path(path) if '://' in path else nullcontext(path)
-
-
-def load_model_weights(model: nn.Module, path: Union[str, Path], map_location: str = 'cpu') -> None:
-    """Load a checkpoint that training wrote into a model, for inference.
-
-    Keys of distillation branches that the model lacks are left out: inference does not need them.
-
-    Args:
-        model (nn.Module): The model.
-        path (str or Path): The checkpoint file.
-        map_location (str): Device to read to. Defaults to ``'cpu'``.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        UnreadableCheckpointError: As :func:`read_checkpoint`.
-        RuntimeError: If keys are missing or left over; the message lists them.
-    """
-    checkpoint = read_checkpoint(path, map_location)
-    state = checkpoint.get('state_dict', checkpoint)
-    result = model.load_state_dict(state, strict=False)
-    branches = [key for key in result.unexpected_keys if key.startswith('distillation.')]
-    leftover = sorted(set(result.unexpected_keys) - set(branches))
-    missing = [key for key in result.missing_keys if not key.startswith('distillation.')]
-    if missing or leftover:
-        raise RuntimeError(
-            f'{path} does not fit the model of the config. Missing: {", ".join(missing) or "none"}. '
-            f'Left over: {", ".join(leftover) or "none"}. Use the config that it was trained with.')
-    if branches:
-        print_log(f'{path}: left out {len(branches)} distillation tensors, not needed here.', logger='current')

@@ -30,8 +30,8 @@ def test_three_sentences_encode_the_image_once(predictor):
 
         return hook
 
-    predictor.model.encoder.visual.transformer.resblocks[0].register_forward_hook(count('image'))
-    predictor.model.encoder.text.transformer.register_forward_hook(count('text'))
+    predictor.model.encoder.image.clip.transformer.resblocks[0].register_forward_hook(count('image'))
+    predictor.model.encoder.text.clip.transformer.register_forward_hook(count('text'))
     predictor.set_image(photograph())
     for sentence in ('a red circle', 'the star', 'left one'):
         assert predictor.predict(sentence).shape == (1, 60, 90)

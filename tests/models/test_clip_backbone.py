@@ -18,7 +18,7 @@ def test_the_same_stages_as_the_encoder(size):
     torch.manual_seed(0)
     encoder = CLIPEncoder(architecture=ARCHITECTURE, taps=(1, 3)).eval()
     backbone = CLIPBackbone(architecture=ARCHITECTURE, taps=(1, 3)).eval()
-    backbone.visual.load_state_dict(encoder.visual.state_dict())
+    backbone.image.load_state_dict(encoder.image.state_dict())
     pixels = torch.randn(2, 3, *size)
     box = torch.tensor([[0.0, 0.0, size[1], size[0]]]).expand(2, -1)
     expected = encoder.encode_image(encoder.embed_image(ImageInputs(pixels, box))).stages
@@ -31,7 +31,7 @@ def test_the_same_stages_as_the_encoder(size):
 def test_every_parameter_gets_a_gradient(checkpointing):
     torch.manual_seed(0)
     backbone = CLIPBackbone(architecture=ARCHITECTURE, activation_checkpointing=checkpointing)
-    assert all(name.startswith('visual.') for name, _ in backbone.named_parameters()), 'the text tower is left out'
+    assert all(name.startswith('image.') for name, _ in backbone.named_parameters()), 'the text tower is left out'
     sum(stage.square().mean() for stage in backbone(torch.randn(2, 3, 64, 64))).backward()
     still = [name for name, value in backbone.named_parameters() if value.grad is None or not value.grad.any()]
     assert not still, still
@@ -40,18 +40,18 @@ def test_every_parameter_gets_a_gradient(checkpointing):
 def test_weights_from_a_file(tmp_path):
     clip = open_clip.model.CustomTextCLIP(**ARCHITECTURE)
     torch.save(dict(state_dict=clip.state_dict()), tmp_path / 'clip.pt')
-    backbone = CLIPBackbone(architecture=ARCHITECTURE, pretrained=str(tmp_path / 'clip.pt'))
-    assert not torch.equal(backbone.visual.conv1.weight, clip.visual.conv1.weight)
+    backbone = CLIPBackbone(architecture=ARCHITECTURE, pretrained=str(tmp_path / 'clip.pt'), quick_gelu=False)
+    assert not torch.equal(backbone.image.clip.conv1.weight, clip.visual.conv1.weight)
     backbone.init_weights()
     wanted = clip.visual.state_dict()
-    assert all(torch.equal(value, wanted[name]) for name, value in backbone.visual.state_dict().items())
+    assert all(torch.equal(value, wanted[name]) for name, value in backbone.image.clip.state_dict().items())
 
 
 def test_errors():
     with pytest.raises(ValueError, match="architecture 'ViT-Z' is no open_clip model"):
         CLIPBackbone(architecture='ViT-Z')
     architecture = dict(ARCHITECTURE, vision_cfg=dict(ARCHITECTURE['vision_cfg'], pool_type='avg'))
-    with pytest.raises(ValueError, match='image tower .* is not a plain ViT .* which is what CLIPBackbone takes'):
+    with pytest.raises(ValueError, match='image tower .* is neither a plain ViT .* nor a ResNet'):
         CLIPBackbone(architecture=architecture)
-    with pytest.raises(ValueError, match='input is 60 x 64 pixels .* multiple of the patch size 16 x 16'):
+    with pytest.raises(ValueError, match='input is 60 x 64 pixels .* multiple of 16 x 16'):
         CLIPBackbone(architecture=ARCHITECTURE)(torch.zeros(1, 3, 60, 64))

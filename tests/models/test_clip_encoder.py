@@ -1,4 +1,4 @@
-"""The CLIP encoder against open_clip, and its own contract."""
+"""The contract of the CLIP encoder; that it computes what CLIP does is seen in tests/parity."""
 
 import open_clip
 import pytest
@@ -33,61 +33,76 @@ def expressions(lengths, total):
     return ExpressionBatch(ids * token_mask, token_mask, torch.zeros(len(lengths), dtype=torch.int64))
 
 
-class TestAgainstOpenClip:
-    """The towers' own forward passes, at the size and length they were made for."""
+def test_fewer_tokens_than_positions(encoder):
+    """Padding changes no real token, so a shorter context gives the same."""
+    long, short = expressions([5, 2], 12), expressions([5, 2], 12)
+    short = ExpressionBatch(short.token_ids[:, :6], short.token_mask[:, :6], short.image_index)
+    one, other = (encoder.encode_text(encoder.embed_text(batch)) for batch in (long, short))
+    assert torch.allclose(one.sentence, other.sentence, atol=1e-5)
+    assert torch.allclose(one.words[0, :5], other.words[0, :5], atol=1e-5)
 
-    def test_image(self, encoder):
-        pixels = torch.randn(2, 3, 64, 64)
-        features = encode_image(encoder, pixels)
-        assert torch.allclose(features.image_global, encoder.visual(pixels), atol=1e-5)
-        intermediates = encoder.visual.forward_intermediates(pixels, indices=[0, 1])['image_intermediates']
-        for mine, theirs in zip(features.stages, intermediates):
-            assert torch.allclose(mine, theirs, atol=1e-5)
 
-    def test_text(self, encoder):
-        batch = expressions([12, 5, 2], 12)
-        features = encoder.encode_text(encoder.embed_text(batch))
-        assert torch.allclose(features.sentence, encoder.text(batch.token_ids), atol=1e-5)
+class TestActivation:
+    """QuickGELU or GELU is part of the weights."""
 
-    def test_fewer_tokens_than_positions(self, encoder):
-        """Padding changes no real token, so a shorter context gives the same."""
-        long, short = expressions([5, 2], 12), expressions([5, 2], 12)
-        short = ExpressionBatch(short.token_ids[:, :6], short.token_mask[:, :6], short.image_index)
-        one, other = (encoder.encode_text(encoder.embed_text(batch)) for batch in (long, short))
-        assert torch.allclose(one.sentence, other.sentence, atol=1e-5)
-        assert torch.allclose(one.words[0, :5], other.words[0, :5], atol=1e-5)
+    @staticmethod
+    def sentences(encoder):
+        return encoder.encode_text(encoder.embed_text(expressions([12, 5], 12))).sentence
 
-    @pytest.mark.parametrize('size', [(96, 96), (48, 80)])
-    def test_a_resized_input(self, encoder, size):
-        """Another size is the same as an open_clip model of that size with bicubically resized positions."""
-        architecture = dict(ARCHITECTURE, vision_cfg=dict(ARCHITECTURE['vision_cfg'], image_size=size))
-        reference = CLIPEncoder(architecture=architecture).eval().visual
-        state = encoder.visual.state_dict()
-        grid = state['positional_embedding'][1:].T.reshape(1, 32, 4, 4)
-        resized = torch.nn.functional.interpolate(
-            grid, size=(size[0] // 16, size[1] // 16), mode='bicubic', align_corners=False)
-        state['positional_embedding'] = torch.cat(
-            (state['positional_embedding'][:1], resized.flatten(2)[0].T))
-        reference.load_state_dict(state)
-        pixels = torch.randn(2, 3, *size)
-        features = encode_image(encoder, pixels)
-        assert torch.allclose(features.image_global, reference(pixels), atol=1e-5)
-        assert features.stages[-1].shape == (2, 24, size[0] // 16, size[1] // 16)
-
-    def test_weights_from_a_file(self, encoder, tmp_path):
-        """A checkpoint as open_clip writes it, loaded by init_weights and by nothing else."""
+    @staticmethod
+    def file_of_open_clip(tmp_path):
         torch.manual_seed(1)
-        clip = open_clip.model.CustomTextCLIP(**ARCHITECTURE)
         path = tmp_path / 'clip.pt'
-        torch.save(dict(state_dict=clip.state_dict()), path)
-        loaded = CLIPEncoder(architecture=ARCHITECTURE, pretrained=str(path))
-        assert not torch.equal(loaded.visual.conv1.weight, clip.visual.conv1.weight)
-        loaded.init_weights()
-        for name, value in clip.visual.state_dict().items():
-            assert torch.equal(loaded.visual.state_dict()[name], value)
-        assert torch.equal(loaded.text.token_embedding.weight, clip.text.token_embedding.weight)
-        assert 'logit_scale' not in dict(loaded.named_parameters())
+        torch.save(dict(state_dict=open_clip.model.CustomTextCLIP(**ARCHITECTURE).state_dict()), path)
+        return str(path)
 
+    @pytest.mark.parametrize('quick_gelu', [False, True])
+    def test_a_file_that_tells_is_followed(self, tmp_path, quick_gelu):
+        """Ours tell; a model built from the same config without the file follows its checkpoint."""
+        torch.manual_seed(1)
+        trained = CLIPEncoder(architecture=ARCHITECTURE, quick_gelu=quick_gelu).eval()
+        torch.save(trained.state_dict(), tmp_path / 'ours.pth')
+        encoder = CLIPEncoder(architecture=ARCHITECTURE, pretrained=str(tmp_path / 'ours.pth')).eval()
+        restored = CLIPEncoder(architecture=ARCHITECTURE, quick_gelu=not quick_gelu).eval()
+        assert not torch.allclose(self.sentences(restored), self.sentences(trained))
+        encoder.init_weights()
+        restored.load_state_dict(trained.state_dict())
+        for same in (encoder, restored):
+            assert torch.equal(self.sentences(same), self.sentences(trained))
+            assert bool(same.text.quick_gelu) == bool(same.image.quick_gelu) == quick_gelu
+        other = CLIPEncoder(
+            architecture=ARCHITECTURE, pretrained=str(tmp_path / 'ours.pth'), quick_gelu=not quick_gelu)
+        with pytest.raises(ValueError, match='ours.pth was trained with .*GELU, but the encoder.s config says'):
+            other.init_weights()
+
+    def test_a_file_that_does_not_tell_needs_the_config(self, tmp_path):
+        path = self.file_of_open_clip(tmp_path)
+        with pytest.raises(ValueError, match=r'clip.pt does not tell .* Set quick_gelu=True or quick_gelu=False'):
+            CLIPEncoder(architecture=ARCHITECTURE, pretrained=path).init_weights()
+        for options in (dict(architecture=dict(ARCHITECTURE, quick_gelu=True)),
+                        dict(architecture=ARCHITECTURE, quick_gelu=True)):
+            encoder = CLIPEncoder(pretrained=path, **options)
+            encoder.init_weights()
+            assert encoder.text.quick_gelu
+
+    def test_a_config_that_contradicts_itself(self):
+        with pytest.raises(ValueError, match=r"quick_gelu=False contradicts the architecture 'ViT-B-16-quickgelu'"):
+            CLIPEncoder(architecture='ViT-B-16-quickgelu', quick_gelu=False)
+
+
+def test_weights_from_a_file(tmp_path):
+    """A checkpoint as open_clip writes it, loaded by init_weights and by nothing else."""
+    torch.manual_seed(1)
+    clip = open_clip.model.CustomTextCLIP(**ARCHITECTURE)
+    path = tmp_path / 'clip.pt'
+    torch.save(dict(state_dict=clip.state_dict()), path)
+    loaded = CLIPEncoder(architecture=ARCHITECTURE, pretrained=str(path), quick_gelu=False)
+    assert not torch.equal(loaded.image.clip.conv1.weight, clip.visual.conv1.weight)
+    loaded.init_weights()
+    for mine, theirs in ((loaded.image, clip.visual), (loaded.text, clip.text)):
+        found = mine.clip.state_dict()
+        assert all(torch.equal(found[name], value) for name, value in theirs.state_dict().items())
+    assert 'logit_scale' not in dict(loaded.named_parameters())
 
 def test_activation_checkpointing_keeps_less_and_gives_the_same_gradients():
     found, kept = [], []
@@ -114,6 +129,10 @@ def test_activation_checkpointing_keeps_less_and_gives_the_same_gradients():
 
 class TestErrors:
 
+    def test_taps_beside_another_image_tower(self):
+        with pytest.raises(ValueError, match=r'taps=\(3,\) are those of CLIP\'s image tower: set them in image'):
+            CLIPEncoder(architecture=ARCHITECTURE, taps=(3, ), image=dict(type='SwinTower'))
+
     def test_unknown_architecture(self):
         with pytest.raises(ValueError, match=r"architecture 'ViT-Z' is no open_clip model.*ViT-B-16"):
             CLIPEncoder(architecture='ViT-Z')
@@ -123,7 +142,7 @@ class TestErrors:
         with pytest.raises(ValueError, match='text tower .* is not a plain causal transformer'):
             CLIPEncoder(architecture=architecture)
         architecture = dict(ARCHITECTURE, vision_cfg=dict(ARCHITECTURE['vision_cfg'], pool_type='avg'))
-        with pytest.raises(ValueError, match='image tower .* is not a plain ViT'):
+        with pytest.raises(ValueError, match='image tower .* is neither a plain ViT .* nor a ResNet'):
             CLIPEncoder(architecture=architecture)
 
     @pytest.mark.parametrize('taps', [(1, 2), (2, 1, 3), (0, 1, 3), (1, 2, 4)])
@@ -132,7 +151,7 @@ class TestErrors:
             CLIPEncoder(architecture=ARCHITECTURE, taps=taps)
 
     def test_input_size(self, encoder):
-        with pytest.raises(ValueError, match='input is 60 x 64 pixels .* multiple of the patch size 16 x 16'):
+        with pytest.raises(ValueError, match='input is 60 x 64 pixels .* multiple of 16 x 16'):
             encode_image(encoder, torch.zeros(1, 3, 60, 64))
 
     def test_too_many_tokens(self, encoder):
@@ -140,14 +159,14 @@ class TestErrors:
             encoder.embed_text(expressions([3], 13))
 
     def test_pretrained(self):
-        with pytest.raises(ValueError, match="pretrained='openai' is neither a file nor an open_clip tag"):
+        with pytest.raises(ValueError, match="pretrained='openai' is neither a file nor a folder nor an open_clip tag"):
             CLIPEncoder(architecture=ARCHITECTURE, pretrained='openai').init_weights()
 
     def test_pretrained_of_another_architecture(self, tmp_path):
         path = tmp_path / 'clip.pt'
         torch.save(open_clip.model.CustomTextCLIP(**dict(ARCHITECTURE, embed_dim=8)).state_dict(), path)
-        with pytest.raises(RuntimeError, match='clip.pt does not hold CLIP weights of'):
-            CLIPEncoder(architecture=ARCHITECTURE, pretrained=str(path)).init_weights()
+        with pytest.raises(RuntimeError, match='clip.pt'):
+            CLIPEncoder(architecture=ARCHITECTURE, pretrained=str(path), quick_gelu=False).init_weights()
 
 
 def test_border_patches_are_outside(encoder):

@@ -2,112 +2,107 @@
 
 from typing import Optional, Sequence, Union
 
-import torch
-from open_clip.transformer import TextTransformer
 from torch import Tensor
 
 from mmris.registry import MODELS
 from mmris.structures import (
     EncoderOutput,
     ExpressionBatch,
+    ImageEmbeddings,
     ImageFeatures,
+    ImageInputs,
     TextEmbeddings,
     TextFeatures,
 )
 
 from .base import Encoder
-from .clip_image import CLIPImageHalf, build_towers, load_towers
+from .towers import build_clip, build_image_tower, build_text_tower, load_clip
 
 
 @MODELS.register_module()
-class CLIPEncoder(CLIPImageHalf, Encoder):
-    """CLIP with a ViT and a causal text transformer (Radford et al., ICML 2021; modules of open_clip).
+class CLIPEncoder(Encoder):
+    """CLIP (Radford et al., ICML 2021): a text tower, and CLIP's own image tower or another.
 
-    Neither tower sees the other, so their states are their features and ``join`` only pairs them. Inputs may have any
-    size that is a multiple of the patch size: learned positions are resized to it (bicubic). Words are the text
-    tower's final LayerNorm, not projected; the joint space is reached by ``ln_post`` and ``proj`` for patches and the
-    class token, and by ``text_projection`` for words and the end token, whose row is the sentence.
+    Neither tower sees the other, so their states are their features and ``join`` only pairs them. CLIP's image towers
+    are :class:`CLIPVisionTransformer` and, with the attention pool of CRIS, :class:`CLIPResNet`.
 
     Args:
-        architecture (str or dict): An open_clip model name such as ``'ViT-B-16-quickgelu'`` (OpenAI's weights want
-            the ``-quickgelu`` names), or a dict in the form of open_clip's model configs: ``embed_dim``,
-            ``vision_cfg``, ``text_cfg`` and optionally ``quick_gelu``.
-        pretrained (str, optional): An open_clip tag (downloaded by open_clip) or a checkpoint file, loaded by
-            :meth:`init_weights`, so not when a trained checkpoint of the whole model is tested. Defaults to None:
-            from scratch.
-        taps (Sequence[int], optional): Blocks of the image tower, counted from 1, after which a stage is taken. The
-            last must be the last block; its stage goes through ``ln_post`` and ``proj``. Defaults to the blocks at a
-            third, two thirds and the end, which needs three blocks.
-        activation_checkpointing (bool): Keep no activations inside the transformers' blocks, and compute them again
-            in the backward pass: less memory, more time, the same gradients. Defaults to False.
+        architecture (str or dict): An open_clip model name (``'ViT-B-16'``, ``'RN50'``), or a dict in the form of
+            open_clip's model configs: ``embed_dim``, ``vision_cfg``, ``text_cfg`` and optionally ``quick_gelu``.
+        pretrained (str, optional): CLIP weights: an open_clip tag (``'openai'``, which open_clip downloads), a file or
+            a folder (see :func:`mmris.checkpoints.read_clip_weights`). Loaded by :meth:`init_weights`, so not when a
+            trained checkpoint of the whole model is tested. Defaults to None: from scratch.
+        quick_gelu (bool, optional): Whether the transformers use QuickGELU. Defaults to None: as ``pretrained``
+            tells, from scratch GELU.
+        trust_pretrained (bool): Also read a file that holds more than tensors, by running what it says. Defaults to
+            False.
+        taps (Sequence[int], optional): Blocks of CLIP's image tower, counted from 1, after which a stage is taken:
+            of a ViT by default those at a third, two thirds and the end; of a ResNet its layers, by default 2, 3, 4.
+        image (dict, optional): Config of an :class:`ImageTower` in place of CLIP's. Defaults to None: CLIP's.
+        activation_checkpointing (bool): Keep no activations inside the towers' blocks, and compute them again in the
+            backward pass: less memory, more time, the same gradients. Defaults to False.
         init_cfg (dict, optional): MMEngine initialisation. Defaults to None.
 
     Raises:
-        ValueError: If ``architecture`` is no open_clip model.
-        ValueError: If its towers are not a plain ViT with learned positions and class token, and a plain causal
-            text transformer.
-        ValueError: If ``taps`` are not increasing or do not end at the last block.
+        ValueError: If ``architecture`` is no open_clip model, or contradicts ``quick_gelu``.
+        ValueError: If its image tower is neither a plain ViT nor a ResNet, or its text tower no plain causal
+            transformer.
+        ValueError: If ``taps`` are not increasing or do not end at the last block, or are given beside ``image``.
     """
 
     def __init__(self,
                  *,
                  architecture: Union[str, dict],
                  pretrained: Optional[str] = None,
+                 quick_gelu: Optional[bool] = None,
+                 trust_pretrained: bool = False,
                  taps: Optional[Sequence[int]] = None,
+                 image: Optional[dict] = None,
                  activation_checkpointing: bool = False,
                  init_cfg: Optional[dict] = None) -> None:
         super().__init__(init_cfg=init_cfg)
         self.architecture = architecture
         self.pretrained = pretrained
-        towers = build_towers(architecture)
-        self.take_image_tower(towers.visual, taps, architecture)
-        self.text: TextTransformer = towers.text
-        _check_text_tower(self.text, architecture)
-        for tower in (self.visual, self.text):
-            tower.transformer.grad_checkpointing = activation_checkpointing
-        self.word_channels = self.text.width
+        self.trust_pretrained = trust_pretrained
+        self.image_is_foreign = image is not None
+        clip, self.quick_gelu = build_clip(architecture, quick_gelu)
+        options = dict(quick_gelu=self.quick_gelu, activation_checkpointing=activation_checkpointing)
+        if image is None:
+            self.image = build_image_tower(clip.visual, architecture, taps=taps, **options)
+        elif taps is not None:
+            raise ValueError(f'taps={tuple(taps)} are those of CLIP\'s image tower: set them in image instead.')
+        else:
+            self.image = MODELS.build({**image, 'activation_checkpointing': activation_checkpointing})
+        self.text = build_text_tower(clip.text, architecture, **options)
+        self.cell_channels = self.image.cell_channels
+        self.word_channels = self.text.word_channels
 
     def init_weights(self) -> None:
         """Initialise, then load ``pretrained``.
 
         Raises:
-            ValueError: If ``pretrained`` is neither a tag of the architecture nor a file.
-            RuntimeError: If the file holds another architecture.
+            ValueError: If ``pretrained`` is no tag of the architecture, file or folder, cannot be read, or if its
+                activation is not known or another than the config's.
+            RuntimeError: If it holds another architecture.
         """
         super().init_weights()
-        if self.pretrained is not None:
-            towers = load_towers(self.architecture, self.pretrained)
-            self.visual.load_state_dict(towers.visual.state_dict())
-            self.text.load_state_dict(towers.text.state_dict())
+        if self.pretrained is None:
+            return
+        towers = dict(text=self.text) if self.image_is_foreign else dict(image=self.image, text=self.text)
+        load_clip(
+            towers, self.pretrained, self.architecture, quick_gelu=self.quick_gelu, trust=self.trust_pretrained)
+
+    def embed_image(self, images: ImageInputs) -> ImageEmbeddings:
+        return self.image.embed(images)
 
     def embed_text(self, expressions: ExpressionBatch) -> TextEmbeddings:
-        length, positions = expressions.token_ids.size(1), self.text.positional_embedding.size(0)
-        if length > positions:
-            raise ValueError(
-                f'Sentences have {length} tokens, but the text tower has {positions} positions. '
-                f'Lower context_length of the Tokenize transform.')
-        return TextEmbeddings(
-            words=self.text.token_embedding(expressions.token_ids), token_mask=expressions.token_mask)
+        return self.text.embed(expressions)
+
+    def encode_image(self, embeddings: ImageEmbeddings) -> ImageFeatures:
+        return self.image.encode(embeddings)
 
     def encode_text(self, embeddings: TextEmbeddings) -> TextFeatures:
-        length = embeddings.words.size(1)
-        words = embeddings.words + self.text.positional_embedding[:length]
-        words = self.text.transformer(words, attn_mask=self.text.attn_mask[:length, :length])
-        words = self.text.ln_final(words)
-        joint = words @ self.text.text_projection
-        end = embeddings.token_mask.sum(dim=1) - 1
-        sentence = joint[torch.arange(end.size(0), device=end.device), end]
-        return TextFeatures(words=words, words_joint=joint, sentence=sentence, token_mask=embeddings.token_mask)
+        return self.text.encode(embeddings)
 
     def join(self, image: ImageFeatures, text: TextFeatures, image_index: Tensor) -> EncoderOutput:
         return EncoderOutput(image=image, text=text, image_index=image_index)
-
-
-def _check_text_tower(text: torch.nn.Module, architecture: Union[str, dict]) -> None:
-    plain = (
-        isinstance(text, TextTransformer) and text.attn_mask is not None and text.cls_emb is None
-        and isinstance(text.text_projection, torch.nn.Parameter) and not text.use_pad_mask)
-    if not plain:
-        raise ValueError(
-            f'The text tower of {architecture!r} is not a plain causal transformer with a linear projection, '
-            f'which is what CLIPEncoder takes. Use a text tower of OpenAI\'s form, as in ViT-B-16.')

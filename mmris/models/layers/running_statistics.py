@@ -28,6 +28,28 @@ def keep_running_statistics(*modules: nn.Module) -> Iterator[None]:
             norm.track_running_stats = True
 
 
+@contextmanager
+def restore_running_statistics(*modules: nn.Module) -> Iterator[None]:
+    """After the block, the running statistics of BatchNorms are again what they were before it.
+
+    For what must save the same tensors for a backward pass as a plain forward pass would, such as its recomputation.
+
+    Args:
+        modules (nn.Module): Where to look for BatchNorms, synchronised ones included.
+    """
+    buffers = [
+        buffer for module in modules for norm in module.modules() if isinstance(norm, _BatchNorm)
+        for buffer in norm.buffers()
+    ]
+    kept = [buffer.clone() for buffer in buffers]
+    try:
+        yield
+    finally:
+        for buffer, value in zip(buffers, kept):
+            # Autograd keeps them for the backward pass, which reads the batch's statistics alone: no new version.
+            buffer.data.copy_(value)
+
+
 def average_running_statistics(model: nn.Module) -> None:
     """Replace the running statistics of BatchNorms by their mean over all processes, each of which saw other batches.
 

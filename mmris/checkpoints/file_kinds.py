@@ -1,0 +1,86 @@
+"""What a file is, by its content: names of weight files are not to be relied on."""
+
+import zipfile
+from enum import Enum
+from pathlib import Path
+
+
+class UnreadableCheckpointError(ValueError):
+    """A checkpoint file that is torn, of another format, or holds more than tensors and training state."""
+
+
+class FileKind(Enum):
+    """Formats of weights that are read."""
+    SAFETENSORS = 'safetensors'
+    TORCH = 'a file of torch.save'
+    TORCHSCRIPT = 'a TorchScript archive'
+
+
+_ZIP = b'PK\x03\x04'
+_PICKLE = b'\x80'
+# What lies under the names of weights now and then, by its first bytes, and what to do.
+_OTHERS = (
+    (b'version https://git-lfs', 'a Git LFS pointer, not the file that it stands for: fetch that with "git lfs pull"'),
+    (b'<!doctype html', 'an HTML page: the download gave a page instead of the file'),
+    (b'<html', 'an HTML page: the download gave a page instead of the file'),
+    (b'<?xml', 'an XML document: the download gave an error message instead of the file'),
+    (b'{', 'JSON text'),
+    (b'\x1f\x8b', 'compressed with gzip: unpack it first'),
+    (b'\x89hdf', 'an HDF5 file'),
+    (b'\x93numpy', 'a NumPy array'),
+)
+
+
+def identify(local: Path, name: str) -> FileKind:
+    """Find out which format of weights a file has.
+
+    Args:
+        local (Path): The file.
+        name (str): What to call it in messages.
+
+    Returns:
+        FileKind: Its format.
+
+    Raises:
+        UnreadableCheckpointError: If it has none of them, or is truncated; the message says what it is instead.
+    """
+    with local.open('rb') as file:
+        start = file.read(512)
+    size = local.stat().st_size
+    if not start:
+        raise unreadable(name, 'it is empty')
+    if start.startswith(_ZIP):
+        return _identify_archive(local, name)
+    # safetensors: eight bytes that tell the length of a header of JSON, of which text has no zeros, then that.
+    if start[6:9] == b'\0\0{':
+        if 8 + int.from_bytes(start[:8], 'little') > size:
+            raise unreadable(name, 'it is truncated: a safetensors file that ends within its header')
+        return FileKind.SAFETENSORS
+    if start.startswith(_PICKLE):
+        return FileKind.TORCH
+    text = start.lstrip(b'\xef\xbb\xbf \t\r\n').lower()
+    for beginning, what in _OTHERS:
+        if text.startswith(beginning):
+            raise unreadable(name, f'it is {what}')
+    raise unreadable(name, 'it is no file of torch.save, no TorchScript archive and no safetensors file')
+
+
+def _identify_archive(local: Path, name: str) -> FileKind:
+    try:
+        with zipfile.ZipFile(local) as archive:
+            records = {record.partition('/')[2] for record in archive.namelist()}
+            arrays = any(record.endswith('.npy') for record in archive.namelist())
+            damaged = archive.testzip() if 'data.pkl' in records else None
+    except (zipfile.BadZipFile, EOFError, OSError) as error:
+        raise unreadable(name, f'it is truncated or damaged ({error})') from error
+    if 'data.pkl' not in records:
+        raise unreadable(name, f'it is a {"NumPy" if arrays else "zip"} archive that torch did not write')
+    if damaged is not None:
+        # torch does not look at the sums that it writes.
+        raise UnreadableCheckpointError(f'{name} is damaged: the sum of {damaged} in it is not the one written.')
+    return FileKind.TORCHSCRIPT if 'constants.pkl' in records else FileKind.TORCH
+
+
+def unreadable(name: str, reason: str) -> UnreadableCheckpointError:
+    """An error for a file that holds no weights that can be read."""
+    return UnreadableCheckpointError(f'{name} cannot be read as a checkpoint: {reason}.')

@@ -1,0 +1,131 @@
+"""Weights alone: files to give away, named by their content."""
+
+import hashlib
+import io
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from mmris.utils import write_atomically
+from mmris.version import __version__
+
+from .reading import read_checkpoint
+
+FORMATS = ('pth', 'safetensors')
+DISTILLATION = 'distillation.'
+# What MMEngine calls a run: the stem of its config, and when it began.
+_EXPERIMENT = re.compile(r'(.+)_\d{8}_\d{6}')
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What :func:`publish` made of a checkpoint.
+
+    Attributes:
+        files (tuple[Path]): The files written.
+        stripped (tuple[str]): What of the checkpoint is not in them, in words.
+    """
+
+    files: Tuple[Path, ...]
+    stripped: Tuple[str, ...]
+
+
+def publish(checkpoint: Union[str, Path],
+            out: Union[str, Path],
+            *,
+            config: Optional[str] = None,
+            formats: Sequence[str] = FORMATS) -> Publication:
+    """Write what inference needs of a checkpoint: the weights, without distillation branches, and the config's name.
+
+    Where weights were averaged (EMA), it is the averages that a checkpoint holds as its weights, so that they are
+    published. The same weights give the same files, bit for bit.
+
+    Args:
+        checkpoint (str or Path): A checkpoint that training wrote, or one that was published or converted.
+        out (str or Path): Begin of the files' paths: ``models/name`` gives ``models/name-1a2b3c4d.pth``, where
+            ``1a2b3c4d`` are the first digits of the file's SHA-256.
+        config (str, optional): The config that it was trained with, as ``mmris::cris/rn50_refcoco.py`` or a path, of
+            which the name is kept. Defaults to None: the one that the checkpoint names.
+        formats (Sequence[str]): Of ``'pth'`` and ``'safetensors'``. Defaults to both.
+
+    Returns:
+        Publication: Files, and what was stripped.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        UnreadableCheckpointError: As :func:`read_checkpoint`.
+        ValueError: If it holds no weights, or others than tensors.
+        ValueError: If neither it nor ``config`` names a config.
+    """
+    weights, meta, others = _open(checkpoint)
+    kept = {name: weights[name] for name in sorted(weights) if not name.startswith(DISTILLATION)}
+    described = dict(
+        config=_config_name(checkpoint, meta, config), mmris_version=meta.get('mmris_version', __version__))
+    stripped = [*others, *(f'meta.{name}' for name in meta if name not in described)]
+    if len(kept) < len(weights):
+        stripped.append(f'{len(weights) - len(kept)} tensors of {DISTILLATION}*')
+
+    files = []
+    for suffix in formats:
+        data = serialise(kept, described, suffix)
+        path = Path(f'{out}-{hashlib.sha256(data).hexdigest()[:8]}.{suffix}')
+        with write_atomically(path) as temporary:
+            temporary.write_bytes(data)
+        files.append(path)
+    return Publication(tuple(files), tuple(stripped))
+
+
+def serialise(weights: Mapping[str, Tensor], meta: Mapping[str, str], suffix: str) -> bytes:
+    """Make a checkpoint file of weights alone; the same weights in the same order make the same bytes.
+
+    Args:
+        weights (Mapping[str, Tensor]): The weights.
+        meta (Mapping[str, str]): What else there is to say.
+        suffix (str): ``'pth'``, a dict of ``state_dict`` and ``meta``, or ``'safetensors'``, with ``meta`` as JSON in
+            its metadata.
+
+    Returns:
+        bytes: The file's content.
+    """
+    # Copies: a part of a larger tensor would bring all of it, and safetensors refuses tensors that share memory.
+    copies = {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in weights.items()
+    }
+    if suffix == 'safetensors':
+        # One entry: safetensors writes several in an order that changes from one process to the next.
+        return safetensors.torch.save(copies, metadata=dict(meta=json.dumps(meta)))
+    # Given a path, torch would write its name into the file.
+    buffer = io.BytesIO()
+    torch.save(dict(state_dict=copies, meta=dict(meta)), buffer)
+    return buffer.getvalue()
+
+
+def _open(checkpoint: Union[str, Path]) -> Tuple[Dict[str, Tensor], dict, List[str]]:
+    """Weights, meta, and the names of what else there is."""
+    content = read_checkpoint(checkpoint)
+    if 'state_dict' not in content:
+        content = dict(state_dict=content)
+    weights = content['state_dict']
+    if not weights:
+        raise ValueError(f'{checkpoint} holds no weights.')
+    strange = [name for name, value in weights.items() if not isinstance(value, Tensor)]
+    if strange:
+        raise ValueError(f'The weights in {checkpoint} are not tensors alone: {", ".join(strange)}.')
+    return weights, content.get('meta', {}), [name for name in content if name not in ('state_dict', 'meta')]
+
+
+def _config_name(checkpoint: Union[str, Path], meta: dict, config: Optional[str]) -> str:
+    if config is not None:
+        return config if '::' in config else Path(config).stem
+    if 'config' in meta:
+        return meta['config']
+    experiment = _EXPERIMENT.fullmatch(meta.get('experiment_name', ''))
+    if experiment is None:
+        raise ValueError(f'{checkpoint} does not tell which config it was trained with: name it with --config.')
+    return experiment[1]

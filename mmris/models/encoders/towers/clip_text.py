@@ -1,0 +1,53 @@
+"""CLIP's text tower."""
+
+import torch
+from open_clip.transformer import TextTransformer
+
+from mmris.structures import ExpressionBatch, TextEmbeddings, TextFeatures
+
+from .clip_transformer import CLIPTransformer
+
+
+class CLIPTextTower(CLIPTransformer):
+    """CLIP's causal text transformer (Radford et al., ICML 2021) at any length up to its positions.
+
+    Words are the final LayerNorm's output, not projected; ``text_projection`` takes them to the joint space, where the
+    end token is the sentence.
+
+    Args:
+        text (TextTransformer): open_clip's tower, plain: causal, with a linear projection.
+        quick_gelu (bool): Whether its blocks use QuickGELU.
+        activation_checkpointing (bool): Compute the blocks' activations again in the backward pass.
+
+    Attributes:
+        word_channels (int): Width of the words.
+    """
+
+    def __init__(self, text: TextTransformer, *, quick_gelu: bool, activation_checkpointing: bool) -> None:
+        super().__init__(text, quick_gelu=quick_gelu, activation_checkpointing=activation_checkpointing)
+        self.word_channels = text.width
+
+    def embed(self, expressions: ExpressionBatch) -> TextEmbeddings:
+        """Embed P expressions.
+
+        Raises:
+            ValueError: If there are more tokens than positions.
+        """
+        length, positions = expressions.token_ids.size(1), self.clip.positional_embedding.size(0)
+        if length > positions:
+            raise ValueError(
+                f'Sentences have {length} tokens, but the text tower has {positions} positions. '
+                f'Lower context_length of the Tokenize transform.')
+        return TextEmbeddings(
+            words=self.clip.token_embedding(expressions.token_ids), token_mask=expressions.token_mask)
+
+    def encode(self, embeddings: TextEmbeddings) -> TextFeatures:
+        """Encode P expressions."""
+        length = embeddings.words.size(1)
+        words = embeddings.words + self.clip.positional_embedding[:length]
+        words = self.clip.transformer(words, attn_mask=self.clip.attn_mask[:length, :length])
+        words = self.clip.ln_final(words)
+        joint = words @ self.clip.text_projection
+        end = embeddings.token_mask.sum(dim=1) - 1
+        sentence = joint[torch.arange(end.size(0), device=end.device), end]
+        return TextFeatures(words=words, words_joint=joint, sentence=sentence, token_mask=embeddings.token_mask)

@@ -1,0 +1,40 @@
+"""What CLIP's two transformers share: which GELU their blocks use is part of their weights."""
+
+from typing import Any
+
+import torch
+from mmengine.model import BaseModule
+from open_clip.transformer import QuickGELU
+from torch import nn
+
+
+class CLIPTransformer(BaseModule):
+    """A transformer of open_clip, with the activation that its weights were trained with.
+
+    OpenAI trained with ``x * sigmoid(1.702 * x)`` ("QuickGELU"), others with GELU. The shapes do not tell which, so it
+    is kept as a buffer: a trained checkpoint brings its activation along.
+
+    Args:
+        clip (nn.Module): open_clip's ``VisionTransformer`` or ``TextTransformer``.
+        quick_gelu (bool): Whether its blocks use QuickGELU.
+        activation_checkpointing (bool): Compute the blocks' activations again in the backward pass.
+    """
+
+    def __init__(self, clip: nn.Module, *, quick_gelu: bool, activation_checkpointing: bool) -> None:
+        super().__init__()
+        self.clip = clip
+        self.clip.transformer.grad_checkpointing = activation_checkpointing
+        self.register_buffer('quick_gelu', torch.tensor(quick_gelu))
+        self.use_quick_gelu(quick_gelu)
+
+    def use_quick_gelu(self, quick_gelu: bool) -> None:
+        """Choose the activation of all blocks: QuickGELU or GELU."""
+        self.quick_gelu.fill_(quick_gelu)
+        for block in self.clip.transformer.resblocks:
+            block.mlp.gelu = QuickGELU() if quick_gelu else nn.GELU()
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest: Any) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+        quick_gelu = state_dict.get(f'{prefix}quick_gelu')
+        if quick_gelu is not None:
+            self.use_quick_gelu(bool(quick_gelu))

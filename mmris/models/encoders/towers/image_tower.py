@@ -1,0 +1,70 @@
+"""The contract of image towers: image encoders that do not see the sentence."""
+
+from abc import abstractmethod
+from typing import Any, Callable, Sequence, Tuple
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from mmris.structures import ImageEmbeddings, ImageFeatures, ImageInputs
+
+from ...layers import patches_inside
+
+
+class ImageTower(BaseModule):
+    """Turns pixels into cells without position, and cells into features.
+
+    Attributes:
+        cell_channels (int): Width of a cell: what a mask token replaces.
+        stride (tuple[int, int]): Height and width, in pixels, of a patch of the output; inputs are multiples of it.
+    """
+
+    cell_channels: int
+    stride: Tuple[int, int]
+
+    @abstractmethod
+    def stem(self, pixels: Tensor) -> Tensor:
+        """Turn ``(B, 3, H, W)`` pixels into ``(B, cell_channels, h', w')`` cells.
+
+        A patch of the output has a whole number of cells.
+        """
+
+    @abstractmethod
+    def encode(self, embeddings: ImageEmbeddings) -> ImageFeatures:
+        """Turn the cells of M images into features: stages, patches in the joint space, and the whole image there."""
+
+    def embed(self, images: ImageInputs) -> ImageEmbeddings:
+        """Embed B images.
+
+        Raises:
+            ValueError: If height or width is not a multiple of the stride.
+        """
+        height, width = images.pixels.shape[-2:]
+        if height % self.stride[0] or width % self.stride[1]:
+            raise ValueError(
+                f'The input is {height} x {width} pixels (height x width), but must be a multiple of '
+                f'{self.stride[0]} x {self.stride[1]}, a patch of the encoder\'s output. Change the size of the '
+                f'Letterbox or Resize transform.')
+        grid = (height // self.stride[0], width // self.stride[1])
+        return ImageEmbeddings(
+            cells=self.stem(images.pixels), inside=patches_inside(images.box, grid, (height, width)))
+
+
+def recompute(block: Callable, *inputs: Any, **options: Any) -> Any:
+    """Run a block keeping no activations inside it, and again in the backward pass, where gradients are wanted."""
+    if not torch.is_grad_enabled():
+        return block(*inputs)
+    return checkpoint(block, *inputs, use_reentrant=False, **options)
+
+
+def check_taps(taps: Sequence[int], depth: int) -> None:
+    """Check after which blocks of an image tower stages are taken.
+
+    Raises:
+        ValueError: If they do not increase, or do not end at the last block.
+    """
+    if list(taps) != sorted(set(taps)) or not taps or taps[0] < 1 or taps[-1] != depth:
+        raise ValueError(
+            f'taps must increase, begin at 1 or later, and end at the last of {depth} blocks, but got {tuple(taps)}.')

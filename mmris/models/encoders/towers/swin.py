@@ -1,0 +1,131 @@
+"""A Swin transformer of MMPretrain as an image tower."""
+
+from typing import Any, Optional, Sequence
+
+import torch
+from mmengine.logging import print_log
+from torch import Tensor, nn
+
+from mmris.checkpoints import read_checkpoint
+from mmris.registry import MODELS
+from mmris.structures import ImageEmbeddings, ImageFeatures
+
+from .image_tower import ImageTower, check_taps, recompute
+
+PREFIX = 'backbone.'
+
+
+@MODELS.register_module()
+class SwinTower(ImageTower):
+    """MMPretrain's Swin transformer (Liu et al., ICCV 2021) as the image half of an encoder.
+
+    Cells are the patch embedding at a quarter of the input, before the first stage; its position is relative, inside
+    the attention. Swin knows no sentence, so it has no space in common with one: a learned projection of its last
+    stage stands for it, and the mean of the patches that hold image for the whole image. The projected patches are the
+    last stage given on, so that the projection learns with all that follows.
+
+    Args:
+        swin (dict): Arguments of MMPretrain's ``SwinTransformer``: ``arch``, ``img_size``, ``stage_cfgs`` and so on.
+        joint_channels (int): Width of the joint space, that of the text's.
+        pretrained (str, optional): A checkpoint of MMPretrain, a file or an address, whose ``backbone`` is loaded by
+            :meth:`init_weights`. Defaults to None: from scratch.
+        trust_pretrained (bool): Also read a file that holds more than tensors, by running what it says. Defaults to
+            False.
+        taps (Sequence[int]): Stages, 1 to 4, that are given on; the last is 4. Defaults to (2, 3, 4).
+        activation_checkpointing (bool): Compute the blocks' activations again in the backward pass. Defaults to False.
+        init_cfg (dict, optional): MMEngine initialisation. Defaults to None.
+
+    Raises:
+        ImportError: If MMPretrain cannot be imported.
+        ValueError: If ``taps`` do not increase or do not end at the last stage.
+        ValueError: If the Swin adds absolute positions, or gives its stages after downsampling.
+    """
+
+    def __init__(self,
+                 *,
+                 swin: dict,
+                 joint_channels: int,
+                 pretrained: Optional[str] = None,
+                 trust_pretrained: bool = False,
+                 taps: Sequence[int] = (2, 3, 4),
+                 activation_checkpointing: bool = False,
+                 init_cfg: Optional[dict] = None) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.swin = _build_swin(**swin, out_indices=[tap - 1 for tap in taps])
+        if self.swin.use_abs_pos_embed or self.swin.out_after_downsample:
+            raise ValueError('SwinTower takes a Swin with use_abs_pos_embed=False and out_after_downsample=False.')
+        self.taps = tuple(taps)
+        check_taps(self.taps, len(self.swin.stages))
+        self.pretrained = pretrained
+        self.trust_pretrained = trust_pretrained
+        self.activation_checkpointing = activation_checkpointing
+        self.projection = nn.Conv2d(self.swin.num_features[-1], joint_channels, 1, bias=False)
+        self.cell_channels = self.swin.embed_dims
+        side = self.swin.patch_embed.projection.stride[0] * 2**(len(self.swin.stages) - 1)
+        self.stride = (side, side)
+
+    def init_weights(self) -> None:
+        """Initialise, then load ``pretrained``.
+
+        Raises:
+            FileNotFoundError, ValueError: If the file is missing or cannot be read.
+            RuntimeError: If it holds no such Swin.
+        """
+        super().init_weights()
+        if self.pretrained is not None:
+            self._load(self.pretrained)
+
+    def _load(self, path: str) -> None:
+        checkpoint = read_checkpoint(path, trust=self.trust_pretrained)
+        state = {
+            name.removeprefix(PREFIX): value
+            for name, value in checkpoint.get('state_dict', checkpoint).items() if name.startswith(PREFIX)
+        }
+        # Norms of stages that a classifier does not give on are not in its checkpoint.
+        own = tuple(f'norm{tap - 1}.' for tap in self.taps[:-1])
+        try:
+            result = self.swin.load_state_dict(state, strict=False)
+        except RuntimeError as error:
+            raise RuntimeError(f'{path} does not hold this Swin: {error}') from error
+        missing = [name for name in result.missing_keys if not name.startswith(own)]
+        if missing or result.unexpected_keys:
+            raise RuntimeError(
+                f'{path} does not hold this Swin. Missing: {", ".join(missing) or "none"}. Left over: '
+                f'{", ".join(result.unexpected_keys) or "none"}. Give a checkpoint of MMPretrain of the same arch.')
+        print_log(f'Loaded a Swin from {path}.', logger='current')
+
+    def stem(self, pixels: Tensor) -> Tensor:
+        cells, size = self.swin.patch_embed(pixels)
+        return cells.transpose(1, 2).unflatten(2, size)
+
+    def encode(self, embeddings: ImageEmbeddings) -> ImageFeatures:
+        size = embeddings.cells.shape[-2:]
+        cells, stages = self.swin.drop_after_pos(embeddings.cells.flatten(2).transpose(1, 2)), []
+        for number, stage in enumerate(self.swin.stages, 1):
+            for block in stage.blocks:
+                cells = recompute(block, cells, size) if self.activation_checkpointing else block(cells, size)
+            if number in self.taps:
+                normed = getattr(self.swin, f'norm{number - 1}')(cells)
+                stages.append(normed.transpose(1, 2).unflatten(2, size))
+            if stage.downsample is not None:
+                cells, size = stage.downsample(cells, size)
+        joint = self.projection(stages.pop())
+        patches = joint.flatten(2).transpose(1, 2)
+        inside = embeddings.inside.flatten(1).to(patches.dtype)
+        weights = inside / inside.sum(dim=1, keepdim=True).clamp(min=1)
+        return ImageFeatures(
+            stages=(*stages, joint), patches=patches, image_global=torch.einsum('mn,mnd->md', weights, patches))
+
+
+def _build_swin(**arguments: Any) -> nn.Module:
+    try:
+        # Long to import, and no other part needs it.
+        from mmpretrain.models import SwinTransformer
+    except Exception as error:
+        raise ImportError(
+            f'SwinTower needs MMPretrain (onedl-mmpretrain), which cannot be imported: {error!r}. If transformers is '
+            f'installed, it must be below version 5.') from error
+    # Its constructor reads values of tensors, which a model built on the meta device has not.
+    with torch.device('cpu'):
+        swin = SwinTransformer(**arguments)
+    return swin.to(torch.get_default_device())

@@ -1,0 +1,182 @@
+"""Image towers other than CLIP's ViT: CLIP's ResNet with the spatial attention pool, and MMPretrain's Swin."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmpretrain.models import SwinTransformer
+
+from mmris.models.encoders import CLIPEncoder, SwinTower
+from mmris.registry import MODELS
+from mmris.structures import ImageEmbeddings, ImageInputs
+from tests.conftest import tiny_config
+from tests.test_configs import batch_of
+
+RESNET = dict(
+    embed_dim=24,
+    vision_cfg=dict(image_size=64, layers=[1, 2, 1, 1], width=8, head_width=32),
+    text_cfg=dict(context_length=16, vocab_size=64, width=40, heads=2, layers=2))
+SWIN = dict(arch=dict(embed_dims=8, depths=[1, 1, 2, 1], num_heads=[1, 2, 2, 2]), window_size=4, pad_small_map=True)
+
+
+def images(count, height, width):
+    box = torch.tensor([[0.0, 0.0, width, height]]).repeat(count, 1)
+    return ImageInputs(torch.randn(count, 3, height, width), box)
+
+
+def resnet(**options):
+    torch.manual_seed(0)
+    return CLIPEncoder(architecture=RESNET, **options)
+
+
+def swin(**options):
+    torch.manual_seed(0)
+    return SwinTower(swin=SWIN, joint_channels=24, **options)
+
+
+class TestResNet:
+
+    def test_stages(self):
+        features = resnet().eval().image.encode(resnet().image.embed(images(2, 64, 96)))
+        assert [stage.shape for stage in features.stages] == [(2, 64, 8, 12), (2, 128, 4, 6), (2, 24, 2, 3)]
+        assert features.patches.shape == (2, 6, 24) and features.image_global.shape == (2, 24)
+
+    def test_the_pool_is_asked_at_every_pixel(self):
+        tower = resnet().eval().image
+        pool, cells = tower.clip.attnpool, torch.randn(1, 256, 2, 2)
+        _, positions = pool.positional_embedding.tensor_split((1, ))
+        tokens = cells.flatten(2).transpose(1, 2)[0] + positions
+        weights = (pool.q_proj(tokens) / 32**0.5).view(4, -1, 32).transpose(0, 1)
+        weights = (weights @ pool.k_proj(tokens).view(4, -1, 32).permute(1, 2, 0)).softmax(dim=-1)
+        values = weights @ pool.v_proj(tokens).view(4, -1, 32).transpose(0, 1)
+        expected = pool.c_proj(values.transpose(0, 1).flatten(1))
+        tower.clip.layer1 = tower.clip.layer2 = tower.clip.layer3 = tower.clip.layer4 = torch.nn.Sequential()
+        features = tower.encode(ImageEmbeddings(cells=cells, inside=torch.ones(1, 2, 2) > 0))
+        assert torch.allclose(features.patches[0], expected, atol=1e-5)
+        joint = expected.T.view(1, 24, 2, 2)
+        assert torch.allclose(features.stages[-1], F.relu(joint + tower.shortcut(cells)), atol=1e-5)
+
+    def test_a_patch_of_the_output_covers_its_cells(self):
+        """Masks on the last grid replace all of the stem's cells below, and no others."""
+        encoder = resnet()
+        embeddings = encoder.embed_image(images(1, 64, 96))
+        assert embeddings.cells.shape == (1, 8, 16, 24) and embeddings.inside.shape == (1, 2, 3)
+        mask = torch.zeros(1, 2, 3, dtype=torch.bool)
+        mask[0, 1, 2] = True
+        masked = encoder.replace_patches(embeddings, mask, torch.full((8, ), 7.0)).cells
+        assert (masked[:, :, 8:, 16:] == 7).all()
+        assert torch.equal(masked[:, :, :8], embeddings.cells[:, :, :8])
+        assert torch.equal(masked[:, :, :, :16], embeddings.cells[:, :, :, :16])
+
+    def test_input_size(self):
+        with pytest.raises(ValueError, match='input is 64 x 80 pixels .* must be a multiple of 32 x 32'):
+            resnet().embed_image(images(1, 64, 80))
+
+    def test_taps(self):
+        assert len(resnet(taps=(3, 4)).eval().image.encode(resnet().image.embed(images(1, 64, 64))).stages) == 2
+        with pytest.raises(ValueError, match='taps must increase, begin at 1 or later, and end at the last of 4'):
+            resnet(taps=(1, 2, 3))
+
+
+@pytest.mark.parametrize('build', [lambda **options: resnet(**options).image, swin], ids=['ResNet', 'Swin'])
+def test_activation_checkpointing_keeps_less_and_gives_the_same(build):
+    """Gradients, and the running statistics, which must not count a batch twice."""
+    found, kept = [], []
+    for activation_checkpointing in (False, True):
+        tower = build(activation_checkpointing=activation_checkpointing).train()
+        for block in tower.modules():
+            if hasattr(block, 'drop_prob'):
+                block.drop_prob = 0.0
+        sizes = []
+
+        def note(saved, sizes=sizes):
+            sizes.append(saved.numel())
+            return saved
+
+        torch.manual_seed(1)
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved):
+            features = tower.encode(tower.embed(images(2, 64, 64)))
+        (features.stages[0].square().mean() + features.patches.square().mean()).backward()
+        found.append(({name: value.grad for name, value in tower.named_parameters() if value.grad is not None},
+                      dict(tower.named_buffers())))
+        kept.append(sum(sizes))
+    assert found[0][0] and found[0][0].keys() == found[1][0].keys()
+    for one, other in zip(*found):
+        for name, value in one.items():
+            assert torch.equal(value, other[name]), name
+    assert kept[1] < kept[0] / 2, kept
+
+
+class TestSwin:
+
+    @pytest.mark.parametrize('size', [(64, 64), (32, 96)])
+    def test_stages_are_mmpretrains(self, size):
+        tower = swin().eval()
+        given = images(2, *size)
+        features = tower.encode(tower.embed(given))
+        expected = tower.swin(given.pixels)
+        for mine, theirs in zip(features.stages[:-1], expected):
+            assert torch.allclose(mine, theirs, atol=1e-6)
+        joint = tower.projection(expected[-1])
+        assert torch.allclose(features.stages[-1], joint, atol=1e-6)
+        assert torch.equal(features.patches, features.stages[-1].flatten(2).transpose(1, 2))
+        assert torch.allclose(features.image_global, joint.mean(dim=(2, 3)), atol=1e-6)
+
+    def test_the_whole_image_is_without_its_border(self):
+        tower = swin().eval()
+        given = images(1, 64, 64)
+        given = ImageInputs(given.pixels, torch.tensor([[0.0, 0.0, 64.0, 32.0]]))
+        features = tower.encode(tower.embed(given))
+        assert torch.allclose(features.image_global[0], features.patches[0, :2].mean(dim=0), atol=1e-6)
+
+    def test_weights_of_a_classifier(self, tmp_path):
+        """A checkpoint as MMPretrain writes it; the norms of inner stages are not in it, the head is not wanted."""
+        torch.manual_seed(1)
+        expected = SwinTransformer(**SWIN).state_dict()
+        state = {f'backbone.{name}': value for name, value in expected.items()}
+        path = tmp_path / 'swin.pth'
+        torch.save(dict(state_dict={**state, 'head.fc.weight': torch.zeros(3, 64)}, meta=dict(epoch=1)), path)
+        tower = swin(pretrained=str(path))
+        tower.init_weights()
+        found = tower.swin.state_dict()
+        assert set(found) - set(expected) == {f'norm{stage}.{name}' for stage in (1, 2) for name in ('weight', 'bias')}
+        assert all(torch.equal(value, found[name]) for name, value in expected.items())
+
+    def test_weights_of_something_else(self, tmp_path):
+        path = tmp_path / 'other.pth'
+        torch.save(dict(state_dict={'backbone.conv1.weight': torch.zeros(1)}), path)
+        message = r'other.pth does not hold this Swin. Missing: patch_embed.*Left over: conv1'
+        with pytest.raises(RuntimeError, match=message):
+            swin(pretrained=str(path)).init_weights()
+
+    def test_towers_that_do_not_fit(self):
+        with pytest.raises(ValueError, match='use_abs_pos_embed=False'):
+            SwinTower(swin=dict(SWIN, use_abs_pos_embed=True, img_size=64), joint_channels=24)
+        with pytest.raises(ValueError, match='end at the last of 4'):
+            swin(taps=(1, 2, 3))
+
+
+@pytest.mark.parametrize('kind', ['ResNet', 'Swin'])
+def test_both_branches_train_every_parameter(kind, refer_set):
+    """CM-MaskSD's branches as they are, on an encoder that is no ViT."""
+    torch.manual_seed(0)
+    config = tiny_config().model
+    if kind == 'ResNet':
+        text = dict(RESNET['text_cfg'], vocab_size=49408)
+        config.encoder = dict(type='CLIPEncoder', architecture=dict(RESNET, text_cfg=text))
+        channels = (64, 128, 24)
+    else:
+        config.encoder.pop('taps')
+        config.encoder.image = dict(type='SwinTower', swin=SWIN, joint_channels=96)
+        channels = (16, 32, 96)
+    width = config.encoder.architecture['embed_dim']
+    config.neck.update(in_channels=channels, sentence_channels=width)
+    config.decoder.update(word_channels=config.encoder.architecture['text_cfg']['width'])
+    config.head.update(sentence_channels=width)
+    model = MODELS.build(config).train()
+    loader = tiny_config().train_dataloader
+    batch = model.data_preprocessor(batch_of(loader, refer_set, 'refs(unc).p'), True)
+    losses = model(**batch, mode='loss')
+    assert set(losses) == {'loss_bce', 'loss_lmvsd', 'loss_vmlsd'}
+    sum(losses.values()).backward()
+    still = [name for name, value in model.named_parameters() if value.grad is None]
+    assert not still, still
