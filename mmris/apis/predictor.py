@@ -112,7 +112,9 @@ class Predictor:
             token_mask=tokenized['token_mask'],
             image_index=torch.zeros(len(sentences), dtype=torch.int64)).to(device)
         logits = self.model.segment(self._state, expressions)
-        return to_original_pixels(logits, self._image['affine'], self._image['input_size'], size).cpu().numpy()
+        probabilities = to_original_pixels(logits, self._image['affine'], self._image['input_size'], size,
+                                           self.model.resampling)
+        return probabilities.cpu().numpy()
 
 
 def _name(step: dict) -> str:

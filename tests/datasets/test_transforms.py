@@ -85,6 +85,25 @@ class TestPostprocess:
         assert torch.allclose(probabilities, expected[:, 0], atol=1e-5)
 
 
+    @pytest.mark.parametrize('original', [(48, 96), (20, 31)])
+    def test_cubic_as_cris_does(self, original):
+        """Bicubic with aligned corners to the input, then cubic through a letterbox, against torch's own sampling."""
+        logits = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+        results = build('Letterbox', size=64)(dict(img=np.zeros((*original, 3), dtype=np.uint8)))
+        affine = results['affine']
+        probabilities = to_original_pixels(logits, affine, (64, 64), original, 'cris')
+        at_input = torch.nn.functional.interpolate(logits.sigmoid(), size=(64, 64), mode='bicubic', align_corners=True)
+        x, y = ((torch.arange(count) + 0.5) * affine[axis, axis] + affine[axis, 2]
+                for axis, count in enumerate(original[::-1]))
+        grid = torch.stack((x.expand(len(y), -1), y[:, None].expand(-1, len(x))), dim=-1) / 32 - 1
+        expected = torch.nn.functional.grid_sample(
+            at_input, grid.float().expand(2, -1, -1, -1), mode='bicubic', padding_mode='zeros', align_corners=False)
+        assert probabilities.shape == (2, *original)
+        # OpenCV places samples on 32nds of a pixel.
+        assert (probabilities - expected[:, 0].clamp(0, 1)).abs().max() < 0.02
+        assert (probabilities - to_original_pixels(logits, affine, (64, 64), original)).abs().max() > 0.05
+
+
 class TestTokens:
 
     def test_layout(self):

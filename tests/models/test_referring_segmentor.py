@@ -138,8 +138,13 @@ def test_images_of_several_sizes_are_an_error(tiny_model):
         tiny_model.data_preprocessor.batch_images([torch.zeros(3, 8, 8), torch.zeros(3, 8, 16)], [])
 
 
-def test_max_expressions():
+@pytest.mark.parametrize('name, value, message', [
+    ('max_expressions', 0, 'max_expressions must be at least 1, but got 0'),
+    ('target_resize', 'cubic', "target_resize must be 'nearest' or 'area', but got 'cubic'"),
+    ('resampling', 'cubic', "resampling must be 'bilinear' or 'cris', but got 'cubic'"),
+])
+def test_values_that_are_none(name, value, message):
     config = tiny_config().model
-    config.max_expressions = 0
-    with pytest.raises(ValueError, match='max_expressions must be at least 1, but got 0'):
+    config[name] = value
+    with pytest.raises(ValueError, match=message):
         MODELS.build(config)

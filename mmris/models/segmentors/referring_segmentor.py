@@ -19,7 +19,7 @@ from mmris.structures import (
     TensorStructure,
 )
 
-from .postprocess import to_original_pixels
+from .postprocess import RESAMPLINGS, to_original_pixels
 
 
 @MODELS.register_module()
@@ -46,13 +46,15 @@ class ReferringSegmentor(BaseSegmentor):
         target_resize (str): How the ground truth comes to the logits' grid: ``'nearest'`` as CRIS does, which at
             stride s takes the first of s x s pixels, so shifts the mask by up to s / 2 pixels; ``'area'`` gives each
             cell its covered share, so no shift, and targets between 0 and 1 along edges. Defaults to ``'nearest'``.
+        resampling (str): How probabilities come to the original pixels: ``'bilinear'``, once, or ``'cris'``, as the
+            published code of CRIS does: see :func:`to_original_pixels`. Defaults to ``'bilinear'``.
         max_expressions (int): How many expressions are segmented at once in evaluation; an image with more is done
             in chunks. Bounds memory. Defaults to 64.
         data_preprocessor (dict, optional): Config of the data preprocessor. Defaults to None.
         init_cfg (dict, optional): MMEngine initialisation. Defaults to None.
 
     Raises:
-        ValueError: If ``max_expressions`` is not positive, or ``target_resize`` is unknown.
+        ValueError: If ``max_expressions`` is not positive, or ``target_resize`` or ``resampling`` is unknown.
     """
 
     def __init__(self,
@@ -64,6 +66,7 @@ class ReferringSegmentor(BaseSegmentor):
                  losses: Dict[str, dict],
                  distillation: Optional[Dict[str, dict]] = None,
                  target_resize: str = 'nearest',
+                 resampling: str = 'bilinear',
                  max_expressions: int = 64,
                  data_preprocessor: Optional[dict] = None,
                  init_cfg: Optional[dict] = None) -> None:
@@ -72,7 +75,10 @@ class ReferringSegmentor(BaseSegmentor):
             raise ValueError(f'max_expressions must be at least 1, but got {max_expressions}.')
         if target_resize not in ('nearest', 'area'):
             raise ValueError(f"target_resize must be 'nearest' or 'area', but got {target_resize!r}.")
+        if resampling not in RESAMPLINGS:
+            raise ValueError(f"resampling must be {' or '.join(map(repr, RESAMPLINGS))}, but got {resampling!r}.")
         self.target_resize = target_resize
+        self.resampling = resampling
         self.max_expressions = max_expressions
         self.encoder = MODELS.build(encoder)
         self.neck = MODELS.build(neck)
@@ -165,7 +171,8 @@ class ReferringSegmentor(BaseSegmentor):
         """
         counts = [len(sample.token_ids) for sample in data_samples]
         for sample, logits in zip(data_samples, self.encode_decode(inputs).split(counts)):
-            sample.probabilities = to_original_pixels(logits, sample.affine, sample.img_shape, sample.ori_shape)
+            sample.probabilities = to_original_pixels(logits, sample.affine, sample.img_shape, sample.ori_shape,
+                                                      self.resampling)
         return data_samples
 
     def extract_feat(self, inputs: ReferringInputs) -> EncoderOutput:
