@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 
 from mmris.registry import DATASETS, MODELS
 from mmris.structures import ExpressionBatch, ImageInputs
@@ -12,28 +13,38 @@ from tests.conftest import ROOT
 
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/**/*.py') if '_base_' not in path.parts)
 # A new config raises this number, so that one that is not found is noticed.
-NUMBER_OF_CONFIGS = 44
+NUMBER_OF_CONFIGS = 53
 HEADER = ('Paper:', 'Data:', 'Cost:', 'Command: ')
+
+
+TOY_TEXT = dict(context_length=24, vocab_size=49408, width=40, heads=2, layers=1)
+TOY_SWIN = dict(arch=dict(embed_dims=8, depths=[1, 1, 2, 1], num_heads=[1, 2, 2, 2]), window_size=4, pad_small_map=True)
 
 
 def shrink(config: Config) -> Config:
     """Toy widths and depths; wiring, losses, branches and pipeline steps stay the config's own."""
-    patch = 14 if 'L-14' in str(config.model.encoder.architecture) else 16
-    if isinstance(config.model.encoder.architecture, str):
-        config.model.encoder.architecture = dict(
-            embed_dim=24,
-            quick_gelu='quickgelu' in config.model.encoder.architecture,
-            vision_cfg=dict(image_size=2 * patch, patch_size=patch, width=32, head_width=16, layers=3),
-            text_cfg=dict(context_length=24, vocab_size=49408, width=40, heads=2, layers=1))
-        config.model.encoder.taps = (1, 2, 3)
-        config.model.neck.update(in_channels=(32, 32, 24), sentence_channels=24, out_channels=(8, 16, 16))
+    encoder = config.model.encoder
+    size = 64
+    if isinstance(encoder.architecture, str):
+        patch = 14 if 'L-14' in encoder.architecture else 16
+        size, channels = 4 * patch, (32, 32, 24)
+        vision = dict(image_size=2 * patch, patch_size=patch, width=32, head_width=16, layers=3)
+        if 'image' in encoder:
+            channels = (16, 32, 24)
+            encoder.image.update(swin=TOY_SWIN, joint_channels=24, pretrained=None)
+        elif encoder.architecture.startswith('RN'):
+            vision, channels = dict(image_size=64, layers=[1, 1, 1, 1], width=8, head_width=32), (64, 128, 24)
+        else:
+            encoder.taps = (1, 2, 3)
+        encoder.architecture = dict(embed_dim=24, vision_cfg=vision, text_cfg=TOY_TEXT)
+        config.model.neck.update(in_channels=channels, sentence_channels=24, out_channels=(8, 16, 16))
         config.model.decoder.update(channels=16, word_channels=40, num_layers=1, num_heads=2, feedforward_channels=16)
         config.model.head.update(channels=16, sentence_channels=24)
-    config.model.encoder.pretrained = None
+    encoder.pretrained = None
     for loader in (config.train_dataloader, config.val_dataloader):
         for step in loader.dataset.pipeline:
             if step.type in ('Letterbox', 'Resize'):
-                step.size = 4 * patch
+                step.size = size
     return config
 
 
@@ -70,7 +81,7 @@ def test_config(path, refer_set):
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: str(path.relative_to(ROOT / 'configs')))
 def test_full_size(path):
-    """Unshrunk, on the meta device: widths fit together, and logits lie at four times the patch grid."""
+    """Unshrunk, on the meta device: widths fit together, and logits lie at four times the neck's grid."""
     config = Config.fromfile(path)
     size = next(step.size for step in config.test_pipeline if step.type == 'Letterbox')
     length = next(step.tokenizer.context_length for step in config.test_pipeline if step.type == 'Tokenize')
@@ -81,9 +92,10 @@ def test_full_size(path):
         images = ImageInputs(torch.zeros(1, 3, size, size), torch.zeros(1, 4))
         tokens = torch.zeros(2, length, dtype=torch.int64)
         text = encoder.encode_text(encoder.embed_text(ExpressionBatch(tokens, tokens == 0, tokens[:, 0])))
-        logits = model.decode(encoder.join(model.encode_images(images), text, tokens[:, 0]))
-    grid = size // encoder.patch_size[0]
-    assert logits.shape == (2, 1, 4 * grid, 4 * grid)
+        state = model.encode_images(images)
+        logits = model.decode(encoder.join(state, text, tokens[:, 0]))
+    height, width = state.stages[1].shape[-2:]
+    assert logits.shape == (2, 1, 4 * height, 4 * width) and 4 * height >= size / 4
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: str(path.relative_to(ROOT / 'configs')))
@@ -115,11 +127,35 @@ def test_main_configs_have_the_papers_settings():
     assert config.train_cfg.max_epochs == 100 and config.auto_scale_lr.base_batch_size == 32
 
 
-@pytest.mark.parametrize('name, size, length', [('vit-b_refcoco', 576, 17), ('vit-b_refcoco+', 576, 17),
-                                                ('vit-b_refcocog_umd', 576, 22), ('vit-l_refcoco', 532, 17),
-                                                ('vit-l_refcocog_google', 532, 22)])
+def test_cris_has_its_published_schedule():
+    """The rate of each parameter, as the optimiser gets it."""
+    config = shrink(Config.fromfile(ROOT / 'configs/cris/rn50_refcoco.py'))
+    assert config.train_cfg.max_epochs == 50 and config.auto_scale_lr.base_batch_size == 64
+    assert config.train_dataloader.batch_size * 8 == 64
+    model = MODELS.build(config.model)
+    wrapper = build_optim_wrapper(model, config.optim_wrapper)
+    rates = {id(value): group['lr'] for group in wrapper.param_groups for value in group['params']}
+    assert {group['weight_decay'] for group in wrapper.param_groups} == {0}
+    for name, value in model.named_parameters():
+        tower = name.startswith('encoder.') and not name.endswith('positional_embedding')
+        assert rates[id(value)] == pytest.approx(1e-5 if tower else 1e-4), name
+    assert sum(name.endswith('positional_embedding') for name, _ in model.named_parameters()) == 2
+    assert config.param_scheduler == [
+        dict(type='MultiStepLR', milestones=[35], gamma=0.1, begin=0, end=50, by_epoch=True)
+    ]
+
+
+@pytest.mark.parametrize('name, size, length', [
+    ('cm_masksd/vit-b_refcoco', 576, 17),
+    ('cm_masksd/vit-b_refcoco+', 576, 17),
+    ('cm_masksd/vit-b_refcocog_umd', 576, 22),
+    ('cm_masksd/vit-l_refcoco', 532, 17),
+    ('cm_masksd/vit-l_refcocog_google', 532, 22),
+    ('cris/rn50_refcoco', 416, 17),
+    ('cris/rn101_refcocog_umd', 416, 22),
+])
 def test_sizes_and_lengths(name, size, length):
-    config = Config.fromfile(ROOT / f'configs/cm_masksd/{name}.py')
+    config = Config.fromfile(ROOT / f'configs/{name}.py')
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
         steps = {step.type: step for step in loader.dataset.pipeline}
         assert steps['Letterbox'].size == size

@@ -5,7 +5,7 @@ model = dict(
         type='ReferringDataPreprocessor',
         mean=[122.7709383, 116.7460125, 104.09373615],
         std=[68.5005327, 66.6321579, 70.3231631]),
-    encoder=dict(type='CLIPEncoder', architecture='ViT-B-16-quickgelu', pretrained='openai', taps=(4, 8, 12)),
+    encoder=dict(type='CLIPEncoder', architecture='ViT-B-16', pretrained='openai', taps=(4, 8, 12)),
     neck=dict(type='CRISNeck', in_channels=(768, 768, 512), sentence_channels=512, out_channels=(256, 512, 1024)),
     decoder=dict(
         type='CRISDecoder',
