@@ -1,0 +1,84 @@
+"""What a model costs: parameters and multiply-adds of its stages."""
+
+from typing import Any, Callable, Dict, Sequence, Tuple
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from mmris.structures import ExpressionBatch, ImageInputs
+
+# As they follow on the encoder, and as the attributes of the model are called.
+STAGES = ('neck', 'decoder', 'head')
+
+
+def count_complexity(model: nn.Module, *, shape: Sequence[int], tokens: int) -> Dict[str, Dict[str, Any]]:
+    """Count what each stage of a model costs in evaluation, for one image and one expression.
+
+    Multiply-adds are those of convolutions, linear maps and products of matrices, those of attention among them.
+    Norms, activations, sums and interpolations are not counted. Nothing is computed: the model has shapes alone.
+
+    Args:
+        model (nn.Module): A :class:`~mmris.models.segmentors.ReferringSegmentor` built on the meta device. It is put
+            into evaluation mode.
+        shape (Sequence[int]): Height and width of the input in pixels.
+        tokens (int): Tokens of the expression, none of them padding.
+
+    Returns:
+        dict[str, dict]: ``encoder``, ``neck``, ``decoder``, ``head`` and their sum, ``total``: each with ``params``,
+        a number of parameters, and ``flops``, a number of multiply-adds. The encoder's has also ``image``, ``text``
+        and ``join``, each with the ``flops`` of that part: all that needs no sentence, all that needs no image, and
+        the rest. ``distillation`` with ``params``, where the model has any, is in training only, so in no sum.
+
+    Raises:
+        ValueError: If ``shape`` or ``tokens`` is not positive, or the model is on another device.
+        ValueError: If the encoder cannot take an image of that shape, or so many tokens.
+    """
+    if len(shape) != 2 or min(shape) < 1:
+        raise ValueError(f'shape must be a height and a width of at least 1 pixel, but got {tuple(shape)}.')
+    if tokens < 1:
+        raise ValueError(f'tokens must be at least 1, but got {tokens}.')
+    devices = {parameter.device.type for parameter in model.parameters()}
+    if devices != {'meta'}:
+        # Elsewhere attention runs in fused operators, which torch does not count on every device.
+        raise ValueError(
+            f'The model must be on the meta device alone, but has parameters on {", ".join(sorted(devices))}: build it '
+            f'inside of torch.device(\'meta\').')
+    model.eval()
+    with torch.device('meta'), torch.no_grad():
+        flops = _count_stages(model, tuple(shape), tokens)
+    parts = {name: dict(flops=flops[name]) for name in ('image', 'text', 'join')}
+    costs = dict(encoder=dict(params=_parameters(model.encoder), flops=sum(flops[name] for name in parts), **parts))
+    for name in STAGES:
+        costs[name] = dict(params=_parameters(getattr(model, name)), flops=flops[name])
+    costs['total'] = {key: sum(cost[key] for cost in costs.values()) for key in ('params', 'flops')}
+    if model.distillation:
+        costs['distillation'] = dict(params=_parameters(model.distillation))
+    return costs
+
+
+def _count_stages(model: nn.Module, shape: Tuple[int, int], tokens: int) -> Dict[str, int]:
+    encoder, flops = model.encoder, {}
+    images = ImageInputs(pixels=torch.empty(1, 3, *shape), box=torch.empty(1, 4))
+    expressions = ExpressionBatch(
+        token_ids=torch.zeros(1, tokens, dtype=torch.int64),
+        token_mask=torch.ones(1, tokens, dtype=torch.bool),
+        image_index=torch.zeros(1, dtype=torch.int64))
+    image, flops['image'] = _count(lambda: encoder.encode_image(encoder.embed_image(images)))
+    text, flops['text'] = _count(lambda: encoder.encode_text(encoder.embed_text(expressions)))
+    features, flops['join'] = _count(encoder.join, image, text, expressions.image_index)
+    for name in STAGES:
+        features, flops[name] = _count(getattr(model, name), features)
+    return flops
+
+
+def _count(function: Callable, *inputs: Any) -> Tuple[Any, int]:
+    """What a function returns, and its multiply-adds."""
+    with FlopCounterMode(display=False) as counter:
+        result = function(*inputs)
+    # torch counts a multiply-add as two.
+    return result, counter.get_total_flops() // 2
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

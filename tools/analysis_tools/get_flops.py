@@ -1,0 +1,88 @@
+"""Count parameters and multiply-adds of a config's model, stage by stage.
+
+    python tools/analysis_tools/get_flops.py configs/cm_masksd/vit-b_refcoco.py
+    python tools/analysis_tools/get_flops.py configs/cm_masksd/vit-b_refcoco.py --shape 480 480 --tokens 20 \
+        --out vit-b_refcoco.json
+
+Of one image and one expression in evaluation. Counted are the multiply-adds of convolutions, linear maps and products
+of matrices, those of attention among them; not norms, activations, sums and interpolations. Weights and data need not
+be there, and nothing is computed: it takes seconds, and the model no memory, for any size.
+"""
+
+import argparse
+import json
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+
+from mmris.apis.predictor import GEOMETRY
+from mmris.registry import MODELS, TRANSFORMS
+from mmris.utils import write_atomically
+from mmris.utils.complexity import count_complexity
+from mmris.utils.configs import read_config
+from mmris.utils.tables import markdown_table
+
+
+def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Count parameters and multiply-adds of a config\'s model, stage by stage, for one image and one '
+        'expression in evaluation. Multiply-adds are those of convolutions, linear maps and products of matrices, '
+        'attention included; norms, activations, sums and interpolations are not counted.')
+    parser.add_argument('config', help='config file, or mmris::FOLDER/NAME.py for one of the project\'s')
+    parser.add_argument(
+        '--shape',
+        nargs=2,
+        type=int,
+        metavar=('HEIGHT', 'WIDTH'),
+        help='of the input in pixels (default: that of the config\'s test pipeline)')
+    parser.add_argument(
+        '--tokens', type=int, help='tokens of the expression (default: those of the config\'s test pipeline)')
+    parser.add_argument('--out', help='JSON file to write the numbers to')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change values of the config')
+    parser.set_defaults(data_root=None, refs_file=None, image_folder=None)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Optional[List[str]] = None) -> None:
+    options = parse_arguments(arguments)
+    config = read_config(options)
+    init_default_scope(config.get('default_scope', 'mmris'))
+    shape, tokens = options.shape, options.tokens
+    if shape is None:
+        shape = ask_pipeline(config, GEOMETRY, attrgetter('size'), '--shape HEIGHT WIDTH')
+    if tokens is None:
+        tokens = ask_pipeline(config, ['Tokenize'], attrgetter('tokenizer.context_length'), '--tokens NUMBER')
+    with torch.device('meta'):
+        model = MODELS.build(config.model)
+    costs = count_complexity(model, shape=shape, tokens=tokens)
+    print(f'{Path(options.config).stem}, {shape[0]} x {shape[1]} pixels, {tokens} tokens\n\n{format_costs(costs)}')
+    if options.out is not None:
+        with write_atomically(options.out) as path:
+            path.write_text(json.dumps(costs, indent=2) + '\n')
+
+
+def ask_pipeline(config: Config, kinds: Sequence[str], answer: Callable, option: str) -> Any:
+    """What the last step of some kinds in the test pipeline says of its results."""
+    pipeline = config.get('test_dataloader', {}).get('dataset', {}).get('pipeline', [])
+    steps = [step for step in pipeline if step['type'].split('.')[-1] in kinds]
+    if not steps:
+        raise ValueError(f'The test pipeline of the config has no step {" or ".join(kinds)}: give {option}.')
+    return answer(TRANSFORMS.build(steps[-1]))
+
+
+def format_costs(costs: Dict[str, Dict[str, Any]]) -> str:
+    """A table of millions of parameters and billions of multiply-adds."""
+    rows = []
+    for name, cost in costs.items():
+        rows.append([name, cost['params'] / 1e6, cost['flops'] / 1e9 if 'flops' in cost else 'in training only'])
+        rows.extend([f'- {part}', '', value['flops'] / 1e9] for part, value in cost.items() if isinstance(value, dict))
+    return markdown_table(['stage', 'parameters, M', 'multiply-adds, G'], rows)
+
+
+if __name__ == '__main__':
+    main()
