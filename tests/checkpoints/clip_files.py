@@ -20,11 +20,13 @@ TOKENS = torch.tensor([[48, 5, 7, 49, 0, 0, 0, 0], [48, 9, 49, 0, 0, 0, 0, 0]])
 
 
 def randomise(model: nn.Module) -> nn.Module:
-    """Give all parameters and statistics values of their own: what is swapped must show."""
+    """Give all parameters and statistics values of their own, large enough that what is swapped shows."""
     generator = torch.Generator().manual_seed(0)
-    for tensor in model.state_dict().values():
+    for key, tensor in model.state_dict().items():
         if tensor.is_floating_point():
-            tensor.copy_(0.1 * torch.rand(tensor.shape, generator=generator) + 0.02)
+            tensor.copy_(0.3 * torch.randn(tensor.shape, generator=generator))
+        if key.endswith('running_var'):
+            tensor.abs_().add_(0.5)
     return model.eval()
 
 

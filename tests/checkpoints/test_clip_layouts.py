@@ -259,6 +259,11 @@ class TestTags:
         assert weights.quick_gelu is quick_gelu and weights.source == str(tmp_path / 'model.bin')
         assert asked[0]['hf_hub'].startswith('timm/' if quick_gelu else 'laion/')
 
+    def test_a_file_that_tells_its_activation(self, tmp_path, monkeypatch):
+        write_openai(tmp_path / 'model.pt')
+        monkeypatch.setattr(clip, 'download_pretrained', lambda tag: str(tmp_path / 'model.pt'))
+        assert read_clip_weights('laion2b_s34b_b88k', 'ViT-B-16').quick_gelu is True
+
     @pytest.mark.parametrize('architecture, message', [
         ('ViT-B-32', 'neither a file nor a folder nor an open_clip tag: tags of ViT-B-32 are openai, laion400m_e31, '),
         ('RN50', 'tags of RN50 are openai, yfcc15m, cc12m.$'),

@@ -11,6 +11,7 @@ import torch
 from open_clip.model import CLIP, build_model_from_openai_state_dict
 from transformers import CLIPModel
 
+from mmris.__main__ import find_tools
 from mmris.checkpoints import UnreadableCheckpointError, read_checkpoint, read_clip_weights
 from mmris.checkpoints.clip_writing import hugging_face_config, write_clip_weights
 from mmris.models.encoders import CLIPEncoder
@@ -182,9 +183,11 @@ class TestWrongCalls:
         image, text = expected_towers(open_clip_model())
         sizes = f'{len(image)} tensors of the image tower, {len(text)} of the text tower'
         assert f'out.safetensors: {sizes}, GELU' in output
-        assert 'convert_clip' in run_python('-m', 'mmris')
-        output = run_python(TOOL, tmp_path / 'none.pt', tmp_path / 'out.pt', '--to', 'mmris', fails=True)
-        assert 'There is no weights' in output and 'none.pt' in output
+        assert find_tools()['convert_clip'].samefile(TOOL)
+
+    def test_no_input(self, convert, tmp_path):
+        with pytest.raises(FileNotFoundError, match='There is no weights .*none.pt'):
+            convert(tmp_path / 'none.pt', tmp_path / 'out.pt', '--to', 'mmris')
 
     def test_trust(self, convert, tmp_path):
         marker = tmp_path / 'made'

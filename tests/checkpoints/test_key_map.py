@@ -52,6 +52,7 @@ def test_there_and_back():
 
 @pytest.mark.parametrize('change, message', [
     (dict(extra=1, **{'layer1.conv': 1}), r'no rule knows: extra, layer1\.conv\.$'),
+    ({'a.3.4.q.weight': 1}, r'no rule knows: a\.3\.4\.q\.weight\.$'),
     ({'a.4.q.weight': 1, 'a.3.k.bias': None}, r'missing beside others: a\.3\.k\.bias, a\.4\.k\.weight\.$'),
 ])
 def test_keys_that_do_not_come_out_even(change, message):

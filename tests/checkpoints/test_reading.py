@@ -233,9 +233,10 @@ class TestMalicious:
         assert changed == [1]
 
     @pytest.mark.parametrize('zipped', [True, False])
-    def test_trust_does_not_reach_a_truncated_file(self, tmp_path, zipped):
+    @pytest.mark.parametrize('trust', [True, False])
+    def test_trust_does_not_mend_a_truncated_file(self, tmp_path, zipped, trust):
         path = tmp_path / 'half.pt'
         torch.save(open_clip_model().state_dict(), path, _use_new_zipfile_serialization=zipped)
         path.write_bytes(path.read_bytes()[:-100])
-        message = refused(path, 'half.pt cannot be read', trust_option='--trust', trust=True)
+        message = refused(path, 'half.pt cannot be read', trust_option='--trust', trust=trust)
         assert 'reads it all the same' not in message

@@ -76,7 +76,8 @@ class SwinTower(ImageTower):
             self._load(self.pretrained)
 
     def _load(self, path: str) -> None:
-        checkpoint = read_checkpoint(path, trust=self.trust_pretrained)
+        checkpoint = read_checkpoint(
+            path, trust=self.trust_pretrained, trust_option='trust_pretrained=True of the image tower')
         state = {
             name.removeprefix(PREFIX): value
             for name, value in checkpoint.get('state_dict', checkpoint).items() if name.startswith(PREFIX)
