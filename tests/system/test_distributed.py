@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -39,13 +40,12 @@ def command(tool: str, processes: int, inputs: list, options: list) -> list:
 
 
 def start(*arguments, output: IO) -> subprocess.Popen:
-    """Start a tool as the leader of its own group, which a kill takes whole."""
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
     environment = dict(os.environ, PYTHON=sys.executable, MASTER_PORT=str(port), OMP_NUM_THREADS='1')
     return subprocess.Popen(
-        command(*arguments), cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        command(*arguments), cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
 
 
 def run(folder: Path, *arguments) -> str:
@@ -66,6 +66,12 @@ def training(folder: Path, name: str, processes: int, epochs: int) -> tuple:
     return 'train', processes, [CONFIG], options
 
 
+def family(process: int) -> list:
+    """A process and all that it started: torchrun's workers lead groups of their own, and outlive it."""
+    children = Path(f'/proc/{process}/task/{process}/children').read_text().split()
+    return [process, *(one for child in children for one in family(int(child)))]
+
+
 def kill_after(marks: int, delay: float, log: Path, process: subprocess.Popen) -> None:
     """Kill a training after so many lines of progress, and so many seconds more."""
     deadline = time.monotonic() + 200
@@ -73,7 +79,9 @@ def kill_after(marks: int, delay: float, log: Path, process: subprocess.Popen) -
         assert process.poll() is None and time.monotonic() < deadline, log.read_text()
         time.sleep(0.02)
     time.sleep(delay)
-    os.killpg(process.pid, signal.SIGKILL)
+    for one in family(process.pid):
+        with suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
     process.wait()
 
 
