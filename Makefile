@@ -14,11 +14,12 @@ help:
 
 install: $(VENV)/installed
 
-$(VENV)/installed: setup.py requirements/maintained_stack.txt requirements/tests.txt requirements/runtime.txt requirements/constraints.txt
+$(VENV)/installed: setup.py requirements/maintained_stack.txt requirements/tests.txt requirements/parity.txt requirements/runtime.txt requirements/constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 12) else f"mmris needs Python 3.10 to 3.12, but $(PYTHON) is {v[0]}.{v[1]}. Choose one: make PYTHON=python3.11 ...")'
 	@echo 'Installing the pinned packages into $(VENV): two or three minutes.'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -r requirements/maintained_stack.txt -r requirements/tests.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c requirements/constraints.txt -r requirements/parity.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e .
 	@touch $@
 

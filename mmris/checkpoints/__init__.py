@@ -1,3 +1,4 @@
+from .beit3 import BEiT3Weights, measure_beit3, read_beit3_weights
 from .clip import CLIPWeights, read_clip_weights
 from .file_kinds import UnreadableCheckpointError
 from .loading import load_model_weights, load_tower
@@ -6,6 +7,7 @@ from .reading import read_checkpoint
 from .resuming import find_checkpoints, remove_leftovers
 
 __all__ = [
-    'CLIPWeights', 'Publication', 'UnreadableCheckpointError', 'find_checkpoints', 'load_model_weights', 'load_tower',
-    'publish', 'read_checkpoint', 'read_clip_weights', 'remove_leftovers'
+    'BEiT3Weights', 'CLIPWeights', 'Publication', 'UnreadableCheckpointError', 'find_checkpoints',
+    'load_model_weights', 'load_tower', 'measure_beit3', 'publish', 'read_beit3_weights', 'read_checkpoint',
+    'read_clip_weights', 'remove_leftovers'
 ]

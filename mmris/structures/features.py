@@ -5,7 +5,7 @@ space's width. M is B while the image half of an encoder has not seen the senten
 """
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Optional, Tuple
 
 from torch import Tensor
 
@@ -42,34 +42,38 @@ class TextEmbeddings(TensorStructure):
 
 @dataclass(frozen=True)
 class ImageFeatures(TensorStructure):
-    """Images as encoded by an image tower that does not see the sentence.
+    """Images as an encoder gives them.
 
     Attributes:
         stages (tuple[Tensor]): ``(M, C_i, h_i, w_i)``, from shallow to deep.
         patches (Tensor): ``(M, N, D)``, the last stage's cells in the joint space, row by row.
         image_global (Tensor): ``(M, D)``, the whole image in the joint space.
+        class_stages (tuple[Tensor]): ``(M, C_i)``, the class token beside each stage, of encoders that give it.
     """
 
     stages: Tuple[Tensor, ...]
     patches: Tensor
     image_global: Tensor
+    class_stages: Tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)
 class TextFeatures(TensorStructure):
-    """Sentences as encoded by a text tower that does not see the image.
+    """Sentences as an encoder gives them.
 
     Attributes:
         words (Tensor): ``(P, L, C)``.
         words_joint (Tensor): ``(P, L, D)``, the words in the joint space.
         sentence (Tensor): ``(P, D)``, the whole sentence in the joint space.
         token_mask (Tensor): ``(P, L)`` bool, true on real tokens.
+        stages (tuple[Tensor]): ``(P, L, C_i)``, the words beside each stage of the image, of encoders that give them.
     """
 
     words: Tensor
     words_joint: Tensor
     sentence: Tensor
     token_mask: Tensor
+    stages: Tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,12 +100,14 @@ class FusedFeatures(TensorStructure):
         words (Tensor): ``(P, L, C_words)``.
         sentence (Tensor): ``(P, D)``.
         token_mask (Tensor): ``(P, L)`` bool, true on real tokens.
+        class_token (Tensor, optional): ``(P, C)``, the image's class token, of necks that take it along.
     """
 
     pixels: Tensor
     words: Tensor
     sentence: Tensor
     token_mask: Tensor
+    class_token: Optional[Tensor] = None
 
 
 @dataclass(frozen=True)

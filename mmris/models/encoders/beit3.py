@@ -1,0 +1,220 @@
+"""BEiT-3: both modalities in one multiway transformer."""
+
+import math
+from typing import List, Optional, Sequence, Tuple, Union
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmris.registry import MODELS
+from mmris.structures import (
+    EncoderOutput,
+    ExpressionBatch,
+    ImageEmbeddings,
+    ImageFeatures,
+    ImageInputs,
+    TextEmbeddings,
+    TextFeatures,
+)
+
+from ..layers import patches_inside, resize_positions
+from .base import Encoder
+from .beit3_architecture import complete_architecture, load_beit3
+from .multiway import MultiwayLayer
+from .towers.image_tower import check_taps, recompute
+
+# Both tables of positions begin with rows that are not used, as Fairseq's do; those of images go on with the class
+# token's.
+UNUSED_POSITIONS = 2
+
+
+@MODELS.register_module()
+class BEiT3Encoder(Encoder):
+    """BEiT-3 (Wang et al., "Image as a Foreign Language", CVPR 2023) at any size that is a multiple of its patch size.
+
+    ``[class token, patches, words]`` is one sequence: in each layer one softmax goes over all of it, while all weights
+    are the modality's own. An image's features depend on the sentence, so that ``join`` does the work, M is P, and the
+    states are the embeddings themselves. Positions of the image are resized to the input's grid (bicubic). The word
+    at the start is the sentence, the class token the whole image.
+
+    BEiT-3 fine-tuned like this has no space in common of image and text: where nothing else is said, the last stage
+    stands for it.
+
+    Args:
+        architecture (str or dict): ``'base'``, ``'large'``, or a dict of ``layers``, ``channels``, ``heads``,
+            ``feedforward_channels``, ``patch_size``, ``image_size`` (pixels that the positions are made for),
+            ``vocabulary`` and ``text_positions`` (rows of the table, two of them not used). Left out, they are base's:
+            12, 768, 12, four times ``channels``, 16, 224, 64010 and 1024.
+        pretrained (str, optional): A file or an address of weights, as BEiT-3 publishes them or converted, which
+            :meth:`init_weights` loads. Defaults to None: from scratch, initialised as torchscale does.
+        trust_pretrained (bool): Also read a file that holds more than tensors, by running what it says. Defaults to
+            False.
+        taps (Sequence[int], optional): Layers, counted from 1, after which a stage is taken; the last is the last
+            layer. Defaults to None: at each quarter.
+        norm_last_stage (bool): Whether the last stage goes through the final LayerNorm; the others are the layers'
+            own outputs. Without, there is no such LayerNorm. Defaults to True.
+        joint_channels (int, optional): Width of a joint space, to which a linear map of each modality takes the last
+            stage. Mapped, it is given on as the last stage, so that the maps learn with all that follows. Defaults to
+            None: no maps, the last stage itself.
+        drop_path (float): How often, in training, a sample skips a residual branch of the last layer, in [0, 1); in
+            the layers before it falls linearly to 0 at the first. Defaults to 0.
+        activation_checkpointing (bool): Keep no activations inside the layers, and compute them again in the backward
+            pass: less memory, more time, the same gradients. Defaults to False.
+        init_cfg (dict, optional): MMEngine initialisation. Defaults to None.
+
+    Raises:
+        ValueError: If ``architecture`` is unknown, has unknown entries, or numbers that do not go together.
+        ValueError: If ``taps`` are not increasing or do not end at the last layer, or are left out with fewer than
+            four layers.
+        ValueError: If ``drop_path`` is not in [0, 1).
+    """
+
+    def __init__(self,
+                 *,
+                 architecture: Union[str, dict],
+                 pretrained: Optional[str] = None,
+                 trust_pretrained: bool = False,
+                 taps: Optional[Sequence[int]] = None,
+                 norm_last_stage: bool = True,
+                 joint_channels: Optional[int] = None,
+                 drop_path: float = 0.0,
+                 activation_checkpointing: bool = False,
+                 init_cfg: Optional[dict] = None) -> None:
+        super().__init__(init_cfg=init_cfg)
+        if not 0 <= drop_path < 1:
+            raise ValueError(f'drop_path of BEiT3Encoder is a share in [0, 1), but got {drop_path}.')
+        self.architecture = sizes = complete_architecture(architecture)
+        self.pretrained = pretrained
+        self.trust_pretrained = trust_pretrained
+        self.activation_checkpointing = activation_checkpointing
+        depth, channels, patch_size = sizes['layers'], sizes['channels'], sizes['patch_size']
+        self.taps = tuple(taps) if taps is not None else _default_taps(depth)
+        check_taps(self.taps, depth)
+        self.stride = (patch_size, patch_size)
+        self.cell_channels = self.word_channels = channels
+        self.grid = (sizes['image_size'] // patch_size, ) * 2
+
+        self.patch_embedding = nn.Conv2d(3, channels, patch_size, stride=patch_size)
+        self.word_embedding = nn.Embedding(sizes['vocabulary'], channels)
+        self.class_token = nn.Parameter(torch.zeros(1, 1, channels))
+        self.image_positions = nn.Parameter(torch.empty(UNUSED_POSITIONS + 1 + self.grid[0] * self.grid[1], channels))
+        self.text_positions = nn.Parameter(torch.empty(sizes['text_positions'], channels))
+        self.layers = nn.ModuleList(
+            MultiwayLayer(
+                channels=channels,
+                heads=sizes['heads'],
+                feedforward_channels=sizes['feedforward_channels'],
+                drop_path=drop_path * index / max(depth - 1, 1)) for index in range(depth))
+        self.image_norm = nn.LayerNorm(channels) if norm_last_stage else nn.Identity()
+        self.text_norm = nn.LayerNorm(channels) if norm_last_stage else nn.Identity()
+        self.image_projection = nn.Identity() if joint_channels is None else nn.Linear(
+            channels, joint_channels, bias=False)
+        self.text_projection = nn.Identity() if joint_channels is None else nn.Linear(
+            channels, joint_channels, bias=False)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Begin as torchscale does: PyTorch's own initialisation, but for words, positions and Magneto's gain."""
+        channels, depth = self.architecture['channels'], self.architecture['layers']
+        nn.init.normal_(self.word_embedding.weight, std=channels**-0.5)
+        nn.init.normal_(self.image_positions)
+        nn.init.normal_(self.text_positions)
+        gain = math.log(2 * depth)**0.5
+        for layer in self.layers:
+            layer.image.scale(gain)
+            layer.text.scale(gain)
+
+    def init_weights(self) -> None:
+        """Initialise, then load ``pretrained``.
+
+        Raises:
+            FileNotFoundError, ValueError: If the file is missing, cannot be read, or has keys that are not BEiT-3's.
+            RuntimeError: If it holds another architecture.
+        """
+        super().init_weights()
+        if self.pretrained is not None:
+            load_beit3(self, self.pretrained, self.architecture, trust=self.trust_pretrained)
+
+    def embed_image(self, images: ImageInputs) -> ImageEmbeddings:
+        height, width = images.pixels.shape[-2:]
+        if height % self.stride[0] or width % self.stride[1]:
+            raise ValueError(
+                f'The input is {height} x {width} pixels (height x width), but must be a multiple of '
+                f'{self.stride[0]} x {self.stride[1]}, a patch of the encoder\'s output. Change the size of the '
+                f'Letterbox or Resize transform.')
+        cells = self.patch_embedding(images.pixels)
+        return ImageEmbeddings(cells=cells, inside=patches_inside(images.box, tuple(cells.shape[-2:]), (height, width)))
+
+    def embed_text(self, expressions: ExpressionBatch) -> TextEmbeddings:
+        length, positions = expressions.token_ids.size(1), len(self.text_positions) - UNUSED_POSITIONS
+        if length > positions:
+            raise ValueError(
+                f'Sentences have {length} tokens, but the encoder has {positions} positions. '
+                f'Lower context_length of the Tokenize transform.')
+        return TextEmbeddings(words=self.word_embedding(expressions.token_ids), token_mask=expressions.token_mask)
+
+    def encode_image(self, embeddings: ImageEmbeddings) -> ImageEmbeddings:
+        return embeddings
+
+    def encode_text(self, embeddings: TextEmbeddings) -> TextEmbeddings:
+        return embeddings
+
+    def join(self, image: ImageEmbeddings, text: TextEmbeddings, image_index: Tensor) -> EncoderOutput:
+        # Positions are added to each image once, then the images are handed to their sentences.
+        image_tokens = self._place_image(image.cells).index_select(0, image_index)
+        stages = self._run_layers(image_tokens, self._place_words(text), text.token_mask)
+        image_tokens, words = stages.pop()
+        image_tokens, words = self.image_norm(image_tokens), self.text_norm(words)
+        joint_image, joint_words = self.image_projection(image_tokens), self.text_projection(words)
+        stages.append((joint_image, joint_words))
+        size = image.cells.shape[-2:]
+        return EncoderOutput(
+            image=ImageFeatures(
+                stages=tuple(tokens[:, 1:].transpose(1, 2).unflatten(2, size) for tokens, _ in stages),
+                patches=joint_image[:, 1:],
+                image_global=joint_image[:, 0],
+                class_stages=tuple(tokens[:, 0] for tokens, _ in stages)),
+            text=TextFeatures(
+                words=words,
+                words_joint=joint_words,
+                sentence=joint_words[:, 0],
+                token_mask=text.token_mask,
+                stages=tuple(tokens for _, tokens in stages)),
+            image_index=torch.arange(len(image_index), device=image_index.device))
+
+    def _place_image(self, cells: Tensor) -> Tensor:
+        """Class token and patches ``(M, 1 + N, C)`` at their positions."""
+        _, class_position, positions = self.image_positions.tensor_split((UNUSED_POSITIONS, UNUSED_POSITIONS + 1))
+        positions = resize_positions(positions, self.grid, tuple(cells.shape[-2:]))
+        patches = cells.flatten(2).transpose(1, 2) + positions
+        return torch.cat(((self.class_token + class_position).expand(len(cells), -1, -1), patches), dim=1)
+
+    def _place_words(self, text: TextEmbeddings) -> Tensor:
+        """Words ``(P, L, C)`` at their positions, zero on padding."""
+        positions = self.text_positions[UNUSED_POSITIONS:UNUSED_POSITIONS + text.words.size(1)]
+        return (text.words + positions) * text.token_mask.unsqueeze(-1)
+
+    def _run_layers(self, image: Tensor, words: Tensor, token_mask: Tensor) -> List[Tuple[Tensor, Tensor]]:
+        """Image and words after each tap."""
+        key_mask, stages = _mask_keys(token_mask, image.size(1)), []
+        for number, layer in enumerate(self.layers, 1):
+            inputs = (image, words, key_mask)
+            image, words = recompute(layer, *inputs) if self.activation_checkpointing else layer(*inputs)
+            if number in self.taps:
+                stages.append((image, words))
+        return stages
+
+
+def _mask_keys(token_mask: Tensor, image_tokens: int) -> Optional[Tensor]:
+    """Which tokens of the sequence others may look at, ``(P, 1, 1, T)``; None for all, which is faster."""
+    # Tensors on the meta device have no values to ask for; there a mask costs nothing.
+    if not token_mask.is_meta and token_mask.all():
+        return None
+    return F.pad(token_mask, (image_tokens, 0), value=True)[:, None, None]
+
+
+def _default_taps(depth: int) -> Tuple[int, ...]:
+    if depth < 4:
+        raise ValueError(f'A BEiT-3 of {depth} layers has no default taps, which are four: set taps=({depth},).')
+    return tuple(depth * quarter // 4 for quarter in range(1, 5))
