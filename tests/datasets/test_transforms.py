@@ -103,6 +103,14 @@ class TestPostprocess:
         assert (probabilities - expected[:, 0].clamp(0, 1)).abs().max() < 0.02
         assert (probabilities - to_original_pixels(logits, affine, (64, 64), original)).abs().max() > 0.05
 
+    def test_threshold_first_as_shared_ris_does(self):
+        """Each original pixel is that of the cell it lies in, whole."""
+        logits = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+        results = build('Resize', size=64)(dict(img=np.zeros((16, 24, 3), dtype=np.uint8)))
+        probabilities = to_original_pixels(logits, results['affine'], (64, 64), (16, 24), 'shared_ris')
+        expected = (logits[:, 0].sigmoid() > 0.35).float().repeat_interleave(2, dim=1).repeat_interleave(3, dim=2)
+        assert torch.equal(probabilities, expected)
+
 
 class TestTokens:
 

@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-RESAMPLINGS = ('bilinear', 'cris')
+RESAMPLINGS = ('bilinear', 'cris', 'shared_ris')
+# What Shared-RIS takes for its masks before it resizes them.
+THRESHOLD = 0.35
 
 
 def to_original_pixels(logits: Tensor, affine: np.ndarray, input_size: Tuple[int, int],
@@ -22,7 +24,8 @@ def to_original_pixels(logits: Tensor, affine: np.ndarray, input_size: Tuple[int
         input_size (tuple[int, int]): ``(H, W)`` of the input in pixels.
         original_size (tuple[int, int]): ``(H0, W0)`` of the image in pixels.
         resampling (str): ``'bilinear'``: once, bilinear. ``'cris'``: as the published code of CRIS, bicubic to the
-            input's size with corners aligned, then cubic to the original pixels, with 0 beyond the input. Defaults to
+            input's size with corners aligned, then cubic to the original pixels, with 0 beyond the input.
+            ``'shared_ris'``: as that paper says, 1 above 0.35 and else 0, then resized (nearest). Defaults to
             ``'bilinear'``.
 
     Returns:
@@ -31,11 +34,13 @@ def to_original_pixels(logits: Tensor, affine: np.ndarray, input_size: Tuple[int
     probabilities = logits.float().sigmoid()
     if resampling == 'cris':
         return _cubic_twice(probabilities, affine, input_size, original_size)
-    return _bilinear_once(probabilities, affine, input_size, original_size)
+    if resampling == 'shared_ris':
+        return _sample_once((probabilities > THRESHOLD).float(), affine, input_size, original_size, 'nearest')
+    return _sample_once(probabilities, affine, input_size, original_size, 'bilinear')
 
 
-def _bilinear_once(probabilities: Tensor, affine: np.ndarray, input_size: Tuple[int, int],
-                   original_size: Tuple[int, int]) -> Tensor:
+def _sample_once(probabilities: Tensor, affine: np.ndarray, input_size: Tuple[int, int],
+                 original_size: Tuple[int, int], mode: str) -> Tensor:
 
     def sample_positions(count: int, scale: float, shift: float, length: int) -> Tensor:
         centre = torch.arange(count, dtype=torch.float64) + 0.5
@@ -47,7 +52,7 @@ def _bilinear_once(probabilities: Tensor, affine: np.ndarray, input_size: Tuple[
     grid = torch.stack((x.expand(height, -1), y[:, None].expand(-1, width)), dim=-1)
     # All expressions of an image share one grid, so that they can be channels of one map.
     return F.grid_sample(
-        probabilities.transpose(0, 1), grid[None], mode='bilinear', padding_mode='border', align_corners=False)[0]
+        probabilities.transpose(0, 1), grid[None], mode=mode, padding_mode='border', align_corners=False)[0]
 
 
 def _cubic_twice(probabilities: Tensor, affine: np.ndarray, input_size: Tuple[int, int],

@@ -46,8 +46,8 @@ class ReferringSegmentor(BaseSegmentor):
         target_resize (str): How the ground truth comes to the logits' grid: ``'nearest'`` as CRIS does, which at
             stride s takes the first of s x s pixels, so shifts the mask by up to s / 2 pixels; ``'area'`` gives each
             cell its covered share, so no shift, and targets between 0 and 1 along edges. Defaults to ``'nearest'``.
-        resampling (str): How probabilities come to the original pixels: ``'bilinear'``, once, or ``'cris'``, as the
-            published code of CRIS does: see :func:`to_original_pixels`. Defaults to ``'bilinear'``.
+        resampling (str): How probabilities come to the original pixels: ``'bilinear'``, once, or as others do,
+            ``'cris'`` or ``'shared_ris'``: see :func:`to_original_pixels`. Defaults to ``'bilinear'``.
         max_expressions (int): How many expressions are segmented at once in evaluation; an image with more is done
             in chunks. Bounds memory. Defaults to 64.
         data_preprocessor (dict, optional): Config of the data preprocessor. Defaults to None.
@@ -76,7 +76,7 @@ class ReferringSegmentor(BaseSegmentor):
         if target_resize not in ('nearest', 'area'):
             raise ValueError(f"target_resize must be 'nearest' or 'area', but got {target_resize!r}.")
         if resampling not in RESAMPLINGS:
-            raise ValueError(f"resampling must be {' or '.join(map(repr, RESAMPLINGS))}, but got {resampling!r}.")
+            raise ValueError(f"resampling must be one of {', '.join(RESAMPLINGS)}, but got {resampling!r}.")
         self.target_resize = target_resize
         self.resampling = resampling
         self.max_expressions = max_expressions
