@@ -1,0 +1,224 @@
+"""Where a model looks, for one image and a sentence."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from PIL import Image
+from torch import Tensor
+
+from mmris.models.segmentors import to_original_pixels
+from mmris.structures import EncoderOutput, FusedFeatures, word_positions
+
+from .attention_probes import (
+    CLASS_ON_PATCHES,
+    PIXELS_ON_WORDS,
+    SENTENCE_WITH_PATCHES,
+    START_ON_PATCHES,
+    Probe,
+    find_probes,
+)
+from .predictor import Predictor
+
+
+@dataclass(frozen=True)
+class AttentionMap:
+    """How much is looked at, or looks, at each place of an image; the mean over the attention's heads.
+
+    What the values are depends on the kind:
+
+    - ``'start token on patches'``: weights of the sentence's start token (the paper's textual [CLS]) on patches,
+    - ``'class token on patches'``: those of the image's class token in a tower that does not see the sentence,
+    - ``'pixels on words'``: how much of each pixel's attention falls on the sentence's words; the rest falls on its
+      start and end token,
+    - ``'sentence with patches'``: no attention, but the dot product of the sentence with each patch in the joint
+      space, by which CM-MaskSD filters patches; of encoders in which the sentence does not look at patches.
+
+    Attributes:
+        part (str): ``'encoder'``, ``'neck'`` or ``'decoder'``.
+        name (str): Which one of that part, such as ``'layer 3'``.
+        kind (str): One of the above.
+        values (ndarray): ``(H0, W0)`` float32, on the original pixels, without letterbox border.
+        share (float, optional): Of weights on patches, their sum: how much of all attention falls on patches, those of
+            a letterbox border among them; the rest falls on words and class token. None of the other kinds.
+    """
+
+    part: str
+    name: str
+    kind: str
+    values: np.ndarray
+    share: Optional[float] = None
+
+    @property
+    def heat(self) -> np.ndarray:
+        """ndarray: ``(H0, W0)`` float32 in [0, 1]: weights from 0 to their maximum, other values from their lowest to
+        their highest. All 0 where there is no difference."""
+        low = self.values.min() if self.share is None else 0
+        span = self.values.max() - low
+        return (self.values - low) / (span if span > 0 else 1)
+
+
+@dataclass(frozen=True)
+class Attention:
+    """What a model saw in an image for a sentence.
+
+    Attributes:
+        probabilities (ndarray): ``(H0, W0)`` float32, the prediction.
+        maps (list[AttentionMap]): Of encoder, neck and decoder, in the order of the model.
+    """
+
+    probabilities: np.ndarray
+    maps: List[AttentionMap]
+
+
+class AttentionPredictor(Predictor):
+    """A :class:`Predictor` that also tells where the model looks.
+
+    ::
+
+        predictor = AttentionPredictor('configs/shared_ris/tiny_shaperef.py', 'work_dirs/tiny_shaperef/epoch_4.pth')
+        predictor.set_image('photo.jpg')
+        for one in predictor.look('the red circle').maps:
+            print(one.part, one.name, one.kind, one.values.max())
+
+    The weights are those that the model uses, read from the inputs of its modules while it predicts; what it predicts
+    is the same. Which maps there are depends on the model: see :func:`~mmris.apis.attention_probes.find_probes`.
+
+    Args:
+        config (str, Path or Config): As of :class:`Predictor`.
+        checkpoint (str or Path, optional): As of :class:`Predictor`.
+        device (str, optional): As of :class:`Predictor`.
+
+    Raises:
+        FileNotFoundError, ValueError, RuntimeError: As :class:`Predictor`.
+    """
+
+    def __init__(self,
+                 config: Union[str, Path, Config],
+                 checkpoint: Optional[Union[str, Path]] = None,
+                 device: Optional[str] = None) -> None:
+        super().__init__(config, checkpoint, device)
+        self._probes = find_probes(self.model)
+        self._of_image: Dict[int, Tensor] = {}
+
+    def set_image(self, image: Union[str, Path, Image.Image, np.ndarray]) -> None:
+        """Take an image and encode it: see :meth:`Predictor.set_image`."""
+        with self._watch() as (weights, _):
+            super().set_image(image)
+        self._of_image = weights
+
+    @torch.inference_mode()
+    def look(self, sentence: str) -> Attention:
+        """Predict for a sentence about the image that is set, and tell where the model looks.
+
+        Args:
+            sentence (str): The sentence.
+
+        Returns:
+            Attention: Prediction and maps.
+
+        Raises:
+            RuntimeError: If no image is set.
+        """
+        with self._watch() as (weights, inputs):
+            probabilities = self.predict(sentence)[0]
+        weights = {**self._of_image, **weights}
+        encoded, fused = inputs['neck'], inputs['decoder']
+        maps = [self._map(probe, weights[place], encoded, fused) for place, probe in enumerate(self._probes)]
+        if not any(one.part == 'encoder' and one.kind == START_ON_PATCHES for one in maps):
+            after = sum(one.part == 'encoder' for one in maps)
+            maps.insert(after, self._correlation(encoded))
+        return Attention(probabilities=probabilities, maps=maps)
+
+    @contextmanager
+    def _watch(self) -> Iterator[Tuple[Dict[int, Tensor], Dict[str, Any]]]:
+        """Collect weights ``(T, S)``, by the place of their probe, and what neck and decoder take, while it lasts."""
+        weights: Dict[int, Tensor] = {}
+        inputs: Dict[str, Any] = {}
+
+        def keep_weights(place: int, probe: Probe) -> Callable:
+
+            def hook(module: torch.nn.Module, arguments: tuple, options: dict) -> None:
+                weights[place] = probe.weights(module, *arguments, **options)[0].mean(dim=0)
+
+            return hook
+
+        def keep_input(part: str) -> Callable:
+
+            def hook(module: torch.nn.Module, arguments: tuple) -> None:
+                inputs[part], = arguments
+
+            return hook
+
+        handles = [
+            probe.module.register_forward_pre_hook(keep_weights(place, probe), with_kwargs=True)
+            for place, probe in enumerate(self._probes)
+        ]
+        handles += [
+            getattr(self.model, part).register_forward_pre_hook(keep_input(part)) for part in ('neck', 'decoder')
+        ]
+        try:
+            yield weights, inputs
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _map(self, probe: Probe, weights: Tensor, encoded: EncoderOutput, fused: FusedFeatures) -> AttentionMap:
+        grid = fused.pixels.shape[-2:] if probe.part == 'decoder' else encoded.image.stages[-1].shape[-2:]
+        cells, words = grid[0] * grid[1], encoded.text.token_mask.size(1)
+        share = None
+        if probe.kind == PIXELS_ON_WORDS:
+            # A class token may stand before the pixels.
+            values = (weights[-cells:] * word_positions(encoded.text.token_mask)).sum(dim=1)
+        else:
+            # Words come last, and the start token first of them; the class token's row is of a tower without words.
+            after = 0 if probe.kind == CLASS_ON_PATCHES else words
+            end = weights.size(1) - after
+            values = weights[-after, end - cells:end]
+            share = float(values.sum())
+        return AttentionMap(
+            part=probe.part, name=probe.name, kind=probe.kind, values=self._resample(values, grid), share=share)
+
+    def _correlation(self, encoded: EncoderOutput) -> AttentionMap:
+        values = encoded.image.patches[encoded.image_index[0]] @ encoded.text.sentence[0]
+        grid = encoded.image.stages[-1].shape[-2:]
+        return AttentionMap(
+            part='encoder', name='joint space', kind=SENTENCE_WITH_PATCHES, values=self._resample(values, grid))
+
+    def _resample(self, values: Tensor, grid: Tuple[int, int]) -> np.ndarray:
+        """Bring a value of each cell to the original pixels."""
+        low, high = values.aminmax()
+        span = (high - low).clamp(min=torch.finfo(values.dtype).tiny)
+        # What is resampled to the original pixels are logits.
+        logits = ((values - low) / span).logit().view(1, 1, *grid)
+        resampled = to_original_pixels(logits, self._image['affine'], self._image['input_size'], self.image.shape[:2])
+        return (low + span * resampled[0]).cpu().numpy()
+
+
+def summarise_maps(maps: Sequence[AttentionMap]) -> List[AttentionMap]:
+    """Keep what Shared-RIS shows: the last map of encoder and decoder, and the mean over a neck's.
+
+    Args:
+        maps (Sequence[AttentionMap]): Of one sentence.
+
+    Returns:
+        list[AttentionMap]: One of each part and kind.
+    """
+    groups: Dict[Tuple[str, str], List[AttentionMap]] = {}
+    for one in maps:
+        groups.setdefault((one.part, one.kind), []).append(one)
+    return [_mean(group) if part == 'neck' and len(group) > 1 else group[-1] for (part, _), group in groups.items()]
+
+
+def _mean(maps: Sequence[AttentionMap]) -> AttentionMap:
+    first = maps[0]
+    return AttentionMap(
+        part=first.part,
+        name=f'mean of {len(maps)}',
+        kind=first.kind,
+        values=np.mean([one.values for one in maps], axis=0),
+        share=None if first.share is None else float(np.mean([one.share for one in maps])))

@@ -1,0 +1,117 @@
+"""The places in a model where attention can be looked at, and how its weights are read there."""
+
+from dataclasses import dataclass
+from typing import Any, Callable, Iterator, List
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmris.models.decoders.cris_decoder import CRISDecoderLayer
+from mmris.models.encoders.multiway import MultiwayLayer
+from mmris.models.encoders.towers import CLIPVisionTransformer
+from mmris.models.layers import BiAttention, FusionLayer, MultiHeadAttention
+from mmris.models.necks.pwam_neck import PixelWordAttention
+
+# What looks at what.
+START_ON_PATCHES = 'start token on patches'
+CLASS_ON_PATCHES = 'class token on patches'
+PIXELS_ON_WORDS = 'pixels on words'
+SENTENCE_WITH_PATCHES = 'sentence with patches'
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One attention of a model.
+
+    Attributes:
+        part (str): ``'encoder'``, ``'neck'`` or ``'decoder'``.
+        name (str): Which one of that part, such as ``'layer 3'``.
+        kind (str): What looks at what: :data:`START_ON_PATCHES`, :data:`CLASS_ON_PATCHES` or
+            :data:`PIXELS_ON_WORDS`.
+        module (nn.Module): The module whose inputs tell the weights.
+        weights (Callable): Of the module and all that its ``forward`` takes, the weights ``(P, heads, T, S)``: how
+            much each of T tokens takes from each of S. Tokens are in the order of class token, patches, words; those
+            that look may be a part of them, and those that are looked at may be the words alone.
+    """
+
+    part: str
+    name: str
+    kind: str
+    module: nn.Module
+    weights: Callable[..., Tensor]
+
+
+def find_probes(model: nn.Module) -> List[Probe]:
+    """Find where sentence and image look at one another, and where CLIP's class token looks at the image.
+
+    Those are a joint encoder's layers that give a stage, the last block of CLIP's ViT, and whatever attention between
+    image and words a neck and a decoder have.
+
+    Args:
+        model (nn.Module): A :class:`~mmris.models.segmentors.ReferringSegmentor`.
+
+    Returns:
+        list[Probe]: In the order in which they are run. Empty for a model without any.
+    """
+    return [*_encoder_probes(model.encoder), *_stage_probes(model.neck, 'neck'),
+            *_stage_probes(model.decoder, 'decoder')]
+
+
+def _encoder_probes(encoder: nn.Module) -> Iterator[Probe]:
+    layers = [module for module in encoder.modules() if isinstance(module, MultiwayLayer)]
+    for number, layer in enumerate(layers, 1):
+        if number in encoder.taps:
+            yield Probe('encoder', f'layer {number}', START_ON_PATCHES, layer, MultiwayLayer.attention_weights)
+    for tower in encoder.modules():
+        if isinstance(tower, CLIPVisionTransformer):
+            blocks = tower.clip.transformer.resblocks
+            yield Probe('encoder', f'block {len(blocks)}', CLASS_ON_PATCHES, blocks[-1].attn, _torch_weights)
+
+
+def _stage_probes(stage: nn.Module, part: str) -> Iterator[Probe]:
+    # What a neck has several of are stages, what a decoder has are layers.
+    name = 'stage' if part == 'neck' else 'layer'
+    meetings = [(make, module) for module in stage.modules() for known, make in _MEETINGS.items()
+                if isinstance(module, known)]
+    for number, (make, module) in enumerate(meetings, 1):
+        yield make(part, f'{name} {number}', module)
+
+
+def _fusion_probe(part: str, name: str, layer: FusionLayer) -> Probe:
+    if layer.fusion == 'bidirectional':
+        return Probe(part, name, START_ON_PATCHES, layer.attention, _word_weights)
+    kind = START_ON_PATCHES if layer.fusion == 'self_attention' else PIXELS_ON_WORDS
+    return Probe(part, name, kind, layer.attention, MultiHeadAttention.attention_weights)
+
+
+def _cris_probe(part: str, name: str, layer: CRISDecoderLayer) -> Probe:
+    return Probe(part, name, PIXELS_ON_WORDS, layer.cross_attention, _torch_weights)
+
+
+def _pixel_word_probe(part: str, name: str, attention: PixelWordAttention) -> Probe:
+    return Probe(part, name, PIXELS_ON_WORDS, attention, _pixel_word_weights)
+
+
+_MEETINGS = {FusionLayer: _fusion_probe, CRISDecoderLayer: _cris_probe, PixelWordAttention: _pixel_word_probe}
+
+
+def _torch_weights(attention: nn.MultiheadAttention, *inputs: Tensor, **options: Any) -> Tensor:
+    # Past the hooks, of which this may be one.
+    return attention.forward(*inputs, **{**options, 'need_weights': True, 'average_attn_weights': False})[1]
+
+
+def _word_weights(attention: BiAttention, image: Tensor, words: Tensor, token_mask: Tensor) -> Tensor:
+    """Of the words, which look at the image alone: zero on words."""
+    query, key = (
+        projection(tokens).chunk(2, dim=-1)[0].unflatten(2, (attention.num_heads, -1)).transpose(1, 2)
+        for projection, tokens in ((attention.word_query_value, words), (attention.image_query_value, image)))
+    weights = (query @ key.transpose(-2, -1) * query.size(-1)**-0.5).softmax(dim=-1)
+    return F.pad(weights, (0, words.size(1)))
+
+
+def _pixel_word_weights(attention: PixelWordAttention, stage: Tensor, words: Tensor, token_mask: Tensor,
+                        image_index: Tensor) -> Tensor:
+    query = attention.query(stage).flatten(2).transpose(1, 2).index_select(0, image_index)
+    key = attention.key_value(words).chunk(2, dim=-1)[0]
+    logits = query @ key.transpose(1, 2) * query.size(-1)**-0.5
+    return logits.masked_fill(~token_mask[:, None], float('-inf')).softmax(dim=-1).unsqueeze(1)
