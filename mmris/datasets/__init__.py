@@ -1,6 +1,9 @@
+from .mixed import MixedDataset
 from .refcoco import RefCOCODataset
 from .sampler import EvaluationBatchSampler, ReferringSampler
-from .tokenizers import CLIPTokenizer
+from .tokenizers import BEiT3Tokenizer, CLIPTokenizer
 from .transforms import *  # noqa: F401,F403
 
-__all__ = ['CLIPTokenizer', 'EvaluationBatchSampler', 'RefCOCODataset', 'ReferringSampler']
+__all__ = [
+    'BEiT3Tokenizer', 'CLIPTokenizer', 'EvaluationBatchSampler', 'MixedDataset', 'RefCOCODataset', 'ReferringSampler'
+]

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from typing import Callable, Dict, List, Optional, Sequence, Union
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from mmris.registry import DATASETS
 from mmris.utils import seed_all
 from mmris.utils.memory import collection_paused
 
+from .exclusion import leave_out_images, read_excluded_splits
 from .problems import Problem, raise_problem
 from .refer_files import read_refer_files
 from .referred_images import collect_images, problems_of_decoding
@@ -44,12 +45,17 @@ class RefCOCODataset(BaseDataset):
             against another object of its image, ``'empty'`` empties all sentences. Defaults to None.
         bad_data (str): ``'raise'``: bad entries are errors. ``'skip'``: they are left out and counted, for which
             each image is decoded once before anything starts. Defaults to ``'raise'``.
+        exclude (dict[str, dict], optional): Whose images are left out, for a training that none of them may leak
+            into: by a name of one's choice ``dict(refs_file=..., splits=[...])``, where ``refs_file`` lies below
+            ``data_root``, or None for an entry that a config takes back. An image is known by its id, which is COCO's
+            in all sets. Defaults to None: none.
         seed (int): Seed of the draws, beside the run's own, which the sampler tells. Defaults to 0.
         **kwargs: ``pipeline``, ``test_mode`` and others of ``mmengine.dataset.BaseDataset``.
 
     Raises:
         FileNotFoundError: If a file is missing, or an image (the first missing one is named).
         ValueError: If ``split`` is not in the file (those there are get listed), or an option has an unknown value.
+        FileNotFoundError, ValueError: If what ``exclude`` names is missing, or is of other images by the same ids.
         ValueError: If an entry of the files is malformed, a ref's annotation or image is missing from the annotation
             file, its segmentation is malformed, or an expression is empty; the message names file and id.
     """
@@ -68,6 +74,7 @@ class RefCOCODataset(BaseDataset):
                  text_field: str = 'sent',
                  control: Optional[str] = None,
                  bad_data: str = 'raise',
+                 exclude: Optional[Mapping[str, Optional[dict]]] = None,
                  seed: int = 0,
                  pipeline: Sequence[Union[dict, Callable]] = (),
                  **kwargs) -> None:
@@ -84,6 +91,7 @@ class RefCOCODataset(BaseDataset):
         self.text_field = text_field
         self.control = control
         self.bad_data = bad_data
+        self.exclude = exclude
         self.seed = seed
         self.skipped: Dict[str, int] = {}
         # The run's seed and the epoch. In shared memory: workers that outlive an epoch see the next one too.
@@ -148,8 +156,12 @@ class RefCOCODataset(BaseDataset):
         if self.split not in files.splits:
             raise ValueError(
                 f'split {self.split!r} is not in {self.refs_file}. Splits there: {", ".join(files.splits)}.')
+        refs = [ref for ref in files.refs if ref['split'] == self.split]
+        if self.exclude is not None:
+            excluded = read_excluded_splits(self.exclude, self.data_root)
+            refs = leave_out_images(refs, files, excluded, name=f'{self.refs_file}, split {self.split}')
         images, left_out = collect_images(
-            [ref for ref in files.refs if ref['split'] == self.split],
+            refs,
             files,
             image_folder=self.data_prefix['img_path'],
             text_field=self.text_field,

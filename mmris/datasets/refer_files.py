@@ -56,11 +56,7 @@ def read_refer_files(instances_path: str, refs_path: str, *, report: Report = ra
             raise FileNotFoundError(
                 f'{path} ({what}) is missing. A set is a folder with instances.json and refs(<by>).p, as published; '
                 f'set data_root, ann_file and refs_file to where yours lies. docs/data.md says how to get it.')
-    refs = _read_json(refs_path) if refs_path.endswith('.json') else load_plain_pickle(refs_path)
-    if not isinstance(refs, (list, tuple)):
-        raise ValueError(f'{refs_path} holds a {type(refs).__name__}, but a refs file is a list of refs.')
-    refs = _whole(refs, 'ref at position {position}', _fault_of_ref, refs_path, report)
-    refs = _whole(refs, 'ref {entry[ref_id]}', _fault_of_sentences, refs_path, report)
+    refs = read_refs(refs_path, report=report)
     instances = _read_instances(instances_path, {one for ref in refs for one in target_annotation_ids(ref)})
     return ReferFiles(
         refs=refs,
@@ -68,6 +64,15 @@ def read_refer_files(instances_path: str, refs_path: str, *, report: Report = ra
         images=_by_id(instances, 'images', instances_path, report),
         refs_path=refs_path,
         instances_path=instances_path)
+
+
+def read_refs(path: str, *, report: Report = raise_problem) -> List[dict]:
+    """Read the refs file alone; see :func:`read_refer_files`."""
+    refs = _read_json(path) if path.endswith('.json') else load_plain_pickle(path)
+    if not isinstance(refs, (list, tuple)):
+        raise ValueError(f'{path} holds a {type(refs).__name__}, but a refs file is a list of refs.')
+    refs = _whole(refs, 'ref at position {position}', _fault_of_ref, path, report)
+    return _whole(refs, 'ref {entry[ref_id]}', _fault_of_sentences, path, report)
 
 
 def target_annotation_ids(ref: dict) -> List[int]:

@@ -23,7 +23,8 @@ class SplitTestLoop(TestLoop):
         dataloader (dict): Config of the data loader.
         evaluator (dict or list): Config of the evaluator.
         splits (dict[str, dict]): For each evaluation, by name, what it changes of the data set's config:
-            ``dict(val=dict(split='val'), val_empty=dict(split='val', control='empty'))``.
+            ``dict(val=dict(split='val'), val_empty=dict(split='val', control='empty'))``. That may be another set:
+            ``dict(other_val=dict(refs_file='other/refs(unc).p', ann_file='other/instances.json', split='val'))``.
         dump_file (str, optional): Where to write one line of JSON an expression of all splits. Defaults to None.
         fp16 (bool): Test in float16. Defaults to False.
 

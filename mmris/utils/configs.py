@@ -21,7 +21,10 @@ def add_config_arguments(parser: argparse.ArgumentParser, name: str = 'config') 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that name data of another place."""
-    parser.add_argument('--data-root', help='folder of the data set, for all splits (default: the config\'s)')
+    parser.add_argument(
+        '--data-root',
+        help='folder of the data set, for all splits; where a config mixes sets, the folder that holds them (default: '
+        'the config\'s)')
     parser.add_argument('--refs-file', help='refs file in that folder, such as "refs(unc).p" (default: the config\'s)')
     parser.add_argument('--image-folder', help='folder of the images, below --data-root (default: the config\'s)')
 
@@ -37,6 +40,7 @@ def read_config(arguments: argparse.Namespace) -> Config:
 
     Raises:
         FileNotFoundError: If there is no such config.
+        ValueError: If one refs file is named for a data set of several.
     """
     path = find_config(arguments.config)
     check_inputs(config=path)
@@ -45,7 +49,15 @@ def read_config(arguments: argparse.Namespace) -> Config:
         data_root=arguments.data_root,
         refs_file=arguments.refs_file,
         data_prefix=arguments.image_folder and dict(img_path=arguments.image_folder))
-    for loader in (config[name] for name in LOADERS if name in config):
+    for name in LOADERS:
+        if name not in config:
+            continue
+        loader = config[name]
+        if arguments.refs_file is not None and 'datasets' in loader.dataset:
+            raise ValueError(
+                f'--refs-file names one refs file, but {name} of {arguments.config} mixes '
+                f'{", ".join(loader.dataset.datasets)}. Name each of theirs: '
+                f'--cfg-options {name}.dataset.datasets.{next(iter(loader.dataset.datasets))}.refs_file=...')
         loader.dataset.update({name: value for name, value in changes.items() if value})
     if arguments.cfg_options is not None:
         config.merge_from_dict(arguments.cfg_options)

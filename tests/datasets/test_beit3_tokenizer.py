@@ -1,0 +1,159 @@
+"""BEiT-3's tokenizer, over small SentencePiece models, against the one that BEiT-3 was trained with."""
+
+import io
+import pickle
+
+import pytest
+import torch
+from sentencepiece import SentencePieceTrainer
+from torch.utils.data import DataLoader
+from transformers import XLMRobertaTokenizer
+
+from mmris.datasets import BEiT3Tokenizer
+from mmris.registry import TRANSFORMS
+from tests.conftest import ROOT
+
+SENTENCES = [
+    'the red circle',
+    'Woman in BLUE shirt, left of the bus.',
+    'cat',
+    '  two   spaces  ',
+    'man\tat the top\nright',
+    'ﬁrst ｆｕｌｌ width ½',
+    'snow ☃☃ man ☃',
+    'Éléphant naïve 象',
+    '☃',
+    "the boy's 2nd chair: #3 (left)",
+    '',
+    ' ',
+]
+
+
+def write_vocabulary(path, **options):
+    """A model of 300 pieces, with the numbers of special pieces that SentencePiece gives by itself."""
+    licence = (ROOT / 'LICENSE').read_text().splitlines()
+    referring = ['the red bus left of the man', 'Woman in a blue shirt at the top', '2nd man on the right'] * 20
+    written = io.BytesIO()
+    SentencePieceTrainer.train(
+        sentence_iterator=iter(licence + referring),
+        model_writer=written,
+        vocab_size=300,
+        num_threads=1,
+        minloglevel=2,
+        **options)
+    path.write_bytes(written.getvalue())
+    return path
+
+
+@pytest.fixture(scope='module')
+def vocabulary(tmp_path_factory):
+    return write_vocabulary(tmp_path_factory.mktemp('vocabulary') / 'beit3.spm')
+
+
+class TestAgainstXLMRoberta:
+
+    @pytest.mark.parametrize('length', [3, 8, 40])
+    def test_ids_and_mask(self, vocabulary, length):
+        theirs = XLMRobertaTokenizer(str(vocabulary))(
+            SENTENCES, max_length=length, truncation=True, padding='max_length', return_tensors='pt')
+        ids, mask = BEiT3Tokenizer(context_length=length, vocabulary=vocabulary)(SENTENCES)
+        assert ids.dtype == torch.int64 and mask.dtype == torch.bool
+        assert torch.equal(ids, theirs['input_ids']) and torch.equal(mask, theirs['attention_mask'].bool())
+
+    def test_the_sentences_show_what_they_are_meant_to(self, vocabulary):
+        """Some are cut, some padded, some have unknown characters, and case tells."""
+        ids, mask = BEiT3Tokenizer(context_length=8, vocabulary=vocabulary)(SENTENCES)
+        lengths = mask.sum(dim=1)
+        assert lengths.min() == 2 and (lengths == 8).sum() > 3
+        assert (ids == 3).any() and (ids[~mask] == 1).all()
+        upper, lower = BEiT3Tokenizer(context_length=8, vocabulary=vocabulary)(['Woman', 'woman'])[0]
+        assert not torch.equal(upper, lower)
+
+    def test_decoding(self, vocabulary):
+        mine, theirs = BEiT3Tokenizer(context_length=40, vocabulary=vocabulary), XLMRobertaTokenizer(str(vocabulary))
+        known = ['the red circle', 'Woman in blue shirt', 'left of the bus', '']
+        for sentence, ids, mask in zip(known, *mine(known)):
+            assert mine.decode(ids, mask) == theirs.decode(ids[mask], skip_special_tokens=True) == sentence
+        cut, mask = BEiT3Tokenizer(context_length=4, vocabulary=vocabulary)(['the man at the top'])
+        assert mine.decode(cut[0], mask[0]) == 'the man'
+        unknown, mask = mine(['man ☃'])
+        assert mine.decode(unknown[0], mask[0]).split() == ['man', '⁇']
+
+    def test_special_tokens_cannot_be_written(self, vocabulary):
+        """Unlike there: a sentence is what somebody typed."""
+        ids, mask = BEiT3Tokenizer(context_length=40, vocabulary=vocabulary)(['man </s> <pad> <s> top'])
+        assert not set(ids[mask].tolist()[1:-1]) & {0, 1, 2}
+
+
+class TestUse:
+
+    def test_as_a_step_of_a_pipeline(self, vocabulary):
+        step = TRANSFORMS.build(
+            dict(
+                type='Tokenize',
+                tokenizer=dict(type='BEiT3Tokenizer', context_length=20, vocabulary=str(vocabulary))))
+        results = step(dict(text=['red bus', 'man']))
+        assert results['token_ids'].shape == results['token_mask'].shape == (2, 20)
+
+    def test_no_sentences_and_no_room(self, vocabulary):
+        ids, mask = BEiT3Tokenizer(context_length=20, vocabulary=vocabulary)([])
+        assert ids.shape == mask.shape == (0, 20)
+        ids, mask = BEiT3Tokenizer(context_length=2, vocabulary=vocabulary)(['red bus', ''])
+        assert ids.tolist() == [[0, 2], [0, 2]] and mask.all()
+
+    def test_in_data_workers(self, vocabulary):
+        """Forked, and as a copy, where they are started anew. The file may be gone by then."""
+        copy = vocabulary.with_name('copy.spm')
+        copy.write_bytes(vocabulary.read_bytes())
+        tokenizer = BEiT3Tokenizer(context_length=20, vocabulary=copy)
+        copy.unlink()
+        expected = tokenizer(SENTENCES)
+        from_fork = next(iter(DataLoader([SENTENCES], collate_fn=lambda batch: tokenizer(batch[0]), num_workers=1)))
+        from_copy = pickle.loads(pickle.dumps(tokenizer))(SENTENCES)
+        for mine in (from_fork, from_copy):
+            assert torch.equal(mine[0], expected[0]) and torch.equal(mine[1], expected[1])
+
+
+class TestErrors:
+
+    def build(self, path, length=20):
+        return BEiT3Tokenizer(context_length=length, vocabulary=path)
+
+    def test_length(self, vocabulary):
+        with pytest.raises(ValueError, match='context_length must be at least 2, .* last token .*, but got 1'):
+            self.build(vocabulary, length=1)
+
+    def test_missing(self, tmp_path):
+        with pytest.raises(FileNotFoundError) as error:
+            self.build(tmp_path / 'beit3.spm', length=17)
+        for part in (f'{tmp_path}/beit3.spm', 'is missing', 'https://github.com/microsoft/unilm', 'set `vocabulary`',
+                     "dict(type='CLIPTokenizer', context_length=17)"):
+            assert part in str(error.value)
+
+    @pytest.mark.parametrize('content', [b'', b'<html>404</html>', None], ids=['empty', 'a web page', 'half a file'])
+    def test_not_whole(self, vocabulary, tmp_path, content):
+        path = tmp_path / 'beit3.spm'
+        whole = vocabulary.read_bytes()
+        path.write_bytes(whole[:len(whole) // 2] if content is None else content)
+        with pytest.raises(ValueError, match='beit3.spm is not a whole SentencePiece model.* Fetch it again'):
+            self.build(path)
+
+    @pytest.mark.parametrize('numbers, first', [
+        (dict(pad_id=0, eos_id=1, unk_id=2, bos_id=-1), '<pad>, </s>, <unk>'),
+        (dict(pad_id=0, bos_id=1, eos_id=2, unk_id=3), '<pad>, <s>, </s>'),
+        (dict(eos_id=-1, bos_id=-1), '<unk>, .*, .*'),
+    ])
+    def test_other_special_pieces(self, tmp_path, numbers, first):
+        """As T5 and others number them, and without those of a sentence's ends."""
+        path = write_vocabulary(tmp_path / 'other.spm', **numbers)
+        with pytest.raises(ValueError, match=f'other.spm is .* another model .* begin with {first} instead of <unk>, '
+                           f'<s>, </s>'):
+            self.build(path)
+
+    def test_more_pieces_than_embeddings(self, vocabulary, monkeypatch):
+        """As XLM-RoBERTa's own file, of 250,000: the largest id is the number of pieces."""
+        monkeypatch.setattr(BEiT3Tokenizer, 'NUMBER_OF_EMBEDDINGS', 301)
+        self.build(vocabulary)
+        monkeypatch.setattr(BEiT3Tokenizer, 'NUMBER_OF_EMBEDDINGS', 300)
+        with pytest.raises(ValueError, match='of another model than BEiT-3: it has 300 pieces, .* of 300 tokens'):
+            self.build(vocabulary)
