@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/**/*.py') if '_base_' not in path.parts)
 # A new config raises this number, so that one that is not found is noticed.
-NUMBER_OF_CONFIGS = 53
+NUMBER_OF_CONFIGS = 78
 HEADER = ('Paper:', 'Data:', 'Cost:', 'Command: ')
 
 
@@ -23,8 +23,21 @@ TOY_SWIN = dict(arch=dict(embed_dims=8, depths=[1, 1, 2, 1], num_heads=[1, 2, 2,
 
 def shrink(config: Config) -> Config:
     """Toy widths and depths; wiring, losses, branches and pipeline steps stay the config's own."""
-    encoder = config.model.encoder
-    size = 64
+    size = shrink_beit3(config.model) if config.model.encoder.type == 'BEiT3Encoder' else shrink_clip(config.model)
+    config.model.encoder.pretrained = None
+    for loader in (config.train_dataloader, config.val_dataloader):
+        for step in loader.dataset.pipeline:
+            if step.type in ('Letterbox', 'Resize'):
+                step.size = size
+            elif step.type == 'Tokenize' and step.tokenizer.type == 'BEiT3Tokenizer':
+                # Its vocabulary is a file that users get.
+                step.tokenizer = dict(type='CLIPTokenizer', context_length=step.tokenizer.context_length)
+    return config
+
+
+def shrink_clip(model: Config) -> int:
+    """Shrink a model on CLIP; the input's size in pixels."""
+    encoder, size = model.encoder, 64
     if isinstance(encoder.architecture, str):
         patch = 14 if 'L-14' in encoder.architecture else 16
         size, channels = 4 * patch, (32, 32, 24)
@@ -37,19 +50,44 @@ def shrink(config: Config) -> Config:
         else:
             encoder.taps = (1, 2, 3)
         encoder.architecture = dict(embed_dim=24, vision_cfg=vision, text_cfg=TOY_TEXT)
-        config.model.neck.update(in_channels=channels, sentence_channels=24, out_channels=(8, 16, 16))
-        config.model.decoder.update(channels=16, word_channels=40, num_layers=1, num_heads=2, feedforward_channels=16)
-        config.model.head.update(channels=16, sentence_channels=24)
-    encoder.pretrained = None
-    for loader in (config.train_dataloader, config.val_dataloader):
-        for step in loader.dataset.pipeline:
-            if step.type in ('Letterbox', 'Resize'):
-                step.size = size
-    return config
+        model.neck.update(in_channels=channels, sentence_channels=24, out_channels=(8, 16, 16))
+        model.decoder.update(channels=16, word_channels=40, num_layers=1, num_heads=2, feedforward_channels=16)
+        model.head.update(channels=16, sentence_channels=24)
+    return size
+
+
+def shrink_beit3(model: Config) -> int:
+    """Shrink a model on BEiT-3; the input's size in pixels."""
+    encoder, neck = model.encoder, model.neck
+    if isinstance(encoder.architecture, str):
+        encoder.architecture = dict(layers=4, channels=32, heads=2, patch_size=16, image_size=32)
+        encoder.taps = (1, 2, 3, 4)[-len(encoder.taps):]
+        widths = (32, ) * len(encoder.taps)
+        joint = encoder.get('joint_channels')
+        if joint is not None:
+            encoder.joint_channels = joint = 24
+        if neck.type == 'CRISNeck':
+            neck.update(in_channels=(32, 32, joint or 32), sentence_channels=joint or 32, out_channels=(8, 16, 16))
+        else:
+            neck.update(in_channels=32 if neck.type == 'ProjectionNeck' else widths, channels=16)
+        if 'num_heads' in neck:
+            neck.num_heads = 2
+        model.decoder.update(channels=16, num_heads=2)
+        if 'word_channels' in model.decoder:
+            model.decoder.word_channels = 32
+        model.head.channels = 16
+        if model.head.type == 'DynamicConvolutionHead':
+            model.head.sentence_channels = joint
+    return 64
 
 
 def batch_of(loader: Config, folder: Path, refs_file: str) -> dict:
-    settings = dict(data_root=str(folder), refs_file=refs_file, data_prefix=dict(img_path='images'), split='val')
+    settings = dict(data_root=str(folder), data_prefix=dict(img_path='images'), split='val')
+    files = dict(refs_file=refs_file, ann_file='instances.json')
+    if loader.dataset.type == 'MixedDataset':
+        settings.update(datasets={name: files for name in loader.dataset.datasets}, exclude=None)
+    else:
+        settings.update(files)
     dataset = DATASETS.build({**loader.dataset, **settings})
     packed = [dataset[index] for index in range(3)]
     return dict(inputs=[one['inputs'] for one in packed], data_samples=[one['data_samples'] for one in packed])
@@ -83,7 +121,7 @@ def test_config(path, refer_set):
 def test_full_size(path):
     """Unshrunk, on the meta device: widths fit together, and logits lie at four times the neck's grid."""
     config = Config.fromfile(path)
-    size = next(step.size for step in config.test_pipeline if step.type == 'Letterbox')
+    size = next(step.size for step in config.test_pipeline if step.type in ('Letterbox', 'Resize'))
     length = next(step.tokenizer.context_length for step in config.test_pipeline if step.type == 'Tokenize')
     config.model.encoder.pretrained = None
     with torch.device('meta'):
@@ -92,9 +130,9 @@ def test_full_size(path):
         images = ImageInputs(torch.zeros(1, 3, size, size), torch.zeros(1, 4))
         tokens = torch.zeros(2, length, dtype=torch.int64)
         text = encoder.encode_text(encoder.embed_text(ExpressionBatch(tokens, tokens == 0, tokens[:, 0])))
-        state = model.encode_images(images)
-        logits = model.decode(encoder.join(state, text, tokens[:, 0]))
-    height, width = state.stages[1].shape[-2:]
+        encoded = encoder.join(model.encode_images(images), text, tokens[:, 0])
+        logits = model.decode(encoded)
+    height, width = encoded.image.stages[1].shape[-2:]
     assert logits.shape == (2, 1, 4 * height, 4 * width) and 4 * height >= size / 4
 
 
@@ -162,7 +200,7 @@ def test_sizes_and_lengths(name, size, length):
         assert steps['Tokenize'].tokenizer.context_length == length
 
 
-ABLATIONS = [path for path in CONFIGS if path.parent.name == 'ablations']
+ABLATIONS = [path for path in CONFIGS if path.parts[-3:-1] == ('cm_masksd', 'ablations')]
 
 
 @pytest.mark.parametrize('path', ABLATIONS, ids=lambda path: path.stem)

@@ -40,7 +40,9 @@ def parse_arguments() -> argparse.Namespace:
 def set_splits(config: Config, arguments: argparse.Namespace) -> None:
     """Tell the test loop what to evaluate."""
     if arguments.split is not None:
-        config.test_cfg = dict(type='SplitTestLoop', splits={name: dict(split=name) for name in arguments.split})
+        known = config.get('test_cfg', {}).get('splits', {})
+        splits = {name: known.get(name, dict(split=name)) for name in arguments.split}
+        config.test_cfg = dict(type='SplitTestLoop', splits=splits)
     splits = config.test_cfg.splits
     first = next(iter(splits))
     for control in arguments.controls:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from PIL import Image
 
 from tests.conftest import ROOT, run_python, write_set
@@ -67,6 +68,16 @@ def test_evaluation(trained):
     assert 100 * sum(row['intersection'] for row in val) / sum(row['union'] for row in val) == pytest.approx(
         results['val']['oIoU'])
     assert all(row['text'] == '' for row in rows if row['split'] == 'val_empty')
+
+
+def test_splits_by_name():
+    """A name that the config gives stands for what it says there, another for a split of the refs file."""
+    config = Config.fromfile(ROOT / 'configs/shared_ris/beit3-l_mixed.py')
+    arguments = argparse.Namespace(split=['refcocog_umd_val', 'train'], controls=['empty'], dump=None)
+    runpy.run_path(str(ROOT / 'tools/test.py'))['set_splits'](config, arguments)
+    umd = dict(split='val', refs_file='refcocog/refs(umd).p', ann_file='refcocog/instances.json')
+    assert config.test_cfg.splits == dict(
+        refcocog_umd_val=umd, train=dict(split='train'), refcocog_umd_val_empty=dict(umd, control='empty'))
 
 
 def test_prediction(trained):

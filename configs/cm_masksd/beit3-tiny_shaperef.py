@@ -1,0 +1,16 @@
+# CM-MaskSD on a BEiT-3 at the size of the demo, on ShapeRef.
+# Paper: Wang et al., CM-MaskSD: Cross-Modality Masked Self-Distillation for Referring Image Segmentation.
+# Data: ShapeRef, made by `python tools/dataset_converters/make_shaperef.py`; 6,000 images in train.
+# Cost: see README.md beside this file.
+# Command: python tools/train.py configs/cm_masksd/beit3-tiny_shaperef.py
+_base_ = [
+    '../_base_/datasets/shaperef.py',
+    '../_base_/pipelines/clip_64_16-tokens.py',
+    '../_base_/models/cm_masksd_beit3-tiny.py',
+    '../_base_/schedules/adamw_3k.py',
+    '../_base_/default_runtime.py',
+]
+
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
+test_dataloader = val_dataloader

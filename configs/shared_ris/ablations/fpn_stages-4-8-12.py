@@ -1,0 +1,7 @@
+# The FPN over three stages.
+# Paper: Yu et al., Shared-RIS, Table VII a: oIoU 68.13, mIoU 70.24 on RefCOCO+ val.
+# Data: RefCOCO+ (unc), 42,278 objects in train; layout in docs/data.md.
+# Cost: 35 epochs of 377 steps of 112 samples; 8 GPUs x 14 samples. Not measured by us.
+# Command: bash tools/dist_train.sh configs/shared_ris/ablations/fpn_stages-4-8-12.py 8
+_base_ = '../beit3-b_refcoco+.py'
+model = dict(encoder=dict(taps=(4, 8, 12)), neck=dict(in_channels=(768, 768, 768)))
