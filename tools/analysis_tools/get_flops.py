@@ -11,9 +11,8 @@ be there, and nothing is computed: it takes seconds, and the model no memory, fo
 
 import argparse
 import json
-from operator import attrgetter
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import torch
 from mmengine.config import Config, DictAction
@@ -54,9 +53,10 @@ def main(arguments: Optional[List[str]] = None) -> None:
     init_default_scope(config.get('default_scope', 'mmris'))
     shape, tokens = options.shape, options.tokens
     if shape is None:
-        shape = ask_pipeline(config, GEOMETRY, attrgetter('size'), '--shape HEIGHT WIDTH')
+        shape = TRANSFORMS.build(last_step(config, GEOMETRY, '--shape HEIGHT WIDTH')).size
     if tokens is None:
-        tokens = ask_pipeline(config, ['Tokenize'], attrgetter('tokenizer.context_length'), '--tokens NUMBER')
+        # Not built: a tokenizer may want a file.
+        tokens = last_step(config, ['Tokenize'], '--tokens NUMBER')['tokenizer']['context_length']
     with torch.device('meta'):
         model = MODELS.build(config.model)
     costs = count_complexity(model, shape=shape, tokens=tokens)
@@ -66,13 +66,13 @@ def main(arguments: Optional[List[str]] = None) -> None:
             path.write_text(json.dumps(costs, indent=2) + '\n')
 
 
-def ask_pipeline(config: Config, kinds: Sequence[str], answer: Callable, option: str) -> Any:
-    """What the last step of some kinds in the test pipeline says of its results."""
+def last_step(config: Config, kinds: Sequence[str], option: str) -> dict:
+    """The last step of some kinds in the test pipeline."""
     pipeline = config.get('test_dataloader', {}).get('dataset', {}).get('pipeline', [])
     steps = [step for step in pipeline if step['type'].split('.')[-1] in kinds]
     if not steps:
         raise ValueError(f'The test pipeline of the config has no step {" or ".join(kinds)}: give {option}.')
-    return answer(TRANSFORMS.build(steps[-1]))
+    return steps[-1]
 
 
 def format_costs(costs: Dict[str, Dict[str, Any]]) -> str:
