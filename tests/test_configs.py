@@ -97,6 +97,11 @@ def test_all_are_found():
     assert len(CONFIGS) == NUMBER_OF_CONFIGS, [str(path.relative_to(ROOT)) for path in CONFIGS]
 
 
+def test_each_trains_in_a_folder_of_its_own():
+    folders = [Config.fromfile(path).get('work_dir', f'work_dirs/{path.stem}') for path in CONFIGS]
+    assert len(set(folders)) == len(folders), sorted(folders)
+
+
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: str(path.relative_to(ROOT / 'configs')))
 def test_config(path, refer_set):
     torch.manual_seed(0)

@@ -15,3 +15,5 @@ _base_ = [
 train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader
+# CRIS has a config of this name.
+work_dir = 'work_dirs/cm_masksd_rn101_refcoco'

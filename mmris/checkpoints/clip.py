@@ -13,8 +13,9 @@ from .key_maps.clip import HUGGING_FACE, IMAGE, OPENAI, OURS, TEXT, behind, dete
 from .key_maps.key_map import LEFT_OUT, KeyMap, State
 from .reading import read_checkpoint
 
-# Weights in a folder as the Hugging Face hub gives it, the safe ones first.
-_NAMES = ('model.safetensors', 'open_clip_model.safetensors', 'pytorch_model.bin', 'open_clip_pytorch_model.bin')
+# Weights in a folder as the Hugging Face hub gives it, the safe ones first. open_clip's stand beside timm's now and
+# then, which are the image tower alone.
+_NAMES = ('open_clip_model.safetensors', 'model.safetensors', 'open_clip_pytorch_model.bin', 'pytorch_model.bin')
 _WRAPPERS = ('state_dict', 'model')
 _QUICK_GELU = ('image.quick_gelu', 'text.quick_gelu')
 _ENCODER = 'encoder.'
@@ -164,8 +165,10 @@ def _read_beside(path: str, name: str, read: Callable[[Dict[str, Any]], Optional
 
 
 def _hugging_face_activation(config: Dict[str, Any]) -> Optional[bool]:
+    towers = [config[name] for name in ('vision_config', 'text_config') if name in config]
+    if not towers:
+        return None
     # transformers leaves out what is its default.
-    towers = [config[name] for name in ('vision_config', 'text_config') if name in config] or [config]
     found = {tower.get('hidden_act', 'quick_gelu') for tower in towers}
     if len(found) > 1 or not found <= {'quick_gelu', 'gelu'}:
         raise ValueError(f'hidden_act must be quick_gelu or gelu, the same in both towers, but is {", ".join(found)}')

@@ -70,6 +70,11 @@ def _identify_archive(local: Path, name: str) -> FileKind:
         with zipfile.ZipFile(local) as archive:
             records = {record.partition('/')[2] for record in archive.namelist()}
             arrays = any(record.endswith('.npy') for record in archive.namelist())
+            # torch writes numbers as they are. Otherwise they could unfold into more than the file is large.
+            stored = [record for record in archive.infolist() if record.compress_type == zipfile.ZIP_STORED]
+            folded = 'constants.pkl' not in records and len(stored) < len(archive.infolist())
+            if 'data.pkl' in records and (folded or sum(one.file_size for one in stored) > local.stat().st_size):
+                raise unreadable(name, 'its records are compressed or overlap, which torch does not write')
             damaged = archive.testzip() if 'data.pkl' in records else None
     except (zipfile.BadZipFile, EOFError, OSError) as error:
         raise unreadable(name, f'it is truncated or damaged ({error})') from error

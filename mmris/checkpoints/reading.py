@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import secrets
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Callable, ContextManager, Optional, Union
@@ -16,6 +17,8 @@ from .file_kinds import FileKind, UnreadableCheckpointError, identify, unreadabl
 from .torchscript import read_torchscript
 
 MapLocation = Union[str, torch.device, Callable]
+# Numbers that a checkpoint may hold arrays of.
+_CODES = ('f8', 'f4', 'i8', 'i4', 'b1', 'u1')
 
 
 def read_checkpoint(path: Union[str, Path],
@@ -109,13 +112,30 @@ def _history_buffer_method(owner: type, name: str) -> Callable:
     return getattr(HistoryBuffer, name)
 
 
+def _numpy_dtype(code: str, *_: Any) -> np.dtype:
+    if code not in _CODES:
+        raise pickle.UnpicklingError(f'it asks for an array of {code!r}')
+    return np.dtype(code)
+
+
+def _numpy_array(*arguments: Any) -> np.ndarray:
+    # Pickles make an empty array, then set its state. An array over bytes of the file could be one of pointers.
+    if arguments[1:] != ((0, ), b'b'):
+        raise pickle.UnpicklingError('it makes an array otherwise than pickle does')
+    return np.empty(0, dtype=np.int8)
+
+
 def _trusted_types() -> list:
     # What MMEngine's message hub and scalars add to the tensors of a checkpoint. Its history buffers pickle their own
-    # methods as `getattr(HistoryBuffer, name)`: that name stands here for a getattr that reads nothing else.
+    # methods as `getattr(HistoryBuffer, name)`: that name stands here for a getattr that reads nothing else. So do
+    # NumPy's names for functions that make numbers alone; its types themselves, whose state is set, have names that no
+    # file can know.
     scalar = np.float64(0).__reduce__()[0]
-    array = np.zeros(1).__reduce__()[0]
-    dtypes = [type(np.dtype(kind)) for kind in ('float64', 'float32', 'int64', 'int32', 'bool', 'uint8')]
+    types = [np.ndarray, *(type(np.dtype(code)) for code in _CODES)]
+    made = [(_numpy_dtype, 'numpy.dtype'), (_numpy_array, 'numpy.ndarray')]
+    made += [(_numpy_array, f'numpy.{core}.multiarray._reconstruct') for core in ('core', '_core')]
+    made += [(scalar, f'numpy.{core}.multiarray.scalar') for core in ('core', '_core')]
     return [
-        HistoryBuffer, (_history_buffer_method, 'getattr'), (_history_buffer_method, 'builtins.getattr'), scalar, array,
-        np.ndarray, np.dtype, *dtypes
+        HistoryBuffer, (_history_buffer_method, 'getattr'), (_history_buffer_method, 'builtins.getattr'), *made,
+        *((kind, f'mmris.{secrets.token_hex(16)}') for kind in types)
     ]

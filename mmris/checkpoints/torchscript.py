@@ -119,6 +119,10 @@ class _View(_Fixed):
         self.tensor = storage.numbers.as_strided(size, stride, offset)
 
 
+def _as_is(values: list) -> list:
+    return values
+
+
 class _Unpickler(pickle.Unpickler):
     """Reads ``data.pkl`` of an archive."""
 
@@ -126,7 +130,7 @@ class _Unpickler(pickle.Unpickler):
         self._archive = archive
         self._records = {name.partition('/')[2]: name for name in archive.namelist()}
         self._storages: Dict[Tuple[str, torch.dtype], _Storage] = {}
-        order = archive.read(self._records['byteorder']).decode() if 'byteorder' in self._records else 'little'
+        order = archive.open(self._records['byteorder']).read(16).decode() if 'byteorder' in self._records else 'little'
         if order != sys.byteorder:
             raise pickle.UnpicklingError(f'its numbers are written {order}-endian')
         pickled = archive.read(self._stored('data.pkl'))
@@ -150,7 +154,7 @@ class _Unpickler(pickle.Unpickler):
         if (module, name) == ('collections', 'OrderedDict'):
             return _Function(dict)
         if module == 'torch.jit._pickle' and name in ('build_intlist', 'build_doublelist', 'build_boollist'):
-            return _Function(list)
+            return _Function(_as_is)
         raise pickle.UnpicklingError(f'it asks for {module}.{name}')
 
     def persistent_load(self, identifier: Any) -> _Storage:

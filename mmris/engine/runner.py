@@ -158,7 +158,7 @@ class ReferringRunner(Runner):
         Raises:
             FileNotFoundError: If there is no such file.
             UnreadableCheckpointError: If it is torn, or holds more than tensors and training state.
-            RuntimeError: If keys or shapes do not fit and ``strict``.
+            RuntimeError: If shapes differ, no key fits, or keys are missing or left over and ``strict``.
             ValueError: If it holds averaged weights, and the resumed run would not average.
         """
         checkpoint = read_checkpoint(filename)
@@ -172,7 +172,15 @@ class ReferringRunner(Runner):
         state = checkpoint.get('state_dict', checkpoint)
         for pattern, replacement in revise_keys:
             state = {re.sub(pattern, replacement, key): value for key, value in state.items()}
-        load_state_dict(unwrap_model(self.model), state, strict or bool(self._resume), self.logger)
+        model = unwrap_model(self.model)
+        own = model.state_dict()
+        wrong = [key for key, value in state.items() if key in own and value.shape != own[key].shape]
+        if wrong or not any(key in own for key in state):
+            what = 'of other shapes' if wrong else 'not one that the model has'
+            raise RuntimeError(
+                f'{filename} does not fit the model of the config: its weights are {what}: '
+                f'{", ".join((wrong or list(state))[:5])}. Use the config that it was trained with.')
+        load_state_dict(model, state, strict or bool(self._resume), self.logger)
         self._has_loaded = True
         self.logger.info(f'Loaded checkpoint {filename}.')
         return checkpoint

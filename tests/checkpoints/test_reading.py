@@ -240,3 +240,23 @@ class TestMalicious:
         path.write_bytes(path.read_bytes()[:-100])
         message = refused(path, 'half.pt cannot be read', trust_option='--trust', trust=trust)
         assert 'reads it all the same' not in message
+
+
+class PointersOfTheFile:
+    """An array of objects over bytes: whoever reads one follows a pointer of the file's choice."""
+
+    def __reduce__(self) -> tuple:
+        return np.ndarray, ((1, ), 'O', b'A' * 8)
+
+
+def test_arrays_over_bytes_are_refused(tmp_path):
+    torch.save(dict(state_dict={}, bad=PointersOfTheFile()), tmp_path / 'bad.pth')
+    with pytest.raises(UnreadableCheckpointError, match='it makes an array otherwise than pickle does'):
+        read_checkpoint(tmp_path / 'bad.pth')
+    torch.save(dict(state_dict={}, bad=np.array([None])), tmp_path / 'objects.pth')
+    with pytest.raises(UnreadableCheckpointError, match="it asks for an array of 'O"):
+        read_checkpoint(tmp_path / 'objects.pth')
+    kept = np.arange(3.0)
+    torch.save(dict(state_dict={}, good=kept, number=np.float64(2.5)), tmp_path / 'good.pth')
+    read = read_checkpoint(tmp_path / 'good.pth')
+    assert (read['good'] == kept).all() and read['number'] == 2.5

@@ -28,11 +28,12 @@ def load_clip(towers: Dict[str, nn.Module], pretrained: str, architecture: Archi
         RuntimeError: If the weights are of another architecture.
     """
     weights = read_clip_weights(pretrained, architecture, trust=trust)
-    activation = _agreed_quick_gelu(weights, quick_gelu)
+    transformers = [tower for tower in towers.values() if isinstance(tower, CLIPTransformer)]
+    activation = _agreed_quick_gelu(weights, quick_gelu) if transformers else None
     for name, tower in towers.items():
         load_tower(tower.clip, getattr(weights, name), weights.source)
-        if isinstance(tower, CLIPTransformer):
-            tower.use_quick_gelu(activation)
+    for tower in transformers:
+        tower.use_quick_gelu(activation)
     print_log(f'Loaded CLIP weights ({" and ".join(towers)}) from {weights.source}.', logger='current')
 
 

@@ -7,10 +7,11 @@ import torch
 import torch.nn.functional as F
 from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmris.structures import ImageEmbeddings, ImageFeatures
 
-from ...layers import resize_positions, restore_running_statistics
+from ...layers import keep_running_statistics, resize_positions, restore_running_statistics
 from .image_tower import ImageTower, check_taps, recompute
 
 
@@ -64,8 +65,10 @@ class CLIPResNet(ImageTower):
     def _run(self, block: nn.Module, cells: Tensor) -> Tensor:
         if not self.activation_checkpointing:
             return block(cells)
-        # What is computed again has been counted by the BatchNorms already.
-        return recompute(block, cells, context_fn=lambda: (nullcontext(), restore_running_statistics(block)))
+        # What is computed again has been counted by the BatchNorms already, or was not to be.
+        counted = all(norm.track_running_stats for norm in block.modules() if isinstance(norm, _BatchNorm))
+        context = restore_running_statistics if counted else keep_running_statistics
+        return recompute(block, cells, context_fn=lambda: (nullcontext(), context(block)))
 
 
 def attend_everywhere(pool: AttentionPool2d, cells: Tensor) -> Tuple[Tensor, Tensor]:

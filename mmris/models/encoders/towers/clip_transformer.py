@@ -3,9 +3,18 @@
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from mmengine.model import BaseModule
-from open_clip.transformer import QuickGELU
-from torch import nn
+from torch import Tensor, nn
+
+
+class GELU(nn.Module):
+    """``x * sigmoid(1.702 * x)`` (QuickGELU) or GELU, as its flag says, which may change; modules may not."""
+
+    quick: bool
+
+    def forward(self, activation: Tensor) -> Tensor:
+        return activation * torch.sigmoid(1.702 * activation) if self.quick else F.gelu(activation)
 
 
 class CLIPTransformer(BaseModule):
@@ -25,13 +34,15 @@ class CLIPTransformer(BaseModule):
         self.clip = clip
         self.clip.transformer.grad_checkpointing = activation_checkpointing
         self.register_buffer('quick_gelu', torch.tensor(quick_gelu))
+        self.activation = GELU()
+        for block in self.clip.transformer.resblocks:
+            block.mlp.gelu = self.activation
         self.use_quick_gelu(quick_gelu)
 
     def use_quick_gelu(self, quick_gelu: bool) -> None:
         """Choose the activation of all blocks: QuickGELU or GELU."""
         self.quick_gelu.fill_(quick_gelu)
-        for block in self.clip.transformer.resblocks:
-            block.mlp.gelu = QuickGELU() if quick_gelu else nn.GELU()
+        self.activation.quick = quick_gelu
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest: Any) -> None:
         super()._load_from_state_dict(state_dict, prefix, *rest)
