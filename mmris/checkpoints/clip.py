@@ -166,8 +166,9 @@ def _read_beside(path: str, name: str, read: Callable[[Dict[str, Any]], Optional
 
 def _hugging_face_activation(config: Dict[str, Any]) -> Optional[bool]:
     towers = [config[name] for name in ('vision_config', 'text_config') if name in config]
-    if not towers:
+    if not towers and not config.get('model_type', '').startswith('clip'):
         return None
+    towers = towers or [config]
     # transformers leaves out what is its default.
     found = {tower.get('hidden_act', 'quick_gelu') for tower in towers}
     if len(found) > 1 or not found <= {'quick_gelu', 'gelu'}:

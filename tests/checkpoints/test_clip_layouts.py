@@ -175,6 +175,11 @@ class TestHuggingFace:
         with pytest.raises(UnreadableCheckpointError, match=f'model.safetensors cannot.*config.json beside.*{message}'):
             read_clip_weights(str(tmp_path))
 
+    def test_a_config_of_something_else_tells_nothing(self, tmp_path):
+        safetensors.torch.save_file(hugging_face_model('gelu').state_dict(), tmp_path / 'model.safetensors')
+        (tmp_path / 'config.json').write_text(json.dumps(dict(name='whatever')))
+        assert read_clip_weights(str(tmp_path)).quick_gelu is None
+
     def test_without_a_config(self, tmp_path):
         safetensors.torch.save_file(hugging_face_model().state_dict(), tmp_path / 'any.name')
         assert read_clip_weights(str(tmp_path / 'any.name')).quick_gelu is None
@@ -244,7 +249,7 @@ class TestWhatIsNoCLIP:
 
     def test_a_folder_without_weights(self, tmp_path):
         (tmp_path / 'model-00001-of-00002.safetensors').touch()
-        with pytest.raises(ValueError, match=r'is a folder without weights in one file: none of model.safetensors, '):
+        with pytest.raises(ValueError, match=r'is a folder without weights in one file: none of open_clip_model.safetensors, '):
             read_clip_weights(str(tmp_path))
 
 
