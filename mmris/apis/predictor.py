@@ -95,7 +95,8 @@ class Predictor:
             sentences (str or Sequence[str]): One or S sentences.
 
         Returns:
-            ndarray: ``(S, H0, W0)`` float32 probabilities on the original pixels.
+            ndarray: ``(S, H0, W0)`` float32 probabilities on the original pixels; where the config has
+            ``resampling='shared_ris'``, 0 or 1, by its own threshold of 0.35.
 
         Raises:
             RuntimeError: If no image is set.

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from mmengine.logging import print_log
@@ -26,7 +27,7 @@ class ExcludedSplits:
 
 
 def read_excluded_splits(exclude: Mapping[str, Optional[dict]], data_root: str) -> Dict[str, ExcludedSplits]:
-    """Read which images are to be left out.
+    """Read which images are to be left out, from each file once as long as it stays as it is.
 
     Args:
         exclude (dict[str, dict]): See :class:`RefCOCODataset`.
@@ -87,17 +88,25 @@ def _read(name: str, entry: dict, data_root: str) -> ExcludedSplits:
             f'{path} is missing, whose images of {", ".join(splits)} are to be left out of the training. Get it '
             f'(docs/data.md); or set exclude[{name!r}] of the data set to None, and do not evaluate on these splits: '
             f'the training may then have seen their images.')
-    refs = read_refs(path)
-    there = {ref['split'] for ref in refs}
+    status = os.stat(path)
+    there, names = _read_images(path, tuple(splits), status.st_size, status.st_mtime_ns)
     unknown = [split for split in splits if split not in there]
     if unknown:
         raise ValueError(f'exclude[{name!r}] names split {", ".join(map(repr, unknown))}, which is not in {path}. '
                          f'Splits there: {", ".join(sorted(there))}.')
+    return ExcludedSplits(path, splits, names)
+
+
+# Each set of a MixedDataset leaves out the same images. Size and time tell whether the file is still the one read.
+@lru_cache(maxsize=32)
+def _read_images(path: str, splits: Tuple[str, ...], size: int, modified: int) -> Tuple[Set[str], Dict[Any, Set[str]]]:
+    """The splits that a refs file has, and the images of some of them, with what their files may be called."""
+    refs = read_refs(path)
     names: Dict[Any, Set[str]] = {}
     for ref in refs:
         if ref['split'] in splits:
             names.setdefault(ref['image_id'], set()).update(_possible_names(ref))
-    return ExcludedSplits(path, splits, names)
+    return {ref['split'] for ref in refs}, names
 
 
 def _possible_names(ref: dict) -> Iterator[str]:

@@ -6,6 +6,8 @@ from typing import List, Optional, Union
 
 from mmengine.config import Config, DictAction
 
+from mmris.datasets.sentence_controls import SENTENCE_CONTROLS
+
 from .resources import find_config
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -50,9 +52,9 @@ def read_config(arguments: argparse.Namespace) -> Config:
         refs_file=arguments.refs_file,
         data_prefix=arguments.image_folder and dict(img_path=arguments.image_folder))
     for name in LOADERS:
-        if name not in config:
+        loader = config.get(name)
+        if loader is None:
             continue
-        loader = config[name]
         if arguments.refs_file is not None and 'datasets' in loader.dataset:
             raise ValueError(
                 f'--refs-file names one refs file, but {name} of {arguments.config} mixes '
@@ -84,6 +86,26 @@ def check_inputs(**files: Union[str, Path]) -> None:
     for name, path in files.items():
         if not Path(path).is_file():
             raise FileNotFoundError(f'There is no {name} {path}.')
+
+
+def split_settings(config: Config, name: str) -> dict:
+    """What an evaluation's name stands for.
+
+    Args:
+        config (Config): The config.
+        name (str): One of the config's ``SplitTestLoop``, a split of its data set, or either with a control that
+            ``tools/test.py`` adds, as in ``'val_empty'``.
+
+    Returns:
+        dict: What it changes of the test data set's config.
+    """
+    splits = (config.get('test_cfg') or {}).get('splits', {})
+    if name in splits:
+        return dict(splits[name])
+    for control in SENTENCE_CONTROLS:
+        if name.endswith(f'_{control}'):
+            return dict(split_settings(config, name.removesuffix(f'_{control}')), control=control)
+    return dict(split=name)
 
 
 def scoring_threshold(config: Config) -> float:

@@ -1,6 +1,7 @@
 """Images of other sets' splits are left out of a training, or it does not begin."""
 
 import json
+import os
 import pickle
 
 import pytest
@@ -95,6 +96,21 @@ class TestWhatIsLeft:
         build(sets, {**other('val', 'test'), 'again': dict(refs_file='other/refs(unc).p', splits=['val'])})
         assert ('mine/refs(unc).p, split train: 3 of 7 images are left out with 18 of 42 expressions, since they are '
                 'in splits to evaluate on: other (val, test) 3, again (val) 2.') in caplog.text
+
+
+    def test_a_file_is_read_again_when_it_is_another(self, sets):
+        """By its size, or by its time where the size is the same."""
+        path = sets / 'other/refs(unc).p'
+        assert images(build(sets, other('val'))) == [3, 4, 5, 6, 7]
+        before = path.stat()
+        write_splits(sets / 'other', 'unc', dict(val=[3, 4], test=[1], testA=[8]))
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+        assert path.stat().st_size == before.st_size
+        assert images(build(sets, other('val'))) == [1, 2, 5, 6, 7]
+        edit_refs(sets / 'other', lambda refs: [ref.update(split='val', note=7) for ref in refs if ref['image_id'] < 5])
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+        assert path.stat().st_size != before.st_size
+        assert images(build(sets, other('val'))) == [5, 6, 7]
 
 
 class TestErrors:

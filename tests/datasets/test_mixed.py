@@ -10,8 +10,9 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader
 
-from mmris.datasets import ReferringSampler
+from mmris.datasets import ReferringSampler, exclusion
 from mmris.datasets.published_counts import PUBLISHED_SETS
+from mmris.datasets.refer_files import read_refs
 from mmris.registry import DATASETS, RUNNERS
 from mmris.utils.configs import add_config_arguments, read_config
 from tests.conftest import ROOT, assert_same, tiny_config
@@ -68,6 +69,13 @@ class TestTheConfig:
         assert held_out == set(range(1, 9))
         for part in dataset.datasets:
             assert {info['img_id'] for info in infos(part)} == IN_TRAIN
+
+    def test_what_is_excluded_is_read_once_for_all_sets(self, tmp_path, monkeypatch):
+        family, read = write_family(tmp_path / 'data'), []
+        monkeypatch.setattr(exclusion, 'read_refs', lambda path: read.append(path) or read_refs(path))
+        exclude = configured(family).train_dataloader.dataset.exclude
+        assert len(build(family).datasets) == 3
+        assert read == [str(family / one.refs_file) for one in exclude.values()]
 
     def test_each_set_alone_would_leak(self, family):
         """What one trains on, another evaluates on."""

@@ -9,8 +9,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from mmris.checkpoints import UnreadableCheckpointError
 from mmris.checkpoints.key_maps.beit3 import to_beit3
 from mmris.models.encoders import BEiT3Encoder
+from mmris.models.encoders.beit3_architecture import complete_architecture
 from mmris.structures import ExpressionBatch, ImageInputs
-from tests.conftest import assert_same
+from mmris.utils.configs import add_config_arguments, read_config
+from tests.conftest import ROOT, assert_same
 from tests.models.test_beit3_encoder import ARCHITECTURE, build, encode
 
 
@@ -93,14 +95,25 @@ class TestPretrained:
         with pytest.raises(RuntimeError, match=f'Set in architecture what the file has: .*{message}'):
             build(pretrained=path).init_weights()
 
-    def test_a_known_architecture(self, tmp_path):
+    @pytest.mark.parametrize('architecture, found', [
+        ('base', "'base'"),
+        (dict(name='base', image_size=480), r"dict\(name='base', image_size=480\)"),
+        (dict(name='large', image_size=384, vocabulary=99), r"dict\(name='large', image_size=384, vocabulary=99\)"),
+    ])
+    def test_a_known_architecture(self, tmp_path, architecture, found):
+        """By what it is told of itself, also where fine-tuning made something otherwise."""
         with torch.device('meta'):
-            weights = to_beit3(BEiT3Encoder(architecture='base').state_dict(), 'test')
-        path = tmp_path / 'base.pth'
+            weights = to_beit3(BEiT3Encoder(architecture=architecture).state_dict(), 'test')
+        path = tmp_path / 'known.pth'
         # One number stands for all of a tensor.
         torch.save({name: torch.zeros(1).expand(value.shape) for name, value in weights.items()}, path)
-        with pytest.raises(RuntimeError, match="base.pth does not fit .* It is of architecture='base': set that."):
+        with pytest.raises(RuntimeError, match=f'known.pth does not fit .* It is of architecture={found}: set that.'):
             build(pretrained=str(path)).init_weights()
+
+    def test_missing(self):
+        with pytest.raises(FileNotFoundError, match='There is no checkpoint data/none.pth. docs/pretrained.md tells '
+                           'where BEiT-3\'s files come from'):
+            build(pretrained='data/none.pth').init_weights()
 
     def test_a_part(self, tmp_path):
         path, _ = published(tmp_path)
@@ -120,12 +133,36 @@ class TestPretrained:
         assert_same(dict(encoder.state_dict()), dict(weights))
 
 
+def test_a_name_and_what_is_otherwise():
+    large, tall = (complete_architecture(one) for one in ('large', dict(name='large', image_size=480)))
+    assert tall == dict(large, image_size=480) and large['image_size'] == 224 and large['channels'] == 1024
+    assert complete_architecture(dict(name='large', channels=512))['feedforward_channels'] == 2048
+    assert complete_architecture(dict()) == complete_architecture(dict(name='base')) == complete_architecture('base')
+
+
+def test_options_of_the_command_line_that_the_documentation_names():
+    """A name in a config becomes a name with another size."""
+    documented = (ROOT / 'docs/pretrained.md').read_text().split('model.encoder.architecture._delete_=True', 1)
+    options = ['model.encoder.architecture._delete_=True', *documented[1].splitlines()[0].split()]
+    parser = argparse.ArgumentParser()
+    add_config_arguments(parser)
+    config = read_config(
+        parser.parse_args([str(ROOT / 'configs/shared_ris/beit3-l_refcoco.py'), '--cfg-options', *options]))
+    assert complete_architecture(config.model.encoder.architecture) == dict(
+        complete_architecture('large'), image_size=480)
+
+
 @pytest.mark.parametrize('architecture, message', [
-    ('huge', "architecture 'huge' is no BEiT-3. Known: base, large, or a dict of layers, channels, heads"),
-    (dict(depth=3), 'architecture has entries that BEiT-3 has not: depth. It takes layers, channels'),
+    ('huge', "architecture 'huge' is no BEiT-3. Known: base, large, or a dict of one of these as name and"),
+    (dict(name='huge'), "architecture 'huge' is no BEiT-3"),
+    (['base'], r"architecture \['base'\] is no BEiT-3"),
+    (dict(depth=3), 'architecture has entries that BEiT-3 has not: depth. It takes name, layers, channels'),
+    (dict(layers=4.0), 'layers of the architecture must be a whole number of at least 1, but got 4.0'),
+    (dict(layers='4'), "layers of the architecture must be a whole number of at least 1, but got '4'"),
+    (dict(channels=None), 'channels of the architecture must be a whole number of at least 1, but got None'),
     (dict(channels=30), 'channels of the architecture must be a multiple of heads, but got 30 and 12'),
     (dict(image_size=230), 'image_size of the architecture must be a multiple of patch_size, but got 230 and 16'),
-    (dict(vocabulary=0), 'vocabulary of the architecture must be at least 1, but got 0'),
+    (dict(vocabulary=0), 'vocabulary of the architecture must be a whole number of at least 1, but got 0'),
 ])
 def test_what_is_no_architecture(architecture, message):
     with pytest.raises(ValueError, match=message):
@@ -135,6 +172,12 @@ def test_what_is_no_architecture(architecture, message):
 @pytest.mark.parametrize('taps', [(1, 2), (2, 1, 4), (0, 4), (1, 5), ()])
 def test_taps(taps):
     with pytest.raises(ValueError, match='taps must increase, begin at 1 or later, and end at the last of 4'):
+        build(taps=taps)
+
+
+@pytest.mark.parametrize('taps', [4, '1234', (1, 4.0)])
+def test_what_are_no_taps(taps):
+    with pytest.raises(ValueError, match=r'taps of BEiT3Encoder are numbers of layers, such as \(3, 6, 9, 12\), but'):
         build(taps=taps)
 
 

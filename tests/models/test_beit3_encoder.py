@@ -139,7 +139,7 @@ class TestRows:
         assert differs(grouped.image.patches[0], grouped.image.patches[1]), 'the image does not see its sentence'
 
     def test_padding(self, encoder):
-        """Neither its ids nor its length matter; the last case has none, so no mask."""
+        """Neither its ids nor its length matter; the last case has none."""
         given, text = images(), expressions([5, 5], [0, 1], total=12)
         reference = encode(encoder, given, text)
         other = ExpressionBatch(
@@ -290,3 +290,10 @@ class TestErrors:
         assert encoder.embed_text(expressions([3], [0], total=12)).words.shape == (1, 12, 32)
         with pytest.raises(ValueError, match='Sentences have 13 tokens, but the encoder has 12 positions. Lower'):
             encoder.embed_text(expressions([3], [0], total=13))
+
+    def test_another_vocabulary(self, encoder):
+        ids = torch.tensor([[0, 89, 2]])
+        text = ExpressionBatch(ids, ids >= 0, torch.tensor([0]))
+        assert encoder.embed_text(text).words.shape == (1, 3, 32)
+        with pytest.raises(ValueError, match='the token id 90, but the encoder has embeddings of 90 tokens: .* Take'):
+            encoder.embed_text(ExpressionBatch(ids + 1, text.token_mask, text.image_index))

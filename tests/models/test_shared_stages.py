@@ -9,7 +9,7 @@ from torch import nn
 
 from mmris.models.decoders import SharedMaskDecoder
 from mmris.models.heads import SimilarityHead
-from mmris.models.layers import FUSIONS, FusionLayer, MultiHeadAttention
+from mmris.models.layers import FUSIONS, BiAttention, FusionLayer, MultiHeadAttention
 from mmris.models.necks import CRISNeck, ProjectionNeck, PWAMNeck, SharedFPN
 from mmris.structures import EncoderOutput, FusedFeatures, ImageFeatures, TextFeatures
 from tests.conftest import assert_close
@@ -240,6 +240,23 @@ class TestAttentionWeights:
         tokens, context, mask = torch.randn(1, 5, CHANNELS), torch.randn(1, 4, CHANNELS), torch.ones(1, 4).bool()
         _, theirs = plain_shared.attention(attention.state_dict(), tokens[0], context[0], HEADS)
         assert_close(attention.attention_weights(tokens, mask, context)[0], theirs)
+
+    def test_of_both_sides(self):
+        """Padding takes no part."""
+        attention = randomised(BiAttention(CHANNELS, HEADS, 2 * CHANNELS))
+        image, words, mask = torch.randn(2, 5, CHANNELS), torch.randn(2, 4, CHANNELS), torch.ones(2, 4).bool()
+        mask[1, 3] = False
+        state, width = attention.state_dict(), 2 * CHANNELS
+        of_image, of_words = attention.attention_weights(image, words, mask)
+        assert of_image.shape == (2, HEADS, 5, 4) and of_words.shape == (2, HEADS, 4, 5)
+        assert not of_image[1, :, :, 3].any()
+        for one, real in enumerate((4, 3)):
+            query = plain_shared.linear(plain_shared.part(state, 'image_query_value'), image[one])[:, :width]
+            key = plain_shared.linear(plain_shared.part(state, 'word_query_value'), words[one, :real])[:, :width]
+            for head in range(HEADS):
+                own = slice(head * width // HEADS, (head + 1) * width // HEADS)
+                assert_close(of_image[one, head, :, :real], plain_shared.weights(query[:, own], key[:, own]))
+                assert_close(of_words[one, head, :real], plain_shared.weights(key[:, own], query[:, own]))
 
 
 class TestBadInput:

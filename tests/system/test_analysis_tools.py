@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import save_checkpoint
 from PIL import Image
 
 from mmris.registry import MODELS
+from mmris.utils.configs import split_settings
 from tests.conftest import ROOT, tiny_config, write_set
+from tests.datasets.refcoco_family import write_family
 from tests.utils.test_training_log import score, step, write_start
 
 CONFIG = 'configs/cm_masksd/vit-tiny_shaperef.py'
@@ -92,6 +95,31 @@ def test_error_report_of_another_set(run, folder, tmp_path):
     with pytest.raises(ValueError, match='Image 7, ref 8, sentence 9 of .* is not in split val of .* Give --data-root'):
         run('analysis_tools/error_report.py', tmp_path / 'rows.jsonl', '--out', tmp_path, '--config', CONFIG,
             '--checkpoint', folder / 'model.pth', *data_options(folder))
+
+
+def test_predictions_of_a_config_of_several_sets(run, folder, tmp_path):
+    """By the names that its evaluations have, as tools/test.py knows them."""
+    family = write_family(tmp_path / 'data')
+    config = Config.fromfile(ROOT / 'configs/_base_/datasets/refcoco_mixed.py')
+    test_loader = config.test_dataloader
+    test_loader.dataset.pipeline = Config.fromfile(ROOT / CONFIG).test_dataloader.dataset.pipeline
+    config.merge_from_dict(dict(model=tiny_config().model, default_scope='mmris', test_dataloader=test_loader))
+    config.dump(tmp_path / 'mixed.py')
+    for name, expressions in {'refcocog_umd_test': 12, 'refcoco+_val_empty': 6}.items():
+        printed = run('analysis_tools/draw_predictions.py', tmp_path / 'mixed.py', folder / 'model.pth', '--data-root',
+                      family, '--split', name, '--number', '20', '--out', tmp_path / 'sheet.png')
+        assert f'{expressions} expressions of {name}' in printed
+        check_picture(tmp_path / 'sheet.png')
+
+
+def test_what_evaluations_are_called():
+    """A config's own name goes first, also where it looks like that of a control."""
+    config = Config(dict(test_cfg=dict(splits=dict(a=dict(split='val', refs_file='a.p'), b_empty=dict(split='b')))))
+    assert split_settings(config, 'a') == dict(split='val', refs_file='a.p')
+    assert split_settings(config, 'a_exchanged') == dict(split='val', refs_file='a.p', control='exchanged')
+    assert split_settings(config, 'b_empty') == dict(split='b')
+    assert split_settings(config, 'testA_empty') == dict(split='testA', control='empty')
+    assert split_settings(Config(dict(test_cfg=None)), 'testA') == dict(split='testA')
 
 
 def test_analyze_logs(run, tmp_path):

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from mmris.apis import Predictor
 from mmris.registry import DATASETS
 from mmris.utils import write_atomically
-from mmris.utils.configs import add_config_arguments, check_inputs, read_config, scoring_threshold
+from mmris.utils.configs import add_config_arguments, check_inputs, read_config, scoring_threshold, split_settings
 from mmris.visualization import Prediction, draw_prediction_sheet
 
 
@@ -21,7 +21,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Draw a sheet of predictions beside the ground truth.')
     add_config_arguments(parser)
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--split', default='val', help='split to draw from (default: %(default)s)')
+    parser.add_argument('--split', default='val', help='split, or evaluation of the config (default: %(default)s)')
     parser.add_argument('--number', type=int, default=12, help='how many expressions (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='which ones are drawn (default: %(default)s)')
     parser.add_argument('--threshold', type=float, help='probability of a mask (default: that of the config\'s scores)')
@@ -35,8 +35,8 @@ def main() -> None:
     check_inputs(checkpoint=arguments.checkpoint)
     config = read_config(arguments)
     predictor = Predictor(config, arguments.checkpoint, arguments.device)
-    settings = dict(config.test_dataloader.dataset, split=arguments.split, group_by='expression', test_mode=True)
-    dataset = DATASETS.build(settings)
+    settings = dict(config.test_dataloader.dataset, **split_settings(config, arguments.split))
+    dataset = DATASETS.build(dict(settings, group_by='expression', test_mode=True))
     chosen = np.random.default_rng(arguments.seed).permutation(len(dataset))[:arguments.number]
     threshold = scoring_threshold(config) if arguments.threshold is None else arguments.threshold
     predictions = list(predict(dataset, sorted(chosen.tolist()), predictor, threshold))

@@ -14,13 +14,12 @@ from typing import Dict, List, Tuple
 from mmengine.config import Config
 
 from mmris.apis import Predictor
-from mmris.datasets.sentence_controls import SENTENCE_CONTROLS
 from mmris.evaluation import to_json
 from mmris.evaluation.error_analysis import analyse, read_expression_rows
 from mmris.evaluation.error_tables import format_error_report
 from mmris.registry import DATASETS
 from mmris.utils import write_atomically
-from mmris.utils.configs import add_config_arguments, check_inputs, read_config, scoring_threshold
+from mmris.utils.configs import add_config_arguments, check_inputs, read_config, scoring_threshold, split_settings
 from mmris.visualization import Prediction, draw_prediction_sheet
 from mmris.visualization.error_plots import draw_errors
 from mmris.visualization.plots import save_figure
@@ -105,17 +104,6 @@ def predict(config: Config, arguments: argparse.Namespace, split: str, rows: Lis
         predictions.append(
             Prediction(text=sample.text[0], image=predictor.image, target=sample.gt_original[0].numpy(), mask=mask))
     return predictions
-
-
-def split_settings(config: Config, name: str) -> dict:
-    """What an evaluation's name stands for: one of the config's, a control of tools/test.py, or a split."""
-    splits = (config.get('test_cfg') or {}).get('splits', {})
-    if name in splits:
-        return dict(splits[name])
-    for control in SENTENCE_CONTROLS:
-        if name.endswith(f'_{control}'):
-            return dict(split_settings(config, name.removesuffix(f'_{control}')), control=control)
-    return dict(split=name)
 
 
 def expression_ids(sample: dict) -> Tuple[int, int, int]:

@@ -14,5 +14,7 @@ model = dict(
     head=dict(type='SimilarityHead', channels=512),
     losses=dict(
         bce=dict(type='BinaryCrossEntropyLoss', loss_weight=2.0), dice=dict(type='DiceLoss', loss_weight=0.5)),
+    # The paper does not say; 'nearest' shifts masks by up to half a cell of the logits' grid.
+    target_resize='area',
     # Each sentence has an image of its own in a joint encoder: fewer at once than with two towers.
     max_expressions=16)

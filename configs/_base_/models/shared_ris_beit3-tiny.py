@@ -18,5 +18,4 @@ model = dict(
         init_cfg=dict(type='Normal', layer='Embedding', std=1.0)),
     neck=dict(in_channels=(64, 64, 64, 64), channels=32, num_heads=4),
     decoder=dict(channels=32, num_heads=4),
-    head=dict(channels=32),
-    target_resize='area')
+    head=dict(channels=32))

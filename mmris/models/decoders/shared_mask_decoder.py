@@ -3,14 +3,13 @@
 from dataclasses import replace
 from typing import Optional
 
-import torch
 from mmengine.model import BaseModule
 from torch import nn
 
 from mmris.registry import MODELS
 from mmris.structures import FusedFeatures
 
-from ..layers import FusionLayer
+from ..layers import FusionLayer, join_image_tokens, split_image_tokens
 
 
 @MODELS.register_module()
@@ -64,13 +63,9 @@ class SharedMaskDecoder(BaseModule):
             FusedFeatures: In the shapes of ``fused``, the words ``(P, L, channels)``. The sentence ``(P, channels)``
             is the words' start token as it now is, whatever it was.
         """
-        height, width = fused.pixels.shape[-2:]
-        image = fused.pixels.flatten(2).transpose(1, 2)
-        if fused.class_token is not None:
-            image = torch.cat((fused.class_token[:, None], image), dim=1)
+        image = join_image_tokens(fused.pixels, fused.class_token)
         words = self.word_projection(fused.words)
         for layer in self.layers:
             image, words = layer(image, words, fused.token_mask)
-        pixels = image[:, -height * width:].transpose(1, 2).unflatten(2, (height, width))
-        class_token = None if fused.class_token is None else image[:, 0]
+        pixels, class_token = split_image_tokens(image, fused.pixels.shape[-2:])
         return replace(fused, pixels=pixels, words=words, sentence=words[:, 0], class_token=class_token)

@@ -18,9 +18,9 @@ from mmris.structures import (
     TextFeatures,
 )
 
-from ..layers import patches_inside, resize_positions
+from ..layers import patch_grid, patches_inside, resize_positions
 from .base import Encoder
-from .beit3_architecture import complete_architecture, load_beit3
+from .beit3_architecture import complete_architecture, is_projection, load_beit3
 from .multiway import MultiwayLayer
 from .towers.image_tower import check_taps, recompute
 
@@ -44,8 +44,9 @@ class BEiT3Encoder(Encoder):
     Args:
         architecture (str or dict): ``'base'``, ``'large'``, or a dict of ``layers``, ``channels``, ``heads``,
             ``feedforward_channels``, ``patch_size``, ``image_size`` (pixels that the positions are made for),
-            ``vocabulary`` and ``text_positions`` (rows of the table, two of them not used). Left out, they are base's:
-            12, 768, 12, four times ``channels``, 16, 224, 64010 and 1024.
+            ``vocabulary`` and ``text_positions`` (rows of the table, two of them not used). Left out, they are those of
+            its ``name``, by default base's: 12, 768, 12, four times ``channels``, 16, 224, 64010 and 1024. Fine-tuned
+            at another size: ``dict(name='large', image_size=480)``.
         pretrained (str, optional): A file or an address of weights, as BEiT-3 publishes them or converted, which
             :meth:`init_weights` loads. Defaults to None: from scratch, initialised as torchscale does.
         trust_pretrained (bool): Also read a file that holds more than tensors, by running what it says. Defaults to
@@ -65,8 +66,8 @@ class BEiT3Encoder(Encoder):
 
     Raises:
         ValueError: If ``architecture`` is unknown, has unknown entries, or numbers that do not go together.
-        ValueError: If ``taps`` are not increasing or do not end at the last layer, or are left out with fewer than
-            four layers.
+        ValueError: If ``taps`` are no whole numbers, are not increasing or do not end at the last layer, or are left
+            out with fewer than four layers.
         ValueError: If ``drop_path`` is not in [0, 1).
     """
 
@@ -89,7 +90,7 @@ class BEiT3Encoder(Encoder):
         self.trust_pretrained = trust_pretrained
         self.activation_checkpointing = activation_checkpointing
         depth, channels, patch_size = sizes['layers'], sizes['channels'], sizes['patch_size']
-        self.taps = tuple(taps) if taps is not None else _default_taps(depth)
+        self.taps = _choose_taps(taps, depth)
         check_taps(self.taps, depth)
         self.stride = (patch_size, patch_size)
         self.cell_channels = self.word_channels = channels
@@ -125,33 +126,45 @@ class BEiT3Encoder(Encoder):
             layer.image.scale(gain)
             layer.text.scale(gain)
 
-    def init_weights(self) -> None:
-        """Initialise, then load ``pretrained``.
+    @property
+    def pretrained_parts(self) -> Tuple[str, ...]:
+        """tuple[str]: If ``pretrained`` is set, all submodules with weights but the maps to a joint space.
+
+        Class token and positions are filled too, but are no modules.
+        """
+        if self.pretrained is None:
+            return ()
+        return tuple(name for name, part in self.named_children() if part.state_dict() and not is_projection(name))
+
+    def load_pretrained(self) -> None:
+        """Load ``pretrained``, if set.
 
         Raises:
             FileNotFoundError, ValueError: If the file is missing, cannot be read, or has keys that are not BEiT-3's.
             RuntimeError: If it holds another architecture.
         """
-        super().init_weights()
         if self.pretrained is not None:
             load_beit3(self, self.pretrained, self.architecture, trust=self.trust_pretrained)
 
     def embed_image(self, images: ImageInputs) -> ImageEmbeddings:
-        height, width = images.pixels.shape[-2:]
-        if height % self.stride[0] or width % self.stride[1]:
-            raise ValueError(
-                f'The input is {height} x {width} pixels (height x width), but must be a multiple of '
-                f'{self.stride[0]} x {self.stride[1]}, a patch of the encoder\'s output. Change the size of the '
-                f'Letterbox or Resize transform.')
-        cells = self.patch_embedding(images.pixels)
-        return ImageEmbeddings(cells=cells, inside=patches_inside(images.box, tuple(cells.shape[-2:]), (height, width)))
+        size = tuple(images.pixels.shape[-2:])
+        inside = patches_inside(images.box, patch_grid(size, self.stride), size)
+        return ImageEmbeddings(cells=self.patch_embedding(images.pixels), inside=inside)
 
     def embed_text(self, expressions: ExpressionBatch) -> TextEmbeddings:
+        """Embed P tokenised expressions.
+
+        Raises:
+            ValueError: If there are more tokens than positions.
+            ValueError: On the CPU, if an id is beyond the vocabulary. A GPU would have to wait to be asked; there
+                PyTorch's own assertion ends the run.
+        """
         length, positions = expressions.token_ids.size(1), len(self.text_positions) - UNUSED_POSITIONS
         if length > positions:
             raise ValueError(
                 f'Sentences have {length} tokens, but the encoder has {positions} positions. '
                 f'Lower context_length of the Tokenize transform.')
+        _check_ids(expressions.token_ids, self.word_embedding.num_embeddings)
         return TextEmbeddings(words=self.word_embedding(expressions.token_ids), token_mask=expressions.token_mask)
 
     def encode_image(self, embeddings: ImageEmbeddings) -> ImageEmbeddings:
@@ -197,7 +210,8 @@ class BEiT3Encoder(Encoder):
 
     def _run_layers(self, image: Tensor, words: Tensor, token_mask: Tensor) -> List[Tuple[Tensor, Tensor]]:
         """Image and words after each tap."""
-        key_mask, stages = _mask_keys(token_mask, image.size(1)), []
+        # Which tokens of the sequence others may look at. Also made where all may: to tell, a GPU would have to wait.
+        key_mask, stages = F.pad(token_mask, (image.size(1), 0), value=True)[:, None, None], []
         for number, layer in enumerate(self.layers, 1):
             inputs = (image, words, key_mask)
             image, words = recompute(layer, *inputs) if self.activation_checkpointing else layer(*inputs)
@@ -206,15 +220,19 @@ class BEiT3Encoder(Encoder):
         return stages
 
 
-def _mask_keys(token_mask: Tensor, image_tokens: int) -> Optional[Tensor]:
-    """Which tokens of the sequence others may look at, ``(P, 1, 1, T)``; None for all, which is faster."""
-    # Tensors on the meta device have no values to ask for; there a mask costs nothing.
-    if not token_mask.is_meta and token_mask.all():
-        return None
-    return F.pad(token_mask, (image_tokens, 0), value=True)[:, None, None]
+def _check_ids(token_ids: Tensor, vocabulary: int) -> None:
+    if token_ids.device.type == 'cpu' and (token_ids >= vocabulary).any():
+        raise ValueError(
+            f'A sentence has the token id {token_ids.max()}, but the encoder has embeddings of {vocabulary} tokens: '
+            f'its vocabulary is not that of the tokenizer. Take the tokenizer that belongs to the weights; from '
+            f'scratch, set vocabulary of the architecture to the size of the tokenizer\'s.')
 
 
-def _default_taps(depth: int) -> Tuple[int, ...]:
+def _choose_taps(taps: Optional[Sequence[int]], depth: int) -> Tuple[int, ...]:
+    if taps is not None:
+        if not isinstance(taps, Sequence) or not all(isinstance(tap, int) for tap in taps):
+            raise ValueError(f'taps of BEiT3Encoder are numbers of layers, such as (3, 6, 9, 12), but got {taps!r}.')
+        return tuple(taps)
     if depth < 4:
         raise ValueError(f'A BEiT-3 of {depth} layers has no default taps, which are four: set taps=({depth},).')
     return tuple(depth * quarter // 4 for quarter in range(1, 5))

@@ -51,8 +51,7 @@ class MultiHeadAttention(nn.Module):
             Tensor: ``(P, num_heads, T, S)``, each row of which sums to 1, with zeros on padding.
         """
         query, key, _ = self._project(tokens, context)
-        logits = query @ key.transpose(-2, -1) * query.size(-1)**-0.5
-        return logits.masked_fill(~mask[:, None, None], float('-inf')).softmax(dim=-1)
+        return attention_matrix(query, key, mask[:, None, None])
 
     def _project(self, tokens: Tensor, context: Optional[Tensor]) -> Tuple[Tensor, Tensor, Tensor]:
         key, value = self.key_value(tokens if context is None else context).chunk(2, dim=-1)
@@ -104,13 +103,41 @@ class BiAttention(nn.Module):
         words_attended = F.scaled_dot_product_attention(word_query, image_query, image_value)
         return self.image_out(_join_heads(image_attended)), self.word_out(_join_heads(words_attended))
 
+    def attention_weights(self, image: Tensor, words: Tensor, token_mask: Tensor) -> Tuple[Tensor, Tensor]:
+        """How much each side takes from where on the other, for the same inputs as ``forward``.
+
+        Returns:
+            tuple[Tensor, Tensor]: Of the image on the words ``(P, num_heads, T, L)``, with zeros on padding, and of the
+            words on the image ``(P, num_heads, L, T)``. Each row sums to 1.
+        """
+        image_query, _ = self._project(self.image_query_value, image)
+        word_query, _ = self._project(self.word_query_value, words)
+        return (attention_matrix(image_query, word_query, token_mask[:, None, None]),
+                attention_matrix(word_query, image_query))
+
     def _project(self, projection: nn.Linear, tokens: Tensor) -> Tuple[Tensor, Tensor]:
         query, value = projection(tokens).chunk(2, dim=-1)
         return _split_heads(query, self.num_heads), _split_heads(value, self.num_heads)
 
 
+def attention_matrix(query: Tensor, key: Tensor, mask: Optional[Tensor] = None) -> Tensor:
+    """The weights by which ``F.scaled_dot_product_attention`` sums the values.
+
+    Args:
+        query (Tensor): ``(..., T, C)``.
+        key (Tensor): ``(..., S, C)``.
+        mask (Tensor, optional): Bool, broadcast to ``(..., T, S)``, false where a key takes no part. Defaults to None:
+            all take part.
+
+    Returns:
+        Tensor: ``(..., T, S)``, each row of which sums to 1.
+    """
+    similarity = query @ key.transpose(-2, -1) * query.size(-1)**-0.5
+    return (similarity if mask is None else similarity.masked_fill(~mask, float('-inf'))).softmax(dim=-1)
+
+
 def _check_heads(channels: int, num_heads: int) -> None:
-    if channels % num_heads:
+    if num_heads < 1 or channels % num_heads:
         raise ValueError(f'channels ({channels}) of attention must be divisible by num_heads ({num_heads}).')
 
 

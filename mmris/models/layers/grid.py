@@ -7,6 +7,27 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+def patch_grid(input_size: Tuple[int, int], stride: Tuple[int, int]) -> Tuple[int, int]:
+    """Count the patches of an input.
+
+    Args:
+        input_size (tuple[int, int]): Height and width in pixels.
+        stride (tuple[int, int]): Height and width of a patch in pixels.
+
+    Returns:
+        tuple[int, int]: Height and width in patches.
+
+    Raises:
+        ValueError: If height or width is not a multiple of the patch's.
+    """
+    (height, width), (patch_height, patch_width) = input_size, stride
+    if height % patch_height or width % patch_width:
+        raise ValueError(
+            f'The input is {height} x {width} pixels (height x width), but must be a multiple of {patch_height} x '
+            f'{patch_width}, a patch of the encoder\'s output. Change the size of the Letterbox or Resize transform.')
+    return height // patch_height, width // patch_width
+
+
 def resize_positions(positions: Tensor, grid: Tuple[int, int], size: Tuple[int, int]) -> Tensor:
     """Resize a learned position embedding of a grid (bicubic, corners not aligned).
 

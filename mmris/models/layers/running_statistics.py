@@ -1,7 +1,7 @@
 """What BatchNorms remember of their batches."""
 
 from contextlib import contextmanager
-from typing import Iterator
+from typing import Iterator, Optional
 
 from mmengine.dist import all_reduce_params
 from torch import nn
@@ -50,11 +50,23 @@ def restore_running_statistics(*modules: nn.Module) -> Iterator[None]:
             buffer.data.copy_(value)
 
 
-def average_running_statistics(model: nn.Module) -> None:
+def average_running_statistics(model: nn.Module, trained: Optional[nn.Module] = None) -> None:
     """Replace the running statistics of BatchNorms by their mean over all processes, each of which saw other batches.
+
+    Those of frozen BatchNorms, whose parameters want no gradient, stay: a mean of equal numbers can differ from them.
 
     Args:
         model (nn.Module): The model, the same in all processes, all of which must call this.
+        trained (nn.Module, optional): Of a copy that only averages, of which no parameter wants a gradient, the model
+            that tells what is frozen. Defaults to None: ``model`` itself.
     """
-    norms = [norm for norm in model.modules() if isinstance(norm, _BatchNorm) and norm.running_mean is not None]
+    norms = [
+        norm for norm, own in zip(model.modules(), (model if trained is None else trained).modules())
+        if isinstance(norm, _BatchNorm) and norm.running_mean is not None and not _is_frozen(own)
+    ]
     all_reduce_params([value for norm in norms for value in (norm.running_mean, norm.running_var)], op='mean')
+
+
+def _is_frozen(norm: nn.Module) -> bool:
+    parameters = list(norm.parameters())
+    return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)

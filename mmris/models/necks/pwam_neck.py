@@ -1,6 +1,6 @@
 """LAVT's pixel-word attention on several stages of a joint encoder."""
 
-from typing import Optional, Sequence
+from typing import Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mmris.registry import MODELS
 from mmris.structures import EncoderOutput, FusedFeatures
 
+from ..layers import attention_matrix
 from .joint_stages import check_joint_stages
 
 
@@ -48,12 +49,25 @@ class PixelWordAttention(nn.Module):
         Returns:
             Tensor: ``(P, out_channels, h, w)``.
         """
-        query = self.query(stage).flatten(2).transpose(1, 2).index_select(0, image_index)
-        key, value = self.key_value(words).chunk(2, dim=-1)
-        attended = F.scaled_dot_product_attention(
-            query[:, None], key[:, None], value[:, None], attn_mask=token_mask[:, None, None])
+        query, key, value = self._project(stage, words, image_index)
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=token_mask[:, None, None])
         gathered = self.gathered(attended[:, 0].transpose(1, 2).unflatten(2, stage.shape[-2:]))
         return self.out(self.pixels(stage).index_select(0, image_index) * gathered)
+
+    def attention_weights(self, stage: Tensor, words: Tensor, token_mask: Tensor, image_index: Tensor) -> Tensor:
+        """How much each pixel takes from which word, for the same inputs as ``forward``.
+
+        Returns:
+            Tensor: ``(P, 1, h * w, L)``, each row of which sums to 1, with zeros on padding.
+        """
+        query, key, _ = self._project(stage, words, image_index)
+        return attention_matrix(query, key, token_mask[:, None, None])
+
+    def _project(self, stage: Tensor, words: Tensor, image_index: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+        """The one head's query ``(P, 1, h * w, in_channels)``, key and value ``(P, 1, L, in_channels)``."""
+        query = self.query(stage).flatten(2).transpose(1, 2).index_select(0, image_index)
+        key, value = self.key_value(words).chunk(2, dim=-1)
+        return query[:, None], key[:, None], value[:, None]
 
 
 @MODELS.register_module()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mmris.registry import MODELS
 from mmris.structures import EncoderOutput, FusedFeatures
 
-from ..layers import FusionLayer
+from ..layers import FusionLayer, join_image_tokens, split_image_tokens
 from .joint_stages import check_joint_stages
 
 
@@ -88,20 +88,14 @@ class SharedFPN(BaseModule):
             image = self._project_image(encoded, index)
             fused.append(fusion(image, self.word_projections[index](text.stages[index]), text.token_mask))
         image, words = self._aggregate(fused)
-        height, width = encoded.image.stages[0].shape[-2:]
-        pixels = image[:, -height * width:].transpose(1, 2).unflatten(2, (height, width))
+        pixels, class_token = split_image_tokens(image, encoded.image.stages[0].shape[-2:])
         return FusedFeatures(
-            pixels=pixels,
-            words=words,
-            sentence=words[:, 0],
-            token_mask=text.token_mask,
-            class_token=image[:, 0] if encoded.image.class_stages else None)
+            pixels=pixels, words=words, sentence=words[:, 0], token_mask=text.token_mask, class_token=class_token)
 
     def _project_image(self, encoded: EncoderOutput, index: int) -> Tensor:
         """Class token and patches of a stage, ``(P, 1 + h * w, channels)``."""
-        tokens = encoded.image.stages[index].flatten(2).transpose(1, 2)
-        if encoded.image.class_stages:
-            tokens = torch.cat((encoded.image.class_stages[index][:, None], tokens), dim=1)
+        image = encoded.image
+        tokens = join_image_tokens(image.stages[index], image.class_stages[index] if image.class_stages else None)
         return self.image_projections[index](tokens).index_select(0, encoded.image_index)
 
     def _aggregate(self, fused: List[Tuple[Tensor, Tensor]]) -> Tuple[Tensor, Tensor]:

@@ -25,8 +25,9 @@ def to_original_pixels(logits: Tensor, affine: np.ndarray, input_size: Tuple[int
         original_size (tuple[int, int]): ``(H0, W0)`` of the image in pixels.
         resampling (str): ``'bilinear'``: once, bilinear. ``'cris'``: as the published code of CRIS, bicubic to the
             input's size with corners aligned, then cubic to the original pixels, with 0 beyond the input.
-            ``'shared_ris'``: as that paper says, 1 above 0.35 and else 0, then resized (nearest). Defaults to
-            ``'bilinear'``.
+            ``'shared_ris'``: in the order of that paper, 1 above 0.35 and else 0, then resized. The 0.35 is fixed:
+            a metric's own threshold finds 0 and 1 alone. The paper resizes to the input, which it defines as
+            480 x 480; straight to the original pixels, by the nearest, is our reading. Defaults to ``'bilinear'``.
 
     Returns:
         Tensor: ``(S, H0, W0)`` float32 in [0, 1].

@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from mmris.structures import ImageEmbeddings, ImageFeatures, ImageInputs
 
-from ...layers import patches_inside
+from ...layers import patch_grid, patches_inside
 
 
 class ImageTower(BaseModule):
@@ -41,15 +41,9 @@ class ImageTower(BaseModule):
         Raises:
             ValueError: If height or width is not a multiple of the stride.
         """
-        height, width = images.pixels.shape[-2:]
-        if height % self.stride[0] or width % self.stride[1]:
-            raise ValueError(
-                f'The input is {height} x {width} pixels (height x width), but must be a multiple of '
-                f'{self.stride[0]} x {self.stride[1]}, a patch of the encoder\'s output. Change the size of the '
-                f'Letterbox or Resize transform.')
-        grid = (height // self.stride[0], width // self.stride[1])
-        return ImageEmbeddings(
-            cells=self.stem(images.pixels), inside=patches_inside(images.box, grid, (height, width)))
+        size = tuple(images.pixels.shape[-2:])
+        inside = patches_inside(images.box, patch_grid(size, self.stride), size)
+        return ImageEmbeddings(cells=self.stem(images.pixels), inside=inside)
 
 
 def recompute(block: Callable, *inputs: Any, **options: Any) -> Any:
