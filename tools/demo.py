@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+from mmris.checkpoints import best_checkpoint
 from mmris.evaluation import format_results
 from mmris.utils import free_cpus
 
@@ -34,14 +35,6 @@ def run(*command: str) -> None:
     subprocess.run([sys.executable, '-m', 'mmris', *command], check=True, env=environment)
 
 
-def best_checkpoint(folder: Path) -> str:
-    """The checkpoint of the best mIoU on val; training keeps one."""
-    found = sorted(folder.glob('best_mIoU_*.pth'))
-    if not found:
-        raise FileNotFoundError(f'Training left no best_mIoU_*.pth in {folder}. Remove the folder and start again.')
-    return str(found[-1])
-
-
 def main() -> None:
     arguments = parse_arguments()
     start = time.monotonic()
@@ -50,7 +43,7 @@ def main() -> None:
 
     run('make_shaperef', '--out', arguments.data)
     run('train', CONFIG, '--work-dir', str(folder), '--resume', *data)
-    checkpoint, metrics, sheet = best_checkpoint(folder), folder / 'metrics.json', folder / 'predictions.png'
+    checkpoint, metrics, sheet = str(best_checkpoint(folder)), folder / 'metrics.json', folder / 'predictions.png'
     run('test', CONFIG, checkpoint, '--split', 'val', 'testA', 'testB', '--controls', 'exchanged', 'empty',
         '--work-dir', str(folder), '--out', str(metrics), '--dump', str(folder / 'per_expression.jsonl'), *data)
     run('draw_predictions', CONFIG, checkpoint, '--split', 'val', '--out', str(sheet), *data)

@@ -1,7 +1,9 @@
-"""Evaluate a checkpoint on one or more splits.
+"""Evaluate a checkpoint, or a model that needs no training, on one or more splits.
 
     python tools/test.py configs/cm_masksd/vit-b_refcoco.py work_dirs/vit-b_refcoco/best_mIoU_epoch_90.pth \
         --split val testA testB --out metrics.json --dump per_expression.jsonl
+
+Without a checkpoint, the model is what its config's pretrained weights make of it, of which nothing may need training.
 """
 
 import argparse
@@ -10,6 +12,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 import mmris  # noqa: F401
+from mmris.apis import init_untrained
 from mmris.checkpoints import load_model_weights
 from mmris.datasets.sentence_controls import SENTENCE_CONTROLS
 from mmris.evaluation import format_results, nest_metrics, to_json
@@ -22,7 +25,8 @@ from mmris.utils.launching import add_launcher_arguments, set_launcher
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Evaluate a checkpoint on one or more splits.')
     add_config_arguments(parser)
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        'checkpoint', nargs='?', help='checkpoint file (may be left out where the config trains nothing)')
     parser.add_argument('--split', nargs='+', help='splits, as the refs file names them (default: those of the config)')
     parser.add_argument(
         '--controls',
@@ -52,7 +56,8 @@ def set_splits(config: Config, arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     arguments = parse_arguments()
-    check_inputs(checkpoint=arguments.checkpoint)
+    if arguments.checkpoint is not None:
+        check_inputs(checkpoint=arguments.checkpoint)
     config = read_config(arguments)
     set_launcher(config, arguments)
     name_work_dir(config, arguments.config, arguments.work_dir)
@@ -60,7 +65,11 @@ def main() -> None:
     set_splits(config, arguments)
 
     runner = RUNNERS.build(config)
-    load_model_weights(unwrap_model(runner.model), arguments.checkpoint)
+    model = unwrap_model(runner.model)
+    if arguments.checkpoint is not None:
+        load_model_weights(model, arguments.checkpoint)
+    else:
+        init_untrained(model)
     results = nest_metrics(runner.test())
     if is_main_process():
         print(format_results(results))

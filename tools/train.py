@@ -9,7 +9,13 @@ import argparse
 import mmris  # noqa: F401
 from mmris.registry import RUNNERS
 from mmris.utils.configs import add_config_arguments, name_work_dir, read_config
-from mmris.utils.launching import add_launcher_arguments, add_training_arguments, set_launcher, set_training
+from mmris.utils.launching import (
+    add_launcher_arguments,
+    add_training_arguments,
+    check_trainable,
+    set_launcher,
+    set_training,
+)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -24,6 +30,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     config = read_config(arguments)
+    check_trainable(config, arguments.config)
     set_launcher(config, arguments)
     set_training(config, arguments)
     name_work_dir(config, arguments.config, arguments.work_dir)

@@ -1,4 +1,4 @@
-"""A trained model from a config and a checkpoint."""
+"""A model from a config, and a checkpoint if it needs one."""
 
 from pathlib import Path
 from typing import Optional, Union
@@ -21,7 +21,8 @@ def init_model(config: Union[str, Path, Config],
     Args:
         config (str, Path or Config): A config file, the name of one of the project's
             (``'mmris::cm_masksd/vit-tiny_shaperef.py'``), or a read one.
-        checkpoint (str or Path, optional): A checkpoint of training. Defaults to None: random weights.
+        checkpoint (str or Path, optional): A checkpoint of training. Defaults to None: the pretrained weights of a
+            model that needs no training (see :func:`init_untrained`), random weights of any other.
         device (str, optional): Such as ``'cpu'`` or ``'cuda:0'``. Defaults to None: a GPU where there is one.
 
     Returns:
@@ -31,6 +32,8 @@ def init_model(config: Union[str, Path, Config],
         FileNotFoundError: If there is no such config or checkpoint.
         ValueError, RuntimeError: If the checkpoint cannot be read or does not fit (see
             :func:`mmris.checkpoints.load_model_weights`).
+        FileNotFoundError, ValueError, RuntimeError: If the model needs no training, and its pretrained weights cannot
+            be read or do not fit.
     """
     if not isinstance(config, Config):
         path = find_config(config)
@@ -41,6 +44,35 @@ def init_model(config: Union[str, Path, Config],
     model = MODELS.build(config.model)
     if checkpoint is not None:
         load_model_weights(model, checkpoint)
+    elif not _find_needs(model):
+        init_untrained(model)
     model.cfg = config
     model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     return model.eval()
+
+
+def init_untrained(model: nn.Module) -> None:
+    """Load the pretrained weights of a model that needs no training: its encoder has them, and nothing else learns.
+
+    Args:
+        model (nn.Module): A :class:`~mmris.models.segmentors.ReferringSegmentor`.
+
+    Raises:
+        ValueError: If some of it is to be trained, or its encoder has no pretrained weights.
+        FileNotFoundError, ValueError, RuntimeError: If those cannot be read or do not fit.
+    """
+    needs = _find_needs(model)
+    if needs:
+        raise ValueError(
+            f'Without a checkpoint a model can be evaluated only if nothing of it is trained, but {needs}. Name a '
+            f'checkpoint of a training, or a config that needs none.')
+    model.encoder.load_pretrained()
+
+
+def _find_needs(model: nn.Module) -> str:
+    """What keeps a model from being used without training; empty if nothing does."""
+    trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    if trained:
+        parts = ', '.join(dict.fromkeys(name.partition('.')[0] for name in trained))
+        return f'{len(trained)} tensors of {parts} are (model.frozen names what is not)'
+    return '' if model.encoder.pretrained_parts else 'model.encoder.pretrained is not set'

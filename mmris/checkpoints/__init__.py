@@ -4,10 +4,10 @@ from .file_kinds import UnreadableCheckpointError
 from .loading import load_model_weights, load_tower
 from .publishing import Publication, publish
 from .reading import read_checkpoint
-from .resuming import find_checkpoints, remove_leftovers
+from .resuming import best_checkpoint, find_checkpoints, remove_leftovers
 
 __all__ = [
-    'BEiT3Weights', 'CLIPWeights', 'Publication', 'UnreadableCheckpointError', 'find_checkpoints',
+    'BEiT3Weights', 'CLIPWeights', 'Publication', 'UnreadableCheckpointError', 'best_checkpoint', 'find_checkpoints',
     'load_model_weights', 'load_tower', 'measure_beit3', 'publish', 'read_beit3_weights', 'read_checkpoint',
     'read_clip_weights', 'remove_leftovers'
 ]

@@ -11,7 +11,9 @@ from torch import Tensor
 from .file_kinds import unreadable
 from .key_maps.clip import HUGGING_FACE, IMAGE, OPENAI, OURS, TEXT, behind, detect_layout
 from .key_maps.key_map import LEFT_OUT, KeyMap, State
+from .left_out import read_note
 from .reading import read_checkpoint
+from .resuming import best_checkpoint
 
 # Weights in a folder as the Hugging Face hub gives it, the safe ones first. open_clip's stand beside timm's now and
 # then, which are the image tower alone.
@@ -19,6 +21,7 @@ _NAMES = ('open_clip_model.safetensors', 'model.safetensors', 'open_clip_pytorch
 _WRAPPERS = ('state_dict', 'model')
 _QUICK_GELU = ('image.quick_gelu', 'text.quick_gelu')
 _ENCODER = 'encoder.'
+_TOWERS = (_ENCODER + IMAGE, _ENCODER + TEXT)
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,9 @@ def read_clip_weights(pretrained: str,
     """Read CLIP weights in OpenAI's, open_clip's, Hugging Face's or our layout, told by their keys.
 
     Args:
-        pretrained (str): A file, a folder as the Hugging Face hub gives it, or a tag of the architecture
-            (``'openai'``, ``'laion2b_s34b_b88k'``), which open_clip downloads.
+        pretrained (str): A file, a folder as the Hugging Face hub gives it, the work folder of a training here, of
+            which the best checkpoint is read, or a tag of the architecture (``'openai'``, ``'laion2b_s34b_b88k'``),
+            which open_clip downloads.
         architecture (str or dict, optional): An open_clip model name, or a dict in the form of its model configs; tags
             belong to names. Defaults to None.
         trust (bool): Also read a file that holds more than tensors, by running what it says. Defaults to False.
@@ -63,8 +67,8 @@ def read_clip_weights(pretrained: str,
         ValueError: If ``pretrained`` is neither file nor folder nor a tag of the architecture; the message lists its
             tags.
         ConnectionError: If open_clip cannot download the tag.
-        UnreadableCheckpointError: If the file holds no CLIP weights, is truncated or damaged, holds more than tensors,
-            or if what lies beside it does not tell a known activation.
+        UnreadableCheckpointError: If the file holds no CLIP weights, was saved without them, is truncated or damaged,
+            holds more than tensors, or if what lies beside it does not tell a known activation.
         KeyMapError: If keys of the layout are missing or left over.
     """
     tag: Mapping[str, Any] = {}
@@ -75,7 +79,12 @@ def read_clip_weights(pretrained: str,
     else:
         tag = _find_tag(pretrained, architecture)
         path = _download(pretrained, tag)
-    state = _unwrap(read_checkpoint(path, trust=trust, trust_option=trust_option), path)
+    checkpoint = read_checkpoint(path, trust=trust, trust_option=trust_option)
+    absent = [name for name in read_note(checkpoint, path) if any(tower.startswith(f'{name}.') for tower in _TOWERS)]
+    if absent:
+        raise unreadable(
+            path, f'it was saved without {" and ".join(absent)}: give the file that these were loaded from')
+    state = _unwrap(checkpoint, path)
     state, others = _split_encoder(state)
     layout = detect_layout(state)
     if layout is None:
@@ -94,8 +103,12 @@ def _find_in_folder(folder: Path) -> Path:
     for name in _NAMES:
         if (folder / name).is_file():
             return folder / name
-    raise ValueError(
-        f'pretrained={str(folder)!r} is a folder without weights in one file: none of {", ".join(_NAMES)} is there.')
+    try:
+        return best_checkpoint(folder)
+    except FileNotFoundError as error:
+        raise ValueError(
+            f'pretrained={str(folder)!r} is a folder without weights in one file: none of {", ".join(_NAMES)} is '
+            f'there, nor a best_*.pth that a training here leaves.') from error
 
 
 def _find_tag(pretrained: str, architecture: Union[str, dict, None]) -> Mapping[str, Any]:
@@ -104,7 +117,12 @@ def _find_tag(pretrained: str, architecture: Union[str, dict, None]) -> Mapping[
     if not tag:
         tags = list_pretrained_tags_by_model(name) if name else []
         known = f'tags of {name} are {", ".join(tags)}' if tags else 'this architecture has no tags'
-        raise ValueError(f'pretrained={pretrained!r} is neither a file nor a folder nor an open_clip tag: {known}.')
+        path = ''
+        if '/' in pretrained or Path(pretrained).suffix in ('.pth', '.pt', '.bin', '.safetensors'):
+            path = (f' As a path it leads to {Path(pretrained).absolute()}, where there is nothing: if that is to be '
+                    f'left by another training, run it first.')
+        raise ValueError(
+            f'pretrained={pretrained!r} is neither a file nor a folder nor an open_clip tag: {known}.{path}')
     return tag
 
 
@@ -131,12 +149,12 @@ def _unwrap(checkpoint: Mapping[str, Any], path: str) -> State:
 
 def _split_encoder(state: State) -> Tuple[State, Tuple[str, ...]]:
     """The encoder's CLIP out of a model trained here, and the keys of the rest; other files whole."""
-    if not any(key.startswith((_ENCODER + IMAGE, _ENCODER + TEXT)) for key in state):
+    if not any(key.startswith(_TOWERS) for key in state):
         return state, ()
     clip = {
         key.removeprefix(_ENCODER): tensor
         for key, tensor in state.items()
-        if key.startswith((_ENCODER + IMAGE, _ENCODER + TEXT, LEFT_OUT)) or key.removeprefix(_ENCODER) in _QUICK_GELU
+        if key.startswith((*_TOWERS, LEFT_OUT)) or key.removeprefix(_ENCODER) in _QUICK_GELU
     }
     return clip, tuple(key for key in state if key.removeprefix(_ENCODER) not in clip)
 

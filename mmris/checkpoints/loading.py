@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from .architectures import describe_architecture, find_architectures
 from .key_maps.key_map import LEFT_OUT
+from .left_out import put_back
 from .reading import read_checkpoint
 
 # Of more keys than these, a message tells the number.
@@ -37,7 +38,8 @@ def load_tower(tower: nn.Module, state: Mapping[str, Tensor], source: str) -> No
 def load_model_weights(model: nn.Module, path: Union[str, Path], map_location: str = 'cpu') -> None:
     """Load a checkpoint that training wrote, or one that was converted or published, into a model for inference.
 
-    Keys of distillation branches that the model lacks are left out: inference does not need them.
+    Keys of distillation branches that the model lacks are left out: inference does not need them. Frozen parts that
+    the checkpoint was saved without are loaded by the model's encoder, from its ``pretrained``.
 
     Args:
         model (nn.Module): The model.
@@ -49,8 +51,10 @@ def load_model_weights(model: nn.Module, path: Union[str, Path], map_location: s
         UnreadableCheckpointError: As :func:`read_checkpoint`.
         RuntimeError: If keys are missing or left over or shapes differ; the message tells which, and of which config
             the checkpoint says that it is.
+        RuntimeError: If the checkpoint was saved without frozen parts, and ``encoder.pretrained`` does not give them.
     """
     checkpoint = read_checkpoint(path, map_location)
+    put_back(checkpoint, model, path)
     state = checkpoint.get('state_dict', checkpoint)
     state = {key: value for key, value in state.items() if not key.startswith(LEFT_OUT)}
     expected = model.state_dict()

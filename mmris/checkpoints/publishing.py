@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import safetensors.torch
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from mmris.utils import write_atomically
 from mmris.version import __version__
 
+from .left_out import NOTE, read_note
 from .reading import read_checkpoint
 
 FORMATS = ('pth', 'safetensors')
@@ -44,7 +45,8 @@ def publish(checkpoint: Union[str, Path],
     """Write what inference needs of a checkpoint: the weights, without distillation branches, and the config's name.
 
     Where weights were averaged (EMA), it is the averages that a checkpoint holds as its weights, so that they are
-    published. The same weights give the same files, bit for bit.
+    published. Frozen parts that a checkpoint was saved without are not in what is published either, which says so. The
+    same weights give the same files, bit for bit.
 
     Args:
         checkpoint (str or Path): A checkpoint that training wrote, or one that was published or converted.
@@ -67,6 +69,9 @@ def publish(checkpoint: Union[str, Path],
     kept = {name: weights[name] for name in sorted(weights) if not name.startswith(DISTILLATION)}
     described = dict(
         config=_config_name(checkpoint, meta, config), mmris_version=meta.get('mmris_version', __version__))
+    left_out = read_note(dict(meta=meta), checkpoint)
+    if left_out:
+        described[NOTE] = left_out
     stripped = [*others, *(f'meta.{name}' for name in meta if name not in described)]
     if len(kept) < len(weights):
         stripped.append(f'{len(weights) - len(kept)} tensors of {DISTILLATION}*')
@@ -81,12 +86,12 @@ def publish(checkpoint: Union[str, Path],
     return Publication(tuple(files), tuple(stripped))
 
 
-def serialise(weights: Mapping[str, Tensor], meta: Mapping[str, str], suffix: str) -> bytes:
+def serialise(weights: Mapping[str, Tensor], meta: Mapping[str, Any], suffix: str) -> bytes:
     """Make a checkpoint file of weights alone; the same weights in the same order make the same bytes.
 
     Args:
         weights (Mapping[str, Tensor]): The weights.
-        meta (Mapping[str, str]): What else there is to say.
+        meta (Mapping[str, Any]): What else there is to say, of plain values.
         suffix (str): ``'pth'``, a dict of ``state_dict`` and ``meta``, or ``'safetensors'``, with ``meta`` as JSON in
             its metadata.
 

@@ -1,4 +1,4 @@
-"""Which checkpoints of a run there are to go on from."""
+"""Which checkpoints of a run there are, to go on or to begin from."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import List, Union
 # MMEngine writes here which file it saved last.
 POINTER = 'last_checkpoint'
 _NUMBERED = re.compile(r'(epoch|iter)_(\d+)\.pth')
+_BEST = re.compile(r'best_(.+)_(epoch|iter)_(\d+)\.pth')
 
 
 def find_checkpoints(work_dir: Union[str, Path]) -> List[Path]:
@@ -34,6 +35,32 @@ def find_checkpoints(work_dir: Union[str, Path]) -> List[Path]:
             for path, number in numbers.items() if path.name.startswith(last[1]) and number <= int(last[2])
         }
     return sorted(numbers, key=lambda path: numbers[path], reverse=True)
+
+
+def best_checkpoint(work_dir: Union[str, Path]) -> Path:
+    """Find the best checkpoint that a run left in its folder, by the metric that its config names.
+
+    Args:
+        work_dir (str or Path): The run's folder.
+
+    Returns:
+        Path: ``best_<metric>_<epoch or iter>_<n>.pth``. Of several of one metric, which runs that were killed leave,
+        the one written last.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If there are those of several metrics.
+    """
+    found = {path: match for path in Path(work_dir).glob('best_*.pth') if (match := _BEST.fullmatch(path.name))}
+    if not found:
+        raise FileNotFoundError(
+            f'There is no best_*.pth in {work_dir}, which a training leaves after its first validation. Train it to '
+            f'the end (--resume goes on where it was), or name a checkpoint file.')
+    metrics = sorted({match[1] for match in found.values()})
+    if len(metrics) > 1:
+        names = ', '.join(sorted(path.name for path in found))
+        raise ValueError(f'{work_dir} holds the best checkpoints by {" and ".join(metrics)}: name one of {names}.')
+    return max(found, key=lambda path: (path.stat().st_mtime_ns, int(found[path][3])))
 
 
 def remove_leftovers(work_dir: Union[str, Path]) -> None:

@@ -1,5 +1,7 @@
-from .hooks import NonFiniteLossError, NonFiniteLossHook, RestartHook
+from .hooks import LeaveOutFrozenHook, NonFiniteLossError, NonFiniteLossHook, RestartHook
 from .runner import ReferringRunner
 from .split_test_loop import SplitTestLoop
 
-__all__ = ['NonFiniteLossError', 'NonFiniteLossHook', 'ReferringRunner', 'RestartHook', 'SplitTestLoop']
+__all__ = [
+    'LeaveOutFrozenHook', 'NonFiniteLossError', 'NonFiniteLossHook', 'ReferringRunner', 'RestartHook', 'SplitTestLoop'
+]

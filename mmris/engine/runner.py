@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
+from mmengine.device import get_device
 from mmengine.dist import all_gather_object, broadcast_object_list, is_distributed, is_main_process
 from mmengine.hooks import EMAHook
 from mmengine.optim import OptimWrapper
@@ -12,7 +13,14 @@ from mmengine.runner import Runner, load_state_dict
 from torch import distributed, nn
 from torch.utils.data import DataLoader
 
-from mmris.checkpoints import UnreadableCheckpointError, find_checkpoints, read_checkpoint, remove_leftovers
+from mmris.checkpoints import (
+    UnreadableCheckpointError,
+    best_checkpoint,
+    find_checkpoints,
+    read_checkpoint,
+    remove_leftovers,
+)
+from mmris.checkpoints.left_out import check_frozen, put_back
 from mmris.models.layers import average_running_statistics
 from mmris.registry import RUNNERS
 from mmris.utils import unwrap_model, write_atomically
@@ -55,7 +63,12 @@ class ReferringRunner(Runner):
         super().setup_env(env_cfg)
 
     def wrap_model(self, model_wrapper_cfg: Optional[Dict], model: nn.Module) -> nn.Module:
-        """Wrap a model for distributed training; without GPUs, without a device and SyncBatchNorm."""
+        """Wrap a model for distributed training; without GPUs, without a device and SyncBatchNorm.
+
+        A model of which nothing is trained stays as it is.
+        """
+        if not any(parameter.requires_grad for parameter in model.parameters()):
+            return model.to(get_device())
         if self.distributed and not torch.cuda.is_available():
             if self.cfg.get('sync_bn') is not None:
                 self.logger.warning('sync_bn is left out: it needs GPUs. BatchNorm takes each process\'s own batch.')
@@ -87,8 +100,10 @@ class ReferringRunner(Runner):
 
         ``resume=True`` goes on from ``load_from``, or from the last checkpoint in the work folder if there is none.
         ``resume='last'`` takes that in any case; where there is none, training begins anew, from ``load_from`` if set.
+        To begin from, ``load_from`` may also be the work folder of another training: its best checkpoint.
 
         Raises:
+            FileNotFoundError: If ``load_from``, to begin from, is no file, and no folder with a best checkpoint.
             UnreadableCheckpointError: If there are checkpoints to resume from, and none is whole.
             RuntimeError: If processes resumed from different checkpoints.
         """
@@ -101,6 +116,10 @@ class ReferringRunner(Runner):
                 self._resume = False
             else:
                 self._load_from = chosen[0]
+        if not self._has_loaded and not self._resume and self._load_from is not None:
+            chosen = [_find_start(self._load_from) if is_main_process() else None]
+            broadcast_object_list(chosen)
+            self._load_from = chosen[0]
         super().load_or_resume()
 
     def _find_last(self) -> Optional[str]:
@@ -159,6 +178,8 @@ class ReferringRunner(Runner):
             FileNotFoundError: If there is no such file.
             UnreadableCheckpointError: If it is torn, or holds more than tensors and training state.
             RuntimeError: If shapes differ, no key fits, or keys are missing or left over and ``strict``.
+            RuntimeError: If it was saved without frozen parts, and ``encoder.pretrained`` does not give them.
+            RuntimeError: If a training would begin from it with frozen weights that nothing gives.
             ValueError: If it holds averaged weights, and the resumed run would not average.
         """
         checkpoint = read_checkpoint(filename)
@@ -168,11 +189,12 @@ class ReferringRunner(Runner):
             raise ValueError(
                 f'{filename} was trained with averaged weights, which the run to resume would leave out. Add --ema '
                 f'as before, or EMAHook to custom_hooks.')
+        model = unwrap_model(self.model)
+        put_back(checkpoint, model, filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         state = checkpoint.get('state_dict', checkpoint)
         for pattern, replacement in revise_keys:
             state = {re.sub(pattern, replacement, key): value for key, value in state.items()}
-        model = unwrap_model(self.model)
         own = model.state_dict()
         wrong = [key for key, value in state.items() if key in own and value.shape != own[key].shape]
         if wrong or not any(key in own for key in state):
@@ -180,6 +202,8 @@ class ReferringRunner(Runner):
             raise RuntimeError(
                 f'{filename} does not fit the model of the config: its weights are {what}: '
                 f'{", ".join((wrong or list(state))[:5])}. Use the config that it was trained with.')
+        if not self._resume:
+            check_frozen(model, state, filename)
         load_state_dict(model, state, strict or bool(self._resume), self.logger)
         self._has_loaded = True
         self.logger.info(f'Loaded checkpoint {filename}.')
@@ -194,8 +218,10 @@ class ReferringRunner(Runner):
             *args: See ``mmengine.runner.Runner.save_checkpoint``.
             **kwargs: See ``mmengine.runner.Runner.save_checkpoint``.
         """
-        for model in (self.model, *self._averages()):
-            average_running_statistics(model)
+        model = unwrap_model(self.model)
+        average_running_statistics(model)
+        for average in self._averages():
+            average_running_statistics(average.module, model)
         if '://' in out_dir:
             # Backends of remote files put an object as a whole.
             super().save_checkpoint(out_dir, filename, *args, **kwargs)
@@ -206,3 +232,15 @@ class ReferringRunner(Runner):
     def _averages(self) -> List[nn.Module]:
         """The averaged copies of the model."""
         return [hook.ema_model for hook in self.hooks if isinstance(hook, EMAHook)]
+
+
+def _find_start(load_from: str) -> str:
+    """The file that ``load_from`` stands for."""
+    load_from = str(load_from)
+    if '://' in load_from or Path(load_from).is_file():
+        return load_from
+    if Path(load_from).is_dir():
+        return str(best_checkpoint(load_from))
+    raise FileNotFoundError(
+        f'load_from={load_from!r} is neither a checkpoint nor the work folder of a training. Train the stage that '
+        f'leaves it first, or name a file: --cfg-options load_from=FILE.')

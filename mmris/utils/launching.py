@@ -26,6 +26,21 @@ def set_launcher(config: Config, arguments: argparse.Namespace) -> None:
     config.launcher = arguments.launcher
 
 
+def check_trainable(config: Config, name: str) -> None:
+    """Check that a config says how to train.
+
+    Args:
+        config (Config): The config.
+        name (str): What the user calls it.
+
+    Raises:
+        ValueError: If it has no ``train_cfg``.
+    """
+    if config.get('train_cfg') is None:
+        raise ValueError(
+            f'{name} has nothing to train: its train_cfg is None. Evaluate it as it is, with tools/test.py {name}.')
+
+
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what a training may be given beside its config."""
     parser.add_argument(
@@ -60,6 +75,11 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='MOMENTUM',
         help='evaluate and save a moving average of the weights: of the last tenth of the steps so far, and of no more '
         'than about 1 / MOMENTUM steps (default: 1e-4)')
+    parser.add_argument(
+        '--leave-out-frozen',
+        action='store_true',
+        help='save checkpoints without the frozen parts that model.encoder.pretrained fills; to load one, it must name '
+        'the same weights')
     parser.add_argument(
         '--track', nargs='+', choices=TRACKERS, default=[], help='also log to these (see docs/analysis.md)')
 
@@ -100,6 +120,8 @@ def set_training(config: Config, arguments: argparse.Namespace) -> None:
             gamma=10,
             interval=config.optim_wrapper.get('accumulative_counts', 1))
         config.custom_hooks = [*config.get('custom_hooks', []), average]
+    if arguments.leave_out_frozen:
+        config.custom_hooks = [*config.get('custom_hooks', []), dict(type='LeaveOutFrozenHook')]
     add_trackers(config, arguments.track)
 
 

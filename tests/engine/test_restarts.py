@@ -256,6 +256,36 @@ class TestWhatIsResumed:
         assert_same(dict(runner.model.state_dict()), dict(read_checkpoint(checkpoint)['state_dict']))
 
 
+class TestWhereATrainingBegins:
+
+    @staticmethod
+    def begin(tmp_path, load_from: object, **changes) -> dict:
+        runner = RUNNERS.build(small_config(tmp_path, 'other', load_from=str(load_from), **changes))
+        runner.register_hook(InterruptHook(0))
+        with pytest.raises(InterruptionError):
+            runner.train()
+        return dict(runner.model.state_dict())
+
+    @pytest.mark.parametrize('resume', [False, 'last'])
+    def test_the_best_of_another_work_folder(self, tmp_path, resume):
+        train(small_config(tmp_path, 'work'), interrupt_before=7)
+        best = next((tmp_path / 'work').glob('best_*.pth'))
+        content = read_checkpoint(best)
+        content['state_dict']['head.kernel_projection.bias'] += 1
+        torch.save(content, best)
+        begun = self.begin(tmp_path, tmp_path / 'work', resume=resume)
+        assert_same(begun, dict(content['state_dict']))
+
+    def test_nothing_there(self, tmp_path):
+        message = (r'load_from=.*work. is neither a checkpoint nor the work folder of a training. Train the stage that '
+                   r'leaves it first, or name a file: --cfg-options load_from=FILE')
+        with pytest.raises(FileNotFoundError, match=message):
+            self.begin(tmp_path, tmp_path / 'work')
+        (tmp_path / 'work').mkdir()
+        with pytest.raises(FileNotFoundError, match='There is no best_.*.pth in .*work'):
+            self.begin(tmp_path, tmp_path / 'work')
+
+
 class TestNonFiniteLoss:
 
     def test_stops_before_anything_is_spoiled(self, tmp_path):

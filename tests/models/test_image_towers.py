@@ -135,9 +135,10 @@ class TestSwin:
         state = {f'backbone.{name}': value for name, value in expected.items()}
         path = tmp_path / 'swin.pth'
         torch.save(dict(state_dict={**state, 'head.fc.weight': torch.zeros(3, 64)}, meta=dict(epoch=1)), path)
-        tower = swin(pretrained=str(path))
-        tower.init_weights()
-        found = tower.swin.state_dict()
+        encoder = CLIPEncoder(
+            architecture=RESNET, image=dict(type='SwinTower', swin=SWIN, joint_channels=24, pretrained=str(path)))
+        encoder.init_weights()
+        found = encoder.image.swin.state_dict()
         assert set(found) - set(expected) == {f'norm{stage}.{name}' for stage in (1, 2) for name in ('weight', 'bias')}
         assert all(torch.equal(value, found[name]) for name, value in expected.items())
 
@@ -146,7 +147,7 @@ class TestSwin:
         torch.save(dict(state_dict={'backbone.conv1.weight': torch.zeros(1)}), path)
         message = r'other.pth does not hold this Swin. Missing: patch_embed.*Left over: conv1'
         with pytest.raises(RuntimeError, match=message):
-            swin(pretrained=str(path)).init_weights()
+            swin(pretrained=str(path)).load_pretrained()
 
     def test_towers_that_do_not_fit(self):
         with pytest.raises(ValueError, match='use_abs_pos_embed=False'):

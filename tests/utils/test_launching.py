@@ -7,7 +7,13 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmris.utils.launching import add_launcher_arguments, add_training_arguments, set_launcher, set_training
+from mmris.utils.launching import (
+    add_launcher_arguments,
+    add_training_arguments,
+    check_trainable,
+    set_launcher,
+    set_training,
+)
 from tests.conftest import tiny_config
 
 
@@ -95,6 +101,19 @@ def test_moving_average():
     assert (hook.type, hook.momentum, hook.interval) == ('EMAHook', 1e-4, 4)
     assert changed('--ema', '0.01').custom_hooks[-1].momentum == 0.01
     assert changed('--ema').custom_hooks[:-1] == tiny_config().custom_hooks
+
+
+def test_checkpoints_without_frozen_parts():
+    hooks = changed('--leave-out-frozen').custom_hooks
+    assert hooks == [*tiny_config().custom_hooks, dict(type='LeaveOutFrozenHook')]
+
+
+def test_nothing_to_train():
+    check_trainable(tiny_config(), 'some.py')
+    for config in (Config(), Config(dict(train_cfg=None))):
+        with pytest.raises(ValueError, match='^some.py has nothing to train: its train_cfg is None. Evaluate it as it '
+                                             'is, with tools/test.py some.py.$'):
+            check_trainable(config, 'some.py')
 
 
 def test_activation_checkpointing():

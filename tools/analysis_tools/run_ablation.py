@@ -11,7 +11,6 @@ import json
 import os
 import shlex
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,12 +22,11 @@ from mmengine.config import Config
 
 from mmris.checkpoints import find_checkpoints
 from mmris.evaluation.ablation import format_ablation, summarise_ablation
-from mmris.utils import find_config, usable_cpus, write_atomically
+from mmris.utils import find_config, write_atomically
+from mmris.utils.commands import check_settings, note_settings, plain, tool_command, tool_environment
 from mmris.utils.configs import add_data_arguments, check_inputs, data_options
 from mmris.visualization.ablation_plot import draw_ablation
 from mmris.visualization.plots import save_figure
-
-TOOLS = Path(__file__).resolve().parents[1]
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -43,7 +41,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--processes', type=int, default=1, help='processes of a run, one a GPU (default: 1)')
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time (default: 1)')
     parser.add_argument(
-        '--train-options', default='', help='further options of train.py, in quotes: "--amp --auto-scale-lr"')
+        '--train-options', default='', help='further options of train.py: --train-options="--amp --auto-scale-lr"')
     return parser.parse_args()
 
 
@@ -86,14 +84,9 @@ def claim(run: dict, arguments: argparse.Namespace) -> None:
         data=data_options(arguments),
         processes=arguments.processes,
         train_options=arguments.train_options)
-    settings = json.loads(json.dumps(settings, default=str))
-    path = run['folder'] / 'settings.json'
-    if path.is_file() and json.loads(path.read_text()) != settings:
-        raise ValueError(
-            f'{run["folder"]} holds a run of {run["config"]} with other settings (settings.json there). Remove the '
-            f'folder, or choose another --out.')
-    with write_atomically(path) as temporary:
-        temporary.write_text(json.dumps(settings, indent=1))
+    settings = plain(settings)
+    check_settings(run['folder'], settings, run=run['config'], remedy='choose another --out')
+    note_settings(run['folder'], settings)
 
 
 def train_and_evaluate(run: dict, slots: SimpleQueue, arguments: argparse.Namespace) -> Dict[str, dict]:
@@ -124,14 +117,8 @@ def start_tool(tool: str, inputs: List[str], options: List[str], folder: Path, s
     Raises:
         RuntimeError: If it fails; the message has the end of its output.
     """
-    processes = arguments.processes
-    if processes > 1:
-        command = ['bash', str(TOOLS / f'dist_{tool}.sh'), *inputs, str(processes), *options]
-    else:
-        command = [sys.executable, str(TOOLS / f'{tool}.py'), *inputs, *options]
-    threads = max(1, usable_cpus() // (arguments.jobs * processes))
-    environment = dict(os.environ, PYTHON=sys.executable, MASTER_PORT=str(29500 + slot))
-    environment.setdefault('OMP_NUM_THREADS', str(threads))
+    command = tool_command(tool, inputs, options, arguments.processes)
+    environment = dict(tool_environment(arguments.jobs * arguments.processes), MASTER_PORT=str(29500 + slot))
     gpus = gpus_of_slots(arguments)
     if gpus:
         environment['CUDA_VISIBLE_DEVICES'] = ','.join(gpus[slot])

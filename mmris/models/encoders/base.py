@@ -1,6 +1,7 @@
 """The contract of all encoders: embed, encode each modality as far as it goes alone, then join."""
 
 from abc import abstractmethod
+from typing import Tuple
 
 import torch
 from mmengine.model import BaseModule
@@ -37,6 +38,19 @@ class Encoder(BaseModule):
 
     cell_channels: int
     word_channels: int
+
+    @property
+    def pretrained_parts(self) -> Tuple[str, ...]:
+        """tuple[str]: Dotted names of submodules that :meth:`load_pretrained` fills wholly; none by default."""
+        return ()
+
+    def load_pretrained(self) -> None:
+        """Load the published weights that the config names; nothing by default."""
+
+    def init_weights(self) -> None:
+        """Initialise, then :meth:`load_pretrained`, whose errors it raises."""
+        super().init_weights()
+        self.load_pretrained()
 
     @abstractmethod
     def embed_image(self, images: ImageInputs) -> ImageEmbeddings:

@@ -1,6 +1,6 @@
 """CLIP's image and text towers, out of open_clip's modules."""
 
-from typing import Optional, Sequence, Union
+from typing import Optional, Sequence, Tuple, Union
 
 from torch import Tensor
 
@@ -16,7 +16,7 @@ from mmris.structures import (
 )
 
 from .base import Encoder
-from .towers import build_clip, build_image_tower, build_text_tower, load_clip
+from .towers import CLIPResNet, build_clip, build_image_tower, build_text_tower, load_clip
 
 
 @MODELS.register_module()
@@ -38,7 +38,8 @@ class CLIPEncoder(Encoder):
             False.
         taps (Sequence[int], optional): Blocks of CLIP's image tower, counted from 1, after which a stage is taken:
             of a ViT by default those at a third, two thirds and the end; of a ResNet its layers, by default 2, 3, 4.
-        image (dict, optional): Config of an :class:`ImageTower` in place of CLIP's. Defaults to None: CLIP's.
+        image (dict, optional): Config of an :class:`ImageTower` in place of CLIP's. One that has weights of its own to
+            load has ``pretrained_parts`` and ``load_pretrained``, as an :class:`Encoder`. Defaults to None: CLIP's.
         activation_checkpointing (bool): Keep no activations inside the towers' blocks, and compute them again in the
             backward pass: less memory, more time, the same gradients. Defaults to False.
         init_cfg (dict, optional): MMEngine initialisation. Defaults to None.
@@ -77,20 +78,37 @@ class CLIPEncoder(Encoder):
         self.cell_channels = self.image.cell_channels
         self.word_channels = self.text.word_channels
 
-    def init_weights(self) -> None:
-        """Initialise, then load ``pretrained``.
+    @property
+    def pretrained_parts(self) -> Tuple[str, ...]:
+        """tuple[str]: CLIP's towers if ``pretrained`` is set, and such parts of another image tower.
+
+        Of a ResNet ``'image.clip'``: the shortcut of its attention pool is not CLIP's.
+        """
+        of_image = tuple(f'image.{name}' for name in self._foreign_parts)
+        if self.pretrained is None:
+            return of_image
+        if not self.image_is_foreign:
+            of_image = ('image.clip' if isinstance(self.image, CLIPResNet) else 'image', )
+        return (*of_image, 'text')
+
+    @property
+    def _foreign_parts(self) -> Tuple[str, ...]:
+        return getattr(self.image, 'pretrained_parts', ()) if self.image_is_foreign else ()
+
+    def load_pretrained(self) -> None:
+        """Load ``pretrained`` into CLIP's towers, and into another image tower what it names.
 
         Raises:
             ValueError: If ``pretrained`` is no tag of the architecture, file or folder, cannot be read, or if its
                 activation is not known or another than the config's.
             RuntimeError: If it holds another architecture.
         """
-        super().init_weights()
-        if self.pretrained is None:
-            return
-        towers = dict(text=self.text) if self.image_is_foreign else dict(image=self.image, text=self.text)
-        load_clip(
-            towers, self.pretrained, self.architecture, quick_gelu=self.quick_gelu, trust=self.trust_pretrained)
+        if self._foreign_parts:
+            self.image.load_pretrained()
+        if self.pretrained is not None:
+            towers = dict(text=self.text) if self.image_is_foreign else dict(image=self.image, text=self.text)
+            load_clip(
+                towers, self.pretrained, self.architecture, quick_gelu=self.quick_gelu, trust=self.trust_pretrained)
 
     def embed_image(self, images: ImageInputs) -> ImageEmbeddings:
         return self.image.embed(images)

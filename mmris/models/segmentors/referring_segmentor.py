@@ -1,6 +1,6 @@
 """The one segmentor of all methods: it wires the stages."""
 
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ from mmris.structures import (
     TensorStructure,
 )
 
+from .parts import find_part
 from .postprocess import RESAMPLINGS, to_original_pixels
 
 
@@ -37,17 +38,23 @@ class ReferringSegmentor(BaseSegmentor):
     Args:
         encoder (dict): Config of an :class:`~mmris.models.encoders.Encoder`.
         neck (dict): Config of a module from ``EncoderOutput`` to ``FusedFeatures``.
-        decoder (dict): Config of a module from ``FusedFeatures`` to ``FusedFeatures``.
+        decoder (dict, optional): Config of a module from ``FusedFeatures`` to ``FusedFeatures``. None: the head takes
+            what the neck gives.
         head (dict): Config of a module from ``FusedFeatures`` to ``(P, 1, h, w)`` logits.
         losses (dict[str, dict]): Configs of the losses between logits and ground truth, by the name that they are
             logged under (``loss_<name>``).
         distillation (dict[str, dict], optional): Configs of masked distillation branches, by name. Defaults to None:
             the plain baseline.
+        frozen (Sequence[str]): Parts that are not trained, by dotted name: ``'encoder'``, ``'encoder.image'``,
+            ``'head'``. Their weights get no gradient, and they stay in evaluation mode, also after :meth:`train`: no
+            dropout, no update of running statistics. Copies that distillation branches own are not among them.
+            Defaults to (): all are trained.
         target_resize (str): How the ground truth comes to the logits' grid: ``'nearest'`` as CRIS does, which at
             stride s takes the first of s x s pixels, so shifts the mask by up to s / 2 pixels; ``'area'`` gives each
             cell its covered share, so no shift, and targets between 0 and 1 along edges. Defaults to ``'nearest'``.
         resampling (str): How probabilities come to the original pixels: ``'bilinear'``, once, or as others do,
-            ``'cris'`` or ``'shared_ris'``: see :func:`to_original_pixels`. Defaults to ``'bilinear'``.
+            ``'cris'`` or ``'shared_ris'``, which has a threshold of its own, 0.35, and gives 0 and 1 alone: see
+            :func:`to_original_pixels`. Defaults to ``'bilinear'``.
         max_expressions (int): How many expressions are segmented at once in evaluation; an image with more is done
             in chunks. Bounds memory. Defaults to 64.
         data_preprocessor (dict, optional): Config of the data preprocessor. Defaults to None.
@@ -55,16 +62,18 @@ class ReferringSegmentor(BaseSegmentor):
 
     Raises:
         ValueError: If ``max_expressions`` is not positive, or ``target_resize`` or ``resampling`` is unknown.
+        ValueError: If the model has no such part as ``frozen`` names.
     """
 
     def __init__(self,
                  *,
                  encoder: dict,
                  neck: dict,
-                 decoder: dict,
+                 decoder: Optional[dict] = None,
                  head: dict,
                  losses: Dict[str, dict],
                  distillation: Optional[Dict[str, dict]] = None,
+                 frozen: Sequence[str] = (),
                  target_resize: str = 'nearest',
                  resampling: str = 'bilinear',
                  max_expressions: int = 64,
@@ -82,12 +91,17 @@ class ReferringSegmentor(BaseSegmentor):
         self.max_expressions = max_expressions
         self.encoder = MODELS.build(encoder)
         self.neck = MODELS.build(neck)
-        self.decoder = MODELS.build(decoder)
+        self.decoder = nn.Identity() if decoder is None else MODELS.build(decoder)
         self.head = MODELS.build(head)
         self.losses = nn.ModuleDict({name: MODELS.build(loss) for name, loss in losses.items()})
         wiring = dict(encoder=self.encoder, stages=self.stages)
         self.distillation = ModuleDict(
             {name: MODELS.build(branch, default_args=wiring) for name, branch in (distillation or {}).items()})
+        # Names, not modules: what converts BatchNorms puts others in their place.
+        self.frozen = tuple(frozen)
+        for name in self.frozen:
+            find_part(self, name).requires_grad_(False)
+        self.train()
 
     @property
     def stages(self) -> Tuple[nn.Module, nn.Module, nn.Module]:
@@ -99,6 +113,13 @@ class ReferringSegmentor(BaseSegmentor):
         super().init_weights()
         for branch in self.distillation.values():
             branch.start_from(self.stages)
+
+    def train(self, mode: bool = True) -> 'ReferringSegmentor':
+        """Go to training mode, or to evaluation mode; frozen parts stay in the latter."""
+        super().train(mode)
+        for name in self.frozen:
+            self.get_submodule(name).eval()
+        return self
 
     def encode_images(self, images: ImageInputs) -> TensorStructure:
         """Compute all of B images that needs no sentence: the encoder's image state, B rows."""

@@ -1,6 +1,6 @@
 """A Swin transformer of MMPretrain as an image tower."""
 
-from typing import Any, Optional, Sequence
+from typing import Any, Optional, Sequence, Tuple
 
 import torch
 from mmengine.logging import print_log
@@ -28,7 +28,7 @@ class SwinTower(ImageTower):
         swin (dict): Arguments of MMPretrain's ``SwinTransformer``: ``arch``, ``img_size``, ``stage_cfgs`` and so on.
         joint_channels (int): Width of the joint space, that of the text's.
         pretrained (str, optional): A checkpoint of MMPretrain, a file or an address, whose ``backbone`` is loaded by
-            :meth:`init_weights`. Defaults to None: from scratch.
+            :meth:`load_pretrained`, so when the encoder is initialised. Defaults to None: from scratch.
         trust_pretrained (bool): Also read a file that holds more than tensors, by running what it says. Defaults to
             False.
         taps (Sequence[int]): Stages, 1 to 4, that are given on; the last is 4. Defaults to (2, 3, 4).
@@ -64,18 +64,22 @@ class SwinTower(ImageTower):
         side = self.swin.patch_embed.projection.stride[0] * 2**(len(self.swin.stages) - 1)
         self.stride = (side, side)
 
-    def init_weights(self) -> None:
-        """Initialise, then load ``pretrained``.
+    @property
+    def pretrained_parts(self) -> Tuple[str, ...]:
+        """tuple[str]: What ``pretrained``, if set, fills: not the projection, and of the stages' norms the last."""
+        last = f'norm{len(self.swin.stages) - 1}'
+        return () if self.pretrained is None else ('swin.patch_embed', 'swin.stages', f'swin.{last}')
+
+    def load_pretrained(self) -> None:
+        """Load ``pretrained``, if set.
 
         Raises:
             FileNotFoundError, ValueError: If the file is missing or cannot be read.
             RuntimeError: If it holds no such Swin.
         """
-        super().init_weights()
-        if self.pretrained is not None:
-            self._load(self.pretrained)
-
-    def _load(self, path: str) -> None:
+        path = self.pretrained
+        if path is None:
+            return
         checkpoint = read_checkpoint(
             path, trust=self.trust_pretrained, trust_option='trust_pretrained=True of the image tower')
         state = {

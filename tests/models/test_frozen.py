@@ -1,0 +1,175 @@
+"""Parts of a model that are not trained."""
+
+import copy
+
+import pytest
+import torch
+from mmengine.model import ExponentialMovingAverage
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmris.models.encoders import BEiT3Encoder, CLIPEncoder, Encoder
+from mmris.models.layers import average_running_statistics, running_statistics
+from mmris.registry import MODELS
+from tests.checkpoints.clip_files import RESNET, VIT, open_clip_model
+from tests.conftest import tiny_config
+from tests.models.test_beit3_architecture import ARCHITECTURE, published
+from tests.models.test_distillation import make_inputs
+from tests.models.test_image_towers import SWIN
+from tests.models.test_referring_segmentor import samples_with_masks
+
+
+def frozen_model(*names: str, **changes) -> nn.Module:
+    """CM-MaskSD at the demo's size, some of it frozen."""
+    torch.manual_seed(0)
+    config = tiny_config()
+    config.merge_from_dict(changes)
+    return MODELS.build({**config.model, 'frozen': names})
+
+
+class TestFrozen:
+
+    def test_no_gradient(self):
+        model, names = frozen_model('encoder.text', 'neck'), ('encoder.text.', 'neck.')
+        inputs = make_inputs()
+        sum(model.loss(inputs, samples_with_masks(inputs)).values()).backward()
+        for name, parameter in model.named_parameters():
+            assert (parameter.grad is None) == (not parameter.requires_grad) == name.startswith(names), name
+
+    def test_evaluation_mode(self):
+        model = frozen_model('encoder.text', 'neck', 'decoder')
+        frozen = {id(module) for part in (model.encoder.text, model.neck, model.decoder) for module in part.modules()}
+        for mode in (True, False, True):
+            assert all(module.training == (mode and id(module) not in frozen) for module in model.modules())
+            model.train(not mode)
+
+    def test_batch_norms_that_are_put_in_place_of_others(self):
+        """As mmengine does for several GPUs."""
+        model = frozen_model('neck.aggregate.1')
+        model.neck.aggregate[1] = nn.SyncBatchNorm(model.neck.aggregate[1].num_features)
+        assert not model.train().neck.aggregate[1].training
+
+    def test_copies_of_branches_are_trained(self):
+        model = frozen_model('neck', 'decoder', 'head', **{'model.distillation.lmvsd.share_weights': False})
+        copied = model.distillation.lmvsd.stages
+        assert all(module.training for module in copied.modules())
+        assert all(parameter.requires_grad for parameter in copied.parameters())
+
+    @pytest.mark.parametrize('name, message', [
+        ('encoder.imag', "frozen names 'encoder.imag', but there is no such part. encoder has image, text."),
+        ('tail', "frozen names 'tail', but there is no such part. The model has data_preprocessor, encoder, neck, "),
+        ('', "frozen names '', but there is no such part. The model has data_preprocessor, encoder, neck, "),
+        ('head.kernel_projection.x', "no such part. head.kernel_projection has no parts."),
+    ])
+    def test_parts_that_there_are_not(self, name, message):
+        with pytest.raises(ValueError) as raised:
+            frozen_model('encoder', name)
+        assert message in str(raised.value)
+
+
+def test_without_a_decoder():
+    """The head takes what the neck gives."""
+    config = tiny_config('cm_masksd/ablations/shaperef_baseline.py').model
+    del config.decoder
+    torch.manual_seed(0)
+    model, inputs = MODELS.build(config).eval(), make_inputs()
+    with torch.no_grad():
+        encoded = model.extract_feat(inputs)
+        assert torch.equal(model.decode(encoded), model.head(model.neck(encoded)))
+
+
+class TestRunningStatistics:
+    """What processes make of them; here one, whose mean is made to show."""
+
+    @pytest.fixture
+    def model(self, monkeypatch):
+        def add_one(tensors, op):
+            for tensor in tensors:
+                tensor.add_(1)
+
+        monkeypatch.setattr(running_statistics, 'all_reduce_params', add_one)
+        return frozen_model('neck')
+
+    @staticmethod
+    def averaged(model) -> dict:
+        """Whether each BatchNorm has been, by name."""
+        return {
+            name: bool((norm.running_mean == 1).all())
+            for name, norm in model.named_modules() if isinstance(norm, _BatchNorm)
+        }
+
+    @staticmethod
+    def expected(model) -> dict:
+        return {name: not name.startswith('neck.') for name in TestRunningStatistics.averaged(model)}
+
+    def test_frozen_ones_stay(self, model):
+        assert set(self.expected(model).values()) == {True, False}
+        average_running_statistics(model)
+        assert self.averaged(model) == self.expected(model)
+
+    def test_of_averaged_weights(self, model):
+        average = ExponentialMovingAverage(model)
+        average_running_statistics(average.module, model)
+        assert self.averaged(average.module) == self.expected(model)
+
+
+class TestPretrainedParts:
+    """An encoder names what is filled, all of it, and nothing else."""
+
+    @staticmethod
+    def check(encoder: Encoder, expected: tuple, besides: tuple = ()) -> None:
+        assert encoder.pretrained_parts == expected
+        unlikely = 0.123456789
+        for value in encoder.state_dict().values():
+            if value.is_floating_point():
+                value.fill_(unlikely)
+        encoder.load_pretrained()
+        for name, value in encoder.state_dict().items():
+            if value.is_floating_point() and value.numel():
+                filled = name in besides or name.startswith(tuple(f'{part}.' for part in expected))
+                assert bool((value != torch.tensor(unlikely)).any()) == filled, name
+
+    @pytest.fixture
+    def clip(self, tmp_path) -> str:
+        torch.save(open_clip_model(VIT).state_dict(), tmp_path / 'vit.pth')
+        return str(tmp_path / 'vit.pth')
+
+    def test_vit(self, clip):
+        self.check(CLIPEncoder(architecture=VIT, pretrained=clip, quick_gelu=True), ('image', 'text'))
+
+    def test_resnet(self, tmp_path):
+        """The shortcut of the attention pool is not CLIP's."""
+        torch.save(open_clip_model(RESNET).state_dict(), tmp_path / 'resnet.pth')
+        encoder = CLIPEncoder(architecture=RESNET, pretrained=str(tmp_path / 'resnet.pth'), quick_gelu=True)
+        self.check(encoder, ('image.clip', 'text'))
+
+    @pytest.mark.parametrize('text_too', [False, True])
+    def test_another_image_tower(self, clip, tmp_path, text_too):
+        """It loads its own; its projection and the norms of inner stages are learnt."""
+        tower = dict(type='SwinTower', swin=SWIN, joint_channels=24)
+        state = {f'backbone.{name}': torch.ones_like(value)
+                 for name, value in MODELS.build(dict(tower, taps=(4, ))).swin.state_dict().items()}
+        torch.save(dict(state_dict=state), tmp_path / 'swin.pth')
+        tower['pretrained'] = str(tmp_path / 'swin.pth')
+        encoder = CLIPEncoder(
+            architecture=VIT, image=tower, pretrained=clip if text_too else None, quick_gelu=True)
+        swin = ('image.swin.patch_embed', 'image.swin.stages', 'image.swin.norm3')
+        self.check(encoder, (*swin, 'text') if text_too else swin)
+
+    def test_beit3(self, tmp_path):
+        """Class token and positions are no modules, so that they are not named."""
+        path, _ = published(tmp_path)
+        besides = ('class_token', 'image_positions', 'text_positions')
+        parts = ('patch_embedding', 'word_embedding', 'layers')
+        norms = ('image_norm', 'text_norm')
+        for norm_last_stage in (True, False):
+            encoder = BEiT3Encoder(
+                architecture=copy.deepcopy(ARCHITECTURE),
+                pretrained=path,
+                joint_channels=24,
+                norm_last_stage=norm_last_stage)
+            self.check(encoder, (*parts, *norms) if norm_last_stage else parts, besides)
+
+    def test_nothing_named(self):
+        assert CLIPEncoder(architecture=VIT).pretrained_parts == ()
+        assert BEiT3Encoder(architecture=copy.deepcopy(ARCHITECTURE)).pretrained_parts == ()

@@ -1,0 +1,163 @@
+"""Train configs one after the other, each from the best checkpoint of the one before.
+
+    python tools/train_stages.py configs/risclip/vit-b_refcoco_stage1.py configs/risclip/vit-b_refcoco_stage2.py \
+        --processes 8
+
+What a config begins from it says itself: its load_from, or its encoder's pretrained, names the work folder of the one
+before. Killed at any moment, the same command goes on in the right stage.
+"""
+
+import argparse
+import ctypes
+import json
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Sequence
+
+from mmengine.config import DictAction
+
+from mmris.checkpoints import find_checkpoints
+from mmris.utils import write_atomically
+from mmris.utils.commands import check_settings, note_settings, plain, tool_command, tool_environment
+from mmris.utils.config_comparison import flatten
+from mmris.utils.configs import add_data_arguments, data_options, name_work_dir, read_config
+from mmris.utils.launching import add_training_arguments, check_trainable
+
+# In a stage's folder, once it is done: the checkpoint that it ended with.
+FINISHED = 'finished.json'
+
+
+class Stage(NamedTuple):
+    """A training of the chain.
+
+    Attributes:
+        config (str): The config as given.
+        folder (Path): The work folder.
+        settings (dict): All that decides what comes out.
+    """
+
+    config: str
+    folder: Path
+    settings: Dict[str, Any]
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Train configs one after the other.')
+    parser.add_argument('configs', nargs='+', help='config files in their order, or mmris::FOLDER/NAME.py')
+    add_data_arguments(parser)
+    parser.add_argument('--processes', type=int, default=1, help='processes of a training, one a GPU (default: 1)')
+    parser.add_argument(
+        '--train-options', default='', help='further options of train.py for all stages: --train-options="--amp --ema"')
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    stages = [plan(config, arguments) for config in arguments.configs]
+    check_chain(stages)
+    for position, stage in enumerate(stages, start=1):
+        print(f'\nStage {position} of {len(stages)}: {stage.folder}', flush=True)
+        if is_finished(stage):
+            print('Finished before.', flush=True)
+            continue
+        note_settings(stage.folder, stage.settings)
+        code = train(stage, arguments)
+        if code:
+            print(f'Stage {position} of {len(stages)} failed. Started again, the same command goes on here.')
+            sys.exit(code)
+        with write_atomically(stage.folder / FINISHED) as temporary:
+            temporary.write_text(json.dumps(dict(checkpoint=find_checkpoints(stage.folder)[0].name)), encoding='utf-8')
+
+
+def plan(config: str, arguments: argparse.Namespace) -> Stage:
+    """Read what a stage is.
+
+    Raises:
+        FileNotFoundError, ValueError: If there is no such config, or the data options do not fit it.
+        ValueError: If it has nothing to train, or ``--train-options`` has what is not for all stages.
+    """
+    options = parse_train_options(arguments.train_options)
+    read = read_config(argparse.Namespace(**{**vars(arguments), 'config': config, 'cfg_options': options.cfg_options}))
+    check_trainable(read, config)
+    name_work_dir(read, config, None)
+    settings = dict(
+        config=read.to_dict(),
+        data=data_options(arguments),
+        processes=arguments.processes,
+        train_options=arguments.train_options)
+    return Stage(config, Path(read.work_dir), plain(settings))
+
+
+def parse_train_options(text: str) -> argparse.Namespace:
+    """Check the further options of train.py.
+
+    Raises:
+        ValueError: If ``--resume`` is among them.
+        SystemExit: If train.py has no such options, or a stage has them already.
+    """
+    parser = argparse.ArgumentParser(prog='--train-options', usage='options of train.py', add_help=False)
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    add_training_arguments(parser)
+    options = parser.parse_args(shlex.split(text))
+    if options.resume is not None:
+        raise ValueError('--resume in --train-options is not needed: each stage goes on from its last checkpoint.')
+    return options
+
+
+def check_chain(stages: Sequence[Stage]) -> None:
+    """Check the chain before any of it is trained.
+
+    Raises:
+        ValueError: If two stages share a work folder.
+        ValueError: If one was begun with other settings.
+        ValueError: If one was begun from a training that is gone, so that it would not fit the one to come.
+    """
+    folders = [stage.folder for stage in stages]
+    for position, stage in enumerate(stages):
+        if stage.folder in folders[:position]:
+            raise ValueError(f'Two of the configs share the work folder {stage.folder}: give them other names.')
+        check_settings(
+            stage.folder, stage.settings, run=stage.config, remedy='train it as before, or rename it and its config')
+        if find_checkpoints(stage.folder):
+            continue
+        for later in stages[position + 1:]:
+            if find_checkpoints(later.folder) and begins_from(later, stage.folder):
+                raise ValueError(
+                    f'{later.folder} was begun from {stage.folder}, which has no checkpoint any more and is to be '
+                    f'trained anew. Remove {later.folder} too, so that it begins from the new one.')
+
+
+def begins_from(stage: Stage, folder: Path) -> bool:
+    """Whether a config names a work folder or a file in it."""
+    named = [Path(value) for value in flatten(stage.settings['config']).values() if isinstance(value, str)]
+    return any(folder == path or folder in path.parents for path in named)
+
+
+def is_finished(stage: Stage) -> bool:
+    """Whether a stage was trained to its end, its last validation included."""
+    path, found = stage.folder / FINISHED, find_checkpoints(stage.folder)
+    return path.is_file() and bool(found) and json.loads(path.read_text())['checkpoint'] == found[0].name
+
+
+def train(stage: Stage, arguments: argparse.Namespace) -> int:
+    """Train a stage, or what is left of it, and return the exit status."""
+    options: List[str] = [*shlex.split(arguments.train_options), '--resume', *data_options(arguments)]
+    command = tool_command('train', [stage.config], options, arguments.processes)
+    print(f'$ {shlex.join(command)}', flush=True)
+    done = subprocess.run(command, env=tool_environment(arguments.processes), preexec_fn=end_with_parent)
+    # One that a signal ended has it as a negative number.
+    return done.returncode if done.returncode >= 0 else 128 - done.returncode
+
+
+def end_with_parent() -> None:
+    """Let Linux end this process when the one that started it is killed: two trainings must not share a folder."""
+    if sys.platform == 'linux':
+        set_signal_of_parents_death = 1
+        ctypes.CDLL(None).prctl(set_signal_of_parents_death, signal.SIGTERM)
+
+
+if __name__ == '__main__':
+    main()
