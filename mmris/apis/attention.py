@@ -16,6 +16,7 @@ from mmris.structures import EncoderOutput, FusedFeatures, word_positions
 
 from .attention_probes import (
     CLASS_ON_PATCHES,
+    END_ON_PATCHES,
     PIXELS_ON_WORDS,
     SENTENCE_WITH_PATCHES,
     START_ON_PATCHES,
@@ -67,7 +68,7 @@ class Attention:
     """What a model saw in an image for a sentence.
 
     Attributes:
-        probabilities (ndarray): ``(H0, W0)`` float32, the prediction.
+        probabilities (ndarray): ``(H0, W0)`` float32, the prediction, as :meth:`Predictor.predict` gives it.
         maps (list[AttentionMap]): Of encoder, neck and decoder, in the order of the model.
     """
 
@@ -174,6 +175,9 @@ class AttentionPredictor(Predictor):
         if probe.kind == PIXELS_ON_WORDS:
             # A class token may stand before the pixels.
             values = (weights[-cells:] * word_positions(encoded.text.token_mask)).sum(dim=1)
+        elif probe.kind == END_ON_PATCHES:
+            values = weights[encoded.text.token_mask.sum() - 1, -cells:]
+            share = float(values.sum())
         else:
             # Words come last, and the start token first of them; the class token's row is of a tower without words.
             after = 0 if probe.kind == CLASS_ON_PATCHES else words

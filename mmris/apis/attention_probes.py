@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmris.models.decoders.cris_decoder import CRISDecoderLayer
+from mmris.models.encoders import RISCLIPEncoder
 from mmris.models.encoders.multiway import MultiwayLayer
 from mmris.models.encoders.towers import CLIPVisionTransformer
 from mmris.models.layers import BiAttention, FusionLayer, MultiHeadAttention
@@ -14,6 +15,7 @@ from mmris.models.necks.pwam_neck import PixelWordAttention
 
 # What looks at what.
 START_ON_PATCHES = 'start token on patches'
+END_ON_PATCHES = 'end token on patches'
 CLASS_ON_PATCHES = 'class token on patches'
 PIXELS_ON_WORDS = 'pixels on words'
 SENTENCE_WITH_PATCHES = 'sentence with patches'
@@ -26,8 +28,8 @@ class Probe:
     Attributes:
         part (str): ``'encoder'``, ``'neck'`` or ``'decoder'``.
         name (str): Which one of that part, such as ``'layer 3'``.
-        kind (str): What looks at what: :data:`START_ON_PATCHES`, :data:`CLASS_ON_PATCHES` or
-            :data:`PIXELS_ON_WORDS`.
+        kind (str): What looks at what: :data:`START_ON_PATCHES`, :data:`END_ON_PATCHES`, :data:`CLASS_ON_PATCHES`
+            or :data:`PIXELS_ON_WORDS`.
         module (nn.Module): The module whose inputs tell the weights.
         weights (Callable): Of the module and all that its ``forward`` takes, the weights ``(P, heads, T, S)``: how
             much each of T tokens takes from each of S. Tokens are in the order of class token, patches, words; those
@@ -44,8 +46,8 @@ class Probe:
 def find_probes(model: nn.Module) -> List[Probe]:
     """Find where sentence and image look at one another, and where CLIP's class token looks at the image.
 
-    Those are a joint encoder's layers that give a stage, the last block of CLIP's ViT, and whatever attention between
-    image and words a neck and a decoder have.
+    Those are a joint encoder's layers that give a stage, the last block of CLIP's ViT, the modules between and behind
+    RISCLIP's towers, and whatever attention between image and words a neck and a decoder have.
 
     Args:
         model (nn.Module): A :class:`~mmris.models.segmentors.ReferringSegmentor`.
@@ -62,10 +64,24 @@ def _encoder_probes(encoder: nn.Module) -> Iterator[Probe]:
     for number, layer in enumerate(layers, 1):
         if number in encoder.taps:
             yield Probe('encoder', f'layer {number}', START_ON_PATCHES, layer, MultiwayLayer.attention_weights)
+    if isinstance(encoder, RISCLIPEncoder):
+        yield from _cfe_probes(encoder)
     for tower in encoder.modules():
         if isinstance(tower, CLIPVisionTransformer):
             blocks = tower.clip.transformer.resblocks
             yield Probe('encoder', f'block {len(blocks)}', CLASS_ON_PATCHES, blocks[-1].attn, _torch_weights)
+    if isinstance(encoder, RISCLIPEncoder) and encoder.ske:
+        last = encoder.ske[-1].words.cross_attention
+        yield Probe('encoder', f'SKE {len(encoder.ske)}', END_ON_PATCHES, last, MultiHeadAttention.attention_weights)
+
+
+def _cfe_probes(encoder: RISCLIPEncoder) -> Iterator[Probe]:
+    """Of CFE before the blocks that give a stage."""
+    step = encoder.steps[0]
+    for number, module in encoder.cfe.items():
+        if any((tap - 1) // step == int(number) - 1 for tap in encoder.image.taps):
+            yield Probe('encoder', f'CFE {number}', END_ON_PATCHES, module.word_attention,
+                        MultiHeadAttention.attention_weights)
 
 
 def _stage_probes(stage: nn.Module, part: str) -> Iterator[Probe]:
@@ -79,7 +95,7 @@ def _stage_probes(stage: nn.Module, part: str) -> Iterator[Probe]:
 
 def _fusion_probe(part: str, name: str, layer: FusionLayer) -> Probe:
     if layer.fusion == 'bidirectional':
-        return Probe(part, name, START_ON_PATCHES, layer.attention, _word_weights)
+        return Probe(part, name, START_ON_PATCHES, layer.attention, _bidirectional_weights)
     kind = START_ON_PATCHES if layer.fusion == 'self_attention' else PIXELS_ON_WORDS
     return Probe(part, name, kind, layer.attention, MultiHeadAttention.attention_weights)
 
@@ -89,7 +105,7 @@ def _cris_probe(part: str, name: str, layer: CRISDecoderLayer) -> Probe:
 
 
 def _pixel_word_probe(part: str, name: str, attention: PixelWordAttention) -> Probe:
-    return Probe(part, name, PIXELS_ON_WORDS, attention, _pixel_word_weights)
+    return Probe(part, name, PIXELS_ON_WORDS, attention, PixelWordAttention.attention_weights)
 
 
 _MEETINGS = {FusionLayer: _fusion_probe, CRISDecoderLayer: _cris_probe, PixelWordAttention: _pixel_word_probe}
@@ -100,18 +116,6 @@ def _torch_weights(attention: nn.MultiheadAttention, *inputs: Tensor, **options:
     return attention.forward(*inputs, **{**options, 'need_weights': True, 'average_attn_weights': False})[1]
 
 
-def _word_weights(attention: BiAttention, image: Tensor, words: Tensor, token_mask: Tensor) -> Tensor:
-    """Of the words, which look at the image alone: zero on words."""
-    query, key = (
-        projection(tokens).chunk(2, dim=-1)[0].unflatten(2, (attention.num_heads, -1)).transpose(1, 2)
-        for projection, tokens in ((attention.word_query_value, words), (attention.image_query_value, image)))
-    weights = (query @ key.transpose(-2, -1) * query.size(-1)**-0.5).softmax(dim=-1)
-    return F.pad(weights, (0, words.size(1)))
-
-
-def _pixel_word_weights(attention: PixelWordAttention, stage: Tensor, words: Tensor, token_mask: Tensor,
-                        image_index: Tensor) -> Tensor:
-    query = attention.query(stage).flatten(2).transpose(1, 2).index_select(0, image_index)
-    key = attention.key_value(words).chunk(2, dim=-1)[0]
-    logits = query @ key.transpose(1, 2) * query.size(-1)**-0.5
-    return logits.masked_fill(~token_mask[:, None], float('-inf')).softmax(dim=-1).unsqueeze(1)
+def _bidirectional_weights(attention: BiAttention, image: Tensor, words: Tensor, token_mask: Tensor) -> Tensor:
+    # Words look at the image alone: nothing on words.
+    return F.pad(attention.attention_weights(image, words, token_mask)[1], (0, words.size(1)))

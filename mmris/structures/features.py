@@ -101,6 +101,8 @@ class FusedFeatures(TensorStructure):
         sentence (Tensor): ``(P, D)``.
         token_mask (Tensor): ``(P, L)`` bool, true on real tokens.
         class_token (Tensor, optional): ``(P, C)``, the image's class token, of necks that take it along.
+        stages (tuple[Tensor]): ``(P, C_i, h_i, w_i)``, the image from shallow to deep, of necks that hand it on to a
+            decoder of several depths.
     """
 
     pixels: Tensor
@@ -108,6 +110,7 @@ class FusedFeatures(TensorStructure):
     sentence: Tensor
     token_mask: Tensor
     class_token: Optional[Tensor] = None
+    stages: Tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)

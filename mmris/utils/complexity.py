@@ -26,9 +26,10 @@ def count_complexity(model: nn.Module, *, shape: Sequence[int], tokens: int) -> 
 
     Returns:
         dict[str, dict]: ``encoder``, ``neck``, ``decoder``, ``head`` and their sum, ``total``: each with ``params``,
-        a number of parameters, and ``flops``, a number of multiply-adds. The encoder's has also ``image``, ``text``
-        and ``join``, each with the ``flops`` of that part: all that needs no sentence, all that needs no image, and
-        the rest. ``distillation`` with ``params``, where the model has any, is in training only, so in no sum.
+        a number of parameters, ``trained``, how many of them are not frozen, and ``flops``, a number of
+        multiply-adds. The encoder's has also ``image``, ``text`` and ``join``, each with the ``flops`` of that part:
+        all that needs no sentence, all that needs no image, and the rest. ``distillation`` with ``params`` and
+        ``trained``, where the model has any, is in training only, so in no sum.
 
     Raises:
         ValueError: If ``shape`` or ``tokens`` is not positive, or the model is on another device.
@@ -48,12 +49,12 @@ def count_complexity(model: nn.Module, *, shape: Sequence[int], tokens: int) -> 
     with torch.device('meta'), torch.no_grad():
         flops = _count_stages(model, tuple(shape), tokens)
     parts = {name: dict(flops=flops[name]) for name in ('image', 'text', 'join')}
-    costs = dict(encoder=dict(params=_parameters(model.encoder), flops=sum(flops[name] for name in parts), **parts))
+    costs = dict(encoder=dict(**_parameters(model.encoder), flops=sum(flops[name] for name in parts), **parts))
     for name in STAGES:
-        costs[name] = dict(params=_parameters(getattr(model, name)), flops=flops[name])
-    costs['total'] = {key: sum(cost[key] for cost in costs.values()) for key in ('params', 'flops')}
+        costs[name] = dict(**_parameters(getattr(model, name)), flops=flops[name])
+    costs['total'] = {key: sum(cost[key] for cost in costs.values()) for key in ('params', 'trained', 'flops')}
     if model.distillation:
-        costs['distillation'] = dict(params=_parameters(model.distillation))
+        costs['distillation'] = _parameters(model.distillation)
     return costs
 
 
@@ -80,5 +81,8 @@ def _count(function: Callable, *inputs: Any) -> Tuple[Any, int]:
     return result, counter.get_total_flops() // 2
 
 
-def _parameters(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
+def _parameters(module: nn.Module) -> Dict[str, int]:
+    parameters = list(module.parameters())
+    return dict(
+        params=sum(parameter.numel() for parameter in parameters),
+        trained=sum(parameter.numel() for parameter in parameters if parameter.requires_grad))

@@ -124,7 +124,7 @@ class TestViTB:
             decoder=3 * weights(decoder_maps(1, 1), per_output=1) + norms,
             head=weights(normed, per_output=2) + weights(biased, per_output=1))
         for name in ('neck', 'decoder', 'head'):
-            assert vit_b[name] == dict(params=params[name], flops=flops[name])
+            assert vit_b[name] == dict(params=params[name], trained=params[name], flops=flops[name])
         assert round(vit_b['neck']['params'] / 1e6, 2) == 22.50
 
     def test_known_figures(self, vit_b):
@@ -136,7 +136,7 @@ class TestViTB:
 
     def test_total_is_of_the_stages(self, vit_b):
         assert list(vit_b) == ['encoder', 'neck', 'decoder', 'head', 'total', 'distillation']
-        for key in ('params', 'flops'):
+        for key in ('params', 'trained', 'flops'):
             assert vit_b['total'][key] == sum(vit_b[name][key] for name in ('encoder', 'neck', 'decoder', 'head'))
 
 
@@ -144,7 +144,8 @@ def test_rn101():
     """Stages of 52 x 52, 26 x 26 and 13 x 13 cells; each projection of the neck on its own."""
     costs = count_complexity(build(read('configs/cris/rn101_refcoco.py').model), shape=(416, 416), tokens=17)
     layers = neck_layers((52 * 52, 26 * 26, 13 * 13), (512, 1024, 512))
-    assert costs['neck'] == dict(params=weights(layers, per_output=2) + 2 * 1024, flops=multiply_adds(layers))
+    assert costs['neck']['params'] == weights(layers, per_output=2) + 2 * 1024
+    assert costs['neck']['flops'] == multiply_adds(layers)
     assert round(costs['neck']['params'] / 1e6, 2) == 23.09
     assert costs['decoder']['flops'] == multiply_adds(decoder_layers(26 * 26, 17))
     assert 'distillation' not in costs
@@ -157,7 +158,8 @@ def test_distillation_is_apart():
     own = both.pop('distillation')
     assert both == count_complexity(build(read('configs/cm_masksd/ablations/baseline.py').model), **shape)
     # And a mask token of a patch's, and of a word's width.
-    assert own == dict(params=2 * sum(both[name]['params'] for name in ('neck', 'decoder', 'head')) + 768 + 512)
+    params = 2 * sum(both[name]['params'] for name in ('neck', 'decoder', 'head')) + 768 + 512
+    assert own == dict(params=params, trained=params)
 
 
 class JointEncoder(Encoder):
@@ -249,11 +251,12 @@ class TestTool:
         printed = capsys.readouterr().out
         assert printed.startswith('vit-tiny_shaperef, 96 x 32 pixels, 11 tokens\n')
         rows = [[cell.strip() for cell in line.strip('|').split('|')] for line in printed.splitlines()[2:]]
-        assert rows[0] == ['stage', 'parameters, M', 'multiply-adds, G']
+        assert rows[0] == ['stage', 'parameters, M', 'trained, M', 'multiply-adds, G']
         text, total = costs['encoder']['text']['flops'] / 1e9, costs['total']
-        assert ['- text', '', f'{text:.2f}'] in rows
-        assert ['total', f'{total["params"] / 1e6:.2f}', f'{total["flops"] / 1e9:.2f}'] in rows
-        assert rows[-1][::2] == ['distillation', 'in training only']
+        assert ['- text', '', '', f'{text:.2f}'] in rows
+        params = f'{total["params"] / 1e6:.2f}'
+        assert ['total', params, params, f'{total["flops"] / 1e9:.2f}'] in rows
+        assert rows[-1][::3] == ['distillation', 'in training only']
 
     def test_a_model_alone_needs_an_input(self, tmp_path):
         path = ROOT / 'configs/_base_/models/clip_vit-tiny_cris.py'

@@ -60,7 +60,8 @@ def main(arguments: Optional[List[str]] = None) -> None:
     with torch.device('meta'):
         model = MODELS.build(config.model)
     costs = count_complexity(model, shape=shape, tokens=tokens)
-    print(f'{Path(options.config).stem}, {shape[0]} x {shape[1]} pixels, {tokens} tokens\n\n{format_costs(costs)}')
+    table = format_costs(costs, config.get('quoted_costs'))
+    print(f'{Path(options.config).stem}, {shape[0]} x {shape[1]} pixels, {tokens} tokens\n\n{table}')
     if options.out is not None:
         with write_atomically(options.out) as path:
             path.write_text(json.dumps(costs, indent=2) + '\n')
@@ -75,13 +76,17 @@ def last_step(config: Config, kinds: Sequence[str], option: str) -> dict:
     return steps[-1]
 
 
-def format_costs(costs: Dict[str, Dict[str, Any]]) -> str:
-    """A table of millions of parameters and billions of multiply-adds."""
+def format_costs(costs: Dict[str, Dict[str, Any]], quoted: Optional[Dict[str, float]]) -> str:
+    """A table of millions of parameters and billions of multiply-adds, and beside them what is quoted of a paper's."""
     rows = []
     for name, cost in costs.items():
-        rows.append([name, cost['params'] / 1e6, cost['flops'] / 1e9 if 'flops' in cost else 'in training only'])
-        rows.extend([f'- {part}', '', value['flops'] / 1e9] for part, value in cost.items() if isinstance(value, dict))
-    return markdown_table(['stage', 'parameters, M', 'multiply-adds, G'], rows)
+        flops = cost['flops'] / 1e9 if 'flops' in cost else 'in training only'
+        rows.append([name, cost['params'] / 1e6, cost['trained'] / 1e6, flops])
+        rows.extend(
+            [f'- {part}', '', '', value['flops'] / 1e9] for part, value in cost.items() if isinstance(value, dict))
+    if quoted is not None:
+        rows.append(['total, as quoted', quoted['params'] / 1e6, '', quoted['flops'] / 1e9])
+    return markdown_table(['stage', 'parameters, M', 'trained, M', 'multiply-adds, G'], rows)
 
 
 if __name__ == '__main__':

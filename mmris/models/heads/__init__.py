@@ -1,4 +1,6 @@
+from .convolution_head import ConvolutionHead
+from .cosine_head import CosineHead
 from .dynamic_convolution_head import DynamicConvolutionHead
 from .similarity_head import SimilarityHead
 
-__all__ = ['DynamicConvolutionHead', 'SimilarityHead']
+__all__ = ['ConvolutionHead', 'CosineHead', 'DynamicConvolutionHead', 'SimilarityHead']

@@ -2,6 +2,7 @@
 
 import torch
 from open_clip.transformer import TextTransformer
+from torch import Tensor, nn
 
 from mmris.structures import ExpressionBatch, TextEmbeddings, TextFeatures
 
@@ -43,11 +44,40 @@ class CLIPTextTower(CLIPTransformer):
 
     def encode(self, embeddings: TextEmbeddings) -> TextFeatures:
         """Encode P expressions."""
-        length = embeddings.words.size(1)
-        words = embeddings.words + self.clip.positional_embedding[:length]
-        words = self.clip.transformer(words, attn_mask=self.clip.attn_mask[:length, :length])
+        words = self.place(embeddings)
+        words = self.clip.transformer(words, attn_mask=self.causal_mask(words.size(1)))
+        return self.project(words, embeddings.token_mask)
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """nn.ModuleList: The transformer's blocks, from words ``(P, L, C)`` and a mask to words."""
+        return self.clip.transformer.resblocks
+
+    def place(self, embeddings: TextEmbeddings) -> Tensor:
+        """Words at their positions, ``(P, L, C)``: what the first block takes."""
+        return embeddings.words + self.clip.positional_embedding[:embeddings.words.size(1)]
+
+    def causal_mask(self, length: int) -> Tensor:
+        """What is added to the attention of so many words, ``(L, L)``: each sees itself and those before it."""
+        return self.clip.attn_mask[:length, :length]
+
+    def project(self, words: Tensor, token_mask: Tensor) -> TextFeatures:
+        """What the last block gives, ``(P, L, C)``, as features: also in the joint space."""
         words = self.clip.ln_final(words)
         joint = words @ self.clip.text_projection
-        end = embeddings.token_mask.sum(dim=1) - 1
-        sentence = joint[torch.arange(end.size(0), device=end.device), end]
-        return TextFeatures(words=words, words_joint=joint, sentence=sentence, token_mask=embeddings.token_mask)
+        return TextFeatures(
+            words=words, words_joint=joint, sentence=at_end_token(joint, token_mask), token_mask=token_mask)
+
+
+def at_end_token(words: Tensor, token_mask: Tensor) -> Tensor:
+    """The vector of each sentence's last real token.
+
+    Args:
+        words (Tensor): ``(P, L, C)``.
+        token_mask (Tensor): ``(P, L)`` bool, true on real tokens, which come first.
+
+    Returns:
+        Tensor: ``(P, C)``.
+    """
+    end = token_mask.sum(dim=1) - 1
+    return words[torch.arange(end.size(0), device=end.device), end]

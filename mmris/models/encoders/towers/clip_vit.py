@@ -4,7 +4,7 @@ from typing import Optional, Sequence, Tuple
 
 import torch
 from open_clip.transformer import VisionTransformer
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmris.structures import ImageEmbeddings, ImageFeatures
 
@@ -44,24 +44,38 @@ class CLIPVisionTransformer(CLIPTransformer, ImageTower):
         return self.clip.conv1(pixels)
 
     def encode(self, embeddings: ImageEmbeddings) -> ImageFeatures:
+        # open_clip takes no empty list: the last block is tapped too, and left out.
+        tokens, tapped = self.clip.transformer.forward_intermediates(
+            self.place(embeddings), indices=[tap - 1 for tap in self.taps])
+        joint = self.project(tokens)
+        grid = tuple(embeddings.cells.shape[-2:])
+        return ImageFeatures(
+            stages=tuple(patches_as_map(stage, grid) for stage in (*tapped[:-1], joint)),
+            patches=joint[:, 1:],
+            image_global=joint[:, 0])
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """nn.ModuleList: The transformer's blocks, from tokens ``(M, 1 + N, width)`` to tokens."""
+        return self.clip.transformer.resblocks
+
+    def place(self, embeddings: ImageEmbeddings) -> Tensor:
+        """Class token and patches at their positions, ``(M, 1 + N, width)``: what the first block takes."""
         rows, _, height, width = embeddings.cells.shape
         class_position, positions = self.clip.positional_embedding.tensor_split((1, ))
         positions = resize_positions(positions, self.clip.grid_size, (height, width))
         class_token = (self.clip.class_embedding + class_position).expand(rows, 1, -1)
         tokens = torch.cat((class_token, embeddings.cells.flatten(2).transpose(1, 2) + positions), dim=1)
-        tokens = self.clip.ln_pre(tokens)
+        return self.clip.ln_pre(tokens)
 
-        # open_clip takes no empty list: the last block is tapped too, and left out.
-        tokens, tapped = self.clip.transformer.forward_intermediates(tokens, indices=[tap - 1 for tap in self.taps])
-        joint = self.clip.ln_post(tokens) @ self.clip.proj
+    def project(self, tokens: Tensor) -> Tensor:
+        """What the last block gives, ``(M, 1 + N, width)``, in the joint space, ``(M, 1 + N, D)``."""
+        return self.clip.ln_post(tokens) @ self.clip.proj
 
-        def as_map(sequence: Tensor) -> Tensor:
-            return sequence[:, 1:].transpose(1, 2).unflatten(2, (height, width))
 
-        return ImageFeatures(
-            stages=(*(as_map(stage) for stage in tapped[:-1]), as_map(joint)),
-            patches=joint[:, 1:],
-            image_global=joint[:, 0])
+def patches_as_map(tokens: Tensor, grid: Tuple[int, int]) -> Tensor:
+    """Lay out a class token and patches, ``(M, 1 + h * w, C)``, as a map of the patches, ``(M, C, h, w)``."""
+    return tokens[:, 1:].transpose(1, 2).unflatten(2, grid)
 
 
 def _default_taps(depth: int) -> Tuple[int, ...]:

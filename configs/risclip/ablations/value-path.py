@@ -1,0 +1,16 @@
+# CLIP as it is: its value path and the cosine of each patch with the sentence. Nothing is trained.
+# Paper: Kim et al., Extending CLIP's Image-Text Alignment to Referring Image Segmentation (RISCLIP):
+# mIoU 23.86 on RefCOCOg (umd) test. How its map is cut is not said; here: one standard deviation above the mean.
+# Data: RefCOCOg (umd); layout in docs/data.md.
+# Cost: an evaluation. Not measured by us.
+# Command: python tools/test.py configs/risclip/ablations/value-path.py --split test
+_base_ = '../vit-b_refcocog_umd_stage1.py'
+model = dict(
+    encoder=dict(adapter_ratio=0, cfe_blocks=(), ske_modules=0),
+    frozen=['encoder', 'head'],
+    # The threshold of 0.35 then lies at 1: log(0.35 / 0.65) - 1.
+    head=dict(standardise=True, scale=1.0, bias=-1.619))
+train_dataloader = None
+train_cfg = None
+optim_wrapper = None
+param_scheduler = None

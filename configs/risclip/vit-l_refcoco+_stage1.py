@@ -1,0 +1,18 @@
+# RISCLIP with CLIP ViT-L/14 at 476 x 476, on RefCOCO+ (unc): first stage, the patch map.
+# Paper: Kim et al., Extending CLIP's Image-Text Alignment to Referring Image Segmentation (RISCLIP).
+# Data: 42,278 objects, 120,191 sentences in train; layout in docs/data.md.
+# Cost: 60 epochs of 1,321 steps of 32 samples; 8 GPUs x 4 samples. Not measured by us.
+# Expected: the second stage's numbers are those of the paper. Ours: not measured (docs/metrics.md).
+# Command: bash tools/dist_train.sh configs/risclip/vit-l_refcoco+_stage1.py 8
+# Both stages: python tools/train_stages.py configs/risclip/vit-l_refcoco+_stage{1,2}.py --processes 8
+_base_ = [
+    '../_base_/datasets/refcoco+.py',
+    '../_base_/pipelines/clip_476_17-tokens.py',
+    '../_base_/models/risclip_vit-l.py',
+    '../_base_/schedules/adamw_60e.py',
+    '../_base_/default_runtime.py',
+]
+
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
+test_dataloader = val_dataloader

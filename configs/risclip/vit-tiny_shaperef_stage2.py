@@ -1,0 +1,19 @@
+# RISCLIP at the size of the demo, on ShapeRef: second stage, the decoder.
+# Paper: Kim et al., Extending CLIP's Image-Text Alignment to Referring Image Segmentation (RISCLIP).
+# Data: ShapeRef, made by `python tools/dataset_converters/make_shaperef.py`; 6,000 images in train.
+# Cost: see README.md beside this file.
+# Command: python tools/train.py configs/risclip/vit-tiny_shaperef_stage2.py
+# All three: python tools/train_stages.py configs/risclip/vit-tiny_shaperef_{towers,stage1,stage2}.py
+_base_ = [
+    '../_base_/datasets/shaperef.py',
+    '../_base_/pipelines/clip_64_16-tokens.py',
+    '../_base_/models/risclip_vit-tiny_decoder.py',
+    '../_base_/schedules/adamw_1500.py',
+    '../_base_/default_runtime.py',
+]
+# Its best checkpoint.
+load_from = 'work_dirs/vit-tiny_shaperef_stage1'
+
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
+test_dataloader = val_dataloader
