@@ -9,6 +9,7 @@ before. Killed at any moment, the same command goes on in the right stage.
 
 import argparse
 import ctypes
+import hashlib
 import json
 import shlex
 import signal
@@ -19,15 +20,16 @@ from typing import Any, Dict, List, NamedTuple, Sequence
 
 from mmengine.config import DictAction
 
-from mmris.checkpoints import find_checkpoints
+from mmris.checkpoints import best_checkpoint, find_checkpoints
 from mmris.utils import write_atomically
 from mmris.utils.commands import check_settings, note_settings, plain, tool_command, tool_environment
-from mmris.utils.config_comparison import flatten
 from mmris.utils.configs import add_data_arguments, data_options, name_work_dir, read_config
 from mmris.utils.launching import add_training_arguments, check_trainable
 
 # In a stage's folder, once it is done: the checkpoint that it ended with.
 FINISHED = 'finished.json'
+# There as well: the files of other trainings that it began from, with their SHA-256.
+BEGAN_FROM = 'began_from.json'
 
 
 class Stage(NamedTuple):
@@ -37,11 +39,13 @@ class Stage(NamedTuple):
         config (str): The config as given.
         folder (Path): The work folder.
         settings (dict): All that decides what comes out.
+        starts (list[Path]): Files, and work folders of other trainings, that it begins from.
     """
 
     config: str
     folder: Path
     settings: Dict[str, Any]
+    starts: List[Path]
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -64,12 +68,18 @@ def main() -> None:
             print('Finished before.', flush=True)
             continue
         note_settings(stage.folder, stage.settings)
+        if not find_checkpoints(stage.folder):
+            write_json(stage.folder / BEGAN_FROM, digest_starts(stage))
         code = train(stage, arguments)
         if code:
             print(f'Stage {position} of {len(stages)} failed. Started again, the same command goes on here.')
             sys.exit(code)
-        with write_atomically(stage.folder / FINISHED) as temporary:
-            temporary.write_text(json.dumps(dict(checkpoint=find_checkpoints(stage.folder)[0].name)), encoding='utf-8')
+        left = find_checkpoints(stage.folder)
+        if not left:
+            raise FileNotFoundError(
+                f'{stage.config} was trained to its end, but left no checkpoint in {stage.folder}: let '
+                f'default_hooks.checkpoint save the last.')
+        write_json(stage.folder / FINISHED, dict(checkpoint=left[0].name))
 
 
 def plan(config: str, arguments: argparse.Namespace) -> Stage:
@@ -88,7 +98,10 @@ def plan(config: str, arguments: argparse.Namespace) -> Stage:
         data=data_options(arguments),
         processes=arguments.processes,
         train_options=arguments.train_options)
-    return Stage(config, Path(read.work_dir), plain(settings))
+    named = (read.get('load_from'), read.model.encoder.get('pretrained'))
+    # Others are addresses, or names of what is downloaded.
+    starts = [Path(one) for one in named if one and '://' not in one and ('/' in one or Path(one).exists())]
+    return Stage(config, Path(read.work_dir), plain(settings), starts)
 
 
 def parse_train_options(text: str) -> argparse.Namespace:
@@ -113,27 +126,68 @@ def check_chain(stages: Sequence[Stage]) -> None:
     Raises:
         ValueError: If two stages share a work folder.
         ValueError: If one was begun with other settings.
-        ValueError: If one was begun from a training that is gone, so that it would not fit the one to come.
+        FileNotFoundError: If one begins from what is not there, and no stage before it leaves.
+        ValueError: If one was begun from a training that is gone or has been trained anew.
     """
-    folders = [stage.folder for stage in stages]
+    folders = [stage.folder.resolve() for stage in stages]
     for position, stage in enumerate(stages):
-        if stage.folder in folders[:position]:
+        if folders[position] in folders[:position]:
             raise ValueError(f'Two of the configs share the work folder {stage.folder}: give them other names.')
         check_settings(
             stage.folder, stage.settings, run=stage.config, remedy='train it as before, or rename it and its config')
-        if find_checkpoints(stage.folder):
-            continue
-        for later in stages[position + 1:]:
-            if find_checkpoints(later.folder) and begins_from(later, stage.folder):
+        for start in stage.starts:
+            before = [one for one, folder in zip(stages[:position], folders) if is_in(start, folder)]
+            if not before and not start.exists():
+                raise FileNotFoundError(
+                    f'{stage.config} begins from {start}, which is not there and which no stage before it leaves. '
+                    f'Train that first, in the same command or by itself.')
+            if find_checkpoints(stage.folder) and any(not find_checkpoints(one.folder) for one in before):
                 raise ValueError(
-                    f'{later.folder} was begun from {stage.folder}, which has no checkpoint any more and is to be '
-                    f'trained anew. Remove {later.folder} too, so that it begins from the new one.')
+                    f'{stage.folder} was begun from {start}, which has no checkpoint any more and is to be trained '
+                    f'anew. Remove {stage.folder} too, so that it begins from the new one.')
+        check_start(stage)
 
 
-def begins_from(stage: Stage, folder: Path) -> bool:
-    """Whether a config names a work folder or a file in it."""
-    named = [Path(value) for value in flatten(stage.settings['config']).values() if isinstance(value, str)]
-    return any(folder == path or folder in path.parents for path in named)
+def is_in(path: Path, folder: Path) -> bool:
+    """Whether a path is a folder, or lies in it."""
+    return folder in (path.resolve(), *path.resolve().parents)
+
+
+def check_start(stage: Stage) -> None:
+    """Check that what a stage began from is still what its config begins from.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    path = stage.folder / BEGAN_FROM
+    if not path.is_file() or not find_checkpoints(stage.folder):
+        return
+    began, now = json.loads(path.read_text(encoding='utf-8')), digest_starts(stage)
+    changed = [name for name in began if name in now and began[name] != now[name]]
+    if changed:
+        raise ValueError(
+            f'{stage.folder} was begun from {" and ".join(changed)}, which has been replaced since. Remove '
+            f'{stage.folder}, so that it begins from the new one, or put the old one back.')
+
+
+def digest_starts(stage: Stage) -> Dict[str, str]:
+    """The SHA-256 of each checkpoint that a stage begins from, by what its config names."""
+    digests = {}
+    for start in stage.starts:
+        if start.is_dir() and not any(start.glob('best_*.pth')):
+            # Weights as others publish them, in a folder.
+            continue
+        digest = hashlib.sha256()
+        with open(best_checkpoint(start) if start.is_dir() else start, 'rb') as file:
+            while block := file.read(2**20):
+                digest.update(block)
+        digests[str(start)] = digest.hexdigest()
+    return digests
+
+
+def write_json(path: Path, content: Dict[str, str]) -> None:
+    with write_atomically(path) as temporary:
+        temporary.write_text(json.dumps(content), encoding='utf-8')
 
 
 def is_finished(stage: Stage) -> bool:

@@ -3,14 +3,14 @@
 # Data: ShapeRef, made by `python tools/dataset_converters/make_shaperef.py`; 6,000 images in train.
 # Cost: see README.md beside this file.
 # Command: python tools/train.py configs/risclip/vit-tiny_shaperef_towers.py
-# There are no weights of so small a CLIP: its towers are first trained here, on the same data, under CRIS's neck,
-# decoder and head, and frozen afterwards.
+# There are no weights of so small a CLIP: its towers are first trained here, on the same data, for the cosine of patch
+# and sentence, and frozen afterwards.
 # All three: python tools/train_stages.py configs/risclip/vit-tiny_shaperef_{towers,stage1,stage2}.py
 _base_ = [
     '../_base_/datasets/shaperef.py',
     '../_base_/pipelines/clip_64_16-tokens.py',
-    '../_base_/models/clip_vit-tiny_towers.py',
-    '../_base_/schedules/adamw_3k.py',
+    '../_base_/models/clip_vit-tiny.py',
+    '../_base_/schedules/adamw_1500.py',
     '../_base_/default_runtime.py',
 ]
 

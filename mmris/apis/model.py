@@ -52,13 +52,14 @@ def init_model(config: Union[str, Path, Config],
 
 
 def init_untrained(model: nn.Module) -> None:
-    """Load the pretrained weights of a model that needs no training: its encoder has them, and nothing else learns.
+    """Load the pretrained weights of a model that needs no training: its encoder has them, and nothing else has any.
 
     Args:
         model (nn.Module): A :class:`~mmris.models.segmentors.ReferringSegmentor`.
 
     Raises:
-        ValueError: If some of it is to be trained, or its encoder has no pretrained weights.
+        ValueError: If some of it is to be trained, its encoder has no pretrained weights, or it has more weights than
+            those.
         FileNotFoundError, ValueError, RuntimeError: If those cannot be read or do not fit.
     """
     needs = _find_needs(model)
@@ -75,4 +76,11 @@ def _find_needs(model: nn.Module) -> str:
     if trained:
         parts = ', '.join(dict.fromkeys(name.partition('.')[0] for name in trained))
         return f'{len(trained)} tensors of {parts} are (model.frozen names what is not)'
-    return '' if model.encoder.pretrained_parts else 'model.encoder.pretrained is not set'
+    if not model.encoder.pretrained_parts:
+        return 'model.encoder.pretrained is not set'
+    filled = tuple(f'encoder.{name}.' for name in model.encoder.pretrained_parts)
+    # A single number, such as CosineHead's scale, is what its config says, not random.
+    random = [
+        name for name, parameter in model.named_parameters() if parameter.numel() > 1 and not name.startswith(filled)
+    ]
+    return f'{", ".join(random[:3])} and so on would be random' if random else ''

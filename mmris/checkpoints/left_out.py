@@ -122,18 +122,20 @@ def check_frozen(model: nn.Module, weights: Mapping[str, Any], path: Union[str, 
     Raises:
         RuntimeError: If weights of a frozen part are neither in the checkpoint nor filled by ``encoder.pretrained``.
     """
-    names, filled = getattr(model, 'frozen', ()), _prefixes(_filled(model))
-    lacking = [
-        key for key in model.state_dict()
-        if key.startswith(_prefixes(names)) and not key.startswith(filled) and key not in weights
-    ]
+    lacking = [key for key in find_random_frozen(model) if key not in weights]
     if lacking:
-        parts = [name for name in names if any(key.startswith(f'{name}.') for key in lacking)]
+        parts = [name for name in model.frozen if any(key.startswith(f'{name}.') for key in lacking)]
         more = f' and {len(lacking) - _SHOWN} more' if len(lacking) > _SHOWN else ''
         raise RuntimeError(
             f'{path} lacks {", ".join(lacking[:_SHOWN])}{more} of {_enumerate(parts)}, which the config freezes, so '
             f'that it would stay as it began, at random. Set load_from to a checkpoint of a model that has it, or take '
             f'it out of model.frozen.')
+
+
+def find_random_frozen(model: nn.Module) -> List[str]:
+    """Find what a model freezes and ``encoder.pretrained`` does not fill: keys of its weights."""
+    names, filled = getattr(model, 'frozen', ()), _prefixes(_filled(model))
+    return [key for key in model.state_dict() if key.startswith(_prefixes(names)) and not key.startswith(filled)]
 
 
 def _filled(model: nn.Module) -> Tuple[str, ...]:
@@ -147,7 +149,7 @@ def _prefixes(names: Iterable[str]) -> Tuple[str, ...]:
 
 def _digest(part: nn.Module) -> str:
     digest = hashlib.sha256()
-    for name, tensor in part.state_dict().items():
+    for name, tensor in sorted(part.state_dict().items()):
         digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}\n'.encode())
         digest.update(tensor.cpu().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()

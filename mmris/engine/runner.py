@@ -9,7 +9,7 @@ from mmengine.device import get_device
 from mmengine.dist import all_gather_object, broadcast_object_list, is_distributed, is_main_process
 from mmengine.hooks import EMAHook
 from mmengine.optim import OptimWrapper
-from mmengine.runner import Runner, load_state_dict
+from mmengine.runner import BaseLoop, Runner, load_state_dict
 from torch import distributed, nn
 from torch.utils.data import DataLoader
 
@@ -20,7 +20,7 @@ from mmris.checkpoints import (
     read_checkpoint,
     remove_leftovers,
 )
-from mmris.checkpoints.left_out import check_frozen, put_back
+from mmris.checkpoints.left_out import check_frozen, find_random_frozen, put_back
 from mmris.models.layers import average_running_statistics
 from mmris.registry import RUNNERS
 from mmris.utils import unwrap_model, write_atomically
@@ -121,6 +121,12 @@ class ReferringRunner(Runner):
             broadcast_object_list(chosen)
             self._load_from = chosen[0]
         super().load_or_resume()
+        begins = isinstance(self._train_loop, BaseLoop) and not self._has_loaded
+        random = find_random_frozen(unwrap_model(self.model)) if begins else []
+        if random:
+            self.logger.warning(
+                f'{len(random)} weights that model.frozen names, such as {random[0]}, stay at random: neither '
+                f'load_from nor model.encoder.pretrained gives them.')
 
     def _find_last(self) -> Optional[str]:
         remove_leftovers(self.work_dir)

@@ -256,3 +256,16 @@ class TestFrozenWeightsThatNothingGives:
     @pytest.mark.parametrize('part', ['encoder.', 'head.'])
     def test_pretrained_parts_and_trained_ones_may_be_lacking(self, begin, part):
         begin(part)
+
+    @pytest.mark.parametrize('frozen', [['encoder.image', 'neck'], ['encoder.image', 'encoder.text']])
+    def test_a_warning_where_there_is_no_checkpoint(self, folder, monkeypatch, frozen):
+        changes = {'model.frozen': frozen, 'custom_hooks': [dict(type='RestartHook')]}
+        runner = RUNNERS.build(frozen_config(folder, 'alone', **changes))
+        runner.register_hook(InterruptHook(0))
+        warnings = []
+        monkeypatch.setattr(runner.logger, 'warning', lambda text, *_: warnings.append(text))
+        with pytest.raises(InterruptionError):
+            runner.train()
+        found = [text for text in warnings if 'stay at random' in text]
+        assert len(found) == ('neck' in frozen)
+        assert all('such as neck.' in text and 'neither load_from nor' in text for text in found)

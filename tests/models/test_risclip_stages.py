@@ -237,6 +237,14 @@ class TestGradients:
             assert torch.equal(gradient, found[1][name]), name
         assert kept[1] < kept[0] / 2
 
+    @torch.no_grad()
+    def test_activation_checkpointing_predicts_the_same(self):
+        plain, checkpointed = (
+            randomised(segmentor(activation_checkpointing=activation_checkpointing)).eval()
+            for activation_checkpointing in (False, True))
+        checkpointed.load_state_dict(plain.state_dict())
+        assert torch.equal(plain.encode_decode(batch()), checkpointed.encode_decode(batch()))
+
 
 class TestMaskedDistillation:
 

@@ -136,6 +136,7 @@ class Chain:
         self.trained.append(stage.folder.name)
         if not self.status:
             (stage.folder / 'epoch_2.pth').touch()
+            (stage.folder / 'best_mIoU_epoch_2.pth').write_text(stage.folder.name)
         return self.status
 
     def run(self, *arguments: str) -> list:
@@ -192,6 +193,26 @@ class TestChain:
         Path('second.py').write_text(COMMON)
         Path('work_dirs/second/settings.json').unlink()
         assert chain.run('first.py', 'second.py') == ['first']
+
+    def test_a_stage_whose_beginning_was_replaced(self, chain):
+        chain.run('first.py', 'second.py')
+        best = Path('work_dirs/first/best_mIoU_epoch_2.pth')
+        best.rename('work_dirs/first/best_mIoU_epoch_1.pth')
+        assert chain.run('first.py', 'second.py') == []
+        Path('work_dirs/first/best_mIoU_epoch_1.pth').write_text('another')
+        with pytest.raises(ValueError, match='second was begun from work_dirs/first, which has been replaced'):
+            chain.run('first.py', 'second.py')
+
+    def test_a_beginning_that_no_stage_leaves(self, chain):
+        """Told before the first stage is trained, however the path is written."""
+        elsewhere = FROM_THE_FIRST.replace('work_dirs/first', 'work_dirs/elsewhere')
+        Path('second.py').write_text(COMMON + elsewhere)
+        with pytest.raises(FileNotFoundError, match='second.py begins from work_dirs/elsewhere, which is not there'):
+            chain.run('first.py', 'second.py')
+        assert chain.trained == []
+        absolute = FROM_THE_FIRST.replace('work_dirs/first', str(Path('work_dirs/first').absolute()))
+        Path('second.py').write_text(COMMON + absolute)
+        assert chain.run('first.py', 'second.py') == ['first', 'second']
 
     @pytest.mark.parametrize('arguments, message', [
         (('first.py', 'third.py'), 'There is no config third.py'),

@@ -14,15 +14,12 @@ from mmris.models.encoders import CLIPEncoder
 from mmris.registry import MODELS, RUNNERS
 from tests.conftest import ROOT, tiny_config, write_set
 
+VALUE_PATH = 'risclip/ablations/shaperef_value-path.py'
 NONE_TRAINED = '''
-_base_ = 'mmris::cm_masksd/ablations/shaperef_baseline.py'
-model = dict(encoder=dict(pretrained={pretrained!r}), frozen=['encoder', 'neck', 'decoder', 'head'])
+_base_ = 'mmris::risclip/ablations/shaperef_value-path.py'
+model = dict(encoder=dict(pretrained={pretrained!r}))
 val_dataloader = dict(num_workers=0, persistent_workers=False)
 test_dataloader = dict(num_workers=0, persistent_workers=False)
-train_dataloader = None
-train_cfg = None
-optim_wrapper = None
-param_scheduler = None
 '''
 
 
@@ -31,7 +28,7 @@ def folder(tmp_path) -> Path:
     """A set, a config that trains nothing, and the weights that it names."""
     write_set(tmp_path / 'set')
     torch.manual_seed(1)
-    encoder = CLIPEncoder(architecture=tiny_config().model.encoder.architecture)
+    encoder = CLIPEncoder(architecture=tiny_config(VALUE_PATH).model.encoder.architecture, taps=(4, ))
     torch.save({f'encoder.{key}': value for key, value in encoder.state_dict().items()}, tmp_path / 'towers.pth')
     (tmp_path / 'none.py').write_text(NONE_TRAINED.format(pretrained=str(tmp_path / 'towers.pth')))
     return tmp_path
@@ -61,15 +58,16 @@ def test_evaluation(folder, monkeypatch):
     assert list(scores) == ['val', 'val_empty'] and scores['val']['expressions'] == 15
 
 
-@pytest.mark.parametrize('option, message', [
-    ("model.frozen=['encoder','neck','head']", r'but \d+ tensors of decoder are \(model.frozen names what is not\)'),
-    ('model.encoder.pretrained=None', 'but model.encoder.pretrained is not set. Name a checkpoint'),
-    ('model.encoder.pretrained=nowhere.pth', "pretrained='nowhere.pth' is neither a file nor a folder"),
+@pytest.mark.parametrize('options, message', [
+    (["model.frozen=['encoder']"], r'but 2 tensors of head are \(model.frozen names what is not\)'),
+    (['model.encoder.ske_modules=1'], r'but encoder.ske.0.\S+, .* and so on would be random'),
+    (['model.encoder.pretrained=None'], 'but model.encoder.pretrained is not set. Name a checkpoint'),
+    (['model.encoder.pretrained=nowhere.pth'], "pretrained='nowhere.pth' is neither a file nor a folder"),
 ])
-def test_what_is_missing(folder, monkeypatch, option, message):
+def test_what_is_missing(folder, monkeypatch, options, message):
     with pytest.raises(ValueError, match=message):
         run(monkeypatch, 'test', folder / 'none.py', '--split', 'val', '--data-root', folder / 'set', '--work-dir',
-            folder, '--cfg-options', option)
+            folder, '--cfg-options', *options)
 
 
 def test_nothing_to_train(folder, monkeypatch):

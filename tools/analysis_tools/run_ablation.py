@@ -25,6 +25,7 @@ from mmris.evaluation.ablation import format_ablation, summarise_ablation
 from mmris.utils import find_config, write_atomically
 from mmris.utils.commands import check_settings, note_settings, plain, tool_command, tool_environment
 from mmris.utils.configs import add_data_arguments, check_inputs, data_options
+from mmris.utils.launching import check_trainable
 from mmris.visualization.ablation_plot import draw_ablation
 from mmris.visualization.plots import save_figure
 
@@ -49,6 +50,7 @@ def main() -> None:
     arguments = parse_arguments()
     for path in arguments.configs:
         check_inputs(config=find_config(path))
+        check_trainable(Config.fromfile(find_config(path)), path)
     gpus_of_slots(arguments)
     names = [Path(path).stem for path in arguments.configs]
     if len(set(names)) < len(names):

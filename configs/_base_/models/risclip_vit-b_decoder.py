@@ -7,4 +7,6 @@ model = dict(
     neck=dict(with_stages=True),
     decoder=dict(type='LAVTDecoder', in_channels=(768, 768, 768, 768), channels=768, patch_map=True),
     head=dict(_delete_=True, type='ConvolutionHead', channels=768, upsample=2),
-    target_resize='nearest')
+    target_resize='nearest',
+    # In evaluation a sentence takes about 0.8 GB in the decoder.
+    max_expressions=8)

@@ -1,7 +1,7 @@
 """RISCLIP's encoder: CLIP's towers, with small trained parts in, between and behind them."""
 
 from dataclasses import dataclass, replace
-from typing import Any, List, Sequence, Tuple, Union
+from typing import Any, Callable, List, Sequence, Tuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -153,7 +153,8 @@ class RISCLIPEncoder(CLIPEncoder):
             image, image_index = image.select(image_index), own_index
         for number in range(self.apart + 1, self.depth + 1):
             if str(number) in self.cfe:
-                tokens, words = self.cfe[str(number)](image.tokens, text.words, image.mask, text.token_mask)
+                tokens, words = self._compute(
+                    self.cfe[str(number)], image.tokens, text.words, image.mask, text.token_mask)
                 image, text = replace(image, tokens=tokens), replace(text, words=words)
             image, text = self._run_image(image, number), self._run_text(text, number)
 
@@ -171,7 +172,7 @@ class RISCLIPEncoder(CLIPEncoder):
     def _exploit(self, joint: PartlyEncodedImages, text: TextFeatures) -> Tuple[PartlyEncodedImages, TextFeatures]:
         tokens, words, mask = joint.tokens, text.words_joint, joint.mask
         for module in self.ske:
-            tokens, words = module(tokens, words, mask, text.token_mask)
+            tokens, words = self._compute(module, tokens, words, mask, text.token_mask)
         text = replace(text, words_joint=words, sentence=at_end_token(words, text.token_mask))
         return replace(joint, tokens=tokens), text
 
@@ -193,10 +194,13 @@ class RISCLIPEncoder(CLIPEncoder):
         return replace(text, words=words)
 
     def _run(self, tower: nn.Module, adapters: nn.ModuleList, index: int, tokens: Tensor, **options: Any) -> Tensor:
-        options = dict(options, adapters=adapters[index] if len(adapters) else None)
-        if tower.clip.transformer.grad_checkpointing:
-            return recompute(run_block, tower.blocks[index], tokens, **options)
-        return run_block(tower.blocks[index], tokens, **options)
+        own = adapters[index] if len(adapters) else None
+        return self._compute(run_block, tower.blocks[index], tokens, adapters=own, **options)
+
+    def _compute(self, function: Callable, *inputs: Any, **options: Any) -> Any:
+        if self.image.clip.transformer.grad_checkpointing:
+            return recompute(function, *inputs, **options)
+        return function(*inputs, **options)
 
 
 def _build_adapters(depth: int, channels: int, ratio: float) -> nn.ModuleList:

@@ -6,7 +6,7 @@ from typing import Any, Callable, Sequence, Tuple
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
+from torch.utils.checkpoint import checkpoint, noop_context_fn
 
 from mmris.structures import ImageEmbeddings, ImageFeatures, ImageInputs
 
@@ -46,11 +46,21 @@ class ImageTower(BaseModule):
         return ImageEmbeddings(cells=self.stem(images.pixels), inside=inside)
 
 
-def recompute(block: Callable, *inputs: Any, **options: Any) -> Any:
-    """Run a block keeping no activations inside it, and again in the backward pass, where gradients are wanted."""
+def recompute(block: Callable, *inputs: Any, context_fn: Callable = noop_context_fn, **options: Any) -> Any:
+    """Run a block keeping no activations inside it, and again in the backward pass, where gradients are wanted.
+
+    Args:
+        block (Callable): What is run.
+        *inputs: What it takes.
+        context_fn (Callable): Gives two contexts, of the first run and of the second. Defaults to none.
+        **options: What it takes by name.
+
+    Returns:
+        Any: What it returns.
+    """
     if not torch.is_grad_enabled():
-        return block(*inputs)
-    return checkpoint(block, *inputs, use_reentrant=False, **options)
+        return block(*inputs, **options)
+    return checkpoint(block, *inputs, use_reentrant=False, context_fn=context_fn, **options)
 
 
 def check_taps(taps: Sequence[int], depth: int) -> None:
