@@ -218,7 +218,7 @@ class TestBenchmarkSamples:
             parts = sum(seconds[name][repetition] for name in (tool.REST, *steps))
             assert parts == pytest.approx(seconds[tool.WHOLE][repetition])
             ratio = seconds[tool.WHOLE][repetition] / seconds[tool.BARE][repetition]
-            assert ratio == pytest.approx(results['ratio'][repetition]) and ratio > 1
+            assert ratio == pytest.approx(results['ratio'][repetition])
         assert 'times a bare decode and resize' in capsys.readouterr().out
 
     def test_a_set_on_disk(self, refer_set, capsys):
