@@ -8,7 +8,7 @@ _base_ = [
     '../_base_/datasets/shaperef.py',
     '../_base_/pipelines/clip_64_16-tokens.py',
     '../_base_/models/risclip_vit-tiny_decoder.py',
-    '../_base_/schedules/adamw_1500.py',
+    '../_base_/schedules/adamw_750.py',
     '../_base_/default_runtime.py',
 ]
 # Its best checkpoint.
