@@ -2,6 +2,7 @@
 
 from typing import List, Optional
 
+from mmengine.config import Config
 from mmengine.logging import print_log
 
 SENTENCE_CONTROLS = ('exchanged', 'empty')
@@ -40,3 +41,23 @@ def _exchange(image: dict) -> List[dict]:
     return [
         dict(expression, target=(expression['target'] + 1) % count) for expression in image['expressions']
     ]
+
+
+def split_settings(config: Config, name: str) -> dict:
+    """What an evaluation's name stands for.
+
+    Args:
+        config (Config): The config.
+        name (str): One of the config's ``SplitTestLoop``, a split of its data set, or either with a control that
+            ``tools/test.py`` adds, as in ``'val_empty'``.
+
+    Returns:
+        dict: What it changes of the test data set's config.
+    """
+    splits = (config.get('test_cfg') or {}).get('splits', {})
+    if name in splits:
+        return dict(splits[name])
+    for control in SENTENCE_CONTROLS:
+        if name.endswith(f'_{control}'):
+            return dict(split_settings(config, name.removesuffix(f'_{control}')), control=control)
+    return dict(split=name)

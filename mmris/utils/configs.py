@@ -6,8 +6,6 @@ from typing import List, Optional, Union
 
 from mmengine.config import Config, DictAction
 
-from mmris.datasets.sentence_controls import SENTENCE_CONTROLS
-
 from .resources import find_config
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -86,26 +84,6 @@ def check_inputs(**files: Union[str, Path]) -> None:
     for name, path in files.items():
         if not Path(path).is_file():
             raise FileNotFoundError(f'There is no {name} {path}.')
-
-
-def split_settings(config: Config, name: str) -> dict:
-    """What an evaluation's name stands for.
-
-    Args:
-        config (Config): The config.
-        name (str): One of the config's ``SplitTestLoop``, a split of its data set, or either with a control that
-            ``tools/test.py`` adds, as in ``'val_empty'``.
-
-    Returns:
-        dict: What it changes of the test data set's config.
-    """
-    splits = (config.get('test_cfg') or {}).get('splits', {})
-    if name in splits:
-        return dict(splits[name])
-    for control in SENTENCE_CONTROLS:
-        if name.endswith(f'_{control}'):
-            return dict(split_settings(config, name.removesuffix(f'_{control}')), control=control)
-    return dict(split=name)
 
 
 def scoring_threshold(config: Config) -> float:

@@ -13,8 +13,8 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import save_checkpoint
 from PIL import Image
 
+from mmris.datasets.sentence_controls import split_settings
 from mmris.registry import MODELS
-from mmris.utils.configs import split_settings
 from tests.conftest import ROOT, tiny_config, write_set
 from tests.datasets.refcoco_family import write_family
 from tests.utils.test_training_log import score, step, write_start

@@ -11,9 +11,10 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from mmris.apis import Predictor
+from mmris.datasets.sentence_controls import split_settings
 from mmris.registry import DATASETS
 from mmris.utils import write_atomically
-from mmris.utils.configs import add_config_arguments, check_inputs, read_config, scoring_threshold, split_settings
+from mmris.utils.configs import add_config_arguments, check_inputs, read_config, scoring_threshold
 from mmris.visualization import Prediction, draw_prediction_sheet
 
 

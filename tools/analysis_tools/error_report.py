@@ -14,12 +14,13 @@ from typing import Dict, List, Tuple
 from mmengine.config import Config
 
 from mmris.apis import Predictor
+from mmris.datasets.sentence_controls import split_settings
 from mmris.evaluation import to_json
 from mmris.evaluation.error_analysis import analyse, read_expression_rows
 from mmris.evaluation.error_tables import format_error_report
 from mmris.registry import DATASETS
 from mmris.utils import write_atomically
-from mmris.utils.configs import add_config_arguments, check_inputs, read_config, scoring_threshold, split_settings
+from mmris.utils.configs import add_config_arguments, check_inputs, read_config, scoring_threshold
 from mmris.visualization import Prediction, draw_prediction_sheet
 from mmris.visualization.error_plots import draw_errors
 from mmris.visualization.plots import save_figure
