@@ -68,8 +68,8 @@ def _encoder_probes(encoder: nn.Module) -> Iterator[Probe]:
         yield from _cfe_probes(encoder)
     for tower in encoder.modules():
         if isinstance(tower, CLIPVisionTransformer):
-            blocks = tower.clip.transformer.resblocks
-            yield Probe('encoder', f'block {len(blocks)}', CLASS_ON_PATCHES, blocks[-1].attn, _torch_weights)
+            last = tower.blocks[-1].attn
+            yield Probe('encoder', f'block {len(tower.blocks)}', CLASS_ON_PATCHES, last, _torch_weights)
     if isinstance(encoder, RISCLIPEncoder) and encoder.ske:
         last = encoder.ske[-1].words.cross_attention
         yield Probe('encoder', f'SKE {len(encoder.ske)}', END_ON_PATCHES, last, MultiHeadAttention.attention_weights)

@@ -84,16 +84,12 @@ class CLIPEncoder(Encoder):
 
         Of a ResNet ``'image.clip'``: the shortcut of its attention pool is not CLIP's.
         """
-        of_image = tuple(f'image.{name}' for name in self._foreign_parts)
+        of_image = tuple(f'image.{name}' for name in self.image.pretrained_parts)
         if self.pretrained is None:
             return of_image
         if not self.image_is_foreign:
             of_image = ('image.clip' if isinstance(self.image, CLIPResNet) else 'image', )
         return (*of_image, 'text')
-
-    @property
-    def _foreign_parts(self) -> Tuple[str, ...]:
-        return getattr(self.image, 'pretrained_parts', ()) if self.image_is_foreign else ()
 
     def load_pretrained(self) -> None:
         """Load ``pretrained`` into CLIP's towers, and into another image tower what it names.
@@ -103,8 +99,7 @@ class CLIPEncoder(Encoder):
                 activation is not known or another than the config's.
             RuntimeError: If it holds another architecture.
         """
-        if self._foreign_parts:
-            self.image.load_pretrained()
+        self.image.load_pretrained()
         if self.pretrained is not None:
             towers = dict(text=self.text) if self.image_is_foreign else dict(image=self.image, text=self.text)
             load_clip(

@@ -2,7 +2,7 @@
 
 import torch
 from open_clip.transformer import TextTransformer
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmris.structures import ExpressionBatch, TextEmbeddings, TextFeatures
 
@@ -47,11 +47,6 @@ class CLIPTextTower(CLIPTransformer):
         words = self.place(embeddings)
         words = self.clip.transformer(words, attn_mask=self.causal_mask(words.size(1)))
         return self.project(words, embeddings.token_mask)
-
-    @property
-    def blocks(self) -> nn.ModuleList:
-        """nn.ModuleList: The transformer's blocks, from words ``(P, L, C)`` and a mask to words."""
-        return self.clip.transformer.resblocks
 
     def place(self, embeddings: TextEmbeddings) -> Tensor:
         """Words at their positions, ``(P, L, C)``: what the first block takes."""

@@ -35,9 +35,14 @@ class CLIPTransformer(BaseModule):
         self.clip.transformer.grad_checkpointing = activation_checkpointing
         self.register_buffer('quick_gelu', torch.tensor(quick_gelu))
         self.activation = GELU()
-        for block in self.clip.transformer.resblocks:
+        for block in self.blocks:
             block.mlp.gelu = self.activation
         self.use_quick_gelu(quick_gelu)
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """nn.ModuleList: The transformer's blocks, open_clip's ``ResidualAttentionBlock``."""
+        return self.clip.transformer.resblocks
 
     def use_quick_gelu(self, quick_gelu: bool) -> None:
         """Choose the activation of all blocks: QuickGELU or GELU."""

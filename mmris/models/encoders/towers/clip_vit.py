@@ -4,7 +4,7 @@ from typing import Optional, Sequence, Tuple
 
 import torch
 from open_clip.transformer import VisionTransformer
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmris.structures import ImageEmbeddings, ImageFeatures
 
@@ -34,7 +34,7 @@ class CLIPVisionTransformer(CLIPTransformer, ImageTower):
     def __init__(self, visual: VisionTransformer, *, taps: Optional[Sequence[int]], quick_gelu: bool,
                  activation_checkpointing: bool) -> None:
         super().__init__(visual, quick_gelu=quick_gelu, activation_checkpointing=activation_checkpointing)
-        depth = len(visual.transformer.resblocks)
+        depth = len(self.blocks)
         self.taps = tuple(taps) if taps is not None else _default_taps(depth)
         check_taps(self.taps, depth)
         self.stride = visual.patch_size
@@ -53,11 +53,6 @@ class CLIPVisionTransformer(CLIPTransformer, ImageTower):
             stages=tuple(patches_as_map(stage, grid) for stage in (*tapped[:-1], joint)),
             patches=joint[:, 1:],
             image_global=joint[:, 0])
-
-    @property
-    def blocks(self) -> nn.ModuleList:
-        """nn.ModuleList: The transformer's blocks, from tokens ``(M, 1 + N, width)`` to tokens."""
-        return self.clip.transformer.resblocks
 
     def place(self, embeddings: ImageEmbeddings) -> Tensor:
         """Class token and patches at their positions, ``(M, 1 + N, width)``: what the first block takes."""

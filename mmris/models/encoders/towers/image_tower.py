@@ -24,6 +24,14 @@ class ImageTower(BaseModule):
     cell_channels: int
     stride: Tuple[int, int]
 
+    @property
+    def pretrained_parts(self) -> Tuple[str, ...]:
+        """tuple[str]: Dotted names of submodules that :meth:`load_pretrained` fills wholly; none by default."""
+        return ()
+
+    def load_pretrained(self) -> None:
+        """Load weights that the tower's own config names; nothing by default."""
+
     @abstractmethod
     def stem(self, pixels: Tensor) -> Tensor:
         """Turn ``(B, 3, H, W)`` pixels into ``(B, cell_channels, h', w')`` cells.
