@@ -4,12 +4,8 @@
 # Data: RefCOCOg (umd); layout in docs/data.md.
 # Cost: an evaluation. Not measured by us.
 # Command: python tools/test.py configs/risclip/ablations/value-path.py --split test
-_base_ = '../vit-b_refcocog_umd_stage1.py'
-model = dict(
-    encoder=dict(adapter_ratio=0, cfe_blocks=(), ske_modules=0),
-    frozen=['encoder', 'head'],
-    # The threshold of 0.35 then lies at 1: log(0.35 / 0.65) - 1.
-    head=dict(standardise=True, scale=1.0, bias=-1.619))
+_base_ = ['../vit-b_refcocog_umd_stage1.py', '../../_base_/models/risclip_value-path.py']
+model = _base_.value_path
 train_dataloader = None
 train_cfg = None
 optim_wrapper = None
