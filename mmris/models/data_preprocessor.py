@@ -1,13 +1,14 @@
 """From collated samples to a batch on the device."""
 
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from mmris.registry import MODELS
-from mmris.structures import ExpressionBatch, ImageInputs, ReferringDataSample, ReferringInputs
+from mmris.structures import ExpressionBatch, ImageInputs, InstanceMasks, ReferringDataSample, ReferringInputs
 
 
 @MODELS.register_module()
@@ -41,18 +42,26 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
         data = self.cast_data(data)
         images, samples = data['inputs'], data['data_samples']
         boxes = [sample.image_box for sample in samples]
-        inputs = ReferringInputs(images=self.batch_images(images, boxes), expressions=batch_expressions(samples))
+        found = [sample.instance_masks for sample in samples if 'instance_masks' in sample]
+        inputs = ReferringInputs(
+            images=self.batch_images(images, boxes, found or None), expressions=batch_expressions(samples))
         return dict(inputs=inputs, data_samples=samples)
 
-    def batch_images(self, images: List[Tensor], boxes: Sequence[Sequence[float]]) -> ImageInputs:
+    def batch_images(self,
+                     images: List[Tensor],
+                     boxes: Sequence[Sequence[float]],
+                     instance_masks: Optional[Sequence[Tensor]] = None) -> ImageInputs:
         """Stack and normalise images.
 
         Args:
             images (list[Tensor]): B ``(3, H, W)`` uint8 RGB images on the device.
             boxes (Sequence[Sequence[float]]): For each ``x0, y0, x1, y1`` of the rectangle that it fills.
+            instance_masks (Sequence[Tensor], optional): For each ``(K_b, H, W)`` bool, what was found on it. Defaults
+                to None: nobody looked.
 
         Raises:
             ValueError: If the images differ in size.
+            ValueError: If some images have instance masks and others have not.
         """
         sizes = sorted({tuple(image.shape[-2:]) for image in images})
         if len(sizes) > 1:
@@ -61,7 +70,8 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
                 f'geometry with Letterbox or Resize to a fixed size.')
         return ImageInputs(
             pixels=(torch.stack(images).float() - self.mean) / self.std,
-            box=torch.tensor(boxes, dtype=torch.float32, device=self.device))
+            box=torch.tensor(boxes, dtype=torch.float32, device=self.device),
+            instances=None if instance_masks is None else batch_instances(instance_masks, len(images)))
 
 
 def batch_expressions(samples: Sequence[ReferringDataSample]) -> ExpressionBatch:
@@ -79,3 +89,23 @@ def batch_expressions(samples: Sequence[ReferringDataSample]) -> ExpressionBatch
         token_ids=token_ids,
         token_mask=torch.cat([sample.token_mask for sample in samples]),
         image_index=torch.arange(len(samples)).repeat_interleave(counts).to(token_ids.device))
+
+
+def batch_instances(masks: Sequence[Tensor], images: int) -> InstanceMasks:
+    """Line up the instance masks of several images, with padding up to the most that an image has.
+
+    Args:
+        masks (Sequence[Tensor]): For each image ``(K_b, H, W)`` bool.
+        images (int): How many images there are.
+
+    Raises:
+        ValueError: If there are more or fewer entries than images.
+    """
+    if len(masks) != images:
+        raise ValueError(
+            f'{len(masks)} of {images} images of a batch have instance masks: load them for all, by LoadInstanceMasks '
+            f'in the pipeline, or for none. An image on which nothing was found has 0 masks, not none.')
+    counts = torch.tensor([len(one) for one in masks], device=masks[0].device)
+    return InstanceMasks(
+        masks=pad_sequence(list(masks), batch_first=True),
+        present=torch.arange(int(max(len(one) for one in masks)), device=counts.device) < counts[:, None])

@@ -5,15 +5,18 @@ from .features import (
     FusedFeatures,
     ImageEmbeddings,
     ImageFeatures,
+    InstanceEmbeddings,
+    InstanceFeatures,
     MainPass,
     TextEmbeddings,
     TextFeatures,
 )
-from .inputs import ExpressionBatch, ImageInputs, ReferringInputs, word_positions
+from .inputs import ExpressionBatch, ImageInputs, InstanceMasks, ReferringInputs, word_positions
 from .referring_data_sample import ReferringDataSample
 from .tensor_structure import TensorStructure
 
 __all__ = [
-    'EncoderOutput', 'ExpressionBatch', 'FusedFeatures', 'ImageEmbeddings', 'ImageFeatures', 'ImageInputs', 'MainPass',
-    'ReferringDataSample', 'ReferringInputs', 'TensorStructure', 'TextEmbeddings', 'TextFeatures', 'word_positions'
+    'EncoderOutput', 'ExpressionBatch', 'FusedFeatures', 'ImageEmbeddings', 'ImageFeatures', 'ImageInputs',
+    'InstanceEmbeddings', 'InstanceFeatures', 'InstanceMasks', 'MainPass', 'ReferringDataSample', 'ReferringInputs',
+    'TensorStructure', 'TextEmbeddings', 'TextFeatures', 'word_positions'
 ]

@@ -9,7 +9,22 @@ from typing import Optional, Tuple
 
 from torch import Tensor
 
+from .inputs import InstanceMasks
 from .tensor_structure import TensorStructure
+
+
+@dataclass(frozen=True)
+class InstanceEmbeddings(TensorStructure):
+    """Instances before an encoder has seen them.
+
+    Attributes:
+        found (InstanceMasks): Of M images.
+        places (Tensor): ``(M, K, 5)`` float32: centre x and y, width and height of the box around each instance, and
+            its area, all relative to the image.
+    """
+
+    found: InstanceMasks
+    places: Tensor
 
 
 @dataclass(frozen=True)
@@ -21,10 +36,12 @@ class ImageEmbeddings(TensorStructure):
             output's h and w.
         inside (Tensor): ``(M, h, w)`` bool, the patches of the encoder's output that hold some image; false on those
             that lie wholly in the letterbox border.
+        instances (InstanceEmbeddings, optional): What was found on the images, of encoders that take it in.
     """
 
     cells: Tensor
     inside: Tensor
+    instances: Optional[InstanceEmbeddings] = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +94,28 @@ class TextFeatures(TensorStructure):
 
 
 @dataclass(frozen=True)
+class InstanceFeatures(TensorStructure):
+    """What is known of each instance for each of P expressions.
+
+    Attributes:
+        tokens (Tensor): ``(P, K, C)``, each instance after the encoder.
+        found (InstanceMasks): Of the B images: larger than all else, so not repeated for each expression.
+        image_index (Tensor): ``(P,)`` int64, the row of ``found`` that belongs to each expression.
+        scores (Tensor, optional): ``(P, K)``, logits of being what the expression refers to, of decoders that select.
+    """
+
+    tokens: Tensor
+    found: InstanceMasks
+    image_index: Tensor
+    scores: Optional[Tensor] = None
+
+    @property
+    def present(self) -> Tensor:
+        """Tensor: ``(P, K)`` bool, true where there is an instance."""
+        return self.found.present.index_select(0, self.image_index)
+
+
+@dataclass(frozen=True)
 class EncoderOutput(TensorStructure):
     """What an encoder knows of P expressions and their images.
 
@@ -84,11 +123,13 @@ class EncoderOutput(TensorStructure):
         image (ImageFeatures): M rows: B of an encoder whose image half does not see the sentence, else P.
         text (TextFeatures): P rows.
         image_index (Tensor): ``(P,)`` int64, the row of ``image`` that belongs to each expression.
+        instances (InstanceFeatures, optional): Of encoders that take instance masks in.
     """
 
     image: ImageFeatures
     text: TextFeatures
     image_index: Tensor
+    instances: Optional[InstanceFeatures] = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +144,7 @@ class FusedFeatures(TensorStructure):
         class_token (Tensor, optional): ``(P, C)``, the image's class token, of necks that take it along.
         stages (tuple[Tensor]): ``(P, C_i, h_i, w_i)``, the image from shallow to deep, of necks that hand it on to a
             decoder of several depths.
+        instances (InstanceFeatures, optional): Of encoders that take instance masks in.
     """
 
     pixels: Tensor
@@ -111,11 +153,12 @@ class FusedFeatures(TensorStructure):
     token_mask: Tensor
     class_token: Optional[Tensor] = None
     stages: Tuple[Tensor, ...] = ()
+    instances: Optional[InstanceFeatures] = None
 
 
 @dataclass(frozen=True)
 class MainPass(TensorStructure):
-    """All that the main branch computed for a batch, for a distillation branch to replay parts of it.
+    """All that the main branch computed for a batch, for losses on the way and for distillation to replay.
 
     Attributes:
         image_embeddings (ImageEmbeddings): B rows.
@@ -125,6 +168,7 @@ class MainPass(TensorStructure):
         text_state (TensorStructure): What the encoder made of the sentences alone, P rows.
         image_index (Tensor): ``(P,)`` int64 into the B images.
         encoded (EncoderOutput): The encoder's output.
+        fused (FusedFeatures): The decoder's output.
         logits (Tensor): ``(P, 1, h, w)``, the main branch's prediction.
     """
 
@@ -134,4 +178,5 @@ class MainPass(TensorStructure):
     text_state: TensorStructure
     image_index: Tensor
     encoded: EncoderOutput
+    fused: FusedFeatures
     logits: Tensor

@@ -1,6 +1,7 @@
 """What enters a model."""
 
 from dataclasses import dataclass
+from typing import Optional
 
 import torch
 from torch import Tensor
@@ -27,6 +28,19 @@ class ExpressionBatch(TensorStructure):
 
 
 @dataclass(frozen=True)
+class InstanceMasks(TensorStructure):
+    """Masks of the instances that a segmenter found on B images, as many as K on each.
+
+    Attributes:
+        masks (Tensor): ``(B, K, H, W)`` bool, in the input's geometry; false throughout where there is no instance.
+        present (Tensor): ``(B, K)`` bool, true where there is an instance; those of an image come first.
+    """
+
+    masks: Tensor
+    present: Tensor
+
+
+@dataclass(frozen=True)
 class ImageInputs(TensorStructure):
     """B images.
 
@@ -34,10 +48,12 @@ class ImageInputs(TensorStructure):
         pixels (Tensor): ``(B, 3, H, W)`` float32, normalised RGB.
         box (Tensor): ``(B, 4)`` float32, ``x0, y0, x1, y1`` of the rectangle that the image fills, in input pixels;
             what lies outside is letterbox border.
+        instances (InstanceMasks, optional): What was found on them. None: nobody looked.
     """
 
     pixels: Tensor
     box: Tensor
+    instances: Optional[InstanceMasks] = None
 
 
 @dataclass(frozen=True)

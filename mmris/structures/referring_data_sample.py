@@ -23,6 +23,8 @@ class ReferringDataSample(SegDataSample):
         token_ids ``(S, L)`` int64 and token_mask ``(S, L)`` bool: the tokenised expressions.
         gt_original ``(S, H0, W0)`` bool: the masks that predictions are scored against.
         gt_input ``(S, H, W)`` float32 in [0, 1]: the masks in the input's geometry, for training.
+        instance_masks ``(K, H, W)`` bool: instances that a segmenter found, in the input's geometry, surest first.
+        instance_iou ``(S, K)`` float32 in [0, 1]: IoU of each expression's mask and each instance's, for training.
         probabilities ``(S, H0, W0)`` float32 in [0, 1]: predictions. Thresholds belong to whoever scores or draws.
     """
 
@@ -30,4 +32,6 @@ class ReferringDataSample(SegDataSample):
     token_mask: Tensor
     gt_original: Tensor
     gt_input: Tensor
+    instance_masks: Tensor
+    instance_iou: Tensor
     probabilities: Tensor

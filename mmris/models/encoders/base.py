@@ -1,6 +1,7 @@
 """The contract of all encoders: embed, encode each modality as far as it goes alone, then join."""
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Tuple
 
 import torch
@@ -102,7 +103,7 @@ class Encoder(BaseModule):
         mask = mask.repeat_interleave(height // mask.size(1), dim=1).repeat_interleave(width // mask.size(2), dim=2)
         vector = vector.to(embeddings.cells.dtype).view(1, -1, 1, 1)
         cells = torch.where(mask.unsqueeze(1), vector, embeddings.cells)
-        return ImageEmbeddings(cells=cells, inside=embeddings.inside)
+        return replace(embeddings, cells=cells)
 
     def replace_words(self, embeddings: TextEmbeddings, mask: Tensor, vector: Tensor) -> TextEmbeddings:
         """Replace the content of some words. Their position stays, since embeddings carry none.
