@@ -13,6 +13,7 @@ class FileKind(Enum):
     """Formats of weights that are read."""
     SAFETENSORS = 'safetensors'
     TORCH = 'a file of torch.save'
+    OLD_TORCH = 'a file of torch.save before PyTorch 1.6, or in its old format'
     TORCHSCRIPT = 'a TorchScript archive'
 
 
@@ -57,7 +58,7 @@ def identify(local: Path, name: str) -> FileKind:
             raise unreadable(name, 'it is truncated: a safetensors file that ends within its header')
         return FileKind.SAFETENSORS
     if start.startswith(_PICKLE):
-        return FileKind.TORCH
+        return FileKind.OLD_TORCH
     text = start.lstrip(b'\xef\xbb\xbf \t\r\n').lower()
     for beginning, what in _OTHERS:
         if text.startswith(beginning):

@@ -5,7 +5,7 @@ import pickle
 import secrets
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Callable, ContextManager, Optional, Union
+from typing import Any, Callable, ContextManager, Optional, Sequence, Union
 
 import numpy as np
 import safetensors
@@ -14,6 +14,7 @@ from mmengine import fileio
 from mmengine.logging import HistoryBuffer
 
 from .file_kinds import FileKind, UnreadableCheckpointError, identify, unreadable
+from .tensors_alone import read_tensors_alone
 from .torchscript import read_torchscript
 
 MapLocation = Union[str, torch.device, Callable]
@@ -49,15 +50,59 @@ def read_checkpoint(path: Union[str, Path],
     """
     with _local_file(str(path)) as name:
         local = Path(name)
-        if not local.is_file():
-            raise FileNotFoundError(f'There is no checkpoint {path}.')
-        kind = identify(local, str(path))
-        if kind is FileKind.SAFETENSORS:
-            return _read_safetensors(local, map_location, str(path))
-        if kind is FileKind.TORCHSCRIPT:
-            state = read_torchscript(local, str(path))
-            return dict(state_dict={key: _move(tensor, map_location) for key, tensor in state.items()}, meta={})
-        checkpoint = _read_torch(local, map_location, trust, trust_option, str(path))
+        return _read(local, _identify(local, path), map_location, trust, trust_option, str(path))
+
+
+def read_tensors(path: Union[str, Path],
+                 wrappers: Sequence[str],
+                 trust: bool = False,
+                 trust_option: Optional[str] = None) -> dict:
+    """Read weights of a file that may hold anything besides, which is left out: no code of the file is run.
+
+    As :func:`read_checkpoint`, but what else an archive of ``torch.save`` holds, as callbacks and settings of the
+    framework that trained, is neither refused nor needed. Files of ``torch.save`` in its old format, of before PyTorch
+    1.6, are not read so.
+
+    Args:
+        path (str or Path): A file, or an address that MMEngine's file backends read (``https://...``).
+        wrappers (Sequence[str]): Entries that weights can stand under, the first that is there; else they are taken
+            for the whole.
+        trust (bool): Read the old format without restriction, which runs the code that the file asks for. Defaults to
+            False.
+        trust_option (str, optional): What users set for ``trust``, for the message of a refusal. Defaults to None:
+            they cannot.
+
+    Returns:
+        dict: ``state_dict`` of an archive, in which what is no tensor is there as something else; of other formats
+        as :func:`read_checkpoint`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        UnreadableCheckpointError: If the file is no checkpoint, or a truncated or damaged one, or in the old format
+            and holds more than tensors and training state.
+    """
+    with _local_file(str(path)) as name:
+        local = Path(name)
+        kind = _identify(local, path)
+        if kind is FileKind.TORCH:
+            return read_tensors_alone(local, str(path), wrappers)
+        return _read(local, kind, 'cpu', trust, trust_option, str(path))
+
+
+def _identify(local: Path, path: Union[str, Path]) -> FileKind:
+    if not local.is_file():
+        raise FileNotFoundError(f'There is no checkpoint {path}.')
+    return identify(local, str(path))
+
+
+def _read(local: Path, kind: FileKind, map_location: MapLocation, trust: bool, trust_option: Optional[str],
+          path: str) -> dict:
+    if kind is FileKind.SAFETENSORS:
+        return _read_safetensors(local, map_location, path)
+    if kind is FileKind.TORCHSCRIPT:
+        state = read_torchscript(local, path)
+        return dict(state_dict={key: _move(tensor, map_location) for key, tensor in state.items()}, meta={})
+    checkpoint = _read_torch(local, map_location, trust, trust_option, path)
     if not isinstance(checkpoint, dict):
         raise UnreadableCheckpointError(
             f'{path} holds a {type(checkpoint).__name__}, but a checkpoint is a dict with `state_dict`.')

@@ -107,7 +107,7 @@ class TestChanges:
     ])
     def test_of_a_global(self, refused, module, name):
         message = refused(instructions(module, name, self.BUILD))
-        assert 'it sets attributes of a _' in message or 'missing 1 required positional argument' in message
+        assert 'it sets attributes of a ' in message or 'missing 1 required positional argument' in message
         assert torch._utils._rebuild_tensor_v2.__doc__ != 'changed' and dict.__doc__ != 'changed'
         assert list.__doc__ != 'changed' and torch.FloatStorage.__doc__ != 'changed'
 

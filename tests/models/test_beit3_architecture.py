@@ -72,6 +72,9 @@ class TestPretrained:
         with pytest.raises(RuntimeError, match=r'beit3.pth does not fit .* without the final LayerNorm: set '
                            r'norm_last_stage=False. Missing: image_norm.weight, .* Left over: none.'):
             build(pretrained=path).init_weights()
+        path, _ = published(tmp_path, architecture=dict(ARCHITECTURE, image_size=96), norm_last_stage=False)
+        with pytest.raises(RuntimeError, match='fit the BEiT-3 of the config. Set in architecture .* image_size=96 in'):
+            build(pretrained=path, norm_last_stage=False).init_weights()
 
     def test_another_input_size(self, tmp_path):
         path, _ = published(tmp_path, architecture=dict(ARCHITECTURE, image_size=480))
@@ -121,6 +124,10 @@ class TestPretrained:
         del state['beit3.encoder.embed_positions.A.weight']
         torch.save(state, path)
         with pytest.raises(RuntimeError, match='not hold a whole BEiT-3. Missing: image_positions. Left over: none.'):
+            build(pretrained=path).init_weights()
+        # What else is not there tells nothing of how it was trained.
+        torch.save({name: value for name, value in state.items() if 'encoder.layer_norm' not in name}, path)
+        with pytest.raises(RuntimeError, match='the config. The file does not hold a whole BEiT-3. Missing: image_po'):
             build(pretrained=path).init_weights()
 
     def test_trust(self, tmp_path):
@@ -182,7 +189,7 @@ def test_what_are_no_taps(taps):
 
 
 def test_no_default_taps():
-    with pytest.raises(ValueError, match=r'A BEiT-3 of 3 layers has no default taps.*set taps=\(3,\)'):
+    with pytest.raises(ValueError, match=r'BEiT3Encoder of 3 layers has no default taps.*set taps=\(3,\)'):
         build(architecture=dict(ARCHITECTURE, layers=3))
 
 

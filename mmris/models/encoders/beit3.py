@@ -8,21 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmris.registry import MODELS
-from mmris.structures import (
-    EncoderOutput,
-    ExpressionBatch,
-    ImageEmbeddings,
-    ImageFeatures,
-    ImageInputs,
-    TextEmbeddings,
-    TextFeatures,
-)
+from mmris.structures import EncoderOutput, ImageEmbeddings, TextEmbeddings
 
-from ..layers import patch_grid, patches_inside, resize_positions
-from .base import Encoder
+from ..layers import resize_positions
 from .beit3_architecture import complete_architecture, is_projection, load_beit3
+from .joint import JointEncoder
 from .multiway import MultiwayLayer
-from .towers.image_tower import check_taps, recompute
+from .towers.image_tower import recompute
 
 # Both tables of positions begin with rows that are not used, as Fairseq's do; those of images go on with the class
 # token's.
@@ -30,7 +22,7 @@ UNUSED_POSITIONS = 2
 
 
 @MODELS.register_module()
-class BEiT3Encoder(Encoder):
+class BEiT3Encoder(JointEncoder):
     """BEiT-3 (Wang et al., "Image as a Foreign Language", CVPR 2023) at any size that is a multiple of its patch size.
 
     ``[class token, patches, words]`` is one sequence: in each layer one softmax goes over all of it, while all weights
@@ -82,23 +74,17 @@ class BEiT3Encoder(Encoder):
                  drop_path: float = 0.0,
                  activation_checkpointing: bool = False,
                  init_cfg: Optional[dict] = None) -> None:
-        super().__init__(init_cfg=init_cfg)
+        sizes = complete_architecture(architecture)
+        super().__init__(
+            architecture=sizes,
+            pretrained=pretrained,
+            trust_pretrained=trust_pretrained,
+            taps=taps,
+            activation_checkpointing=activation_checkpointing,
+            init_cfg=init_cfg)
         if not 0 <= drop_path < 1:
             raise ValueError(f'drop_path of BEiT3Encoder is a share in [0, 1), but got {drop_path}.')
-        self.architecture = sizes = complete_architecture(architecture)
-        self.pretrained = pretrained
-        self.trust_pretrained = trust_pretrained
-        self.activation_checkpointing = activation_checkpointing
-        depth, channels, patch_size = sizes['layers'], sizes['channels'], sizes['patch_size']
-        self.taps = _choose_taps(taps, depth)
-        check_taps(self.taps, depth)
-        self.stride = (patch_size, patch_size)
-        self.cell_channels = self.word_channels = channels
-        self.grid = (sizes['image_size'] // patch_size, ) * 2
-
-        self.patch_embedding = nn.Conv2d(3, channels, patch_size, stride=patch_size)
-        self.word_embedding = nn.Embedding(sizes['vocabulary'], channels)
-        self.class_token = nn.Parameter(torch.zeros(1, 1, channels))
+        depth, channels = sizes['layers'], sizes['channels']
         self.image_positions = nn.Parameter(torch.empty(UNUSED_POSITIONS + 1 + self.grid[0] * self.grid[1], channels))
         self.text_positions = nn.Parameter(torch.empty(sizes['text_positions'], channels))
         self.layers = nn.ModuleList(
@@ -146,26 +132,10 @@ class BEiT3Encoder(Encoder):
         if self.pretrained is not None:
             load_beit3(self, self.pretrained, self.architecture, trust=self.trust_pretrained)
 
-    def embed_image(self, images: ImageInputs) -> ImageEmbeddings:
-        size = tuple(images.pixels.shape[-2:])
-        inside = patches_inside(images.box, patch_grid(size, self.stride), size)
-        return ImageEmbeddings(cells=self.patch_embedding(images.pixels), inside=inside)
-
-    def embed_text(self, expressions: ExpressionBatch) -> TextEmbeddings:
-        """Embed P tokenised expressions.
-
-        Raises:
-            ValueError: If there are more tokens than positions.
-            ValueError: On the CPU, if an id is beyond the vocabulary. A GPU would have to wait to be asked; there
-                PyTorch's own assertion ends the run.
-        """
-        length, positions = expressions.token_ids.size(1), len(self.text_positions) - UNUSED_POSITIONS
-        if length > positions:
-            raise ValueError(
-                f'Sentences have {length} tokens, but the encoder has {positions} positions. '
-                f'Lower context_length of the Tokenize transform.')
-        _check_ids(expressions.token_ids, self.word_embedding.num_embeddings)
-        return TextEmbeddings(words=self.word_embedding(expressions.token_ids), token_mask=expressions.token_mask)
+    @property
+    def max_tokens(self) -> int:
+        """int: Positions that there are for tokens of a sentence."""
+        return len(self.text_positions) - UNUSED_POSITIONS
 
     def encode_image(self, embeddings: ImageEmbeddings) -> ImageEmbeddings:
         return embeddings
@@ -181,20 +151,7 @@ class BEiT3Encoder(Encoder):
         image_tokens, words = self.image_norm(image_tokens), self.text_norm(words)
         joint_image, joint_words = self.image_projection(image_tokens), self.text_projection(words)
         stages.append((joint_image, joint_words))
-        size = image.cells.shape[-2:]
-        return EncoderOutput(
-            image=ImageFeatures(
-                stages=tuple(tokens[:, 1:].transpose(1, 2).unflatten(2, size) for tokens, _ in stages),
-                patches=joint_image[:, 1:],
-                image_global=joint_image[:, 0],
-                class_stages=tuple(tokens[:, 0] for tokens, _ in stages)),
-            text=TextFeatures(
-                words=words,
-                words_joint=joint_words,
-                sentence=joint_words[:, 0],
-                token_mask=text.token_mask,
-                stages=tuple(tokens for _, tokens in stages)),
-            image_index=torch.arange(len(image_index), device=image_index.device))
+        return self.gather(stages, words, text.token_mask, image.cells.shape[-2:])
 
     def _place_image(self, cells: Tensor) -> Tensor:
         """Class token and patches ``(M, 1 + N, C)`` at their positions."""
@@ -218,21 +175,3 @@ class BEiT3Encoder(Encoder):
             if number in self.taps:
                 stages.append((image, words))
         return stages
-
-
-def _check_ids(token_ids: Tensor, vocabulary: int) -> None:
-    if token_ids.device.type == 'cpu' and (token_ids >= vocabulary).any():
-        raise ValueError(
-            f'A sentence has the token id {token_ids.max()}, but the encoder has embeddings of {vocabulary} tokens: '
-            f'its vocabulary is not that of the tokenizer. Take the tokenizer that belongs to the weights; from '
-            f'scratch, set vocabulary of the architecture to the size of the tokenizer\'s.')
-
-
-def _choose_taps(taps: Optional[Sequence[int]], depth: int) -> Tuple[int, ...]:
-    if taps is not None:
-        if not isinstance(taps, Sequence) or not all(isinstance(tap, int) for tap in taps):
-            raise ValueError(f'taps of BEiT3Encoder are numbers of layers, such as (3, 6, 9, 12), but got {taps!r}.')
-        return tuple(taps)
-    if depth < 4:
-        raise ValueError(f'A BEiT-3 of {depth} layers has no default taps, which are four: set taps=({depth},).')
-    return tuple(depth * quarter // 4 for quarter in range(1, 5))

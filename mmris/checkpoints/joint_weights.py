@@ -1,0 +1,85 @@
+"""Weights of a transformer that takes image and text as one sequence, from a file of whatever layout."""
+
+from dataclasses import dataclass
+from typing import Any, Callable, Mapping, Optional, Tuple
+
+from torch import Tensor
+
+from .file_kinds import unreadable
+from .key_maps.key_map import LEFT_OUT, KeyMap, State
+
+# In published files weights stand under one of these, or bare: under the second in those that DeepSpeed wrote.
+WRAPPERS = ('model', 'module', 'state_dict')
+_ENCODER = 'encoder.'
+# By this key weights of ours are known.
+OURS = 'word_embedding.weight'
+
+
+@dataclass(frozen=True)
+class JointWeights:
+    """Weights of BEiT-3 or ViLT, of whatever layout they were.
+
+    Attributes:
+        encoder (dict[str, Tensor]): By the keys of the encoder here.
+        left_out (dict[str, Tensor]): What the published model has and no model of ours, as heads of its tasks.
+        source (str): The file that they come from.
+        others (tuple[str]): Keys of the file that are not the published model's: the rest of a model trained here.
+    """
+
+    encoder: State
+    left_out: State
+    source: str
+    others: Tuple[str, ...] = ()
+
+
+def sort_weights(checkpoint: Mapping[str, Any],
+                 path: str,
+                 *,
+                 name: str,
+                 detect: Callable[[State], Optional[KeyMap]],
+                 without: Tuple[str, ...] = ()) -> JointWeights:
+    """Bring what a file holds to our keys, published weights or those of a model trained here.
+
+    Args:
+        checkpoint (Mapping): The file's content.
+        path (str): What to call it in messages.
+        name (str): What the published model is called in messages.
+        detect (callable): Which layout published weights are in; None if in none.
+        without (tuple[str]): With what the keys begin of what an encoder here has and the published model has not.
+            Defaults to nothing.
+
+    Returns:
+        JointWeights: The weights, in the file's types of numbers.
+
+    Raises:
+        UnreadableCheckpointError: If there are no such weights, or values that are not tensors among them.
+        KeyMapError: If keys of the published layout are left over.
+    """
+    state = _unwrap(checkpoint, path)
+    layout = detect(state)
+    if layout is not None:
+        ours, others = layout.to_ours(state, path), ()
+    elif OURS in state or _ENCODER + OURS in state:
+        ours, others = _split_encoder(state, without)
+    else:
+        begin = ', '.join(sorted(state)[:5]) or 'nothing'
+        raise unreadable(path, f'it holds no weights by the keys of {name} or mmris, but {begin}')
+    encoder = {key: tensor for key, tensor in ours.items() if not key.startswith(LEFT_OUT)}
+    left_out = {key.removeprefix(LEFT_OUT): tensor for key, tensor in ours.items() if key.startswith(LEFT_OUT)}
+    return JointWeights(encoder, left_out, path, others)
+
+
+def _unwrap(checkpoint: Mapping[str, Any], path: str) -> State:
+    state = next((checkpoint[name] for name in WRAPPERS if isinstance(checkpoint.get(name), Mapping)), checkpoint)
+    strange = [str(key) for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
+    if strange:
+        raise unreadable(path, f'it holds values that are not tensors: {", ".join(strange)}')
+    return {key: tensor.detach() for key, tensor in state.items()}
+
+
+def _split_encoder(state: State, without: Tuple[str, ...]) -> Tuple[State, Tuple[str, ...]]:
+    """The published model out of weights of ours, and the keys of the rest."""
+    prefix = _ENCODER if _ENCODER + OURS in state else ''
+    names = {key: key.removeprefix(prefix) for key in state if key.startswith((prefix, LEFT_OUT))}
+    kept = {key: name for key, name in names.items() if not name.startswith(without)}
+    return {name: state[key] for key, name in kept.items()}, tuple(key for key in state if key not in kept)
