@@ -28,13 +28,15 @@ def patch_grid(input_size: Tuple[int, int], stride: Tuple[int, int]) -> Tuple[in
     return height // patch_height, width // patch_width
 
 
-def resize_positions(positions: Tensor, grid: Tuple[int, int], size: Tuple[int, int]) -> Tensor:
-    """Resize a learned position embedding of a grid (bicubic, corners not aligned).
+def resize_positions(positions: Tensor, grid: Tuple[int, int], size: Tuple[int, int], mode: str = 'bicubic') -> Tensor:
+    """Resize a learned position embedding of a grid.
 
     Args:
         positions (Tensor): ``(grid_height * grid_width, C)``, row by row.
         grid (tuple[int, int]): Height and width of the learned grid.
         size (tuple[int, int]): Wanted height and width.
+        mode (str): ``'bicubic'``, corners not aligned, as CLIP's and BEiT-3's are; or ``'bilinear'``, corners aligned,
+            as ViLT's are. Defaults to ``'bicubic'``.
 
     Returns:
         Tensor: ``(height * width, C)``; ``positions`` itself where the size is the learned one.
@@ -42,7 +44,7 @@ def resize_positions(positions: Tensor, grid: Tuple[int, int], size: Tuple[int, 
     if grid == size:
         return positions
     image = positions.T.reshape(1, -1, *grid)
-    return F.interpolate(image, size=size, mode='bicubic', align_corners=False).flatten(2)[0].T
+    return F.interpolate(image, size=size, mode=mode, align_corners=mode == 'bilinear').flatten(2)[0].T
 
 
 def patches_inside(image_box: Tensor, grid: Tuple[int, int], input_size: Tuple[int, int]) -> Tensor:
@@ -65,3 +67,16 @@ def patches_inside(image_box: Tensor, grid: Tuple[int, int], input_size: Tuple[i
     rows = overlaps(y0, y1, grid[0], input_size[0])
     columns = overlaps(x0, x1, grid[1], input_size[1])
     return rows[:, :, None] & columns[:, None, :]
+
+
+def mask_coverage(masks: Tensor, grid: Tuple[int, int]) -> Tensor:
+    """How much of each cell of a grid masks cover.
+
+    Args:
+        masks (Tensor): ``(B, K, H, W)`` bool; K may be 0.
+        grid (tuple[int, int]): Height and width in cells.
+
+    Returns:
+        Tensor: ``(B, K, h, w)`` float32, shares in [0, 1].
+    """
+    return F.adaptive_avg_pool2d(masks.flatten(0, 1).unsqueeze(1).float(), grid).view(*masks.shape[:2], *grid)

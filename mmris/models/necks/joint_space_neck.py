@@ -29,7 +29,7 @@ class JointSpaceNeck(BaseModule):
 
         Returns:
             FusedFeatures: Pixels ``(P, D, h, w)``, words ``(P, L, D)``, sentence ``(P, D)``, and the stages, a row for
-            each expression.
+            each expression; instances as the encoder gives them.
         """
         image, text, index = encoded.image, encoded.text, encoded.image_index
         pixels = image.patches.transpose(1, 2).unflatten(2, tuple(image.stages[-1].shape[-2:]))
@@ -39,4 +39,5 @@ class JointSpaceNeck(BaseModule):
             words=text.words_joint,
             sentence=text.sentence,
             token_mask=text.token_mask,
-            stages=stages)
+            stages=stages,
+            instances=encoded.instances)

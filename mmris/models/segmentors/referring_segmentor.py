@@ -12,6 +12,7 @@ from mmris.registry import MODELS
 from mmris.structures import (
     EncoderOutput,
     ExpressionBatch,
+    FusedFeatures,
     ImageInputs,
     MainPass,
     ReferringDataSample,
@@ -43,6 +44,8 @@ class ReferringSegmentor(BaseSegmentor):
         head (dict): Config of a module from ``FusedFeatures`` to ``(P, 1, h, w)`` logits.
         losses (dict[str, dict]): Configs of the losses between logits and ground truth, by the name that they are
             logged under (``loss_<name>``).
+        auxiliary_losses (dict[str, dict], optional): Configs of losses on what the main branch computes on its way, as
+            :class:`~mmris.models.losses.MaskSelectionLoss`, by name. Defaults to None: none.
         distillation (dict[str, dict], optional): Configs of masked distillation branches, by name. Defaults to None:
             the plain baseline.
         frozen (Sequence[str]): Parts that are not trained, by dotted name: ``'encoder'``, ``'encoder.image'``,
@@ -72,6 +75,7 @@ class ReferringSegmentor(BaseSegmentor):
                  decoder: Optional[dict] = None,
                  head: dict,
                  losses: Dict[str, dict],
+                 auxiliary_losses: Optional[Dict[str, dict]] = None,
                  distillation: Optional[Dict[str, dict]] = None,
                  frozen: Sequence[str] = (),
                  target_resize: str = 'nearest',
@@ -94,6 +98,8 @@ class ReferringSegmentor(BaseSegmentor):
         self.decoder = nn.Identity() if decoder is None else MODELS.build(decoder)
         self.head = MODELS.build(head)
         self.losses = nn.ModuleDict({name: MODELS.build(loss) for name, loss in losses.items()})
+        self.auxiliary_losses = nn.ModuleDict(
+            {name: MODELS.build(loss) for name, loss in (auxiliary_losses or {}).items()})
         wiring = dict(encoder=self.encoder, stages=self.stages)
         self.distillation = ModuleDict(
             {name: MODELS.build(branch, default_args=wiring) for name, branch in (distillation or {}).items()})
@@ -145,35 +151,42 @@ class ReferringSegmentor(BaseSegmentor):
 
     def decode(self, encoded: EncoderOutput) -> Tensor:
         """Run neck, decoder and head: ``(P, 1, h, w)`` logits."""
-        return self.head(self.decoder(self.neck(encoded)))
+        return self.head(self.fuse(encoded))
+
+    def fuse(self, encoded: EncoderOutput) -> FusedFeatures:
+        """Run neck and decoder."""
+        return self.decoder(self.neck(encoded))
 
     def loss(self, inputs: ReferringInputs, data_samples: List[ReferringDataSample]) -> Dict[str, Tensor]:
         """Compute all losses of a batch.
 
         Args:
             inputs (ReferringInputs): The batch.
-            data_samples (list[ReferringDataSample]): B samples with ``gt_input``.
+            data_samples (list[ReferringDataSample]): B samples with ``gt_input``, and what auxiliary losses want.
 
         Returns:
-            dict[str, Tensor]: ``loss_<name>`` of each loss and each distillation branch, weights included, so that
-            what is logged adds up to what is optimised.
+            dict[str, Tensor]: ``loss_<name>`` of each loss, each auxiliary loss and each distillation branch, weights
+            included, so that what is logged adds up to what is optimised.
         """
         main = self.main_pass(inputs)
         target = torch.cat([sample.gt_input for sample in data_samples]).unsqueeze(1)
         target = F.interpolate(target, size=main.logits.shape[-2:], mode=self.target_resize)
         losses = {f'loss_{name}': loss(main.logits, target) for name, loss in self.losses.items()}
+        for name, loss in self.auxiliary_losses.items():
+            losses[f'loss_{name}'] = loss(main, data_samples)
         for name, branch in self.distillation.items():
             losses[f'loss_{name}'] = branch(main, self.encoder, self.stages)
         return losses
 
     def main_pass(self, inputs: ReferringInputs) -> MainPass:
-        """Run the main branch and keep what a distillation branch may replay."""
+        """Run the main branch and keep what auxiliary losses look at, and distillation branches replay."""
         image_embeddings = self.encoder.embed_image(inputs.images)
         text_embeddings = self.encoder.embed_text(inputs.expressions)
         image_state = self.encoder.encode_image(image_embeddings)
         text_state = self.encoder.encode_text(text_embeddings)
         image_index = inputs.expressions.image_index
         encoded = self.encoder.join(image_state, text_state, image_index)
+        fused = self.fuse(encoded)
         return MainPass(
             image_embeddings=image_embeddings,
             text_embeddings=text_embeddings,
@@ -181,7 +194,8 @@ class ReferringSegmentor(BaseSegmentor):
             text_state=text_state,
             image_index=image_index,
             encoded=encoded,
-            logits=self.decode(encoded))
+            fused=fused,
+            logits=self.head(fused))
 
     def predict(self, inputs: ReferringInputs,
                 data_samples: List[ReferringDataSample]) -> List[ReferringDataSample]:
