@@ -14,6 +14,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from pycocotools import mask as coco_mask
 
 import mmris  # noqa: F401
 from mmris.registry import MODELS
@@ -53,10 +54,11 @@ def square(x: int, y: int, size: int) -> list:
 
 
 def write_set(folder: Path, *, images: int = 5, refs_per_image: int = 3, sentences: int = 1) -> Path:
-    """Write a set in the published layout: images of random pixels with squares as objects."""
+    """Write a set in the published layout, with instance masks: images of random pixels with squares as objects."""
     generator = np.random.default_rng(0)
     (folder / 'images').mkdir(parents=True)
     instances = dict(images=[], annotations=[], categories=[dict(id=1, name='square')])
+    found = []
     refs, annotation_id, sent_id = [], 100, 1000
     for image_id in range(1, images + 1):
         height, width = 40 + 3 * image_id, 64 - 2 * image_id
@@ -75,6 +77,16 @@ def write_set(folder: Path, *, images: int = 5, refs_per_image: int = 3, sentenc
                     area=100,
                     bbox=[4 + 12 * place, 6, 10, 10],
                     segmentation=[square(4 + 12 * place, 6 + image_id, 10)]))
+            # What a segmenter would find: the square, a pixel off.
+            mask = np.zeros((height, width), dtype=np.uint8, order='F')
+            mask[7 + image_id:17 + image_id, 4 + 12 * place:14 + 12 * place] = 1
+            counts = coco_mask.encode(mask)['counts'].decode()
+            found.append(
+                dict(
+                    image_id=image_id,
+                    category_id=1,
+                    score=0.9,
+                    segmentation=dict(size=[height, width], counts=counts)))
             ids = list(range(sent_id, sent_id + sentences))
             sent_id += sentences
             refs.append(
@@ -91,6 +103,7 @@ def write_set(folder: Path, *, images: int = 5, refs_per_image: int = 3, sentenc
                         for one in ids
                     ]))
     (folder / 'instances.json').write_text(json.dumps(instances))
+    (folder / 'instance_masks.json').write_text(json.dumps(found))
     (folder / 'refs(unc).p').write_bytes(pickle.dumps(refs, protocol=2))
     return folder
 

@@ -14,7 +14,7 @@ from mmengine.dist import is_main_process
 import mmris  # noqa: F401
 from mmris.apis import init_untrained
 from mmris.checkpoints import load_model_weights
-from mmris.datasets.sentence_controls import SENTENCE_CONTROLS
+from mmris.datasets.controls import CONTROLS
 from mmris.evaluation import format_results, nest_metrics, to_json
 from mmris.registry import RUNNERS
 from mmris.utils import unwrap_model, write_atomically
@@ -31,9 +31,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         '--controls',
         nargs='+',
-        choices=SENTENCE_CONTROLS,
+        choices=CONTROLS,
         default=[],
-        help='also score the first split with each image\'s sentences exchanged among its objects, or all empty')
+        help='also score the first split with wrong or absent input. exchanged: sentences of another object of the '
+        'image; empty: no words; shuffled_masks: instance masks of another image; no_masks: no instance masks')
     parser.add_argument('--out', help='JSON file for the scores of each split')
     parser.add_argument('--dump', help='JSON lines file with ids, sentence, intersection, union, IoU an expression')
     parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config name>)')

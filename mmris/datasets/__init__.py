@@ -1,9 +1,10 @@
 from .mixed import MixedDataset
 from .refcoco import RefCOCODataset
 from .sampler import EvaluationBatchSampler, ReferringSampler
-from .tokenizers import BEiT3Tokenizer, CLIPTokenizer
+from .tokenizers import BEiT3Tokenizer, CLIPTokenizer, WordPieceTokenizer
 from .transforms import *  # noqa: F401,F403
 
 __all__ = [
-    'BEiT3Tokenizer', 'CLIPTokenizer', 'EvaluationBatchSampler', 'MixedDataset', 'RefCOCODataset', 'ReferringSampler'
+    'BEiT3Tokenizer', 'CLIPTokenizer', 'EvaluationBatchSampler', 'MixedDataset', 'RefCOCODataset', 'ReferringSampler',
+    'WordPieceTokenizer'
 ]

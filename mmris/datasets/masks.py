@@ -1,12 +1,15 @@
 """Masks from COCO segmentations."""
 
 import math
-from typing import Any, List, Sequence, Union
+from typing import Any, List, Optional, Sequence, Union
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
 Segmentation = Union[list, dict]
+
+# Of one run length: 35 bits, more than any image has pixels.
+_MOST_CHARACTERS = 7
 
 
 def decode_segmentation(segmentation: Segmentation, height: int, width: int) -> np.ndarray:
@@ -61,27 +64,35 @@ def _check_rle(segmentation: dict, height: int, width: int) -> None:
         raise ValueError(
             f'an RLE needs counts and the image\'s size [{height}, {width}], but this one has keys '
             f'{sorted(segmentation)} and size {size}')
-    lengths = _run_lengths(counts) if isinstance(counts, (str, bytes)) else counts
-    if not isinstance(lengths, (list, tuple)) or not all(isinstance(one, int) and one >= 0 for one in lengths):
+    if isinstance(counts, (str, bytes)):
+        lengths = _run_lengths(counts)
+    elif isinstance(counts, (list, tuple)) and all(isinstance(one, int) for one in counts):
+        lengths = counts
+    else:
+        lengths = None
+    if lengths is None or min(lengths) < 0:
         raise ValueError(f'counts of an RLE are integers of at least 0, but these are {counts!r:.80}')
     if sum(lengths) != height * width:
         raise ValueError(f'an RLE of {height} x {width} pixels needs counts of that sum, not {sum(lengths)}')
 
 
-def _run_lengths(counts: Union[str, bytes]) -> List[int]:
+def _run_lengths(counts: Union[str, bytes]) -> Optional[List[int]]:
     """Run lengths of COCO's compressed counts: five bits a character, then a sixth that tells of more; from the
-    fourth on, differences to the one before the last."""
-    lengths: List[int] = []
-    value = shift = 0
-    for code in counts.encode('ascii', 'replace') if isinstance(counts, str) else counts:
-        code -= 48
-        value |= (code & 0x1f) << shift
-        shift += 5
-        if not code & 0x20:
-            value -= (code & 0x10) << (shift - 4)
-            lengths.append(value + lengths[-2] if len(lengths) > 2 else value)
-            value = shift = 0
-    return lengths
+    fourth on, differences to the one before the last. None if the last one is not whole, or one is too long for any."""
+    codes = np.frombuffer(counts.encode('ascii', 'replace') if isinstance(counts, str) else counts, np.uint8)
+    codes = codes.astype(np.int64) - 48
+    last = np.flatnonzero(codes & 0x20 == 0)
+    first = np.append(0, last[:-1] + 1)
+    width = last - first + 1
+    if not len(last) or last[-1] != len(codes) - 1 or width.max() > _MOST_CHARACTERS:
+        return None
+    shifts = 5 * (np.arange(len(codes)) - np.repeat(first, width))
+    lengths = np.add.reduceat((codes & 0x1f) << shifts, first)
+    # The highest bit is the sign's.
+    lengths -= (codes[last] >> 4 & 1) << 5 * width
+    for start in (1, 2):
+        lengths[start::2] = np.cumsum(lengths[start::2])
+    return lengths.tolist()
 
 
 def _decode_rle(segmentation: dict, height: int, width: int) -> np.ndarray:

@@ -1,7 +1,11 @@
 """What is wrong with an entry of a data set."""
 
+import logging
+from collections import Counter
 from dataclasses import dataclass
-from typing import Callable, Type
+from typing import Callable, Dict, Type
+
+from mmengine.logging import print_log
 
 
 @dataclass(frozen=True)
@@ -28,3 +32,28 @@ Report = Callable[[Problem], None]
 def raise_problem(problem: Problem) -> None:
     """Raise a problem as its error."""
     raise problem.error(problem.message)
+
+
+class ProblemTally:
+    """Counts problems by their kind, for those of which there may be thousands."""
+
+    def __init__(self) -> None:
+        self.counts: Counter = Counter()
+        self._first: Dict[str, Problem] = {}
+
+    def report(self, problem: Problem) -> None:
+        """Take note of a problem."""
+        self.counts[problem.kind] += 1
+        self._first.setdefault(problem.kind, problem)
+
+    def warn(self, where: str) -> None:
+        """Log a warning a kind: how many there were, and the first.
+
+        Args:
+            where (str): What they are of, to begin the warning.
+        """
+        for kind, count in self.counts.items():
+            print_log(
+                f'{where}: skipped {count:,} for {kind}, first: {self._first[kind].message}',
+                logger='current',
+                level=logging.WARNING)

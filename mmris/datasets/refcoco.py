@@ -2,7 +2,7 @@
 
 import logging
 import os
-from typing import Callable, Dict, List, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -14,11 +14,12 @@ from mmris.registry import DATASETS
 from mmris.utils import seed_all
 from mmris.utils.memory import collection_paused
 
+from .controls import CONTROLS, MASK_CONTROLS, SENTENCE_CONTROLS, apply_control
 from .exclusion import leave_out_images, read_excluded_splits
+from .instance_masks import add_instances, complete_settings
 from .problems import Problem, raise_problem
 from .refer_files import read_refer_files
 from .referred_images import collect_images, problems_of_decoding
-from .sentence_controls import SENTENCE_CONTROLS, apply_control
 
 GROUPS = ('image', 'ref', 'expression')
 
@@ -42,7 +43,13 @@ class RefCOCODataset(BaseDataset):
             epoch. Defaults to None: all, in order.
         text_field (str): ``'sent'`` (cleaned, lower case) or ``'raw'`` (as typed). Defaults to ``'sent'``.
         control (str, optional): A control of what a model takes from sentences: ``'exchanged'`` scores each sentence
-            against another object of its image, ``'empty'`` empties all sentences. Defaults to None.
+            against another object of its image, ``'empty'`` empties all sentences. Of what it takes from instance
+            masks: ``'shuffled_masks'`` gives each image those of the next, ``'no_masks'`` none. Defaults to None.
+        instance_masks (dict, optional): What a segmenter found, for :class:`LoadInstanceMasks`: ``file``, a COCO
+            results file below ``data_root``; ``min_score``, below which masks are left out (0.3);
+            ``max_instances`` of an image, the surest (32); ``problems``: ``'raise'`` (the default): malformed masks and
+            images that the file lacks are errors, ``'skip'``: such masks are left out, such images have none, and a
+            warning a kind counts them. Defaults to None: nobody looked.
         bad_data (str): ``'raise'``: bad entries are errors. ``'skip'``: they are left out and counted, for which
             each image is decoded once before anything starts. Defaults to ``'raise'``.
         exclude (dict[str, dict], optional): Whose images are left out, for a training that none of them may leak
@@ -55,6 +62,8 @@ class RefCOCODataset(BaseDataset):
     Raises:
         FileNotFoundError: If a file is missing, or an image (the first missing one is named).
         ValueError: If ``split`` is not in the file (those there are get listed), or an option has an unknown value.
+        ValueError: If ``control`` is about instance masks and there are none.
+        FileNotFoundError, ValueError: If the file of ``instance_masks`` is missing, malformed, or of other images.
         FileNotFoundError, ValueError: If what ``exclude`` names is missing, or is of other images by the same ids.
         ValueError: If an entry of the files is malformed, a ref's annotation or image is missing from the annotation
             file, its segmentation is malformed, or an expression is empty; the message names file and id.
@@ -73,6 +82,7 @@ class RefCOCODataset(BaseDataset):
                  expressions_per_image: Optional[int] = None,
                  text_field: str = 'sent',
                  control: Optional[str] = None,
+                 instance_masks: Optional[Mapping[str, Any]] = None,
                  bad_data: str = 'raise',
                  exclude: Optional[Mapping[str, Optional[dict]]] = None,
                  seed: int = 0,
@@ -80,16 +90,20 @@ class RefCOCODataset(BaseDataset):
                  **kwargs) -> None:
         _check_choice('group_by', group_by, GROUPS)
         _check_choice('text_field', text_field, ('sent', 'raw'))
-        _check_choice('control', control, (None, *SENTENCE_CONTROLS))
+        _check_choice('control', control, (None, *CONTROLS))
         _check_choice('bad_data', bad_data, ('raise', 'skip'))
         if expressions_per_image is not None and expressions_per_image < 1:
             raise ValueError(f'expressions_per_image must be at least 1, but got {expressions_per_image}.')
+        if control in MASK_CONTROLS and instance_masks is None:
+            raise ValueError(f'The control {control} is about instance masks, but the data set has none: set '
+                             f'instance_masks=dict(file=...), or choose one of {", ".join(SENTENCE_CONTROLS)}.')
         self.split = split
         self.refs_file = os.path.join(data_root, refs_file)
         self.group_by = group_by
         self.expressions_per_image = expressions_per_image
         self.text_field = text_field
         self.control = control
+        self.instance_masks = None if instance_masks is None else complete_settings(instance_masks)
         self.bad_data = bad_data
         self.exclude = exclude
         self.seed = seed
@@ -134,6 +148,8 @@ class RefCOCODataset(BaseDataset):
             images = self._read_images()
         if self.bad_data == 'skip':
             images = self._skip_broken_images(images)
+        if self.instance_masks is not None:
+            images = add_instances(images, self.instance_masks, self.data_root)
         images = apply_control(self.control, images)
         samples = [sample for image in images for sample in _group(image, self.group_by)]
         self._report_skipped(sum(len(sample['text']) for sample in samples))
@@ -231,6 +247,8 @@ def _sample(image: dict, expressions: List[dict]) -> dict:
         targets=[used.index(expression['target']) for expression in expressions])
     if any(expression['skills'] is not None for expression in expressions):
         sample['skills'] = [expression['skills'] or [] for expression in expressions]
+    if 'instances' in image:
+        sample['instances'] = image['instances']
     return sample
 
 

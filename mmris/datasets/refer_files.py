@@ -68,7 +68,7 @@ def read_refer_files(instances_path: str, refs_path: str, *, report: Report = ra
 
 def read_refs(path: str, *, report: Report = raise_problem) -> List[dict]:
     """Read the refs file alone; see :func:`read_refer_files`."""
-    refs = _read_json(path) if path.endswith('.json') else load_plain_pickle(path)
+    refs = read_json(path) if path.endswith('.json') else load_plain_pickle(path)
     if not isinstance(refs, (list, tuple)):
         raise ValueError(f'{path} holds a {type(refs).__name__}, but a refs file is a list of refs.')
     refs = _whole(refs, 'ref at position {position}', _fault_of_ref, path, report)
@@ -85,11 +85,11 @@ def _read_instances(path: str, wanted: Set[int]) -> Dict[str, list]:
     def keep_what_is_wanted(entry: dict) -> dict:
         # Three of four annotations are of objects that no ref points to. Their outlines, most of the file, go as soon
         # as they are read.
-        if 'segmentation' not in entry or (_is_id(entry.get('id')) and entry['id'] in wanted):
+        if 'segmentation' not in entry or (is_id(entry.get('id')) and entry['id'] in wanted):
             return entry
         return {key: entry[key] for key in ('id', 'image_id') if key in entry}
 
-    instances = _read_json(path, keep_what_is_wanted)
+    instances = read_json(path, keep_what_is_wanted)
     kinds = ('images', 'annotations')
     if not isinstance(instances, dict) or not all(isinstance(instances.get(kind), list) for kind in kinds):
         raise ValueError(f'{path} is not a COCO annotation file: it needs lists of `images` and `annotations`.')
@@ -107,7 +107,7 @@ def _by_id(instances: Dict[str, list], kind: str, path: str, report: Report) -> 
     return found
 
 
-def _read_json(path: str, object_hook: Optional[Callable] = None) -> Any:
+def read_json(path: str, object_hook: Optional[Callable] = None) -> Any:
     try:
         with open(path, encoding='utf-8') as file:
             return json.load(file, object_hook=object_hook)
@@ -134,7 +134,7 @@ def _fault_of_ref(ref: Any) -> Optional[str]:
     if fault is not None:
         return fault
     for key, ids in (('ref_id', [ref['ref_id']]), ('image_id', [ref['image_id']]), ('ann_id', _as_list(ref['ann_id']))):
-        if not all(map(_is_id, ids)):
+        if not all(map(is_id, ids)):
             return f'has {key}={ref[key]!r:.80}, but ids are numbers or strings'
     if not isinstance(ref['split'], str):
         return f'has split={ref["split"]!r:.80}, but a split is a name'
@@ -144,7 +144,7 @@ def _fault_of_ref(ref: Any) -> Optional[str]:
 def _fault_of_sentences(ref: dict) -> Optional[str]:
     if not isinstance(ref['sentences'], (list, tuple)) or not ref['sentences']:
         return 'has no sentence. Add one, or remove the ref'
-    if not all(isinstance(sentence, dict) and _is_id(sentence.get('sent_id')) for sentence in ref['sentences']):
+    if not all(isinstance(sentence, dict) and is_id(sentence.get('sent_id')) for sentence in ref['sentences']):
         return 'has a sentence that lacks sent_id'
     return None
 
@@ -170,10 +170,10 @@ def _fault_of_keys(entry: Any, wanted: Sequence[str]) -> Optional[str]:
 
 
 def _fault_of_id(entry: dict) -> Optional[str]:
-    return None if _is_id(entry['id']) else f'has id={entry["id"]!r:.80}, but ids are numbers or strings'
+    return None if is_id(entry['id']) else f'has id={entry["id"]!r:.80}, but ids are numbers or strings'
 
 
-def _is_id(value: Any) -> bool:
+def is_id(value: Any) -> bool:
     return isinstance(value, (int, str))
 
 

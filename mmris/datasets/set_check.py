@@ -5,13 +5,14 @@ import sys
 from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Set
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set
 
 from mmengine.utils import ProgressBar
 
 from mmris.utils.memory import collection_paused
 from mmris.utils.tables import markdown_table
 
+from .instance_masks import NO_RESULTS, complete_settings, look_up_instances
 from .problems import Problem
 from .published_counts import Counts, PublishedSet
 from .refer_files import ReferFiles, read_refer_files
@@ -78,7 +79,8 @@ def check_set(*,
               image_folder: str,
               published: Optional[PublishedSet] = None,
               text_field: str = 'sent',
-              decode: bool = False) -> SetReport:
+              decode: bool = False,
+              instance_masks: Optional[Mapping[str, Any]] = None) -> SetReport:
     """Check each entry of a set, by the rules that the data set loads it by, and count.
 
     Args:
@@ -88,12 +90,14 @@ def check_set(*,
         published (PublishedSet, optional): What to compare with.
         text_field (str): Which sentences must not be empty, ``'sent'`` or ``'raw'``. Defaults to ``'sent'``.
         decode (bool): Also decode each image and mask; shows a progress bar. Defaults to False.
+        instance_masks (dict, optional): As of the data set, to check the masks of all its images too; ``file`` is a
+            whole path. Defaults to None.
 
     Returns:
         SetReport: What was found.
 
     Raises:
-        FileNotFoundError: If one of the two files is missing.
+        FileNotFoundError: If one of the files is missing.
         ValueError: If one of them is not whole, or of another kind.
     """
     problems: List[Problem] = []
@@ -104,8 +108,11 @@ def check_set(*,
             files.refs, files, image_folder=image_folder, text_field=text_field, report=problems.append)
     missing = {problem.entry for problem in problems if problem.kind == 'missing image file'}
     splits = {split: _count(split, files, image_folder, missing, published) for split in _splits(files, published)}
+    notes = list(_shared_images(files, published))
     if decode:
         problems.extend(_decode(images))
+    if instance_masks is not None:
+        notes.append(_check_instances(images, complete_settings(instance_masks), problems))
     return SetReport(
         refs_path=refs_path,
         instances_path=instances_path,
@@ -114,7 +121,7 @@ def check_set(*,
         decoded=decode,
         splits=splits,
         problems=_merge_missing_images(problems, files, image_folder),
-        notes=list(_shared_images(files, published)))
+        notes=notes)
 
 
 def format_report(report: SetReport) -> str:
@@ -192,6 +199,21 @@ def _decode(images: Sequence[dict]) -> Iterator[Problem]:
         yield from problems_of_decoding(image)
         progress.update()
     print(file=sys.stderr)
+
+
+def _check_instances(images: Sequence[dict], settings: Mapping[str, Any], problems: List[Problem]) -> str:
+    """Add what is wrong with instance masks to the problems, images that the file lacks as one; tell what there is."""
+    found: List[Problem] = []
+    images = look_up_instances(images, settings, found.append)
+    lacking = [problem for problem in found if problem.kind == NO_RESULTS]
+    problems.extend(problem for problem in found if problem.kind != NO_RESULTS)
+    if lacking:
+        message = f'{len(lacking):,} of {len(images):,} images have no result. {lacking[0].message}'
+        problems.append(Problem(NO_RESULTS, settings['file'], message))
+    counts = [len(image['instances']) for image in images]
+    return (f'{sum(counts):,} instance masks with a score of at least {settings["min_score"]:g}, no more than '
+            f'{settings["max_instances"]} an image, are on {sum(map(bool, counts)):,} of {len(images):,} images '
+            f'({settings["file"]}).')
 
 
 def _merge_missing_images(problems: Sequence[Problem], files: ReferFiles, image_folder: str) -> List[Problem]:

@@ -234,6 +234,44 @@ class TestCounts:
         assert totals['refcocog_umd'][0] == totals['refcocog_google'][0] == 49822
 
 
+class TestInstanceMasks:
+
+    @staticmethod
+    def check(folder, change, **settings):
+        path = folder / 'instance_masks.json'
+        results = json.loads(path.read_text())
+        change(results)
+        path.write_text(json.dumps(results))
+        return check(folder, instance_masks=dict(file=str(path), **settings))
+
+    def test_a_whole_file(self, refer_set):
+        report = self.check(refer_set, lambda results: results[0].update(score=0.4), min_score=0.5, max_instances=2)
+        assert report.is_fine
+        note, = report.notes
+        # Of three on each of five images: one is not sure enough, of the others two an image.
+        assert '10 instance masks with a score of at least 0.5, no more than 2 an image, are on 5 of 5 images' in note
+        assert note in format_report(report)
+
+    def test_all_that_is_broken(self, refer_set):
+
+        def change(results):
+            del results[6:12]
+            results[0]['segmentation']['size'] = [5, 5]
+            results[4].pop('score')
+
+        report = self.check(refer_set, change, problems='raise')
+        assert [(one.kind, one.entry) for one in report.problems] == [
+            ('malformed result', 'the result at position 4'), ('malformed instance mask', 'image 1'),
+            ('image without results', str(refer_set / 'instance_masks.json'))]
+        assert report.problems[2].message.startswith('2 of 5 images have no result. ')
+        assert 'has no result for image 3' in report.problems[2].message
+        assert '7 instance masks' in report.notes[0] and 'on 3 of 5 images' in report.notes[0]
+
+    def test_settings_that_are_none(self, refer_set):
+        with pytest.raises(ValueError, match='instance_masks takes file, .*, but got score'):
+            self.check(refer_set, lambda results: None, score=0.5)
+
+
 class TestForms:
 
     def test_compressed_counts_are_read_as_pycocotools_writes_them(self):
@@ -248,11 +286,15 @@ class TestForms:
                 check_segmentation(dict(size=[height, width], counts=counts), height, width)
             with pytest.raises(ValueError, match='needs counts of that sum'):
                 check_segmentation(dict(size=[height, width], counts=rle['counts'] + b'1'), height, width)
+            with pytest.raises(ValueError, match='counts of an RLE are integers'):
+                # Its last number is cut off: pycocotools would read on behind its end.
+                check_segmentation(dict(size=[height, width], counts=rle['counts'] + b'P'), height, width)
 
     @pytest.mark.parametrize('segmentation', [
         None, [], 'polygon', [[]], [5], [[1, 2, 3, 4, 5]], [[1, 2, 3, 4, 5, None]], [[1, 2, 3, 4, 5, 10**400]], {},
         dict(size=5, counts='a'), dict(size=[9, 9], counts=81), dict(size=[9, 9], counts=[80, 1.0]),
-        dict(size=[9, 9], counts=[82, -1]), dict(size=[9, 9], counts='\xff')
+        dict(size=[9, 9], counts=[82, -1]), dict(size=[9, 9], counts='\xff'),
+        dict(size=[9, 9], counts='aRPPPPPPPPPPPP0')
     ])
     def test_malformed_ones_are_errors_and_are_not_decoded(self, segmentation):
         with pytest.raises(ValueError, match='a segmentation is|a polygon needs|an RLE|counts of an RLE'):

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from mmris.datasets.shaperef import sample_scene, write_shaperef, writer
+from mmris.datasets import RefCOCODataset
+from mmris.datasets.shaperef import sample_scene, segmenter, write_shaperef, writer
 from mmris.datasets.shaperef.annotations import annotate_mask
+from mmris.datasets.shaperef.records import make_record
 
 COUNTS = {
     'refcoco': {'train': 60, 'val': 10, 'testA': 30, 'testB': 40},
@@ -345,6 +347,127 @@ def test_annotate_mask_uses_run_lengths_for_holes_and_a_polygon_per_part():
     assert segmentation['size'] == [12, 16] and isinstance(segmentation['counts'], str)
 
 
+# --- Instance masks: what a segmenter found ---
+
+
+def read_found(folder):
+    return json.loads((folder / 'instance_masks.json').read_text())
+
+
+@pytest.fixture(scope='module')
+def matched(sets):
+    """Of the set in style refcoco: each result with the IoU of the object that it fits best, and that object."""
+    folder, instances, _ = sets['refcoco']
+    images = {image['id']: image for image in instances['images']}
+    objects = {}
+    for annotation in instances['annotations']:
+        mask = decode(annotation, images[annotation['image_id']])
+        objects.setdefault(annotation['image_id'], []).append((annotation, mask))
+    rows = []
+    for result in read_found(folder):
+        mask = decode(result, images[result['image_id']])
+        overlaps = [(mask & other).sum() / (mask | other).sum()
+                    for _, other in objects[result['image_id']]]
+        best = int(np.argmax(overlaps))
+        rows.append((result, overlaps[best], objects[result['image_id']][best][0]))
+    return rows
+
+
+def test_results_have_the_form_that_segmenters_write(sets):
+    folder, instances, _ = sets['refcoco']
+    images = {image['id']: image for image in instances['images']}
+    found = read_found(folder)
+    # None without any: such a file could not tell it from an image that was left out.
+    assert list(dict.fromkeys(result['image_id'] for result in found)) == list(images)
+    for result in found:
+        assert set(result) == {'image_id', 'bbox', 'score', 'category_id', 'segmentation'}
+        assert isinstance(result['segmentation']['counts'], str)
+        mask = decode(result, images[result['image_id']])
+        image = images[result['image_id']]
+        assert mask.shape == (image['height'], image['width'])
+        rows, columns = np.nonzero(mask)
+        assert result['bbox'] == [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
+    for one, other in zip(found, found[1:]):
+        assert one['image_id'] != other['image_id'] or one['score'] >= other['score']
+
+
+def test_segmenter_is_imperfect_as_it_is_meant_to_be(sets, matched):
+    _, instances, _ = sets['refcoco']
+    best = {}
+    for _, overlap, annotation in matched:
+        if overlap > 0.5:
+            best.setdefault(annotation['id'], []).append(overlap)
+    found_share = len(best) / len(instances['annotations'])
+    assert 0.85 < found_share < 0.95
+    assert 0.78 < np.mean([max(overlaps) for overlaps in best.values()]) < 0.85
+    assert 0.05 < np.mean([len(overlaps) > 1 for overlaps in best.values()]) < 0.15
+    nothing = [result for result, overlap, _ in matched if overlap < 0.4]
+    assert 0.15 < len(nothing) / len(instances['images']) < 0.4
+    wrong = [result['category_id'] != annotation['category_id']
+             for result, overlap, annotation in matched if overlap > 0.5]
+    assert 0.03 < np.mean(wrong) < 0.13
+
+
+def test_scores_tell_something_and_not_all(matched):
+    true = np.array([result['score'] for result, overlap, _ in matched if overlap > 0.5])
+    false = np.array([result['score'] for result, overlap, _ in matched if overlap < 0.4])
+    assert 0.3 <= min(true.min(), false.min()) and true.max() <= 0.99 and false.max() <= 0.8
+    assert 0.8 < (true[:, None] > false).mean() < 0.99
+
+
+def test_summary_counts_what_was_found(sets):
+    folder, instances, refs = sets['refcoco']
+    split_of = {ref['image_id']: ref['split'] for ref in refs}
+    summary = json.loads((folder / 'shaperef.json').read_text())['summary']
+    for split in COUNTS['refcoco']:
+        objects = sum(split_of[one['image_id']] == split for one in instances['annotations'])
+        masks = sum(split_of[one['image_id']] == split for one in read_found(folder))
+        counts = summary[split]['instance_masks']
+        assert counts['masks'] == masks
+        assert masks == objects - counts['missing'] + counts['doubled'] + counts['false']
+
+
+def test_something_is_found_even_where_all_is_missed(sets, monkeypatch):
+    monkeypatch.setattr(segmenter, 'MISSED', 1.0)
+    monkeypatch.setattr(segmenter, 'FALSE_MASKS', 0.0)
+    is_last = set()
+    for index in range(12):
+        record = make_record(3, 'refcoco', 'testB', index)
+        assert record.findings.missing == len(record.annotations) - 1
+        assert len(record.findings.results) == 1 + record.findings.doubled
+        mask = decode(record.findings.results[0], record.image)
+        overlaps = [(mask & decode(one, record.image)).sum() for one in record.annotations]
+        is_last.add(int(np.argmax(overlaps)) == len(overlaps) - 1)
+    assert is_last == {False, True}, 'it is always the same that is found'
+
+
+def test_each_image_of_each_seed_and_split_has_draws_of_its_own():
+    mask = np.zeros((60, 80), bool)
+    mask[20:40, 30:60] = True
+    found = {json.dumps(segmenter.find_instances(
+        seed=seed, split_number=split_number, index=index, image_id=1, masks=[mask], categories=[1],
+        category_count=5).results) for seed, split_number, index in
+        ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 1))}
+    assert len(found) == 4
+
+
+def test_what_is_found_depends_neither_on_style_nor_on_the_rest_of_the_set(sets):
+    found = {style: read_found(folder) for style, (folder, _, _) in sets.items()}
+    assert found['refcoco'] == found['refcoco+']
+    train = {name: [one for one in results if one['image_id'] <= 60] for name, results in found.items()}
+    assert len(train['refcoco']) > 100 and train['refcoco'] == train['refcocog']
+
+
+def test_data_set_takes_it_in_without_a_problem(sets):
+    folder, instances, _ = sets['refcoco']
+    dataset = RefCOCODataset(
+        split='testB', refs_file=REFS_FILE['refcoco'], data_root=str(folder),
+        instance_masks={'file': 'instance_masks.json', 'max_instances': 99})
+    loaded = {info['img_id']: len(info['instances']) for info in dataset}
+    ids = [result['image_id'] for result in read_found(folder)]
+    assert loaded == {image_id: ids.count(image_id) for image_id in loaded} and len(loaded) == 40
+
+
 # --- Determinism and the folder ---
 
 
@@ -358,7 +481,7 @@ def test_files_depend_on_the_seed_and_not_on_processes(tmp_path):
     for name, seed, processes in (('one', 5, 1), ('again', 5, 1), ('two', 5, 2), ('other', 6, 1)):
         write_shaperef(tmp_path / name, seed=seed, counts=counts, processes=processes)
     one = read_all(tmp_path / 'one')
-    assert len(one) == 50 + 3
+    assert len(one) == 50 + 4
     assert one == read_all(tmp_path / 'again')
     assert one == read_all(tmp_path / 'two')
     other = read_all(tmp_path / 'other')
@@ -386,7 +509,7 @@ def test_finished_set_is_kept_and_another_is_refused(tmp_path, capsys, monkeypat
         write_shaperef(folder, seed=1, counts={'val': 3}, processes=1)
     assert read_all(folder) == before
     write_shaperef(folder, seed=1, counts={'val': 2}, processes=1, overwrite=True)
-    assert len(read_all(folder)) == 2 + 3
+    assert len(read_all(folder)) == 2 + 4
     assert [path.name for path in tmp_path.iterdir()] == ['set']
 
 

@@ -87,6 +87,18 @@ class TestCheckDataset:
         status, output = check(ROOT / CONFIG, '--data-root', refer_set, '--image-folder', 'photos')
         assert status == 1 and f'None of the 5 image files is in {refer_set / "photos"}' in output.out
 
+    def test_instance_masks_of_a_config(self, check, refer_set):
+        config = ROOT / 'configs/mail/tiny_shaperef.py'
+        status, output = check(config, '--data-root', refer_set)
+        assert status == 0 and 'Note: 15 instance masks with a score of at least 0.3' in output.out
+        assert 'instance masks' not in check('--data-root', refer_set)[1].out
+        (refer_set / 'instance_masks.json').write_text('[]')
+        status, output = check(config, '--data-root', refer_set)
+        assert status == 1 and '5 of 5 images have no result.' in output.out
+        (refer_set / 'instance_masks.json').unlink()
+        status, output = check(config, '--data-root', refer_set)
+        assert status == 2 and 'instance_masks.json (instance masks: a COCO results file) is missing' in output.err
+
     def test_images_beside_the_set(self, check, tmp_path):
         """Laid out as the documentation says."""
         write_set(tmp_path / 'refcoco')

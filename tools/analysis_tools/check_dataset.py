@@ -2,7 +2,8 @@
 
     python tools/analysis_tools/check_dataset.py --data-root data/refcoco --refs-file "refs(unc).p" --decode
 
-It exits with 0 if all is well, 1 if anything is broken or a count differs, 2 if the files cannot be read at all.
+A config in place of --data-root checks that config's set, with its instance masks. It exits with 0 if all is well, 1 if
+anything is broken or a count differs, 2 if the files cannot be read at all.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 from mmris.datasets.published_counts import PUBLISHED_SETS, PublishedSet, recognise_set
 from mmris.datasets.set_check import check_set, format_report
@@ -57,7 +58,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     return 0 if report.is_fine else 1
 
 
-def locate_set(options: argparse.Namespace) -> Dict[str, str]:
+def locate_set(options: argparse.Namespace) -> Dict[str, Any]:
     """Where the set lies: by the config, by the command line, and by how sets are laid out.
 
     Raises:
@@ -80,16 +81,20 @@ def locate_set(options: argparse.Namespace) -> Dict[str, str]:
         instances_path=os.path.join(root, options.ann_file or found.get('ann_file') or 'instances.json'),
         refs_path=os.path.join(root, options.refs_file or found.get('refs_file') or only_refs_file(root)),
         image_folder=os.path.normpath(os.path.join(root, image_folder)),
-        text_field=options.text_field or found.get('text_field') or 'sent')
+        text_field=options.text_field or found.get('text_field') or 'sent',
+        instance_masks=found.get('instance_masks'))
 
 
-def set_of_config(options: argparse.Namespace) -> Dict[str, str]:
+def set_of_config(options: argparse.Namespace) -> Dict[str, Any]:
     config = read_config(options)
     dataset = next((config[name].dataset for name in LOADERS if name in config), {})
     if 'refs_file' not in dataset:
         raise ValueError(f'The data set of {options.config} is not of one refs file: name each by --data-root and '
                          f'--refs-file instead.')
     named = {key: dataset[key] for key in ('data_root', 'refs_file', 'ann_file', 'text_field') if key in dataset}
+    if 'instance_masks' in dataset:
+        masks = dataset.instance_masks
+        named['instance_masks'] = dict(masks, file=os.path.join(dataset.get('data_root', ''), masks.file))
     return dict(named, image_folder=dataset.get('data_prefix', {}).get('img_path'))
 
 

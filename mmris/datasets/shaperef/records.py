@@ -9,6 +9,7 @@ from .annotations import annotate_mask
 from .phrasing import STYLES, refer
 from .rendering import SHAPES
 from .scene import SPLITS, Scene, sample_scene
+from .segmenter import Findings, find_instances
 
 CATEGORIES = [{'supercategory': 'shape', 'id': number, 'name': shape}
               for number, shape in enumerate(SHAPES, start=1)]
@@ -30,12 +31,14 @@ class ImageRecord(NamedTuple):
         annotations: Its entries under ``annotations``, one per object.
         refs: Its references; ``ref_id``, ``sent_ids`` and ``sent_id`` are still missing, since
             they count through the whole set.
+        findings: What a segmenter finds on it.
     """
 
     jpeg: bytes
     image: Dict[str, Any]
     annotations: List[Dict[str, Any]]
     refs: List[Dict[str, Any]]
+    findings: Findings
 
 
 def make_record(seed: int, style: str, split: str, index: int) -> ImageRecord:
@@ -43,7 +46,8 @@ def make_record(seed: int, style: str, split: str, index: int) -> ImageRecord:
 
     Args:
         seed: Seed of the whole set, >= 0.
-        style: One of :data:`~.phrasing.STYLES`. The picture does not depend on it.
+        style: One of :data:`~.phrasing.STYLES`. Neither the picture nor what is found on it depends
+            on it.
         split: One of :data:`~.scene.SPLITS`.
         index: Number of the image in its split, from 0 to ``MAX_SPLIT_COUNT - 1``.
 
@@ -77,7 +81,15 @@ def make_record(seed: int, style: str, split: str, index: int) -> ImageRecord:
             } for sentence in sentences],
         })
     image = {'id': image_id, 'file_name': file_name, 'height': scene.height, 'width': scene.width}
-    return ImageRecord(_encode_jpeg(scene.image), image, annotations, refs)
+    findings = find_instances(
+        seed=seed,
+        split_number=SPLITS.index(split),
+        index=index,
+        image_id=image_id,
+        masks=[item.mask for item in scene.objects],
+        categories=[annotation['category_id'] for annotation in annotations],
+        category_count=len(CATEGORIES))
+    return ImageRecord(_encode_jpeg(scene.image), image, annotations, refs, findings)
 
 
 def _annotate(scene: Scene, image_id: int) -> List[Dict[str, Any]]:

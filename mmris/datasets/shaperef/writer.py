@@ -18,8 +18,9 @@ from mmris.utils import usable_cpus
 
 from .phrasing import STYLES
 from .records import CATEGORIES, MAX_SPLIT_COUNT, ImageRecord, make_record
+from .segmenter import Findings
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SETTINGS_FILE = 'shaperef.json'
 
 DEFAULT_COUNTS: Dict[str, Dict[str, int]] = {
@@ -37,7 +38,8 @@ _SECONDS_BETWEEN_REPORTS = 2.0
 def write_shaperef(out: Union[str, Path], *, seed: int = 0, style: str = 'refcoco',
                    counts: Optional[Mapping[str, int]] = None, processes: Optional[int] = None,
                    overwrite: bool = False) -> Dict[str, Any]:
-    """Write a ShapeRef set: ``instances.json``, ``refs(...).p``, ``images/``, ``shaperef.json``.
+    """Write a ShapeRef set: ``instances.json``, ``refs(...).p``, ``images/``, ``shaperef.json``, and
+    ``instance_masks.json``, what an imperfect segmenter finds, as a COCO results file.
 
     The folder appears only when it is complete. A folder that already holds a set with the same
     settings is left as it is. The files depend on ``seed``, ``style`` and ``counts`` alone.
@@ -55,8 +57,8 @@ def write_shaperef(out: Union[str, Path], *, seed: int = 0, style: str = 'refcoc
 
     Returns:
         What ``shaperef.json`` holds: ``format``, ``format_version``, ``seed``, ``style``,
-        ``counts`` and ``summary``, per split ``images``, ``refs``, ``sentences`` and
-        ``skills`` (number of sentences that use each).
+        ``counts`` and ``summary``, per split ``images``, ``refs``, ``sentences``, ``skills``
+        (sentences that use each), ``instance_masks`` (``masks, missing, doubled, false``).
 
     Raises:
         ValueError: If an argument is not one of the above.
@@ -152,12 +154,16 @@ def _write_files(folder: Path, settings: Dict[str, Any], processes: int) -> Dict
     images: List[Dict[str, Any]] = []
     annotations: List[Dict[str, Any]] = []
     refs: List[Dict[str, Any]] = []
+    results: List[Dict[str, Any]] = []
+    found: Dict[str, Counter] = {split: Counter() for split in settings['counts']}
     records = _make_records(settings['seed'], settings['style'], jobs, processes)
-    for record in _report_progress(records, len(jobs)):
+    for (split, _), record in zip(jobs, _report_progress(records, len(jobs))):
         (folder / 'images' / record.image['file_name']).write_bytes(record.jpeg)
         images.append(record.image)
         annotations.extend(record.annotations)
         refs.extend(record.refs)
+        results.extend(record.findings.results)
+        found[split].update(_count_findings(record.findings))
     _number_sentences(refs)
     instances = {
         'info': {'description': f"ShapeRef, style {settings['style']}, seed {settings['seed']}"},
@@ -167,11 +173,12 @@ def _write_files(folder: Path, settings: Dict[str, Any], processes: int) -> Dict
         'categories': CATEGORIES,
     }
     _write_json(folder / 'instances.json', instances)
+    _write_json(folder / 'instance_masks.json', results)
     # A pickle also tells which equal strings are one object in memory, which depends on the number
     # of processes; through JSON that becomes a function of the content.
     refs = json.loads(json.dumps(refs))
     (folder / _REFS_FILE[settings['style']]).write_bytes(pickle.dumps(refs, protocol=2))
-    content = {**settings, 'summary': _summarise(settings['counts'], refs)}
+    content = {**settings, 'summary': _summarise(settings['counts'], refs, found)}
     _write_json(folder / SETTINGS_FILE, content, indent=2)
     return content
 
@@ -207,7 +214,17 @@ def _number_sentences(refs: List[Dict[str, Any]]) -> None:
             sentence_count += 1
 
 
-def _summarise(counts: Dict[str, int], refs: List[Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
+def _count_findings(findings: Findings) -> Dict[str, int]:
+    return {
+        'masks': len(findings.results),
+        'missing': findings.missing,
+        'doubled': findings.doubled,
+        'false': findings.false,
+    }
+
+
+def _summarise(counts: Dict[str, int], refs: List[Dict[str, Any]],
+               found: Dict[str, Counter]) -> Dict[str, Dict[str, Any]]:
     summary = {}
     for split, count in counts.items():
         of_split = [ref for ref in refs if ref['split'] == split]
@@ -218,6 +235,7 @@ def _summarise(counts: Dict[str, int], refs: List[Dict[str, Any]]) -> Dict[str, 
             'refs': len(of_split),
             'sentences': len(sentences),
             'skills': dict(sorted(skills.items())),
+            'instance_masks': dict(found[split]),
         }
     return summary
 

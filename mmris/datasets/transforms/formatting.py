@@ -13,39 +13,52 @@ META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'affine', 'image_bo
              'skills')
 
 
+# What may be packed of the truth: its type, and what makes it.
+TRUTHS = {
+    'gt_input': (torch.float32, 'LoadMasks, and Letterbox or Resize after it, make it'),
+    'gt_original': (torch.bool, 'LoadMasks makes it'),
+    'instance_iou': (torch.float32, 'MatchInstances makes it'),
+}
+
+
 @TRANSFORMS.register_module()
 class PackReferringInputs(BaseTransform):
     """Packs a sample: the image as ``inputs``, all else into a ``ReferringDataSample``.
 
+    Instance masks are packed wherever the pipeline loaded them.
+
     Args:
-        masks (Sequence[str]): Which ground truth is packed: ``gt_input`` for training, ``gt_original`` for scoring,
-            nothing for prediction. Defaults to ().
+        masks (Sequence[str]): What is packed of the ground truth: ``gt_input`` for training, ``gt_original`` for
+            scoring, ``instance_iou`` for training with instance masks, nothing for prediction. Defaults to ().
 
     Raises:
         ValueError: If ``masks`` has another name.
     """
 
     def __init__(self, *, masks: Sequence[str] = ()) -> None:
-        unknown = set(masks) - {'gt_input', 'gt_original'}
+        unknown = set(masks) - set(TRUTHS)
         if unknown:
-            raise ValueError(f'masks of PackReferringInputs are gt_input and gt_original, but got {sorted(unknown)}.')
+            raise ValueError(f'masks of PackReferringInputs are {", ".join(TRUTHS)}, but got {sorted(unknown)}.')
         self.masks = tuple(masks)
 
     def transform(self, results: dict) -> dict:
         """Pack.
 
         Raises:
-            ValueError: If a wanted mask was not made.
+            ValueError: If a wanted mask was not made, or instance masks were loaded but not warped.
         """
         sample = ReferringDataSample(metainfo={key: results[key] for key in META_KEYS if key in results})
         sample.token_ids = results['token_ids']
         sample.token_mask = results['token_mask']
         for name in self.masks:
+            dtype, maker = TRUTHS[name]
             if name not in results:
-                raise ValueError(
-                    f'PackReferringInputs is to pack {name}, but no transform made it: LoadMasks makes gt_original, '
-                    f'Letterbox or Resize after it make gt_input.')
-            dtype = torch.float32 if name == 'gt_input' else torch.bool
+                raise ValueError(f'PackReferringInputs is to pack {name}, but no transform made it: {maker}.')
             setattr(sample, name, torch.from_numpy(results[name]).to(dtype))
+        if 'instance_masks' in results:
+            if 'instance_input' not in results:
+                raise ValueError('Instance masks were loaded, but not warped with the image: put LoadInstanceMasks '
+                                 'before Letterbox or Resize.')
+            sample.instance_masks = torch.from_numpy(results['instance_input'])
         image = np.ascontiguousarray(results['img'].transpose(2, 0, 1))
         return dict(inputs=torch.from_numpy(image), data_samples=sample)

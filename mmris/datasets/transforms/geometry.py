@@ -18,9 +18,10 @@ class AffineTransform(BaseTransform):
     The map is kept in continuous coordinates, in which the first pixel reaches from 0 to 1, so that its inverse needs
     no rounding. The image is warped by cubic, masks by linear interpolation.
 
-    Required keys: ``img``; ``gt_original`` where the masks shall be warped too. Changed: ``img``. Added: ``affine``,
-    ``(2, 3)`` float64 from original to input; ``image_box``; ``img_shape``; ``gt_input``, ``(S, H, W)`` float32 in
-    [0, 1], where there is ``gt_original``.
+    Required keys: ``img``; ``gt_original``, ``instance_masks`` where they shall be warped too. Changed: ``img``.
+    Added: ``affine``, ``(2, 3)`` float64 from original to input; ``image_box``; ``img_shape``; ``gt_input``,
+    ``(S, H, W)`` float32 in [0, 1], where there is ``gt_original``; ``instance_input``, ``(K, H, W)`` bool, true where
+    at least half is covered, where there is ``instance_masks``.
 
     Args:
         size (int or tuple[int, int]): Height and width of the input in pixels; one number for a square.
@@ -53,9 +54,17 @@ class AffineTransform(BaseTransform):
         results['image_box'] = (float(x0), float(y0), float(x1), float(y1))
         results['img'] = self.warp(results['img'], affine, cv2.INTER_CUBIC, self.border)
         if 'gt_original' in results:
-            warped = [self.warp(mask * 255, affine, cv2.INTER_LINEAR, (0, )) for mask in results['gt_original']]
-            results['gt_input'] = np.stack(warped).astype(np.float32) / 255
+            results['gt_input'] = self.warp_masks(results['gt_original'], affine).astype(np.float32) / 255
+        if 'instance_masks' in results:
+            results['instance_input'] = self.warp_masks(results['instance_masks'], affine) >= 127.5
         return results
+
+    def warp_masks(self, masks: np.ndarray, affine: np.ndarray) -> np.ndarray:
+        """Warp masks: ``(N, H0, W0)`` of 0 and 1 to ``(N, H, W)`` of 0 to 255, uint8; N may be 0."""
+        warped = np.zeros((len(masks), *self.size), dtype=np.uint8)
+        for one, mask in zip(warped, masks):
+            one[...] = self.warp(mask * 255, affine, cv2.INTER_LINEAR, (0, ))
+        return warped
 
     def warp(self, image: np.ndarray, affine: np.ndarray, interpolation: int, border: Sequence[float]) -> np.ndarray:
         """Warp one image by a map in continuous coordinates."""

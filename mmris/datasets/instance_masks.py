@@ -1,0 +1,255 @@
+"""Masks of instances that a segmenter found, from a COCO results file."""
+
+import math
+import os
+from typing import AbstractSet, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
+
+import numpy as np
+
+from mmris.utils.memory import collection_paused
+
+from .masks import check_segmentation, decode_segmentation
+from .problems import Problem, ProblemTally, Report, raise_problem
+from .refer_files import is_id, read_json
+
+# Low: a model need not choose a mask that is none, but cannot choose one that it was not given.
+MIN_SCORE = 0.3
+MAX_INSTANCES = 32
+
+# Kind of the problem that the file lacks an image.
+NO_RESULTS = 'image without results'
+
+_DEFAULTS = dict(min_score=MIN_SCORE, max_instances=MAX_INSTANCES, problems='raise')
+_SKIP = 'or set problems=\'skip\' in instance_masks'
+# Takes the place of a result that is not wanted, as soon as it is read: most of the file.
+_LEFT_OUT = object()
+
+
+def read_instance_masks(path: str,
+                        *,
+                        min_score: float = MIN_SCORE,
+                        max_instances: int = MAX_INSTANCES,
+                        image_ids: Optional[AbstractSet[Any]] = None,
+                        report: Report = raise_problem) -> Dict[Any, List[dict]]:
+    """Read a COCO results file: a JSON list of ``{image_id, score, segmentation, ...}``, as mmdet writes it.
+
+    Args:
+        path (str): The file.
+        min_score (float): Less sure ones are left out, in [0, 1]. Defaults to 0.3.
+        max_instances (int): The most of an image, the surest ones; of equally sure ones those that come first in the
+            file. Defaults to 32.
+        image_ids (Set, optional): Images that are wanted; entries of others are not even checked. Defaults to None:
+            all.
+        report (Callable): Told of each malformed entry, which is left out. Defaults to one that raises.
+
+    Returns:
+        dict[int or str, list[dict]]: By the image's id, ``{segmentation, score}`` of each instance, surest first. An
+        image that the file mentions has an entry, though none of its instances be sure enough. Segmentations are as
+        they are in the file: what decodes them, or knows the image's size, checks them.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not a whole JSON file, or no list.
+        ValueError: If ``min_score`` or ``max_instances`` is out of range.
+        ValueError: By default, if an entry is malformed; the message names file and entry.
+    """
+    _check_limits(min_score, max_instances)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f'{path} (instance masks: a COCO results file) is missing. docs/instance_masks.md says how a segmenter '
+            f'writes it; set instance_masks.file of the data set to where it lies, below data_root.')
+    found: Dict[Any, List[dict]] = {}
+    with collection_paused():
+        entries = read_json(path, _sieve(min_score, image_ids, found))
+        if not isinstance(entries, list):
+            raise ValueError(
+                f'{path} holds a {type(entries).__name__}, but a COCO results file is a list of results with image_id, '
+                f'score and segmentation (of mmdet it is the file that ends in .segm.json).')
+        for entry in _whole_results(entries, path, report):
+            found[entry['image_id']].append(dict(segmentation=entry['segmentation'], score=entry['score']))
+    return {image: sorted(one, key=lambda result: -result['score'])[:max_instances] for image, one in found.items()}
+
+
+def decode_instances(instances: Sequence[Mapping], height: int, width: int, *, name: str) -> np.ndarray:
+    """Decode the instances of one image.
+
+    Args:
+        instances (Sequence[dict]): ``{segmentation, ...}`` of each.
+        height (int): Of the image in pixels.
+        width (int): Of the image in pixels.
+        name (str): What the image is called in an error, such as its path.
+
+    Returns:
+        ndarray: ``(K, height, width)`` uint8 of 0 and 1; K may be 0.
+
+    Raises:
+        ValueError: If a segmentation is malformed, or of another size; the message names the image.
+    """
+    masks = np.zeros((len(instances), height, width), dtype=np.uint8)
+    for number, instance in enumerate(instances):
+        try:
+            masks[number] = decode_segmentation(instance['segmentation'], height, width)
+        except ValueError as error:
+            raise ValueError(f'Instance mask {number + 1} of {name} is malformed: {error}. Run the segmenter on this '
+                             f'very image, at its own size.') from error
+    return masks
+
+
+def sample_masks(info: Mapping) -> Optional[np.ndarray]:
+    """The instance masks of a sample of a data set.
+
+    Args:
+        info (dict): As ``RefCOCODataset.get_data_info`` gives it.
+
+    Returns:
+        ndarray, optional: ``(K, H0, W0)`` uint8 of 0 and 1. None if the data set has no instance masks.
+
+    Raises:
+        ValueError: See :func:`decode_instances`.
+    """
+    if 'instances' not in info:
+        return None
+    return decode_instances(info['instances'], info['height'], info['width'], name=info['img_path'])
+
+
+def complete_settings(settings: Mapping[str, Any]) -> Dict[str, Any]:
+    """Check what a data set is told of its instance masks, and fill in what is left out.
+
+    Args:
+        settings (dict): ``file`` and, by choice, ``min_score``, ``max_instances``, ``problems``.
+
+    Returns:
+        dict: All four.
+
+    Raises:
+        ValueError: If ``file`` is not named, or a key is that there is not, or ``problems`` has another value. Reading
+            checks the others.
+    """
+    if not isinstance(settings, Mapping) or not isinstance(settings.get('file'), str):
+        raise ValueError(f'instance_masks must name a COCO results file below data_root, such as '
+                         f'dict(file=\'instance_masks.json\'), but got {settings!r:.80}.')
+    unknown = sorted(set(settings) - {'file', *_DEFAULTS})
+    if unknown:
+        raise ValueError(f'instance_masks takes file, {", ".join(_DEFAULTS)}, but got {", ".join(unknown)}.')
+    complete = {**_DEFAULTS, **settings}
+    if complete['problems'] not in ('raise', 'skip'):
+        raise ValueError(f'problems of instance_masks must be \'raise\' or \'skip\', but got {complete["problems"]!r}.')
+    return complete
+
+
+def add_instances(images: Sequence[dict], settings: Mapping[str, Any], data_root: str) -> List[dict]:
+    """Give images the instances that were found on them.
+
+    Args:
+        images (Sequence[dict]): With ``img_id, img_path, height, width``.
+        settings (dict): All that :func:`complete_settings` names.
+        data_root (str): Folder that ``file`` lies below.
+
+    Returns:
+        list[dict]: The images with ``instances``, ``{segmentation, score}`` of each, surest first.
+
+    Raises:
+        FileNotFoundError, ValueError: See :func:`read_instance_masks`.
+        ValueError: If ``problems`` is ``'raise'`` and the file lacks an image, or a mask is malformed or of another
+            size than its image. With ``'skip'`` such masks are left out, such images have none, and a warning a kind
+            tells how many there are.
+    """
+    tally = ProblemTally()
+    report = raise_problem if settings['problems'] == 'raise' else tally.report
+    settings = dict(settings, file=os.path.join(data_root, settings['file']))
+    images = look_up_instances(images, settings, report)
+    tally.warn(settings['file'])
+    return images
+
+
+def look_up_instances(images: Sequence[dict], settings: Mapping[str, Any], report: Report) -> List[dict]:
+    """As :func:`add_instances`, but ``file`` is a whole path, and each problem goes to ``report``."""
+    path = settings['file']
+    found = read_instance_masks(
+        path,
+        min_score=settings['min_score'],
+        max_instances=settings['max_instances'],
+        image_ids={image['img_id'] for image in images},
+        report=report)
+    with collection_paused():
+        return [dict(image, instances=_whole_instances(image, found, path, report)) for image in images]
+
+
+def _whole_instances(image: dict, found: Mapping[Any, List[dict]], path: str, report: Report) -> List[dict]:
+    if image['img_id'] not in found:
+        report(
+            Problem(
+                NO_RESULTS, f'image {image["img_id"]}',
+                f'{path} has no result for image {image["img_id"]} ({image["img_path"]}): it was made of other '
+                f'images, or nothing was found on this one, which such a file cannot tell apart. Run the segmenter on '
+                f'all images of the set, {_SKIP}: such an image then has no instance.'))
+        return []
+    whole = []
+    for instance in found[image['img_id']]:
+        try:
+            check_segmentation(instance['segmentation'], image['height'], image['width'])
+            whole.append(instance)
+        except ValueError as error:
+            report(
+                Problem(
+                    'malformed instance mask', f'image {image["img_id"]}',
+                    f'{path}: an instance mask of image {image["img_id"]} ({image["img_path"]}, score '
+                    f'{instance["score"]}) is malformed: {error}. Run the segmenter on these very images, at their own '
+                    f'size, {_SKIP} to leave such masks out.'))
+    return whole
+
+
+def _sieve(min_score: float, image_ids: Optional[AbstractSet[Any]], found: Dict[Any, List[dict]]) -> Callable:
+    """What keeps results that are wanted, or have a fault, while the file is read; notes the images it mentions."""
+
+    def sieve(entry: dict) -> Any:
+        image_id = entry.get('image_id')
+        if not is_id(image_id):
+            return entry
+        if image_ids is not None and image_id not in image_ids:
+            return _LEFT_OUT
+        found.setdefault(image_id, [])
+        if not _is_score(entry.get('score')):
+            return entry
+        if entry['score'] < min_score:
+            return _LEFT_OUT
+        return {key: entry[key] for key in ('image_id', 'score', 'segmentation') if key in entry}
+
+    return sieve
+
+
+def _whole_results(entries: Sequence[Any], path: str, report: Report) -> Iterator[dict]:
+    """Those that the sieve left, without a fault; the others are reported."""
+    for position, entry in enumerate(entries):
+        if entry is _LEFT_OUT:
+            continue
+        fault = _fault_of_result(entry)
+        if fault is None:
+            yield entry
+        else:
+            place = f'the result at position {position}'
+            report(Problem('malformed result', place, f'{path}: {place} {fault}. Make the file again, {_SKIP}.'))
+
+
+def _fault_of_result(entry: Any) -> Optional[str]:
+    if not isinstance(entry, dict):
+        return f'is {entry!r:.80} instead of a dict with image_id, score and segmentation'
+    if not is_id(entry.get('image_id')):
+        return f'has image_id={entry.get("image_id")!r:.80}, but ids are numbers or strings'
+    if not _is_score(entry.get('score')):
+        return f'has score={entry.get("score")!r:.80}, but a score is a finite number'
+    if 'segmentation' not in entry:
+        return ('lacks segmentation: boxes alone are no masks (mmdet writes them to a file of their own, which ends in '
+                '.segm.json)')
+    return None
+
+
+def _is_score(value: Any) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _check_limits(min_score: Any, max_instances: Any) -> None:
+    if not _is_score(min_score) or not 0 <= min_score <= 1:
+        raise ValueError(f'min_score of instance masks must be a number from 0 to 1, but got {min_score!r}.')
+    if not isinstance(max_instances, int) or max_instances < 1:
+        raise ValueError(f'max_instances must be an integer of at least 1, but got {max_instances!r}.')
