@@ -2,18 +2,23 @@
 
     python tools/predict.py configs/cm_masksd/vit-tiny_shaperef.py work_dirs/demo/best_mIoU_epoch_4.pth photo.jpg \
         "the red circle" "the star on the left" --out predictions
+
+For a config that takes instance masks, --masks names those that a segmenter found on the image.
 """
 
 import argparse
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 from PIL import Image
 
 from mmris.apis import Predictor
+from mmris.apis.mask_files import add_mask_arguments, masks_of_image
+from mmris.apis.predictor import read_image
 from mmris.utils import write_atomically
 from mmris.utils.configs import add_config_arguments, check_inputs, read_config, scoring_threshold
-from mmris.visualization import COLOURS, Panel, draw_sheet, overlay_masks, spotlight
+from mmris.visualization import COLOURS, Panel, draw_sheet, instances_panel, overlay_masks, spotlight
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -22,6 +27,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('image', help='image file')
     parser.add_argument('sentences', nargs='+', metavar='sentence', help='what to segment; quote each sentence')
+    add_mask_arguments(parser)
     parser.add_argument('--out', default='predictions', help='folder for the pictures (default: %(default)s)')
     parser.add_argument('--threshold', type=float, help='probability of a mask (default: that of the config\'s scores)')
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
@@ -32,8 +38,13 @@ def main() -> None:
     arguments = parse_arguments()
     check_inputs(checkpoint=arguments.checkpoint, image=arguments.image)
     config = read_config(arguments)
+    image = read_image(arguments.image)
+    instances = masks_of_image(arguments, config, image.shape[:2])
     predictor = Predictor(config, arguments.checkpoint, arguments.device)
-    predictor.set_image(arguments.image)
+    predictor.set_image(image, instances)
+    if predictor.takes_instance_masks:
+        print(f'{arguments.masks}: {len(instances)} instance masks' if instances is not None else
+              'No instance masks (--masks): the model takes it that nothing was found.')
     threshold = scoring_threshold(config) if arguments.threshold is None else arguments.threshold
     masks = predictor.predict(arguments.sentences) > threshold
 
@@ -43,13 +54,15 @@ def main() -> None:
         save(mask.astype(np.uint8) * 255, path)
         print(f'{path}: "{sentence}", {100 * mask.mean():.1f}% of the image')
     path = folder / f'{stem}_overlay.png'
-    save(draw_overlay(predictor.image, arguments.sentences, masks), path)
+    save(draw_overlay(image, arguments.sentences, masks, instances), path)
     print(f'{path}: all of them')
 
 
-def draw_overlay(image: np.ndarray, sentences: list, masks: np.ndarray) -> np.ndarray:
-    """One picture: the image with all masks, then each mask with its sentence."""
-    panels = [Panel(caption='all sentences', pictures=[overlay_masks(image, masks)])] if len(masks) > 1 else []
+def draw_overlay(image: np.ndarray, sentences: list, masks: np.ndarray, instances: Optional[np.ndarray]) -> np.ndarray:
+    """One picture: what was found on the image if anybody looked, the image with all masks, each with its sentence."""
+    panels = [] if instances is None else [instances_panel(image, instances)]
+    if len(masks) > 1:
+        panels.append(Panel(caption='all sentences', pictures=[overlay_masks(image, masks)]))
     for position, (sentence, mask) in enumerate(zip(sentences, masks)):
         colour = COLOURS[position % len(COLOURS)]
         panels.append(

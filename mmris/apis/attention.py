@@ -45,7 +45,7 @@ class AttentionMap:
         kind (str): One of the above.
         values (ndarray): ``(H0, W0)`` float32, on the original pixels, without letterbox border.
         share (float, optional): Of weights on patches, their sum: how much of all attention falls on patches, those of
-            a letterbox border among them; the rest falls on words and class token. None of the other kinds.
+            a letterbox border among them; the rest falls on words, class token and instances. None of the other kinds.
     """
 
     part: str
@@ -106,10 +106,12 @@ class AttentionPredictor(Predictor):
         self._probes = find_probes(self.model)
         self._of_image: Dict[int, Tensor] = {}
 
-    def set_image(self, image: Union[str, Path, Image.Image, np.ndarray]) -> None:
+    def set_image(self,
+                  image: Union[str, Path, Image.Image, np.ndarray],
+                  instance_masks: Optional[np.ndarray] = None) -> None:
         """Take an image and encode it: see :meth:`Predictor.set_image`."""
         with self._watch() as (weights, _):
-            super().set_image(image)
+            super().set_image(image, instance_masks)
         self._of_image = weights
 
     @torch.inference_mode()

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterator, List
 
 import torch.nn.functional as F
+from timm.layers import Attention
 from torch import Tensor, nn
 
 from mmris.models.decoders.cris_decoder import CRISDecoderLayer
-from mmris.models.encoders import RISCLIPEncoder
+from mmris.models.encoders import RISCLIPEncoder, TrimodalEncoder
 from mmris.models.encoders.multiway import MultiwayLayer
 from mmris.models.encoders.towers import CLIPVisionTransformer
 from mmris.models.layers import BiAttention, FusionLayer, MultiHeadAttention
@@ -32,8 +33,9 @@ class Probe:
             or :data:`PIXELS_ON_WORDS`.
         module (nn.Module): The module whose inputs tell the weights.
         weights (Callable): Of the module and all that its ``forward`` takes, the weights ``(P, heads, T, S)``: how
-            much each of T tokens takes from each of S. Tokens are in the order of class token, patches, words; those
-            that look may be a part of them, and those that are looked at may be the words alone.
+            much each of T tokens takes from each of S. Tokens are in the order of instances (of encoders that take
+            them in), class token, patches, words; those that look may be a part of them, and those that are looked at
+            may be the words alone.
     """
 
     part: str
@@ -64,6 +66,9 @@ def _encoder_probes(encoder: nn.Module) -> Iterator[Probe]:
     for number, layer in enumerate(layers, 1):
         if number in encoder.taps:
             yield Probe('encoder', f'layer {number}', START_ON_PATCHES, layer, MultiwayLayer.attention_weights)
+    if isinstance(encoder, TrimodalEncoder):
+        for tap in encoder.taps:
+            yield Probe('encoder', f'block {tap}', START_ON_PATCHES, encoder.blocks[tap - 1].attn, _timm_weights)
     if isinstance(encoder, RISCLIPEncoder):
         yield from _cfe_probes(encoder)
     for tower in encoder.modules():
@@ -114,6 +119,12 @@ _MEETINGS = {FusionLayer: _fusion_probe, CRISDecoderLayer: _cris_probe, PixelWor
 def _torch_weights(attention: nn.MultiheadAttention, *inputs: Tensor, **options: Any) -> Tensor:
     # Past the hooks, of which this may be one.
     return attention.forward(*inputs, **{**options, 'need_weights': True, 'average_attn_weights': False})[1]
+
+
+def _timm_weights(attention: Attention, tokens: Tensor, attn_mask: Tensor, **options: Any) -> Tensor:
+    query, key, _ = attention.qkv(tokens).unflatten(2, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)
+    logits = query @ key.transpose(-2, -1) * attention.scale
+    return logits.masked_fill(~attn_mask, float('-inf')).softmax(dim=-1)
 
 
 def _bidirectional_weights(attention: BiAttention, image: Tensor, words: Tensor, token_mask: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import nn
 
 from mmris.checkpoints import load_model_weights
 from mmris.registry import MODELS
-from mmris.utils import find_config
+from mmris.utils import find_config, is_part
 
 
 def init_model(config: Union[str, Path, Config],
@@ -78,9 +78,9 @@ def _find_needs(model: nn.Module) -> str:
         return f'{len(trained)} tensors of {parts} are (model.frozen names what is not)'
     if not model.encoder.pretrained_parts:
         return 'model.encoder.pretrained is not set'
-    filled = tuple(f'encoder.{name}.' for name in model.encoder.pretrained_parts)
+    filled = [f'encoder.{name}' for name in model.encoder.pretrained_parts]
     # A single number, such as CosineHead's scale, is what its config says, not random.
     random = [
-        name for name, parameter in model.named_parameters() if parameter.numel() > 1 and not name.startswith(filled)
+        name for name, parameter in model.named_parameters() if parameter.numel() > 1 and not is_part(name, filled)
     ]
     return f'{", ".join(random[:3])} and so on would be random' if random else ''

@@ -1,7 +1,7 @@
 """Interactive use: set an image, then ask."""
 
 from pathlib import Path
-from typing import Optional, Sequence, Union
+from typing import Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -31,7 +31,8 @@ class Predictor:
         probabilities = predictor.predict(['the red circle', 'the star on the left'])
         masks = probabilities > 0.35
 
-    The image is encoded once, by :meth:`set_image`; each :meth:`predict` costs only what depends on sentences.
+    The image is encoded once, by :meth:`set_image`; each :meth:`predict` costs only what depends on sentences. Where
+    the test pipeline of the config loads instance masks, :meth:`set_image` takes them too.
 
     Args:
         config (str, Path or Config): The config; its test pipeline says how images and sentences are prepared.
@@ -58,6 +59,11 @@ class Predictor:
         self._state = None
 
     @property
+    def takes_instance_masks(self) -> bool:
+        """bool: Whether the model is told what a segmenter found."""
+        return self.model.encoder.takes_instances
+
+    @property
     def image(self) -> np.ndarray:
         """ndarray: ``(H0, W0, 3)`` uint8 RGB, the image that is set.
 
@@ -69,22 +75,36 @@ class Predictor:
         return self._image['original']
 
     @torch.inference_mode()
-    def set_image(self, image: Union[str, Path, Image.Image, np.ndarray]) -> None:
-        """Take an image and encode it.
+    def set_image(self,
+                  image: Union[str, Path, Image.Image, np.ndarray],
+                  instance_masks: Optional[np.ndarray] = None) -> None:
+        """Take an image, and what a segmenter found on it, and encode them.
 
         Args:
             image (str, Path, Image or ndarray): A file (turned upright by its EXIF), a PIL image, or ``(H0, W0, 3)``
                 uint8 RGB.
+            instance_masks (ndarray, optional): ``(K, H0, W0)`` bool or uint8, not 0 inside of an instance; K may be
+                0. Defaults to None: nothing was found.
 
         Raises:
             FileNotFoundError: If there is no such file.
             ValueError: If the file is not a whole image, or the array is not of that form.
+            ValueError: If there are instance masks and the model takes none, or they are not of that form.
         """
-        pixels = _read(image)
-        prepared = self._geometry(dict(img=pixels))
+        pixels = read_image(image)
+        given = dict(img=pixels)
+        if instance_masks is not None and not self.takes_instance_masks:
+            raise ValueError('The model takes no instance masks in. Leave them out, or use a config whose model does, '
+                             'such as those of configs/mail.')
+        if self.takes_instance_masks:
+            given['instance_masks'] = _check_masks(instance_masks, pixels.shape[:2])
+        prepared = self._geometry(given)
         preprocessor = self.model.data_preprocessor
         tensor = torch.from_numpy(np.ascontiguousarray(prepared['img'].transpose(2, 0, 1))).to(preprocessor.device)
-        self._state = self.model.encode_images(preprocessor.batch_images([tensor], [prepared['image_box']]))
+        found = None
+        if self.takes_instance_masks:
+            found = [torch.from_numpy(prepared['instance_input']).to(preprocessor.device)]
+        self._state = self.model.encode_images(preprocessor.batch_images([tensor], [prepared['image_box']], found))
         self._image = dict(original=pixels, affine=prepared['affine'], input_size=prepared['img_shape'])
 
     @torch.inference_mode()
@@ -122,7 +142,33 @@ def _name(step: dict) -> str:
     return step['type'].split('.')[-1]
 
 
-def _read(image: Union[str, Path, Image.Image, np.ndarray]) -> np.ndarray:
+def _check_masks(masks: Optional[np.ndarray], size: Tuple[int, int]) -> np.ndarray:
+    """The masks as the pipeline has them: uint8 of 0 and 1."""
+    if masks is None:
+        return np.zeros((0, *size), dtype=np.uint8)
+    if not (isinstance(masks, np.ndarray) and masks.ndim == 3 and masks.dtype in (bool, np.uint8)):
+        got = f'{masks.dtype} of shape {masks.shape}' if isinstance(masks, np.ndarray) else type(masks).__name__
+        raise ValueError(f'Instance masks are a (number, height, width) bool or uint8 array, but got {got}.')
+    if masks.shape[1:] != size:
+        raise ValueError(
+            f'Instance masks are {masks.shape[1]} x {masks.shape[2]} pixels (height x width), but their image is '
+            f'{size[0]} x {size[1]}: masks are on the original pixels of the upright image.')
+    return (masks != 0).astype(np.uint8)
+
+
+def read_image(image: Union[str, Path, Image.Image, np.ndarray]) -> np.ndarray:
+    """Read an image as :meth:`Predictor.set_image` does.
+
+    Args:
+        image (str, Path, Image or ndarray): As there.
+
+    Returns:
+        ndarray: ``(H0, W0, 3)`` uint8 RGB.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not a whole image, or the array is not of that form.
+    """
     if isinstance(image, (str, Path)):
         path = Path(image)
         if not path.is_file():

@@ -6,13 +6,17 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmris.structures import ExpressionBatch, ImageInputs
+from mmris.structures import ExpressionBatch, ImageInputs, InstanceMasks
 
 # As they follow on the encoder, and as the attributes of the model are called.
 STAGES = ('neck', 'decoder', 'head')
 
 
-def count_complexity(model: nn.Module, *, shape: Sequence[int], tokens: int) -> Dict[str, Dict[str, Any]]:
+def count_complexity(model: nn.Module,
+                     *,
+                     shape: Sequence[int],
+                     tokens: int,
+                     instances: int = 0) -> Dict[str, Dict[str, Any]]:
     """Count what each stage of a model costs in evaluation, for one image and one expression.
 
     Multiply-adds are those of convolutions, linear maps and products of matrices, those of attention among them.
@@ -23,6 +27,7 @@ def count_complexity(model: nn.Module, *, shape: Sequence[int], tokens: int) -> 
             into evaluation mode.
         shape (Sequence[int]): Height and width of the input in pixels.
         tokens (int): Tokens of the expression, none of them padding.
+        instances (int): Instance masks of the image, for models that they enter. Defaults to 0.
 
     Returns:
         dict[str, dict]: ``encoder``, ``neck``, ``decoder``, ``head`` and their sum, ``total``: each with ``params``,
@@ -33,12 +38,17 @@ def count_complexity(model: nn.Module, *, shape: Sequence[int], tokens: int) -> 
 
     Raises:
         ValueError: If ``shape`` or ``tokens`` is not positive, or the model is on another device.
+        ValueError: If ``instances`` is negative, or not 0 for a model that takes none.
         ValueError: If the encoder cannot take an image of that shape, or so many tokens.
     """
     if len(shape) != 2 or min(shape) < 1:
         raise ValueError(f'shape must be a height and a width of at least 1 pixel, but got {tuple(shape)}.')
     if tokens < 1:
         raise ValueError(f'tokens must be at least 1, but got {tokens}.')
+    if instances < 0:
+        raise ValueError(f'instances must not be negative, but got {instances}.')
+    if instances and not model.encoder.takes_instances:
+        raise ValueError(f'The encoder, {type(model.encoder).__name__}, takes no instance masks: leave instances at 0.')
     devices = {parameter.device.type for parameter in model.parameters()}
     if devices != {'meta'}:
         # Elsewhere attention runs in fused operators, which torch does not count on every device.
@@ -47,7 +57,7 @@ def count_complexity(model: nn.Module, *, shape: Sequence[int], tokens: int) -> 
             f'inside of torch.device(\'meta\').')
     model.eval()
     with torch.device('meta'), torch.no_grad():
-        flops = _count_stages(model, tuple(shape), tokens)
+        flops = _count_stages(model, tuple(shape), tokens, instances)
     parts = {name: dict(flops=flops[name]) for name in ('image', 'text', 'join')}
     costs = dict(encoder=dict(**_parameters(model.encoder), flops=sum(flops[name] for name in parts), **parts))
     for name in STAGES:
@@ -58,9 +68,12 @@ def count_complexity(model: nn.Module, *, shape: Sequence[int], tokens: int) -> 
     return costs
 
 
-def _count_stages(model: nn.Module, shape: Tuple[int, int], tokens: int) -> Dict[str, int]:
+def _count_stages(model: nn.Module, shape: Tuple[int, int], tokens: int, instances: int) -> Dict[str, int]:
     encoder, flops = model.encoder, {}
-    images = ImageInputs(pixels=torch.empty(1, 3, *shape), box=torch.empty(1, 4))
+    found = InstanceMasks(
+        masks=torch.ones(1, instances, *shape, dtype=torch.bool),
+        present=torch.ones(1, instances, dtype=torch.bool)) if model.encoder.takes_instances else None
+    images = ImageInputs(pixels=torch.empty(1, 3, *shape), box=torch.empty(1, 4), instances=found)
     expressions = ExpressionBatch(
         token_ids=torch.zeros(1, tokens, dtype=torch.int64),
         token_mask=torch.ones(1, tokens, dtype=torch.bool),

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from .drawing import overlay_masks
+
 INK, FAINT, PAPER = (32, 33, 36), (110, 113, 120), (255, 255, 255)
 MARGIN, GAP = 24, 10
 TEXT_SIZE, NOTE_SIZE, SQUARE = 16, 13, 18
@@ -29,6 +31,22 @@ class Panel:
     pictures: List[np.ndarray]
     note: str = ''
     colour: Optional[Tuple[int, int, int]] = None
+
+
+def instances_panel(image: np.ndarray, masks: np.ndarray) -> Panel:
+    """What a segmenter found on an image: all in one picture, each in a colour of its own.
+
+    Args:
+        image (ndarray): ``(H, W, 3)`` uint8 RGB.
+        masks (ndarray): ``(K, H, W)`` bool or uint8, not 0 inside of an instance; K may be 0.
+
+    Returns:
+        Panel: One picture below their number.
+
+    Raises:
+        ValueError: If image and masks differ in size.
+    """
+    return Panel(caption=f'instance masks: {len(masks)}', pictures=[overlay_masks(image, masks != 0)])
 
 
 def draw_sheet(panels: Sequence[Panel], *, title: str, subtitle: str = '', headings: Sequence[str] = (),

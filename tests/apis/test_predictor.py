@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 from PIL import Image
 
 from mmris.apis import Predictor
+from mmris.datasets.instance_masks import sample_masks
 from mmris.registry import DATASETS
 from tests.conftest import tiny_config, write_set
+
+MAIL = 'mail/tiny_shaperef.py'
 
 
 @pytest.fixture
@@ -140,3 +144,59 @@ class TestLoading:
             Predictor(tiny_config(), tmp_path / 'none.pth')
         with pytest.raises(FileNotFoundError, match='There is no config'):
             Predictor(tmp_path / 'none.py')
+
+
+class TestInstanceMasks:
+    """Of a config that takes them; no weights are needed for masks to make a difference."""
+
+    @pytest.fixture(scope='class')
+    def trimodal(self):
+        init_default_scope('mmris')
+        torch.manual_seed(0)
+        return Predictor(tiny_config(MAIL), device='cpu')
+
+    def ask(self, predictor, masks):
+        predictor.set_image(photograph(), masks)
+        return predictor.predict(['the star', 'left one'])
+
+    def test_it_predicts_what_evaluation_does(self, trimodal, tmp_path):
+        """On images of other proportions than the input, with masks of several sizes and with none."""
+        config = tiny_config(MAIL).test_dataloader.dataset
+        config.data_root = str(write_set(tmp_path / 'set', images=3))
+        for control in (None, 'no_masks'):
+            dataset = DATASETS.build(dict(config, control=control))
+            packed = dataset[1]
+            sample = packed['data_samples']
+            with torch.no_grad():
+                batch = dict(inputs=[packed['inputs']], data_samples=[sample])
+                evaluated = trimodal.model.test_step(batch)[0].probabilities.numpy()
+            masks = sample_masks(dataset.get_data_info(1))
+            assert len(masks) == (0 if control else 3)
+            trimodal.set_image(sample.img_path, masks)
+            assert np.abs(trimodal.predict(sample.text) - evaluated).max() < 1e-5
+
+    def test_form(self, trimodal):
+        """Whatever is not 0 is inside; masks tell, and none is the same as an array of none."""
+        masks = np.zeros((2, 60, 90), dtype=np.uint8)
+        masks[0, 10:30, 20:50], masks[1, 40:, :30] = 1, 1
+        told, nothing = self.ask(trimodal, masks), self.ask(trimodal, None)
+        assert np.array_equal(told, self.ask(trimodal, masks * 255))
+        assert np.array_equal(told, self.ask(trimodal, masks.astype(bool)))
+        assert np.array_equal(nothing, self.ask(trimodal, masks[:0]))
+        assert np.abs(told - nothing).max() > 1e-5
+        assert np.abs(told - self.ask(trimodal, masks[:1])).max() > 1e-6
+
+    @pytest.mark.parametrize('masks, message', [
+        (np.zeros((60, 90), bool), r'\(number, height, width\) bool or uint8 array, but got bool of shape \(60, 90\)'),
+        (np.zeros((1, 60, 90)), r'bool or uint8 array, but got float64 of shape \(1, 60, 90\)'),
+        ([[[1]]], 'bool or uint8 array, but got list'),
+        (np.zeros((1, 90, 60), bool), r'are 90 x 60 pixels .* their image is 60 x 90: masks are on the original'),
+    ])
+    def test_bad_ones(self, trimodal, masks, message):
+        with pytest.raises(ValueError, match=message):
+            trimodal.set_image(photograph(), masks)
+
+    def test_a_config_that_takes_none(self, predictor, trimodal):
+        assert trimodal.takes_instance_masks and not predictor.takes_instance_masks
+        with pytest.raises(ValueError, match='The model takes no instance masks in. Leave them out'):
+            predictor.set_image(photograph(), np.zeros((1, 60, 90), bool))

@@ -13,13 +13,15 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import save_checkpoint
 from PIL import Image
 
-from mmris.datasets.sentence_controls import split_settings
+from mmris.apis import Predictor
+from mmris.datasets.controls import split_settings
 from mmris.registry import MODELS
 from tests.conftest import ROOT, tiny_config, write_set
 from tests.datasets.refcoco_family import write_family
 from tests.utils.test_training_log import score, step, write_start
 
 CONFIG = 'configs/cm_masksd/vit-tiny_shaperef.py'
+MAIL = 'configs/mail/tiny_shaperef.py'
 
 
 @pytest.fixture
@@ -151,3 +153,85 @@ def test_print_config(run):
     assert lines[:2] == [f'- {CONFIG}', f'+ {other}'] and '- train_cfg.max_epochs: 4' in lines
     assert "  train_cfg.type: 'EpochBasedTrainLoop' -> 'IterBasedTrainLoop'" in lines
     assert run(tool, CONFIG, '--diff', CONFIG).endswith('No difference.\n')
+
+
+class TestInstanceMasks:
+    """Tools, of a config that takes instance masks: of each image of the set there are three."""
+
+    @pytest.fixture(scope='class')
+    def trimodal(self, folder) -> Path:
+        init_default_scope('mmris')
+        torch.manual_seed(0)
+        model = MODELS.build(tiny_config('mail/tiny_shaperef.py').model)
+        save_checkpoint(dict(state_dict=model.state_dict()), str(folder / 'trimodal.pth'))
+        return folder / 'trimodal.pth'
+
+    @pytest.fixture
+    def told(self, monkeypatch) -> list:
+        """How many masks the model was told of, at each image."""
+        counts, set_image = [], Predictor.set_image
+
+        def count(self, image, instance_masks=None):
+            counts.append(None if instance_masks is None else len(instance_masks))
+            set_image(self, image, instance_masks)
+
+        monkeypatch.setattr(Predictor, 'set_image', count)
+        return counts
+
+    def test_of_an_image(self, run, folder, trimodal, tmp_path, told):
+        image = folder / 'set' / 'images' / 'COCO_train2014_000000000002.jpg'
+        given = ('predict.py', MAIL, trimodal, image, 'square', '--out', tmp_path / 'out')
+        masks = ('--masks', folder / 'set' / 'instance_masks.json')
+        run(*given)
+        run(*given, *masks, '--image-id', '2')
+        run(*given, *masks, '--masks-images', folder / 'set' / 'instances.json', '--masks-min-score', '0.95')
+        run('analysis_tools/attention_maps.py', *given[1:-1], tmp_path / 'attention.png', *masks, '--image-id', '2')
+        assert told == [None, 3, 0, 3]
+        with pytest.raises(ValueError, match=r'has masks of 3 images \(1, 2, 3\): say which of them this one is'):
+            run(*given, *masks)
+        with pytest.raises(ValueError, match='Instance mask 1 of .* is malformed: .* Run the segmenter on this very'):
+            run(*given, *masks, '--image-id', '1')
+        given = ('predict.py', CONFIG, folder / 'model.pth', image, 'square', '--out', tmp_path / 'out')
+        with pytest.raises(ValueError, match='takes no instance masks: its test pipeline has no LoadInstanceMasks'):
+            run(*given, *masks, '--image-id', '2')
+
+    def test_what_predict_shows(self, run, folder, trimodal, tmp_path):
+        """With masks a panel more, in which they are."""
+        image = folder / 'set' / 'images' / 'COCO_train2014_000000000002.jpg'
+        masks = folder / 'set' / 'instance_masks.json'
+        given = ('predict.py', MAIL, trimodal, image, 'square', '--out', tmp_path)
+        assert 'No instance masks (--masks): the model takes it that nothing was found' in run(*given)
+        without = np.asarray(Image.open(tmp_path / f'{image.stem}_overlay.png'))
+        assert f'{masks}: 3 instance masks' in run(*given, '--masks', masks, '--image-id', '2')
+        told = np.asarray(Image.open(tmp_path / f'{image.stem}_overlay.png'))
+        assert told.shape[1] == 2 * without.shape[1] - 24 and told[:, :400].std() > 10
+
+    def test_of_a_set(self, run, folder, trimodal, tmp_path, told):
+        """Those that evaluation tells the model of, also in a control, and where the pipeline loads none."""
+        options = ('--number', '2', '--out', tmp_path / 'sheet.png', *data_options(folder))
+        for split in ('val', 'val_no_masks'):
+            run('analysis_tools/draw_predictions.py', MAIL, trimodal, '--split', split, *options)
+        assert told == [3, 3, 0, 0]
+        run('analysis_tools/draw_predictions.py', CONFIG, folder / 'model.pth', *options,
+            'test_dataloader.dataset.instance_masks.file=instance_masks.json')
+        assert told[4:] == [None, None]
+
+    def test_browsing(self, run, folder, tmp_path):
+        """Before each image's expressions what was found on it: of 3 images and 18 expressions 6 rows instead of 5."""
+        heights = []
+        for config in (CONFIG, MAIL):
+            out = tmp_path / 'browse.png'
+            printed = run('analysis_tools/browse_dataset.py', config, '--loader', 'val', '--split', 'val', '--out', out,
+                          '--data-root', folder / 'set')
+            assert '18 expressions of 3 samples' in printed
+            check_picture(out)
+            heights.append(Image.open(out).size[1])
+        assert heights[1] - heights[0] > 150
+
+    def test_benchmarks(self, run, tmp_path):
+        """Random sets get random masks."""
+        out = tmp_path / 'measured.json'
+        run('analysis_tools/benchmark_samples.py', MAIL, '--samples', '2', '--repetitions', '1', '--out', out)
+        assert {'LoadInstanceMasks', 'MatchInstances'} <= set(json.loads(out.read_text())['seconds'])
+        run('analysis_tools/benchmark_steps.py', MAIL, '--batch-size', '2', '--steps', '1', '--out', out)
+        assert json.loads(out.read_text())['training']['images'] == 2

@@ -8,6 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
+from mmris.apis.attention import AttentionMap
+from mmris.apis.attention_probes import START_ON_PATCHES
 from mmris.registry import MODELS
 from tests.conftest import ROOT, tiny_config
 
@@ -46,6 +48,14 @@ def test_picture(run, files, tmp_path):
     brief = Image.open(out).size
     assert brief[0] < width / 2 and brief[1] < height
     assert list(out.parent.iterdir()) == [out]
+
+
+def test_what_numbers_mean():
+    explain = runpy.run_path(str(ROOT / 'tools' / 'analysis_tools' / 'attention_maps.py'))['explain']
+    values = np.zeros((2, 2))
+    on_patches = [AttentionMap(part='encoder', name='layer 1', kind=START_ON_PATCHES, values=values, share=0.5)]
+    assert explain(on_patches, False).endswith('the rest is on words and class token.')
+    assert explain(on_patches, True).endswith('the rest is on words, class token and instances.')
 
 
 def test_errors(run, files, tmp_path):

@@ -17,6 +17,7 @@ from mmris.utils.complexity import count_complexity
 from tests.conftest import ROOT
 
 VIT_B, TINY = 'configs/cm_masksd/vit-b_refcoco.py', 'configs/cm_masksd/vit-tiny_shaperef.py'
+MAIL = 'configs/mail/tiny_shaperef.py'
 # Places where it is applied, channels in and out, cells of a kernel.
 Layer = Tuple[int, int, int, int]
 
@@ -210,6 +211,39 @@ def test_a_joint_encoder_shows_where_its_cost_lies():
     expected = dict(image=multiply_adds([(32, 3, 32, 64)]), text=0, join=multiply_adds(joint))
     assert {name: costs['encoder'][name]['flops'] for name in expected} == expected
     assert costs['encoder']['flops'] == sum(expected.values())
+
+
+class TestInstanceMasks:
+    """Of MaIL at the size of the demo: 8 x 8 patches of 8 x 8 pixels, 16 words, K instances."""
+
+    def count(self, instances: int) -> Dict[str, dict]:
+        return count_complexity(build(read(MAIL).model), shape=(64, 64), tokens=16, instances=instances)
+
+    @pytest.mark.parametrize('instances', [0, 5])
+    def test_each_is_a_token(self, instances):
+        costs = self.count(instances)['encoder']
+        # Each is a mean of the patches, and its place a map of five numbers.
+        image = [(64, 3, 64, 64), (instances, 64, 64, 1), (instances, 5, 64, 1)]
+        joint = 4 * transformer_block(instances + 1 + 64 + 16, 64, 256)
+        assert costs['image'] == dict(flops=multiply_adds(image))
+        assert costs['join'] == dict(flops=multiply_adds(joint))
+
+    def test_tool(self, tmp_path, capsys):
+        out = tmp_path / 'costs.json'
+        run_tool(ROOT / MAIL, '--instances', 5, '--out', out)
+        assert json.loads(out.read_text()) == self.count(5)
+        run_tool(ROOT / MAIL)
+        run_tool(ROOT / TINY)
+        printed = capsys.readouterr().out
+        assert 'tiny_shaperef, 64 x 64 pixels, 16 tokens, 5 instance masks\n' in printed
+        assert 'tiny_shaperef, 64 x 64 pixels, 16 tokens, 0 instance masks\n' in printed
+        assert 'vit-tiny_shaperef, 64 x 64 pixels, 16 tokens\n' in printed
+
+    def test_bad_numbers(self):
+        with pytest.raises(ValueError, match='instances must not be negative, but got -1'):
+            self.count(-1)
+        with pytest.raises(ValueError, match='The encoder, CLIPEncoder, takes no instance masks: leave instances at 0'):
+            count_complexity(build(read(TINY).model), shape=(64, 64), tokens=16, instances=1)
 
 
 class TestBadInput:

@@ -13,6 +13,8 @@ import numpy as np
 
 from mmris.apis.attention import AttentionMap, AttentionPredictor, summarise_maps
 from mmris.apis.attention_probes import PIXELS_ON_WORDS
+from mmris.apis.mask_files import add_mask_arguments, masks_of_image
+from mmris.apis.predictor import read_image
 from mmris.utils.configs import add_config_arguments, check_inputs, read_config, scoring_threshold
 from mmris.visualization import COLOURS, spotlight
 from mmris.visualization.attention import AttentionPanel, draw_attention, heat_over
@@ -25,6 +27,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('image', help='image file')
     parser.add_argument('sentences', nargs='+', metavar='sentence', help='a row each; quote each sentence')
+    add_mask_arguments(parser)
     parser.add_argument(
         '--brief', action='store_true', help='as Shared-RIS shows it: last layers, and the mean over a neck\'s stages')
     parser.add_argument('--threshold', type=float, help='probability of a mask (default: that of the config\'s scores)')
@@ -37,15 +40,17 @@ def main() -> None:
     arguments = parse_arguments()
     check_inputs(checkpoint=arguments.checkpoint, image=arguments.image)
     config = read_config(arguments)
+    image = read_image(arguments.image)
+    masks = masks_of_image(arguments, config, image.shape[:2])
     predictor = AttentionPredictor(config, arguments.checkpoint, arguments.device)
-    predictor.set_image(arguments.image)
+    predictor.set_image(image, masks)
     threshold = scoring_threshold(config) if arguments.threshold is None else arguments.threshold
     rows = []
     for sentence in arguments.sentences:
         attention = predictor.look(sentence)
         maps = summarise_maps(attention.maps) if arguments.brief else attention.maps
-        rows.append((sentence, draw_row(predictor.image, attention.probabilities > threshold, maps)))
-    subtitle = f'{Path(arguments.image).name}. {explain(maps)}'
+        rows.append((sentence, draw_row(image, attention.probabilities > threshold, maps)))
+    subtitle = f'{Path(arguments.image).name}. {explain(maps, predictor.takes_instance_masks)}'
     figure = draw_attention(rows, title=f'Attention of {Path(arguments.config).stem}', subtitle=subtitle)
     save_figure(figure, arguments.out)
     print(f'{arguments.out}: {len(rows)} sentences, {len(rows[0][1]) - 2} maps of each')
@@ -62,11 +67,12 @@ def draw_row(image: np.ndarray, mask: np.ndarray, maps: List[AttentionMap]) -> L
     return [*panels, AttentionPanel('Prediction', '', spotlight(image, mask, COLOURS[1]), 'mask', note)]
 
 
-def explain(maps: List[AttentionMap]) -> str:
-    """What the numbers below maps mean."""
+def explain(maps: List[AttentionMap], instances: bool) -> str:
+    """What the numbers below maps mean, of a model that takes instance masks or not."""
     sentences = ['Means over heads; bright is the maximum of each map.']
     if any(one.share is not None for one in maps):
-        sentences.append('On patches: how much of the attention; the rest is on words and class token.')
+        rest = 'words, class token and instances' if instances else 'words and class token'
+        sentences.append(f'On patches: how much of the attention; the rest is on {rest}.')
     if any(one.kind == PIXELS_ON_WORDS for one in maps):
         sentences.append('On words: how much of each pixel\'s attention; the rest is on start and end token.')
     return ' '.join(sentences)

@@ -21,6 +21,7 @@ from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 
 from mmris.datasets import RefCOCODataset
+from mmris.datasets.random_masks import write_random_masks
 from mmris.datasets.random_set import write_random_set
 from mmris.registry import DATASETS
 from mmris.utils import write_atomically
@@ -67,6 +68,8 @@ def use_random_set(settings: ConfigDict, folder: Path, images: int) -> None:
         folder, images=images, objects=objects, sentences=3 * objects, annotations=objects, pictures=True)
     settings.update(
         data_root=str(folder), refs_file='refs(unc).p', split='train', data_prefix=dict(img_path='images'))
+    if 'instance_masks' in settings:
+        settings.instance_masks.file = write_random_masks(folder)
 
 
 def measure(dataset: RefCOCODataset, samples: int, repetitions: int) -> Dict[str, List[float]]:

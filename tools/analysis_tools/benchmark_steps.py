@@ -22,6 +22,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from mmris.datasets.random_masks import write_random_masks
 from mmris.datasets.random_set import write_random_set
 from mmris.registry import DATASETS, MODELS
 from mmris.utils import write_atomically
@@ -95,6 +96,8 @@ def load_batch(loader: Config, options: argparse.Namespace) -> Dict[str, list]:
                 pictures=True)
             loader.dataset.update(
                 data_root=folder, refs_file='refs(unc).p', split='train', data_prefix=dict(img_path='images'))
+            if 'instance_masks' in loader.dataset:
+                loader.dataset.instance_masks.file = write_random_masks(folder)
         dataset = DATASETS.build(loader.dataset)
         samples = [dataset[index % len(dataset)] for index in range(count)]
     return {key: [sample[key] for sample in samples] for key in samples[0]}

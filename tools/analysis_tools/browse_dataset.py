@@ -1,4 +1,5 @@
-"""Draw what a model sees: inputs after the pipeline, sentences as tokenised, and their masks.
+"""Draw what a model sees: inputs after the pipeline, sentences as tokenised, and their masks; before them the instance
+masks of the image, where the config takes them.
 
     python tools/analysis_tools/browse_dataset.py configs/cm_masksd/vit-tiny_shaperef.py --split train --number 12
 """
@@ -14,7 +15,7 @@ from mmengine.utils import track_iter_progress
 from mmris.registry import DATASETS, TRANSFORMS
 from mmris.utils import write_atomically
 from mmris.utils.configs import add_config_arguments, read_config
-from mmris.visualization import COLOURS, Panel, draw_sheet, spotlight
+from mmris.visualization import COLOURS, Panel, draw_sheet, instances_panel, spotlight
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -41,9 +42,11 @@ def main() -> None:
 
     chosen = np.linspace(0, len(dataset) - 1, min(arguments.number, len(dataset))).astype(int)
     tokenizer = TRANSFORMS.build(next(step for step in dataset_config.pipeline if step['type'] == 'Tokenize').tokenizer)
-    panels = []
+    panels, expressions = [], 0
     for index in track_iter_progress(chosen.tolist()):
-        panels.extend(draw_sample(dataset[index], tokenizer))
+        packed = dataset[index]
+        panels.extend(draw_sample(packed, tokenizer))
+        expressions += len(packed['data_samples'].token_ids)
     sheet = draw_sheet(
         panels,
         title=f'{Path(arguments.config).stem}, {dataset.split}',
@@ -52,7 +55,7 @@ def main() -> None:
         cell=260)
     with write_atomically(arguments.out) as temporary:
         sheet.save(temporary)
-    print(f'\n{arguments.out}: {len(panels)} expressions of {len(chosen)} samples')
+    print(f'\n{arguments.out}: {expressions} expressions of {len(chosen)} samples')
 
 
 def input_masks_pipeline(pipeline: list) -> list:
@@ -62,10 +65,10 @@ def input_masks_pipeline(pipeline: list) -> list:
 
 
 def draw_sample(packed: dict, tokenizer: Callable) -> list:
-    """One panel an expression of one sample."""
+    """One panel an expression of one sample, after one with what was found on its image."""
     image = packed['inputs'].permute(1, 2, 0).numpy()
     sample = packed['data_samples']
-    panels = []
+    panels = [instances_panel(image, sample.instance_masks.numpy())] if 'instance_masks' in sample else []
     for position, (ids, mask) in enumerate(zip(sample.token_ids, sample.token_mask)):
         colour = COLOURS[position % len(COLOURS)]
         panels.append(

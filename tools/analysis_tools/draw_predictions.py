@@ -11,7 +11,8 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from mmris.apis import Predictor
-from mmris.datasets.sentence_controls import split_settings
+from mmris.datasets.controls import split_settings
+from mmris.datasets.instance_masks import sample_masks
 from mmris.registry import DATASETS
 from mmris.utils import write_atomically
 from mmris.utils.configs import add_config_arguments, check_inputs, read_config, scoring_threshold
@@ -55,7 +56,8 @@ def predict(dataset: Dataset, indices: list, predictor: Predictor, threshold: fl
     """Predict for one expression each."""
     for index in indices:
         sample = dataset[index]['data_samples']
-        predictor.set_image(sample.img_path)
+        masks = sample_masks(dataset.get_data_info(index)) if predictor.takes_instance_masks else None
+        predictor.set_image(sample.img_path, masks)
         yield Prediction(
             text=sample.text[0],
             image=predictor.image,

@@ -3,6 +3,7 @@
     python tools/analysis_tools/get_flops.py configs/cm_masksd/vit-b_refcoco.py
     python tools/analysis_tools/get_flops.py configs/cm_masksd/vit-b_refcoco.py --shape 480 480 --tokens 20 \
         --out vit-b_refcoco.json
+    python tools/analysis_tools/get_flops.py configs/mail/vilt-b_refcoco.py --instances 8
 
 Of one image and one expression in evaluation. Counted are the multiply-adds of convolutions, linear maps and products
 of matrices, those of attention among them; not norms, activations, sums and interpolations. Weights and data need not
@@ -40,6 +41,11 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
         help='of the input in pixels (default: that of the config\'s test pipeline)')
     parser.add_argument(
         '--tokens', type=int, help='tokens of the expression (default: those of the config\'s test pipeline)')
+    parser.add_argument(
+        '--instances',
+        type=int,
+        default=0,
+        help='instance masks of the image, for models that they enter (default: %(default)s)')
     parser.add_argument('--out', help='JSON file to write the numbers to')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change values of the config')
@@ -59,9 +65,12 @@ def main(arguments: Optional[List[str]] = None) -> None:
         tokens = last_step(config, ['Tokenize'], '--tokens NUMBER')['tokenizer']['context_length']
     with torch.device('meta'):
         model = MODELS.build(config.model)
-    costs = count_complexity(model, shape=shape, tokens=tokens)
+    costs = count_complexity(model, shape=shape, tokens=tokens, instances=options.instances)
     table = format_costs(costs, config.get('quoted_costs'))
-    print(f'{Path(options.config).stem}, {shape[0]} x {shape[1]} pixels, {tokens} tokens\n\n{table}')
+    sizes = f'{shape[0]} x {shape[1]} pixels, {tokens} tokens'
+    if model.encoder.takes_instances:
+        sizes += f', {options.instances} instance masks'
+    print(f'{Path(options.config).stem}, {sizes}\n\n{table}')
     if options.out is not None:
         with write_atomically(options.out) as path:
             path.write_text(json.dumps(costs, indent=2) + '\n')

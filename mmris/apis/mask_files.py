@@ -1,0 +1,122 @@
+"""Instance masks of one image, out of the file that a segmenter wrote: what command lines share."""
+
+import argparse
+from pathlib import Path
+from typing import Any, Optional, Set, Tuple, Union
+
+import numpy as np
+from mmengine.config import Config
+
+from mmris.datasets.instance_masks import MAX_INSTANCES, MIN_SCORE, decode_instances, read_instance_masks
+from mmris.datasets.refer_files import is_id, read_json
+from mmris.utils.configs import check_inputs
+
+
+def add_mask_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--masks`` and the options that say which of them: see :func:`masks_of_image`."""
+    parser.add_argument(
+        '--masks',
+        help='COCO results file with instance masks of the image, for configs that take them (docs/instance_masks.md; '
+        'default: nothing was found)')
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument('--image-id', help='id that the image has in it (default: that of its only image)')
+    which.add_argument(
+        '--masks-images', help='COCO annotation file that the masks were made with: tells the id by the image\'s name')
+    parser.add_argument(
+        '--masks-min-score', type=float, help='less sure masks are left out (default: as in the config\'s data set)')
+
+
+def masks_of_image(arguments: argparse.Namespace, config: Config, size: Tuple[int, int]) -> Optional[np.ndarray]:
+    """Read the instance masks that a command line names for ``arguments.image``.
+
+    Args:
+        arguments (Namespace): With what :func:`add_mask_arguments` added, and ``image``, a file.
+        config (Config): Says, in the data set of its test, how sure and how many masks are by default.
+        size (tuple[int, int]): Height and width of the upright image in pixels.
+
+    Returns:
+        ndarray, optional: ``(K, H0, W0)`` uint8 of 0 and 1, surest first. None if there is no ``--masks``.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If ``--masks`` is missing and another option of its kind is not.
+        ValueError: If a file is malformed, or does not tell which masks are the image's.
+        ValueError: If a mask is malformed, or of another size than the image.
+    """
+    given = dict(image_id='--image-id', masks_images='--masks-images', masks_min_score='--masks-min-score')
+    if arguments.masks is None:
+        for name, option in given.items():
+            if getattr(arguments, name) is not None:
+                raise ValueError(f'{option} is about instance masks: give their file too, --masks FILE.json.')
+        return None
+    check_inputs(**{'file of instance masks': arguments.masks})
+    settings = config.test_dataloader.dataset.get('instance_masks') or {}
+    min_score = settings.get('min_score', MIN_SCORE) if arguments.masks_min_score is None else arguments.masks_min_score
+    found = read_instance_masks(
+        arguments.masks,
+        min_score=min_score,
+        max_instances=settings.get('max_instances', MAX_INSTANCES),
+        image_ids=_wanted_ids(arguments))
+    if len(found) > 1:
+        some = ', '.join(str(image_id) for image_id in list(found)[:3]) + (', ...' if len(found) > 3 else '')
+        raise ValueError(
+            f'{arguments.masks} has masks of {len(found)} images ({some}): say which of them this one is, --image-id '
+            f'ID, or give the annotation file that they were made with, --masks-images FILE.json.')
+    if not found and arguments.image_id is not None:
+        raise ValueError(f'{arguments.masks} has no masks of image {arguments.image_id}. --masks-images FILE.json '
+                         f'finds the id by the image\'s name. If nothing was found on it, leave --masks out.')
+    # Such a file holds nothing of an image on which nothing was found.
+    instances = next(iter(found.values()), [])
+    return decode_instances(instances, *size, name=arguments.image)
+
+
+def _wanted_ids(arguments: argparse.Namespace) -> Optional[Set[Any]]:
+    """The id that the image may have; None if nothing tells it."""
+    if arguments.masks_images is not None:
+        return {find_image_id(arguments.masks_images, arguments.image)}
+    if arguments.image_id is None:
+        return None
+    # On a command line a number is text too.
+    return {arguments.image_id, int(arguments.image_id)} if arguments.image_id.isdecimal() else {arguments.image_id}
+
+
+def find_image_id(annotations: Union[str, Path], image: Union[str, Path]) -> Any:
+    """Find the id that an image has in a COCO annotation file, by its name.
+
+    Args:
+        annotations (str or Path): The file.
+        image (str or Path): The image. Folders count only if several have its name: then the end of the path must be
+            the same, as far as the shorter one goes.
+
+    Returns:
+        int or str: Its id.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is no annotation file, has no image of that name, or several.
+    """
+    check_inputs(**{'annotation file': annotations})
+    content = read_json(str(annotations))
+    images = content.get('images') if isinstance(content, dict) else None
+    if not isinstance(images, list) or not all(
+            isinstance(one, dict) and is_id(one.get('id')) and isinstance(one.get('file_name'), str)
+            for one in images):
+        raise ValueError(f'{annotations} is no COCO annotation file: it lacks a list of images with id and file_name.')
+    name = Path(image).name
+    named = [one for one in images if Path(one['file_name']).name == name]
+    if not named:
+        raise ValueError(f'{annotations} has no {name} among its {len(images)} images. Give the file that the masks '
+                         f'were made with, or the id that the image has in it, --image-id ID.')
+    meant = named if len(named) == 1 else [one for one in named if _ends_alike(one['file_name'], Path(image))]
+    if len(meant) != 1:
+        some = ', '.join(one['file_name'] for one in named[:3])
+        raise ValueError(f'{annotations} has {len(named)} images called {name} ({some}), and {image} does not tell '
+                         f'which of them is meant: give its id, --image-id ID.')
+    return meant[0]['id']
+
+
+def _ends_alike(name: str, image: Path) -> bool:
+    """Whether two paths are the same from their ends on, as far as the shorter one goes."""
+    one, other = Path(name).parts, image.absolute().parts
+    length = min(len(one), len(other))
+    return one[-length:] == other[-length:]
