@@ -8,12 +8,12 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 
 from mmris.registry import DATASETS, MODELS
-from mmris.structures import ExpressionBatch, ImageInputs
+from mmris.structures import ExpressionBatch, ImageInputs, InstanceMasks
 from tests.conftest import ROOT
 
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/**/*.py') if '_base_' not in path.parts)
 # A new config raises this number, so that one that is not found is noticed.
-NUMBER_OF_CONFIGS = 101
+NUMBER_OF_CONFIGS = 114
 HEADER = ('Paper:', 'Data:', 'Cost:', 'Command: ')
 
 
@@ -23,16 +23,16 @@ TOY_SWIN = dict(arch=dict(embed_dims=8, depths=[1, 1, 2, 1], num_heads=[1, 2, 2,
 
 def shrink(config: Config) -> Config:
     """Toy widths and depths; wiring, losses, branches and pipeline steps stay the config's own."""
-    shrink_model = dict(BEiT3Encoder=shrink_beit3, RISCLIPEncoder=shrink_risclip).get(
-        config.model.encoder.type, shrink_clip)
+    shrinks = dict(BEiT3Encoder=shrink_beit3, RISCLIPEncoder=shrink_risclip, TrimodalEncoder=shrink_trimodal)
+    shrink_model = shrinks.get(config.model.encoder.type, shrink_clip)
     size = shrink_model(config.model)
     config.model.encoder.pretrained = None
     for loader in filter(None, (config.train_dataloader, config.val_dataloader)):
         for step in loader.dataset.pipeline:
             if step.type in ('Letterbox', 'Resize'):
                 step.size = size
-            elif step.type == 'Tokenize' and step.tokenizer.type == 'BEiT3Tokenizer':
-                # Its vocabulary is a file that users get.
+            elif step.type == 'Tokenize' and 'vocabulary' in step.tokenizer:
+                # A file that users get.
                 step.tokenizer = dict(type='CLIPTokenizer', context_length=step.tokenizer.context_length)
     return config
 
@@ -101,6 +101,16 @@ def shrink_beit3(model: Config) -> int:
     return 64
 
 
+def shrink_trimodal(model: Config) -> int:
+    """Shrink a model on the trimodal encoder; the input's size in pixels."""
+    encoder = model.encoder
+    if isinstance(encoder.architecture, str):
+        encoder.architecture = dict(layers=4, channels=32, heads=2, patch_size=16, image_size=32, vocabulary=49408)
+        model.decoder.update(in_channels=32, channels=(16, 12, 8))
+        model.head.channels = 8
+    return 64
+
+
 def batch_of(loader: Config, folder: Path, refs_file: str) -> dict:
     settings = dict(data_root=str(folder), data_prefix=dict(img_path='images'), split='val')
     files = dict(refs_file=refs_file, ann_file='instances.json')
@@ -108,6 +118,8 @@ def batch_of(loader: Config, folder: Path, refs_file: str) -> dict:
         settings.update(datasets={name: files for name in loader.dataset.datasets}, exclude=None)
     else:
         settings.update(files)
+    if 'instance_masks' in loader.dataset:
+        settings.update(instance_masks=dict(file='instance_masks.json'))
     dataset = DATASETS.build({**loader.dataset, **settings})
     packed = [dataset[index] for index in range(3)]
     return dict(inputs=[one['inputs'] for one in packed], data_samples=[one['data_samples'] for one in packed])
@@ -133,7 +145,8 @@ def test_config(path, refer_set):
     else:
         inputs = model.data_preprocessor(batch_of(config.train_dataloader, refer_set, 'refs(unc).p'), True)
         losses = model(**inputs, mode='loss')
-        assert set(losses) == {f'loss_{name}' for name in (*config.model.losses, *config.model.get('distillation', {}))}
+        groups = [config.model.get(group) or {} for group in ('losses', 'auxiliary_losses', 'distillation')]
+        assert set(losses) == {f'loss_{name}' for group in groups for name in group}
         total = sum(losses.values())
         assert total.isfinite() and total > 0
         total.backward()
@@ -155,7 +168,8 @@ def test_full_size(path):
     with torch.device('meta'):
         model = MODELS.build(config.model).eval()
         encoder = model.encoder
-        images = ImageInputs(torch.zeros(1, 3, size, size), torch.zeros(1, 4))
+        found = InstanceMasks(torch.zeros(1, 3, size, size, dtype=torch.bool), torch.ones(1, 3, dtype=torch.bool))
+        images = ImageInputs(torch.zeros(1, 3, size, size), torch.zeros(1, 4), found)
         tokens = torch.zeros(2, length, dtype=torch.int64)
         text = encoder.encode_text(encoder.embed_text(ExpressionBatch(tokens, tokens == 0, tokens[:, 0])))
         encoded = encoder.join(model.encode_images(images), text, tokens[:, 0])
@@ -163,6 +177,9 @@ def test_full_size(path):
     height, width = encoded.image.stages[1].shape[-2:]
     if config.model.head.type == 'CosineHead':
         assert logits.shape == (2, 1, height, width)
+    elif config.model.encoder.type == 'TrimodalEncoder':
+        scale = 2**len(model.decoder.blocks)
+        assert logits.shape == (2, 1, scale * height, scale * width) and logits.size(2) >= size / 4
     elif config.model.head.type == 'ConvolutionHead':
         assert logits.shape == (2, 1, 8 * model.head.upsample * height, 8 * model.head.upsample * width)
         assert logits.size(2) >= size

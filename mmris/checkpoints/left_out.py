@@ -8,6 +8,8 @@ import torch
 from mmengine.logging import print_log
 from torch import nn
 
+from mmris.utils import is_part
+
 from .file_kinds import unreadable
 
 # In a checkpoint's meta: the digests of the parts that are not in it, by name.
@@ -134,12 +136,12 @@ def check_frozen(model: nn.Module, weights: Mapping[str, Any], path: Union[str, 
 
 def find_random_frozen(model: nn.Module) -> List[str]:
     """Find what a model freezes and ``encoder.pretrained`` does not fill: keys of its weights."""
-    names, filled = getattr(model, 'frozen', ()), _prefixes(_filled(model))
-    return [key for key in model.state_dict() if key.startswith(_prefixes(names)) and not key.startswith(filled)]
+    names, filled = getattr(model, 'frozen', ()), _filled(model)
+    return [key for key in model.state_dict() if key.startswith(_prefixes(names)) and not is_part(key, filled)]
 
 
 def _filled(model: nn.Module) -> Tuple[str, ...]:
-    """The parts of the encoder that its ``pretrained`` fills, by their names in the model."""
+    """The modules and parameters of the encoder that its ``pretrained`` fills, by their names in the model."""
     return tuple(f'encoder.{name}' for name in getattr(getattr(model, 'encoder', None), 'pretrained_parts', ()))
 
 

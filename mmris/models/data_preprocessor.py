@@ -37,7 +37,7 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
             dict: ``inputs``: :class:`ReferringInputs`; ``data_samples``: the samples, on the device.
 
         Raises:
-            ValueError: If the images differ in size.
+            ValueError: See :meth:`batch_images`.
         """
         data = self.cast_data(data)
         images, samples = data['inputs'], data['data_samples']
@@ -61,17 +61,19 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
 
         Raises:
             ValueError: If the images differ in size.
-            ValueError: If some images have instance masks and others have not.
+            ValueError: If some images have instance masks and others have not, or masks are not bool of their size.
         """
         sizes = sorted({tuple(image.shape[-2:]) for image in images})
         if len(sizes) > 1:
             raise ValueError(
                 f'Images of one batch must have one size, but got {sizes} (height, width). End the pipeline\'s '
                 f'geometry with Letterbox or Resize to a fixed size.')
+        if instance_masks is not None:
+            _check_instances(instance_masks, images)
         return ImageInputs(
             pixels=(torch.stack(images).float() - self.mean) / self.std,
             box=torch.tensor(boxes, dtype=torch.float32, device=self.device),
-            instances=None if instance_masks is None else batch_instances(instance_masks, len(images)))
+            instances=None if instance_masks is None else batch_instances(instance_masks))
 
 
 def batch_expressions(samples: Sequence[ReferringDataSample]) -> ExpressionBatch:
@@ -91,21 +93,26 @@ def batch_expressions(samples: Sequence[ReferringDataSample]) -> ExpressionBatch
         image_index=torch.arange(len(samples)).repeat_interleave(counts).to(token_ids.device))
 
 
-def batch_instances(masks: Sequence[Tensor], images: int) -> InstanceMasks:
+def batch_instances(masks: Sequence[Tensor]) -> InstanceMasks:
     """Line up the instance masks of several images, with padding up to the most that an image has.
 
     Args:
-        masks (Sequence[Tensor]): For each image ``(K_b, H, W)`` bool.
-        images (int): How many images there are.
-
-    Raises:
-        ValueError: If there are more or fewer entries than images.
+        masks (Sequence[Tensor]): For each image ``(K_b, H, W)`` bool; of all images H and W are the same.
     """
-    if len(masks) != images:
-        raise ValueError(
-            f'{len(masks)} of {images} images of a batch have instance masks: load them for all, by LoadInstanceMasks '
-            f'in the pipeline, or for none. An image on which nothing was found has 0 masks, not none.')
     counts = torch.tensor([len(one) for one in masks], device=masks[0].device)
     return InstanceMasks(
         masks=pad_sequence(list(masks), batch_first=True),
         present=torch.arange(int(max(len(one) for one in masks)), device=counts.device) < counts[:, None])
+
+
+def _check_instances(masks: Sequence[Tensor], images: Sequence[Tensor]) -> None:
+    if len(masks) != len(images):
+        raise ValueError(
+            f'{len(masks)} of {len(images)} images of a batch have instance masks: load them for all, by '
+            f'LoadInstanceMasks in the pipeline, or for none. Where nothing was found, an image has 0 masks.')
+    for number, (found, image) in enumerate(zip(masks, images)):
+        if found.dim() != 3 or found.dtype != torch.bool or found.shape[1:] != image.shape[1:]:
+            raise ValueError(
+                f'Instance masks of image {number} of a batch must be bool of shape (K, {image.size(1)}, '
+                f'{image.size(2)}), as the image, but are {found.dtype} of {tuple(found.shape)}: Letterbox and Resize '
+                f'warp them with it, where LoadInstanceMasks stands before them.')

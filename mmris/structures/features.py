@@ -4,7 +4,7 @@ Shape letters: B images, P expressions, M rows of image features, L tokens, N = 
 space's width. M is B while the image half of an encoder has not seen the sentence, and P afterwards.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional, Tuple
 
 from torch import Tensor
@@ -99,7 +99,8 @@ class InstanceFeatures(TensorStructure):
 
     Attributes:
         tokens (Tensor): ``(P, K, C)``, each instance after the encoder.
-        found (InstanceMasks): Of the B images: larger than all else, so not repeated for each expression.
+        found (InstanceMasks): Of the images that were encoded: larger than all else, so not repeated for each
+            expression about one.
         image_index (Tensor): ``(P,)`` int64, the row of ``found`` that belongs to each expression.
         scores (Tensor, optional): ``(P, K)``, logits of being what the expression refers to, of decoders that select.
     """
@@ -113,6 +114,15 @@ class InstanceFeatures(TensorStructure):
     def present(self) -> Tensor:
         """Tensor: ``(P, K)`` bool, true where there is an instance."""
         return self.found.present.index_select(0, self.image_index)
+
+    def select(self, rows: Tensor) -> 'InstanceFeatures':
+        """Return a copy with some expressions; ``found``, which they point into, stays as it is."""
+        scores = None if self.scores is None else self.scores.index_select(0, rows)
+        return replace(
+            self,
+            tokens=self.tokens.index_select(0, rows),
+            image_index=self.image_index.index_select(0, rows),
+            scores=scores)
 
 
 @dataclass(frozen=True)
@@ -144,7 +154,7 @@ class FusedFeatures(TensorStructure):
         class_token (Tensor, optional): ``(P, C)``, the image's class token, of necks that take it along.
         stages (tuple[Tensor]): ``(P, C_i, h_i, w_i)``, the image from shallow to deep, of necks that hand it on to a
             decoder of several depths.
-        instances (InstanceFeatures, optional): Of encoders that take instance masks in.
+        instances (InstanceFeatures, optional): Of encoders that take instance masks in, by necks that hand them on.
     """
 
     pixels: Tensor

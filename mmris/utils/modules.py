@@ -1,6 +1,7 @@
 """Modules: those of the package, and those that wrap a model."""
 
 from importlib import import_module
+from typing import Iterable
 
 from mmengine.model import is_model_wrapper
 from mmengine.registry import init_default_scope as enter_scope
@@ -10,6 +11,16 @@ from torch import nn
 def unwrap_model(model: nn.Module) -> nn.Module:
     """The model itself, out of what distributes it, if anything does."""
     return model.module if is_model_wrapper(model) else model
+
+
+def is_part(key: str, names: Iterable[str]) -> bool:
+    """Whether a key of a model's weights is one of some names, or below one of them.
+
+    Args:
+        key (str): As ``'encoder.image.norm.weight'``.
+        names (Iterable[str]): Of modules and parameters, as ``'encoder.image'``.
+    """
+    return any(key == name or key.startswith(f'{name}.') for name in names)
 
 
 def register_all_modules(init_default_scope: bool = True) -> None:

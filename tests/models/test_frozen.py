@@ -8,9 +8,12 @@ from mmengine.model import ExponentialMovingAverage
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmris.models.encoders import BEiT3Encoder, CLIPEncoder, Encoder
+from mmris.checkpoints.left_out import find_random_frozen
+from mmris.models.encoders import BEiT3Encoder, CLIPEncoder, Encoder, TrimodalEncoder
 from mmris.models.layers import average_running_statistics, running_statistics
 from mmris.registry import MODELS
+from mmris.utils import is_part
+from tests.checkpoints import vilt_files
 from tests.checkpoints.clip_files import RESNET, VIT, open_clip_model
 from tests.conftest import tiny_config
 from tests.models.test_beit3_architecture import ARCHITECTURE, published
@@ -117,7 +120,7 @@ class TestPretrainedParts:
     """An encoder names what is filled, all of it, and nothing else."""
 
     @staticmethod
-    def check(encoder: Encoder, expected: tuple, besides: tuple = ()) -> None:
+    def check(encoder: Encoder, expected: tuple) -> None:
         assert encoder.pretrained_parts == expected
         unlikely = 0.123456789
         for value in encoder.state_dict().values():
@@ -126,8 +129,7 @@ class TestPretrainedParts:
         encoder.load_pretrained()
         for name, value in encoder.state_dict().items():
             if value.is_floating_point() and value.numel():
-                filled = name in besides or name.startswith(tuple(f'{part}.' for part in expected))
-                assert bool((value != torch.tensor(unlikely)).any()) == filled, name
+                assert bool((value != torch.tensor(unlikely)).any()) == is_part(name, expected), name
 
     @pytest.fixture
     def clip(self, tmp_path) -> str:
@@ -157,18 +159,32 @@ class TestPretrainedParts:
         self.check(encoder, (*swin, 'text') if text_too else swin)
 
     def test_beit3(self, tmp_path):
-        """Class token and positions are no modules, so that they are not named."""
+        """Class token and positions are no modules."""
         path, _ = published(tmp_path)
-        besides = ('class_token', 'image_positions', 'text_positions')
         parts = ('patch_embedding', 'word_embedding', 'layers')
         norms = ('image_norm', 'text_norm')
+        besides = ('class_token', 'image_positions', 'text_positions')
         for norm_last_stage in (True, False):
             encoder = BEiT3Encoder(
                 architecture=copy.deepcopy(ARCHITECTURE),
                 pretrained=path,
                 joint_channels=24,
                 norm_last_stage=norm_last_stage)
-            self.check(encoder, (*parts, *norms) if norm_last_stage else parts, besides)
+            self.check(encoder, (*parts, *norms, *besides) if norm_last_stage else (*parts, *besides))
+
+    @pytest.mark.parametrize('masks', [False, True])
+    def test_vilt(self, tmp_path, masks):
+        """The type of masks is the image's, the map of their places is not ViLT's."""
+        torch.save(vilt_files.published(), tmp_path / 'vilt.pth')
+        encoder = TrimodalEncoder(
+            architecture=vilt_files.ARCHITECTURE, taps=(1, 2), masks=masks, pretrained=str(tmp_path / 'vilt.pth'))
+        modules = ('patch_embedding', 'word_embedding', 'text_norm', 'blocks', 'norm')
+        own = ('class_token', 'text_positions', 'text_types', 'image_positions', 'token_types')
+        self.check(encoder, (*modules, *own, 'mask_type') if masks else (*modules, *own))
+        model = nn.Module()
+        model.encoder, model.frozen = encoder, ('encoder', )
+        places = ['encoder.mask_place.weight', 'encoder.mask_place.bias']
+        assert find_random_frozen(model) == (places if masks else [])
 
     def test_nothing_named(self):
         assert CLIPEncoder(architecture=VIT).pretrained_parts == ()

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mmris.models.data_preprocessor import batch_instances
+from mmris.models.data_preprocessor import ReferringDataPreprocessor, batch_instances
 from mmris.models.encoders import TrimodalEncoder
 from mmris.models.encoders.trimodal import instance_places
 from mmris.structures import ExpressionBatch, ImageInputs, InstanceMasks
+from tests.conftest import assert_same
 
 ARCHITECTURE = dict(layers=4, channels=32, heads=4, patch_size=16, image_size=64, vocabulary=90, text_positions=14)
 HEIGHT, WIDTH, PATCH = 64, 96, 16
@@ -41,7 +42,7 @@ def images(counts=(3, 1), box=(0.0, 0.0, WIDTH, HEIGHT)):
     """An image for each number of instances."""
     generator = torch.Generator().manual_seed(1)
     pixels = torch.randn(len(counts), 3, HEIGHT, WIDTH, generator=generator)
-    found = batch_instances([rectangles(count, seed) for seed, count in enumerate(counts)], len(counts))
+    found = batch_instances([rectangles(count, seed) for seed, count in enumerate(counts)])
     return ImageInputs(pixels, torch.tensor([box]).repeat(len(counts), 1), found)
 
 
@@ -147,7 +148,7 @@ class TestSequence:
         together = features(encode(encoder, images((1, 4)), text))
         given, alone = images((1, 4)), expressions([9], [0])
         alone = replace(alone, token_ids=text.token_ids[:1])
-        one = ImageInputs(given.pixels[:1], given.box[:1], batch_instances([given.instances.masks[0, :1]], 1))
+        one = ImageInputs(given.pixels[:1], given.box[:1], batch_instances([given.instances.masks[0, :1]]))
         single = features(encode(encoder, one, alone))
         assert_equal([part[:1] for part in together[:-1]], single[:-1])
         assert torch.allclose(together[-1][:1, :1], single[-1], atol=2e-5)
@@ -172,11 +173,9 @@ class TestSequence:
         one, other = (features(encode(encoder, each, text)) for each in (given, moved))
         assert differ(one[:4], other[:4]) and differ(one[-1:], other[-1:])
 
-    @pytest.mark.parametrize('nobody_looked', [True, False])
-    def test_no_instances_is_the_two_modality_model(self, encoder, nobody_looked):
+    def test_no_instances_is_the_two_modality_model(self, encoder):
         plain, given, text = build(masks=False).eval(), images((0, 0)), expressions([9, 5, 3], [0, 1, 1])
         plain.load_state_dict(encoder.state_dict(), strict=False)
-        given = replace(given, instances=None) if nobody_looked else given
         one, other = (encode(each, given, text) for each in (encoder, plain))
         assert one.instances.tokens.shape == (3, 0, 32) and other.instances is None
         assert_equal(features(one)[:-1], features(other))
@@ -203,7 +202,24 @@ class TestSequence:
         assert_equal(features(one), features(other))
 
 
+    def test_some_expressions(self, encoder):
+        """They keep the masks of their own images."""
+        instances = encode(encoder, images(), expressions([9, 5, 2], [1, 0, 1])).instances
+        some = instances.select(torch.tensor([1, 2]))
+        assert torch.equal(some.present, instances.present[1:])
+        assert torch.equal(some.tokens, instances.tokens[1:])
+
+
 class TestTraining:
+
+    def test_places_begin_as_wide_as_patches(self):
+        """At any width, with a norm for each: what a patch gives to a mask's token does not drown its place."""
+        torch.manual_seed(0)
+        encoder = TrimodalEncoder(architecture=dict(ARCHITECTURE, channels=256, heads=4))
+        encoder.init_weights()
+        places = encoder.mask_place(torch.rand(64, 5) / 2)
+        cells = encoder.embed_image(images((1, ) * 8)).cells.movedim(1, -1).flatten(0, 2)
+        assert 0.3 < places.std(dim=0).mean() / cells.std(dim=0).mean() < 3
 
     @pytest.mark.parametrize('counts', [(3, 1), (0, 0)])
     def test_every_parameter_gets_a_gradient(self, encoder, counts):
@@ -213,15 +229,22 @@ class TestTraining:
         zero = {name for name, value in encoder.named_parameters() if value.grad.abs().sum() == 0}
         assert zero == (set() if counts[0] else of_masks)
 
-    def test_recomputed_as_kept(self):
-        gradients = []
+    def test_activation_checkpointing_keeps_less_and_gives_the_same_gradients(self):
+        gradients, kept = [], []
         for option in (False, True):
-            encoder = build(activation_checkpointing=option)
-            output = encode(encoder, images(), expressions([9, 5], [0, 1]))
+            encoder, sizes = build(activation_checkpointing=option), []
+
+            def note(saved, sizes=sizes):
+                sizes.append(saved.numel())
+                return saved
+
+            with torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved):
+                output = encode(encoder, images(), expressions([9, 5], [0, 1]))
             sum(part.square().sum() for part in features(output)).backward()
-            gradients.append([value.grad for value in encoder.parameters()])
-        for kept, again in zip(*gradients):
-            assert torch.allclose(kept, again, atol=1e-5)
+            gradients.append({name: value.grad for name, value in encoder.named_parameters()})
+            kept.append(sum(sizes))
+        assert_same(*gradients)
+        assert kept[1] < kept[0] / 2, kept
 
     def test_mixed_precision(self, encoder):
         with torch.autocast('cpu', dtype=torch.bfloat16):
@@ -251,6 +274,20 @@ class TestErrors:
         with pytest.raises(ValueError, match=r"taps of TrimodalEncoder are numbers of layers.*got \('last',\)"):
             build(taps=('last', ))
 
-    def test_some_images_with_masks_and_others_without(self):
-        with pytest.raises(ValueError, match='1 of 2 images of a batch have instance masks: load them for all'):
-            batch_instances([rectangles(1)], 2)
+    def test_nobody_looked(self, encoder):
+        """Else a pipeline without masks would evaluate another model in silence."""
+        with pytest.raises(ValueError, match='none came with the images: put LoadInstanceMasks before Letterbox'):
+            encoder.embed_image(replace(images(), instances=None))
+
+    @pytest.mark.parametrize('masks, message', [
+        ([rectangles(1)], '1 of 2 images of a batch have instance masks: load them for all'),
+        ([rectangles(1), rectangles(2)[:, :60]],
+         r'masks of image 1 of a batch must be bool of shape \(K, 64, 96\), as the image, but are torch.bool of '
+         r'\(2, 60, 96\): Letterbox and Resize warp them'),
+        ([rectangles(1).byte(), rectangles(2)], r'masks of image 0 of a batch must be bool .* are torch.uint8 of'),
+    ])
+    def test_masks_that_do_not_fit_the_images(self, masks, message):
+        preprocessor = ReferringDataPreprocessor(mean=[0, 0, 0], std=[1, 1, 1])
+        pixels = [torch.zeros(3, HEIGHT, WIDTH, dtype=torch.uint8)] * 2
+        with pytest.raises(ValueError, match=message):
+            preprocessor.batch_images(pixels, [(0, 0, WIDTH, HEIGHT)] * 2, masks)

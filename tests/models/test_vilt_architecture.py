@@ -57,7 +57,7 @@ class TestLoading:
         path, weights = published(tmp_path)
         encoder = build(pretrained=path)
         place = {name: value.clone() for name, value in encoder.mask_place.named_parameters()}
-        encoder.init_weights()
+        encoder.load_pretrained()
         state = dict(encoder.state_dict())
         assert_same({name: state[name] for name in weights}, weights)
         assert torch.equal(encoder.mask_type, weights['token_types'][1])

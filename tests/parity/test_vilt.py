@@ -128,8 +128,9 @@ def test_no_instances(tmp_path):
     model, body = transformers_model()
     encoder, text = ours_of(model, tmp_path, masks=True), expressions((9, 5, 2))
     expected = run_theirs(body, images((384, 384)), text)[-1]
+    nothing = InstanceMasks(masks=torch.zeros(3, 0, 384, 384).bool(), present=torch.zeros(3, 0).bool())
     absent = InstanceMasks(masks=torch.zeros(3, 2, 384, 384).bool(), present=torch.zeros(3, 2).bool())
-    for instances in (None, absent):
+    for instances in (nothing, absent):
         found = run_ours(encoder, images((384, 384), instances=instances), text)
         assert_close(sequence(found, -1), expected)
     present = InstanceMasks(masks=torch.ones(3, 2, 384, 384).bool(), present=torch.ones(3, 2).bool())

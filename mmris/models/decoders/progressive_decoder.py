@@ -77,7 +77,8 @@ class ProgressiveDecoder(BaseModule):
         for block in self.blocks:
             pixels = F.interpolate(pixels, scale_factor=2, mode='bilinear', align_corners=False)
             if union is not None:
-                pixels = torch.cat((pixels, F.adaptive_avg_pool2d(union, pixels.shape[-2:])), dim=1)
+                # Not adaptive, which has no deterministic gradient on GPUs.
+                pixels = torch.cat((pixels, F.avg_pool2d(union, union.size(2) // pixels.size(2))), dim=1)
             pixels = block(pixels)
         return replace(fused, pixels=pixels, instances=instances)
 
@@ -101,6 +102,6 @@ def weighted_union(instances: InstanceFeatures, size: Sequence[int]) -> Tensor:
     """
     # Each image once, not once a sentence.
     covered = mask_coverage(instances.found.masks, tuple(size)).index_select(0, instances.image_index)
-    weighted = covered * instances.scores.float().sigmoid()[:, :, None, None]
+    weighted = covered * (instances.scores.float().sigmoid() * instances.present)[:, :, None, None]
     # An image without masks has a maximum too.
     return F.pad(weighted, (0, 0, 0, 0, 0, 1)).amax(dim=1, keepdim=True)

@@ -29,20 +29,22 @@ class Encoder(BaseModule):
 
     *Embeddings* are content without position: whatever masks tokens replaces cells there, and knows no encoder by
     name. *States* are what an encoder can compute of one modality without seeing the other, so that an image is set
-    once and asked many times: all of it for two towers, nothing for a joint transformer (whose state is then its
-    embedding). ``join`` does the rest.
+    once and asked many times: all of it for two towers, nothing but its place in the sequence for a joint transformer.
+    ``join`` does the rest.
 
     Attributes:
+        takes_instances (bool): Whether the instance masks that come with images enter.
         cell_channels (int): Width of ``ImageEmbeddings.cells``.
         word_channels (int): Width of ``TextEmbeddings.words``.
     """
 
+    takes_instances: bool = False
     cell_channels: int
     word_channels: int
 
     @property
     def pretrained_parts(self) -> Tuple[str, ...]:
-        """tuple[str]: Dotted names of submodules that :meth:`load_pretrained` fills wholly; none by default."""
+        """tuple[str]: Dotted names of submodules and parameters that :meth:`load_pretrained` fills; none by default."""
         return ()
 
     def load_pretrained(self) -> None:

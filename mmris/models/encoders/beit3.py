@@ -11,7 +11,7 @@ from mmris.registry import MODELS
 from mmris.structures import EncoderOutput, ImageEmbeddings, TextEmbeddings
 
 from ..layers import resize_positions
-from .beit3_architecture import complete_architecture, is_projection, load_beit3
+from .beit3_architecture import PROJECTIONS, complete_architecture, load_beit3
 from .joint import JointEncoder
 from .multiway import MultiwayLayer
 from .towers.image_tower import recompute
@@ -26,9 +26,8 @@ class BEiT3Encoder(JointEncoder):
     """BEiT-3 (Wang et al., "Image as a Foreign Language", CVPR 2023) at any size that is a multiple of its patch size.
 
     ``[class token, patches, words]`` is one sequence: in each layer one softmax goes over all of it, while all weights
-    are the modality's own. An image's features depend on the sentence, so that ``join`` does the work, M is P, and the
-    states are the embeddings themselves. Positions of the image are resized to the input's grid (bicubic). The word
-    at the start is the sentence, the class token the whole image.
+    are the modality's own. The states are the embeddings themselves. Positions of the image are resized to the input's
+    grid (bicubic). The word at the start is the sentence, the class token the whole image.
 
     BEiT-3 fine-tuned like this has no space in common of image and text: where nothing else is said, the last stage
     stands for it.
@@ -62,6 +61,8 @@ class BEiT3Encoder(JointEncoder):
             out with fewer than four layers.
         ValueError: If ``drop_path`` is not in [0, 1).
     """
+
+    not_published = PROJECTIONS
 
     def __init__(self,
                  *,
@@ -111,16 +112,6 @@ class BEiT3Encoder(JointEncoder):
         for layer in self.layers:
             layer.image.scale(gain)
             layer.text.scale(gain)
-
-    @property
-    def pretrained_parts(self) -> Tuple[str, ...]:
-        """tuple[str]: If ``pretrained`` is set, all submodules with weights but the maps to a joint space.
-
-        Class token and positions are filled too, but are no modules.
-        """
-        if self.pretrained is None:
-            return ()
-        return tuple(name for name, part in self.named_children() if part.state_dict() and not is_projection(name))
 
     def load_pretrained(self) -> None:
         """Load ``pretrained``, if set.

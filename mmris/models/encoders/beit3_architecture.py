@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mmris.checkpoints import measure_beit3, read_beit3_weights
 from mmris.checkpoints.loading import find_misfits
+from mmris.utils import is_part
 
 from .architecture import Architecture, PublishedModel
 
@@ -19,17 +20,13 @@ BEIT3 = PublishedModel(
     read=read_beit3_weights,
     measure=measure_beit3)
 _FINAL_NORMS = ('image_norm.', 'text_norm.')
-_PROJECTIONS = ('image_projection', 'text_projection')
+# Our maps to a joint space, which BEiT-3 has not.
+PROJECTIONS = ('image_projection', 'text_projection')
 
 
 def complete_architecture(architecture: Union[str, dict]) -> Architecture:
     """All measures of an architecture of BEiT-3; see :meth:`PublishedModel.complete`."""
     return BEIT3.complete(architecture)
-
-
-def is_projection(name: str) -> bool:
-    """Whether a module or a weight of the encoder belongs to the maps to a joint space, which BEiT-3 has not."""
-    return name.partition('.')[0] in _PROJECTIONS
 
 
 def load_beit3(encoder: nn.Module, path: str, architecture: Architecture, *, trust: bool) -> None:
@@ -49,7 +46,7 @@ def load_beit3(encoder: nn.Module, path: str, architecture: Architecture, *, tru
         RuntimeError: If the weights are of another architecture.
     """
     weights = BEIT3.read_file(path, trust)
-    expected = {name: value for name, value in encoder.state_dict().items() if not is_projection(name)}
+    expected = {name: value for name, value in encoder.state_dict().items() if not is_part(name, PROJECTIONS)}
     normed = any(name.startswith(_FINAL_NORMS) for name in expected)
     state = {
         name: value for name, value in weights.encoder.items() if normed or not name.startswith(_FINAL_NORMS)

@@ -27,6 +27,9 @@ class JointEncoder(Encoder):
 
     An image's features depend on the sentence, so that ``join`` does the work and M is P.
 
+    Attributes:
+        not_published (tuple[str]): Parts that are ours, so that published weights do not fill them.
+
     Args:
         architecture (dict[str, int]): ``layers``, ``channels``, ``patch_size``, ``image_size`` (pixels that the
             positions are made for) and ``vocabulary``; others are the subclass's.
@@ -43,6 +46,8 @@ class JointEncoder(Encoder):
             out with fewer than four layers.
     """
 
+    not_published: Tuple[str, ...] = ()
+
     def __init__(self, *, architecture: Dict[str, int], pretrained: Optional[str], trust_pretrained: bool,
                  taps: Optional[Sequence[int]], activation_checkpointing: bool, init_cfg: Optional[dict]) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -58,6 +63,16 @@ class JointEncoder(Encoder):
         self.patch_embedding = nn.Conv2d(3, channels, patch_size, stride=patch_size)
         self.word_embedding = nn.Embedding(architecture['vocabulary'], channels)
         self.class_token = nn.Parameter(torch.zeros(1, 1, channels))
+
+    @property
+    def pretrained_parts(self) -> Tuple[str, ...]:
+        """tuple[str]: If ``pretrained`` is set, submodules with weights, and tokens, types and positions, which are no
+        modules; not what is ours."""
+        if self.pretrained is None:
+            return ()
+        modules = [name for name, part in self.named_children() if part.state_dict()]
+        names = [*modules, *(name for name, _ in self.named_parameters(recurse=False))]
+        return tuple(name for name in names if name not in self.not_published)
 
     @property
     @abstractmethod

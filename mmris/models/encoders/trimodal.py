@@ -57,17 +57,16 @@ class TrimodalEncoder(JointEncoder):
     of its own. All modalities share each layer: one softmax goes over all tokens, but not over padding, absent
     instances, and patches that lie wholly in the letterbox border, as ViLT leaves out padded pixels.
 
-    Positions of the image are resized to the input's grid (bilinear, corners aligned, as ViLT does). An image's
-    features depend on the sentence, so that ``join`` does the work and M is P. Nothing marks the order of instances:
-    another order gives the same features. The joint space is the last stage itself.
+    Positions of the image are resized to the input's grid (bilinear, corners aligned, as ViLT does). Nothing marks the
+    order of instances: another order gives the same features. The joint space is the last stage itself.
 
     Args:
         architecture (str or dict): ``'base'``, or a dict of ``layers``, ``channels``, ``heads``,
             ``feedforward_channels``, ``patch_size``, ``image_size`` (pixels that the positions are made for),
-            ``vocabulary`` and ``text_positions``. Left out, they are base's: 12, 768, 12, four times ``channels``,
-            32, 384, 30522 and 40.
-        masks (bool): Whether instance masks enter. If not, the encoder is ViLT, and those that a pipeline loads are
-            not looked at. Defaults to True.
+            ``vocabulary`` and ``text_positions``. Left out, they are those of its ``name``, by default base's: 12, 768,
+            12, four times ``channels``, 32, 384, 30522 and 40.
+        masks (bool): Whether instance masks enter, which then must come with each batch. If not, the encoder is ViLT,
+            and those that a pipeline loads are not looked at. Defaults to True.
         pretrained (str, optional): A file or an address of weights, as ViLT or Hugging Face publish them or converted,
             which :meth:`init_weights` loads. The type of masks begins as a copy of the image's. Defaults to None: from
             scratch.
@@ -84,6 +83,8 @@ class TrimodalEncoder(JointEncoder):
         ValueError: If ``taps`` are no whole numbers, are not increasing or do not end at the last layer, or are left
             out with fewer than four layers.
     """
+
+    not_published = ('mask_place', )
 
     def __init__(self,
                  *,
@@ -102,7 +103,7 @@ class TrimodalEncoder(JointEncoder):
             taps=taps,
             activation_checkpointing=activation_checkpointing,
             init_cfg=init_cfg)
-        self.masks = masks
+        self.takes_instances = masks
         channels = sizes['channels']
         self.text_positions = nn.Parameter(torch.empty(sizes['text_positions'], channels))
         self.text_types = nn.Parameter(torch.empty(2, channels))
@@ -123,24 +124,25 @@ class TrimodalEncoder(JointEncoder):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Begin as ViLT does, what is learned of words and types small; but not positions of the image.
+        """Begin words, their positions and all types as ViLT does, small, and layers as PyTorch does.
 
-        ViLT takes those from a trained ViT. As small as the others they would be too faint beside the patches to be
-        read early; they begin as BEiT-3's.
+        Positions of the image, which ViLT takes from a trained ViT, begin as BEiT-3's: as small as the others, they
+        would be too faint beside the patches to be read early.
         """
         for name, parameter in self.named_parameters():
             if name.endswith(('_positions', '_types', '_type')) or name in ('class_token', 'word_embedding.weight'):
                 nn.init.normal_(parameter, std=1.0 if name == 'image_positions' else 0.02)
 
-    @property
-    def pretrained_parts(self) -> Tuple[str, ...]:
-        """tuple[str]: If ``pretrained`` is set, all submodules with weights but the map of instances' places.
+    def init_weights(self) -> None:
+        """Initialise, then :meth:`load_pretrained`, whose errors it raises.
 
-        Tokens, types and positions are filled too, but are no modules.
+        A linear layer's own beginning is made for inputs of variance 1. Places are shares of the image: drawn so,
+        they would be fainter than what the patches give to a mask's token.
         """
-        if self.pretrained is None:
-            return ()
-        return tuple(name for name, part in self.named_children() if part.state_dict() and name != 'mask_place')
+        if self.takes_instances:
+            nn.init.normal_(self.mask_place.weight)
+            nn.init.zeros_(self.mask_place.bias)
+        super().init_weights()
 
     def load_pretrained(self) -> None:
         """Load ``pretrained``, if set.
@@ -158,15 +160,20 @@ class TrimodalEncoder(JointEncoder):
         return len(self.text_positions)
 
     def embed_image(self, images: ImageInputs) -> ImageEmbeddings:
-        """Embed B images and the instances found on them; where nobody looked, there are none."""
+        """Embed B images and the instances found on them.
+
+        Raises:
+            ValueError: If the encoder cannot take an image of that height and width.
+            ValueError: If instance masks are to enter, and none came with the images.
+        """
         embeddings = super().embed_image(images)
-        if not self.masks:
+        if not self.takes_instances:
             return embeddings
         found = images.instances
         if found is None:
-            count, _, *size = images.pixels.shape
-            nothing = images.pixels.new_zeros(count, 0, dtype=torch.bool)
-            found = InstanceMasks(masks=nothing.view(count, 0, 1, 1).expand(-1, -1, *size), present=nothing)
+            raise ValueError(
+                'TrimodalEncoder takes instance masks in, but none came with the images: put LoadInstanceMasks before '
+                'Letterbox or Resize in the pipeline, or set masks=False. Where nothing was found, give 0 masks.')
         return replace(
             embeddings, instances=InstanceEmbeddings(found=found, places=instance_places(found.masks, images.box)))
 
@@ -177,7 +184,7 @@ class TrimodalEncoder(JointEncoder):
         tokens = [class_token + self.token_types[IMAGE], cells + positions + self.token_types[IMAGE]]
         inside = embeddings.inside.flatten(1)
         visible, found = [torch.ones_like(inside[:, :1]), inside], None
-        if self.masks:
+        if self.takes_instances:
             found = embeddings.instances.found
             tokens.insert(0, self._mask_tokens(cells, grid, embeddings.instances))
             visible.insert(0, found.present)
@@ -202,12 +209,12 @@ class TrimodalEncoder(JointEncoder):
     def join(self, image: TrimodalImage, text: TextEmbeddings, image_index: Tensor) -> EncoderOutput:
         tokens = torch.cat((image.tokens.index_select(0, image_index), text.words), dim=1)
         visible = torch.cat((image.visible.index_select(0, image_index), text.token_mask), dim=1)
-        count = image.found.present.size(1) if self.masks else 0
+        count = image.found.present.size(1) if self.takes_instances else 0
         stages = self._run_blocks(tokens, visible[:, None, None])
         sizes = (count, tokens.size(1) - count - text.words.size(1), text.words.size(1))
         parts = [stage.split(sizes, dim=1) for stage in stages]
         instances = None
-        if self.masks:
+        if self.takes_instances:
             instances = InstanceFeatures(tokens=parts[-1][0], found=image.found, image_index=image_index)
         return self.gather([(seen, words) for _, seen, words in parts], parts[-1][2], text.token_mask,
                            image.inside.shape[-2:], instances)

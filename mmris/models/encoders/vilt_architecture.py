@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mmris.checkpoints import measure_vilt, read_vilt_weights
 from mmris.checkpoints.loading import find_misfits
+from mmris.utils import is_part
 
 from .architecture import Architecture, PublishedModel
 
@@ -25,7 +26,7 @@ VILT = PublishedModel(
     read=read_vilt_weights,
     measure=measure_vilt)
 # What an encoder that takes instance masks in has more than ViLT.
-_MASK_TYPE, _MASK_PLACE = 'mask_type', 'mask_place.'
+_MASK_TYPE, _MASK_PLACE = 'mask_type', 'mask_place'
 
 
 def complete_architecture(architecture: Union[str, dict]) -> Architecture:
@@ -68,7 +69,7 @@ def load_vilt(encoder: nn.Module, path: str, architecture: Architecture, *, trus
 
 
 def _is_of_masks(name: str) -> bool:
-    return name == _MASK_TYPE or name.startswith(_MASK_PLACE)
+    return is_part(name, (_MASK_TYPE, _MASK_PLACE))
 
 
 def _advise_on_words(state: Mapping[str, Tensor], architecture: Architecture) -> str:

@@ -37,13 +37,14 @@ class MaskSelectionLoss(nn.Module):
 
         Args:
             main (MainPass): With scores of instances, as :class:`~mmris.models.decoders.ProgressiveDecoder` gives them.
-            data_samples (Sequence[ReferringDataSample]): B samples with ``instance_iou (S, K_b)``.
+            data_samples (Sequence[ReferringDataSample]): B samples with ``instance_masks (K_b, H, W)`` and
+                ``instance_iou (S, K_b)``.
 
         Returns:
             Tensor: Scalar; 0 where no image has an instance.
 
         Raises:
-            ValueError: If there are no scores, or a sample has no ``instance_iou``.
+            ValueError: If there are no scores, or a sample has no ``instance_iou``, or one of other instances.
         """
         instances = main.fused.instances
         if instances is None or instances.scores is None:
@@ -53,6 +54,11 @@ class MaskSelectionLoss(nn.Module):
             raise ValueError('MaskSelectionLoss needs the IoU of instances and ground truth, which a sample lacks: put '
                              'MatchInstances into the training pipeline, and instance_iou into the masks of '
                              'PackReferringInputs.')
+        for sample in data_samples:
+            if sample.instance_iou.size(1) != len(sample.instance_masks):
+                raise ValueError(
+                    f'A sample has {len(sample.instance_masks)} instance masks, but instance_iou of '
+                    f'{sample.instance_iou.size(1)}: a transform behind MatchInstances changed one of them alone.')
         rows = [row for sample in data_samples for row in sample.instance_iou]
         meant = (pad_sequence(rows, batch_first=True) > self.threshold).float()
         present = instances.present
