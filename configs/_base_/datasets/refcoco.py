@@ -3,6 +3,8 @@
 data_root = 'data/refcoco'
 refs_file = 'refs(unc).p'
 images = dict(img_path='../coco/train2014')
+# For methods that take them in; one file serves all sets on COCO's images. See docs/instance_masks.md.
+instance_masks = dict(file='../coco/instance_masks.segm.json')
 
 train_dataloader = dict(
     batch_size=4,

@@ -2,6 +2,7 @@
 _base_ = './refcoco.py'
 data_root = 'data/shaperef'
 images = dict(img_path='images')
+instance_masks = dict(file='instance_masks.json')
 
 # Several sentences of an image at once: the image is encoded once.
 train_dataloader = dict(

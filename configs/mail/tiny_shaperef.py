@@ -1,0 +1,18 @@
+# MaIL at the size of the demo, on ShapeRef.
+# Paper: Li et al., MaIL, in small; a reconstruction (docs/deviations.md).
+# Data: ShapeRef with the masks that a segmenter would find, made by
+#   `python tools/dataset_converters/make_shaperef.py`; 6,000 images in train.
+# Cost: see README.md beside this file.
+# Command: python tools/train.py configs/mail/tiny_shaperef.py
+_base_ = [
+    '../_base_/datasets/shaperef.py',
+    '../_base_/pipelines/clip_64_16-tokens_masks.py',
+    '../_base_/models/mail_tiny.py',
+    '../_base_/schedules/adamw_1500.py',
+    '../_base_/default_runtime.py',
+]
+work_dir = 'work_dirs/mail_tiny_shaperef'
+
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline, instance_masks=_base_.instance_masks))
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline, instance_masks=_base_.instance_masks))
+test_dataloader = val_dataloader

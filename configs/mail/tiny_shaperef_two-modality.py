@@ -1,0 +1,17 @@
+# MaIL without masks at the size of the demo, on ShapeRef: what masks are compared with.
+# Paper: Li et al., MaIL, in small; a reconstruction (docs/deviations.md).
+# Data: ShapeRef, made by `python tools/dataset_converters/make_shaperef.py`; 6,000 images in train.
+# Cost: see README.md beside this file.
+# Command: python tools/train.py configs/mail/tiny_shaperef_two-modality.py
+_base_ = [
+    '../_base_/datasets/shaperef.py',
+    '../_base_/pipelines/clip_64_16-tokens.py',
+    '../_base_/models/mail_tiny_two-modality.py',
+    '../_base_/schedules/adamw_1500.py',
+    '../_base_/default_runtime.py',
+]
+work_dir = 'work_dirs/mail_tiny_shaperef_two-modality'
+
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
+test_dataloader = val_dataloader

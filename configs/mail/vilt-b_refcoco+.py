@@ -1,0 +1,21 @@
+# MaIL with ViLT's base at 384 x 384, on RefCOCO+ (unc).
+# Paper: Li, Wang, Mei, Liu, MaIL: A Unified Mask-Image-Language Trimodal Network for Referring Image
+#   Segmentation, 2021. A reconstruction (docs/deviations.md).
+# Data: 42,278 objects, 120,191 sentences in train; layout in docs/data.md,
+#   and instance masks of its images (docs/instance_masks.md).
+# Cost: 35 epochs of 377 steps of 112 samples; 8 GPUs x 14 samples. Not measured by us.
+# The paper's, mIoU or oIoU (which of them is not sure): testB 56.06. Ours: not measured (docs/metrics.md).
+# Command: bash tools/dist_train.sh configs/mail/vilt-b_refcoco+.py 8
+_base_ = [
+    '../_base_/datasets/refcoco+.py',
+    '../_base_/pipelines/vilt_384_40-tokens_masks.py',
+    '../_base_/models/mail_vilt-b.py',
+    '../_base_/schedules/adamw_35e.py',
+    '../_base_/default_runtime.py',
+]
+work_dir = 'work_dirs/mail_vilt-b_refcoco+'
+
+train_dataloader = dict(
+    batch_size=14, dataset=dict(pipeline=_base_.train_pipeline, instance_masks=_base_.instance_masks))
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline, instance_masks=_base_.instance_masks))
+test_dataloader = val_dataloader
