@@ -27,7 +27,7 @@ demo: install
 	$(BIN)/python tools/demo.py
 
 test: install lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: install
 	$(BIN)/python -m ruff check .

@@ -39,12 +39,11 @@ def main() -> None:
     check_inputs(checkpoint=arguments.checkpoint, image=arguments.image)
     config = read_config(arguments)
     image = read_image(arguments.image)
-    instances = masks_of_image(arguments, config, image.shape[:2])
     predictor = Predictor(config, arguments.checkpoint, arguments.device)
-    predictor.set_image(image, instances)
-    if predictor.takes_instance_masks:
-        print(f'{arguments.masks}: {len(instances)} instance masks' if instances is not None else
-              'No instance masks (--masks): the model takes it that nothing was found.')
+    instances = masks_of_image(arguments, predictor, image.shape[:2])
+    predictor.set_image(image, instances.masks)
+    if instances.note:
+        print(instances.note)
     threshold = scoring_threshold(config) if arguments.threshold is None else arguments.threshold
     masks = predictor.predict(arguments.sentences) > threshold
 
@@ -54,7 +53,7 @@ def main() -> None:
         save(mask.astype(np.uint8) * 255, path)
         print(f'{path}: "{sentence}", {100 * mask.mean():.1f}% of the image')
     path = folder / f'{stem}_overlay.png'
-    save(draw_overlay(image, arguments.sentences, masks, instances), path)
+    save(draw_overlay(image, arguments.sentences, masks, instances.masks), path)
     print(f'{path}: all of them')
 
 

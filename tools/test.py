@@ -14,7 +14,7 @@ from mmengine.dist import is_main_process
 import mmris  # noqa: F401
 from mmris.apis import init_untrained
 from mmris.checkpoints import load_model_weights
-from mmris.datasets.controls import CONTROLS
+from mmris.datasets.controls import CONTROLS, MASK_CONTROLS, SENTENCE_CONTROLS
 from mmris.evaluation import format_results, nest_metrics, to_json
 from mmris.registry import RUNNERS
 from mmris.utils import unwrap_model, write_atomically
@@ -50,7 +50,11 @@ def set_splits(config: Config, arguments: argparse.Namespace) -> None:
         config.test_cfg = dict(type='SplitTestLoop', splits=splits)
     splits = config.test_cfg.splits
     first = next(iter(splits))
+    masked = config.test_dataloader.dataset.get('instance_masks') is not None
     for control in arguments.controls:
+        if control in MASK_CONTROLS and not masked:
+            raise ValueError(f'The control {control} is about instance masks, but the data set of {arguments.config} '
+                             f'has none: choose one of {", ".join(SENTENCE_CONTROLS)}.')
         splits[f'{first}_{control}'] = dict(splits[first], control=control)
     config.test_cfg.dump_file = arguments.dump
 

@@ -1,15 +1,18 @@
-"""Instance masks of one image, out of the file that a segmenter wrote: what command lines share."""
+"""Instance masks for a predictor, out of a file that a segmenter wrote or of a data set: what tools share."""
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Set, Tuple, Union
 
 import numpy as np
-from mmengine.config import Config
 
-from mmris.datasets.instance_masks import MAX_INSTANCES, MIN_SCORE, decode_instances, read_instance_masks
+from mmris.datasets import RefCOCODataset
+from mmris.datasets.instance_masks import complete_settings, decode_instances, read_instance_masks, sample_masks
 from mmris.datasets.refer_files import is_id, read_json
 from mmris.utils.configs import check_inputs
+
+from .predictor import Predictor
 
 
 def add_mask_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,37 +29,51 @@ def add_mask_arguments(parser: argparse.ArgumentParser) -> None:
         '--masks-min-score', type=float, help='less sure masks are left out (default: as in the config\'s data set)')
 
 
-def masks_of_image(arguments: argparse.Namespace, config: Config, size: Tuple[int, int]) -> Optional[np.ndarray]:
+@dataclass(frozen=True)
+class GivenMasks:
+    """What a command line gives a model of the instances on an image.
+
+    Attributes:
+        masks (ndarray, optional): ``(K, H0, W0)`` uint8 of 0 and 1, surest first. None: nothing is given.
+        note (str): What was given, in words; empty for a model that takes none.
+    """
+
+    masks: Optional[np.ndarray]
+    note: str
+
+
+def masks_of_image(arguments: argparse.Namespace, predictor: Predictor, size: Tuple[int, int]) -> GivenMasks:
     """Read the instance masks that a command line names for ``arguments.image``.
 
     Args:
         arguments (Namespace): With what :func:`add_mask_arguments` added, and ``image``, a file.
-        config (Config): Says, in the data set of its test, how sure and how many masks are by default.
+        predictor (Predictor): Of the model that they are for. The data set of its config's test says how sure and how
+            many masks are by default.
         size (tuple[int, int]): Height and width of the upright image in pixels.
 
     Returns:
-        ndarray, optional: ``(K, H0, W0)`` uint8 of 0 and 1, surest first. None if there is no ``--masks``.
+        GivenMasks: The masks, and what they are.
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If ``--masks`` is missing and another option of its kind is not.
+        ValueError: If ``--masks`` is missing and another option of its kind is not, or the model takes none.
         ValueError: If a file is malformed, or does not tell which masks are the image's.
         ValueError: If a mask is malformed, or of another size than the image.
     """
-    given = dict(image_id='--image-id', masks_images='--masks-images', masks_min_score='--masks-min-score')
     if arguments.masks is None:
-        for name, option in given.items():
-            if getattr(arguments, name) is not None:
-                raise ValueError(f'{option} is about instance masks: give their file too, --masks FILE.json.')
-        return None
+        _check_alone(arguments)
+        looked = 'No instance masks (--masks): the model takes it that nothing was found.'
+        return GivenMasks(None, looked if predictor.takes_instance_masks else '')
+    if not predictor.takes_instance_masks:
+        raise ValueError('The model takes no instance masks in. Leave --masks out, or use a config whose model does, '
+                         'such as those of configs/mail.')
     check_inputs(**{'file of instance masks': arguments.masks})
-    settings = config.test_dataloader.dataset.get('instance_masks') or {}
-    min_score = settings.get('min_score', MIN_SCORE) if arguments.masks_min_score is None else arguments.masks_min_score
+    settings = predictor.model.cfg.test_dataloader.dataset.get('instance_masks') or {}
+    given = {} if arguments.masks_min_score is None else dict(min_score=arguments.masks_min_score)
+    settings = complete_settings({**settings, **given, 'file': arguments.masks})
+    wanted = _wanted_ids(arguments)
     found = read_instance_masks(
-        arguments.masks,
-        min_score=min_score,
-        max_instances=settings.get('max_instances', MAX_INSTANCES),
-        image_ids=_wanted_ids(arguments))
+        arguments.masks, min_score=settings['min_score'], max_instances=settings['max_instances'], image_ids=wanted)
     if len(found) > 1:
         some = ', '.join(str(image_id) for image_id in list(found)[:3]) + (', ...' if len(found) > 3 else '')
         raise ValueError(
@@ -65,19 +82,40 @@ def masks_of_image(arguments: argparse.Namespace, config: Config, size: Tuple[in
     if not found and arguments.image_id is not None:
         raise ValueError(f'{arguments.masks} has no masks of image {arguments.image_id}. --masks-images FILE.json '
                          f'finds the id by the image\'s name. If nothing was found on it, leave --masks out.')
-    # Such a file holds nothing of an image on which nothing was found.
-    instances = next(iter(found.values()), [])
-    return decode_instances(instances, *size, name=arguments.image)
+    if not found:
+        # Such a file holds nothing of an image on which nothing was found.
+        which = 'it has no results' if wanted is None else (
+            f'it does not mention image {min(wanted, key=str)}, so that nothing was found on it, or the file is of '
+            f'other images')
+        return GivenMasks(np.zeros((0, *size), dtype=np.uint8), f'{arguments.masks}: 0 instance masks: {which}')
+    (image_id, instances), = found.items()
+    masks = decode_instances(instances, *size, name=f'{arguments.image} (image {image_id} of {arguments.masks})')
+    weak = '' if instances else f', where none has a score of {settings["min_score"]} or more'
+    return GivenMasks(masks, f'{arguments.masks}: {len(masks)} instance masks of image {image_id}{weak}')
+
+
+def masks_of_sample(predictor: Predictor, dataset: RefCOCODataset, index: int) -> Optional[np.ndarray]:
+    """The instance masks of a sample of a data set, ``(K, H0, W0)``; None for a model that takes none."""
+    return sample_masks(dataset.get_data_info(index)) if predictor.takes_instance_masks else None
+
+
+def _check_alone(arguments: argparse.Namespace) -> None:
+    given = dict(image_id='--image-id', masks_images='--masks-images', masks_min_score='--masks-min-score')
+    for name, option in given.items():
+        if getattr(arguments, name) is not None:
+            raise ValueError(f'{option} is about instance masks: give their file too, --masks FILE.json.')
 
 
 def _wanted_ids(arguments: argparse.Namespace) -> Optional[Set[Any]]:
-    """The id that the image may have; None if nothing tells it."""
+    """The ids that the image may have; None if nothing tells it."""
     if arguments.masks_images is not None:
-        return {find_image_id(arguments.masks_images, arguments.image)}
-    if arguments.image_id is None:
+        image_id = find_image_id(arguments.masks_images, arguments.image)
+    elif arguments.image_id is not None:
+        image_id = arguments.image_id
+    else:
         return None
-    # On a command line a number is text too.
-    return {arguments.image_id, int(arguments.image_id)} if arguments.image_id.isdecimal() else {arguments.image_id}
+    # On a command line a number is text too, and some writers of files make it one.
+    return {image_id, str(image_id), *([int(image_id)] if str(image_id).isdecimal() else [])}
 
 
 def find_image_id(annotations: Union[str, Path], image: Union[str, Path]) -> Any:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,15 +26,21 @@ def write(path, content):
     return path
 
 
-def read(*options, **settings):
+def read(*options, takes=True, note=None, **settings):
     """The first columns of the masks that a command line gives for ``photos/cat.jpg``."""
     parser = argparse.ArgumentParser()
     add_mask_arguments(parser)
     arguments = parser.parse_args([str(one) for one in options])
     arguments.image = 'photos/cat.jpg'
-    config = Config(dict(test_dataloader=dict(dataset=settings)))
-    masks = masks_of_image(arguments, config, SIZE)
-    return masks if masks is None else [int(mask.any(axis=0).argmax()) for mask in masks]
+    given = masks_of_image(arguments, predictor_of(takes, **settings), SIZE)
+    if note is not None:
+        assert given.note == note
+    return given.masks if given.masks is None else [int(mask.any(axis=0).argmax()) for mask in given.masks]
+
+
+def predictor_of(takes, **settings):
+    model = SimpleNamespace(cfg=Config(dict(test_dataloader=dict(dataset=settings))))
+    return SimpleNamespace(model=model, takes_instance_masks=takes)
 
 
 @pytest.fixture
@@ -50,14 +57,21 @@ def images(tmp_path):
 
 
 def test_none(masks):
-    assert read() is None
+    assert read(note='No instance masks (--masks): the model takes it that nothing was found.') is None
+    assert read(takes=False, note='') is None
     for option in ('--image-id', '--masks-images', '--masks-min-score'):
         with pytest.raises(ValueError, match=f'{option} is about instance masks: give their file too, --masks FILE'):
             read(option, 1)
 
 
+def test_a_model_that_takes_none(tmp_path):
+    """Told before the file is read."""
+    with pytest.raises(ValueError, match='The model takes no instance masks in. Leave --masks out'):
+        read('--masks', tmp_path / 'nowhere.json', takes=False)
+
+
 def test_by_id(masks):
-    assert read('--masks', masks, '--image-id', 7) == [5, 3]
+    assert read('--masks', masks, '--image-id', 7, note=f'{masks}: 2 instance masks of image 7') == [5, 3]
     assert read('--masks', masks, '--image-id', 'b') == [1]
     with pytest.raises(ValueError, match='masks.json has no masks of image 8. --masks-images .* leave --masks out'):
         read('--masks', masks, '--image-id', 8)
@@ -66,13 +80,18 @@ def test_by_id(masks):
 def test_by_name(masks, images):
     """A number of folders may differ; an image without results is one on which nothing was found."""
     assert read('--masks', masks, '--masks-images', images) == [5, 3]
+    write(images, dict(images=[dict(id='7', file_name='cat.jpg')]))
+    assert read('--masks', masks, '--masks-images', images) == [5, 3], 'one file has text where the other has numbers'
     write(images, dict(images=[dict(id=9, file_name='cat.jpg')]))
-    assert read('--masks', masks, '--masks-images', images) == []
+    note = (f'{masks}: 0 instance masks: it does not mention image 9, so that nothing was found on it, or the file is '
+            f'of other images')
+    assert read('--masks', masks, '--masks-images', images, note=note) == []
 
 
 def test_the_only_image(masks, tmp_path):
     assert read('--masks', write(tmp_path / 'one.json', [result('b', 2, 0.9)])) == [2]
-    assert read('--masks', write(tmp_path / 'none.json', [])) == []
+    empty = write(tmp_path / 'none.json', [])
+    assert read('--masks', empty, note=f'{empty}: 0 instance masks: it has no results') == []
     with pytest.raises(ValueError, match=r'masks.json has masks of 2 images \(7, b\): say which .* --image-id ID, or '
                        '.* --masks-images FILE.json'):
         read('--masks', masks)
@@ -84,6 +103,8 @@ def test_how_sure_and_how_many(masks):
     assert read(*masks, instance_masks=dict(file='other.json', min_score=0.6)) == [5]
     assert read(*masks, instance_masks=dict(file='other.json', min_score=0.1, max_instances=2)) == [5, 3]
     assert read(*masks, '--masks-min-score', 0.1, instance_masks=dict(file='other.json', min_score=0.6)) == [5, 3, 0]
+    note = f'{masks[1]}: 0 instance masks of image 7, where none has a score of 0.85 or more'
+    assert read(*masks, '--masks-min-score', 0.85, note=note) == []
     assert read(*masks, '--masks-min-score', 0, instance_masks=dict(file='other.json', max_instances=1)) == [5]
 
 
@@ -96,7 +117,7 @@ def test_other_images_may_be_malformed(images, tmp_path):
 def test_of_another_size(tmp_path):
     entry = result(1, 0, 0.9)
     entry['segmentation']['size'] = [8, 6]
-    with pytest.raises(ValueError, match='Instance mask 1 of photos/cat.jpg is malformed: .*'):
+    with pytest.raises(ValueError, match='Instance mask 1 of photos/cat.jpg .image 1 of .*masks.json. is malformed'):
         read('--masks', write(tmp_path / 'masks.json', [entry]))
 
 

@@ -4,6 +4,7 @@ import json
 import runpy
 import sys
 
+import pytest
 import torch
 from mmengine.registry import init_default_scope
 from mmengine.runner import save_checkpoint
@@ -51,3 +52,11 @@ def test_controls_are_scored_and_their_worst_predicted_again(tmp_path, monkeypat
         run(monkeypatch, 'analysis_tools/error_report.py', rows, '--out', tmp_path / 'out', '--split', split,
             '--number', '9', '--config', CONFIG, '--checkpoint', checkpoint, *data)
         assert told == expected and 'Warning' not in capsys.readouterr().out
+
+
+def test_of_a_config_without_masks(tmp_path, monkeypatch):
+    """Told before anything is scored."""
+    (tmp_path / 'model.pth').touch()
+    with pytest.raises(ValueError, match='no_masks is about instance masks, .*two-modality.py has none: choose one of'):
+        run(monkeypatch, 'test.py', 'configs/mail/tiny_shaperef_two-modality.py', tmp_path / 'model.pth', '--controls',
+            'no_masks', '--work-dir', tmp_path)

@@ -41,16 +41,20 @@ def main() -> None:
     check_inputs(checkpoint=arguments.checkpoint, image=arguments.image)
     config = read_config(arguments)
     image = read_image(arguments.image)
-    masks = masks_of_image(arguments, config, image.shape[:2])
     predictor = AttentionPredictor(config, arguments.checkpoint, arguments.device)
-    predictor.set_image(image, masks)
+    instances = masks_of_image(arguments, predictor, image.shape[:2])
+    predictor.set_image(image, instances.masks)
+    if instances.note:
+        print(instances.note)
     threshold = scoring_threshold(config) if arguments.threshold is None else arguments.threshold
     rows = []
     for sentence in arguments.sentences:
         attention = predictor.look(sentence)
         maps = summarise_maps(attention.maps) if arguments.brief else attention.maps
         rows.append((sentence, draw_row(image, attention.probabilities > threshold, maps)))
-    subtitle = f'{Path(arguments.image).name}. {explain(maps, predictor.takes_instance_masks)}'
+    count = 0 if instances.masks is None else len(instances.masks)
+    given = f', {count} instance masks' if predictor.takes_instance_masks else ''
+    subtitle = f'{Path(arguments.image).name}{given}. {explain(maps, predictor.takes_instance_masks)}'
     figure = draw_attention(rows, title=f'Attention of {Path(arguments.config).stem}', subtitle=subtitle)
     save_figure(figure, arguments.out)
     print(f'{arguments.out}: {len(rows)} sentences, {len(rows[0][1]) - 2} maps of each')

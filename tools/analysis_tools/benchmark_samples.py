@@ -68,7 +68,7 @@ def use_random_set(settings: ConfigDict, folder: Path, images: int) -> None:
         folder, images=images, objects=objects, sentences=3 * objects, annotations=objects, pictures=True)
     settings.update(
         data_root=str(folder), refs_file='refs(unc).p', split='train', data_prefix=dict(img_path='images'))
-    if 'instance_masks' in settings:
+    if settings.get('instance_masks') is not None:
         settings.instance_masks.file = write_random_masks(folder)
 
 

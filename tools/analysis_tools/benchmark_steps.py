@@ -96,7 +96,7 @@ def load_batch(loader: Config, options: argparse.Namespace) -> Dict[str, list]:
                 pictures=True)
             loader.dataset.update(
                 data_root=folder, refs_file='refs(unc).p', split='train', data_prefix=dict(img_path='images'))
-            if 'instance_masks' in loader.dataset:
+            if loader.dataset.get('instance_masks') is not None:
                 loader.dataset.instance_masks.file = write_random_masks(folder)
         dataset = DATASETS.build(loader.dataset)
         samples = [dataset[index % len(dataset)] for index in range(count)]

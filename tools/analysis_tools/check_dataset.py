@@ -3,7 +3,7 @@
     python tools/analysis_tools/check_dataset.py --data-root data/refcoco --refs-file "refs(unc).p" --decode
 
 A config in place of --data-root checks that config's set, with its instance masks. It exits with 0 if all is well, 1 if
-anything is broken or a count differs, 2 if the files cannot be read at all.
+anything is broken or a count differs, 2 if refs or annotations cannot be read at all.
 """
 
 import argparse
@@ -13,6 +13,9 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
+from mmengine.config import DictAction
+
+from mmris.datasets.instance_masks import complete_settings
 from mmris.datasets.published_counts import PUBLISHED_SETS, PublishedSet, recognise_set
 from mmris.datasets.set_check import check_set, format_report
 from mmris.utils import write_atomically
@@ -38,7 +41,9 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
     parser.add_argument('--text-field', choices=['sent', 'raw'], help='sentences to check (default: sent)')
     parser.add_argument('--decode', action='store_true', help='decode each image and mask; minutes for a whole set')
     parser.add_argument('--out', help='JSON file to write the report to')
-    parser.set_defaults(cfg_options=None)
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change values of the config, such '
+        'as train_dataloader.dataset.instance_masks.file')
     return parser.parse_args(arguments)
 
 
@@ -62,10 +67,13 @@ def locate_set(options: argparse.Namespace) -> Dict[str, Any]:
     """Where the set lies: by the config, by the command line, and by how sets are laid out.
 
     Raises:
-        ValueError: If there is neither config nor --data-root, or the config's data set is not of one refs file.
+        ValueError: If there is neither config nor --data-root, or --cfg-options without a config.
+        ValueError: If the config's data set is not of one refs file, or its instance masks have unknown settings.
         ValueError: If the refs file is not named and the folder has none, or several.
         FileNotFoundError: If there is no such config or folder.
     """
+    if options.config is None and options.cfg_options is not None:
+        raise ValueError('--cfg-options changes a config: name one.')
     if options.config is not None:
         found = set_of_config(options)
     elif options.data_root is not None:
@@ -92,9 +100,9 @@ def set_of_config(options: argparse.Namespace) -> Dict[str, Any]:
         raise ValueError(f'The data set of {options.config} is not of one refs file: name each by --data-root and '
                          f'--refs-file instead.')
     named = {key: dataset[key] for key in ('data_root', 'refs_file', 'ann_file', 'text_field') if key in dataset}
-    if 'instance_masks' in dataset:
-        masks = dataset.instance_masks
-        named['instance_masks'] = dict(masks, file=os.path.join(dataset.get('data_root', ''), masks.file))
+    if dataset.get('instance_masks') is not None:
+        masks = complete_settings(dataset.instance_masks)
+        named['instance_masks'] = dict(masks, file=os.path.join(dataset.get('data_root', ''), masks['file']))
     return dict(named, image_folder=dataset.get('data_prefix', {}).get('img_path'))
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from mmris.apis import Predictor
+from mmris.apis.mask_files import masks_of_sample
 from mmris.datasets.controls import split_settings
-from mmris.datasets.instance_masks import sample_masks
 from mmris.registry import DATASETS
 from mmris.utils import write_atomically
 from mmris.utils.configs import add_config_arguments, check_inputs, read_config, scoring_threshold
@@ -56,8 +56,7 @@ def predict(dataset: Dataset, indices: list, predictor: Predictor, threshold: fl
     """Predict for one expression each."""
     for index in indices:
         sample = dataset[index]['data_samples']
-        masks = sample_masks(dataset.get_data_info(index)) if predictor.takes_instance_masks else None
-        predictor.set_image(sample.img_path, masks)
+        predictor.set_image(sample.img_path, masks_of_sample(predictor, dataset, index))
         yield Prediction(
             text=sample.text[0],
             image=predictor.image,

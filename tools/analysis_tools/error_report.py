@@ -14,8 +14,8 @@ from typing import Dict, List, Tuple
 from mmengine.config import Config
 
 from mmris.apis import Predictor
+from mmris.apis.mask_files import masks_of_sample
 from mmris.datasets.controls import split_settings
-from mmris.datasets.instance_masks import sample_masks
 from mmris.evaluation import to_json
 from mmris.evaluation.error_analysis import analyse, read_expression_rows
 from mmris.evaluation.error_tables import format_error_report
@@ -101,8 +101,7 @@ def predict(config: Config, arguments: argparse.Namespace, split: str, rows: Lis
                              f'{split} of {dataset.refs_file}. Give --data-root and --refs-file of the set that was '
                              f'scored.')
         sample = dataset[places[ids]]['data_samples']
-        masks = sample_masks(dataset.get_data_info(places[ids])) if predictor.takes_instance_masks else None
-        predictor.set_image(sample.img_path, masks)
+        predictor.set_image(sample.img_path, masks_of_sample(predictor, dataset, places[ids]))
         mask = predictor.predict(sample.text)[0] > threshold
         predictions.append(
             Prediction(text=sample.text[0], image=predictor.image, target=sample.gt_original[0].numpy(), mask=mask))
