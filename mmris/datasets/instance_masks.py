@@ -1,7 +1,8 @@
 """Masks of instances that a segmenter found, from a COCO results file."""
 
-import math
 import os
+import sys
+from dataclasses import replace
 from typing import AbstractSet, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import numpy as np
@@ -20,7 +21,8 @@ MAX_INSTANCES = 32
 NO_RESULTS = 'image without results'
 
 _DEFAULTS = dict(min_score=MIN_SCORE, max_instances=MAX_INSTANCES, problems='raise')
-_SKIP = 'or set problems=\'skip\' in instance_masks'
+_SKIP = ('Or set problems=\'skip\' in instance_masks of the data set: such masks are left out, and an image that the '
+         'file lacks has none.')
 # Takes the place of a result that is not wanted, as soon as it is read: most of the file.
 _LEFT_OUT = object()
 
@@ -54,10 +56,18 @@ def read_instance_masks(path: str,
         ValueError: By default, if an entry is malformed; the message names file and entry.
     """
     _check_limits(min_score, max_instances)
+    found = _read_results(path, min_score, image_ids, report)
+    return {image: results[:max_instances] for image, results in found.items()}
+
+
+def _read_results(path: str, min_score: float, image_ids: Optional[AbstractSet[Any]],
+                  report: Report) -> Dict[Any, List[dict]]:
+    """As :func:`read_instance_masks`, all that are sure enough."""
     if not os.path.isfile(path):
         raise FileNotFoundError(
             f'{path} (instance masks: a COCO results file) is missing. docs/instance_masks.md says how a segmenter '
-            f'writes it; set instance_masks.file of the data set to where it lies, below data_root.')
+            f'writes it; set instance_masks.file of the data set to where it lies, below data_root. A ShapeRef that '
+            f'lacks it is of an earlier version: make_shaperef.py --overwrite makes it again.')
     found: Dict[Any, List[dict]] = {}
     with collection_paused():
         entries = read_json(path, _sieve(min_score, image_ids, found))
@@ -67,7 +77,7 @@ def read_instance_masks(path: str,
                 f'score and segmentation (of mmdet it is the file that ends in .segm.json).')
         for entry in _whole_results(entries, path, report):
             found[entry['image_id']].append(dict(segmentation=entry['segmentation'], score=entry['score']))
-    return {image: sorted(one, key=lambda result: -result['score'])[:max_instances] for image, one in found.items()}
+    return {image: sorted(one, key=lambda result: -result['score']) for image, one in found.items()}
 
 
 def decode_instances(instances: Sequence[Mapping], height: int, width: int, *, name: str) -> np.ndarray:
@@ -122,8 +132,7 @@ def complete_settings(settings: Mapping[str, Any]) -> Dict[str, Any]:
         dict: All four.
 
     Raises:
-        ValueError: If ``file`` is not named, or a key is that there is not, or ``problems`` has another value. Reading
-            checks the others.
+        ValueError: If ``file`` is not named, or a key is that there is not, or a value is out of range.
     """
     if not isinstance(settings, Mapping) or not isinstance(settings.get('file'), str):
         raise ValueError(f'instance_masks must name a COCO results file below data_root, such as '
@@ -134,6 +143,7 @@ def complete_settings(settings: Mapping[str, Any]) -> Dict[str, Any]:
     complete = {**_DEFAULTS, **settings}
     if complete['problems'] not in ('raise', 'skip'):
         raise ValueError(f'problems of instance_masks must be \'raise\' or \'skip\', but got {complete["problems"]!r}.')
+    _check_limits(complete['min_score'], complete['max_instances'])
     return complete
 
 
@@ -151,11 +161,11 @@ def add_instances(images: Sequence[dict], settings: Mapping[str, Any], data_root
     Raises:
         FileNotFoundError, ValueError: See :func:`read_instance_masks`.
         ValueError: If ``problems`` is ``'raise'`` and the file lacks an image, or a mask is malformed or of another
-            size than its image. With ``'skip'`` such masks are left out, such images have none, and a warning a kind
-            tells how many there are.
+            size than its image. With ``'skip'`` such masks are left out, before the surest are chosen, such images
+            have none, and a warning a kind tells how many there are.
     """
     tally = ProblemTally()
-    report = raise_problem if settings['problems'] == 'raise' else tally.report
+    report = _raise_with_advice if settings['problems'] == 'raise' else tally.report
     settings = dict(settings, file=os.path.join(data_root, settings['file']))
     images = look_up_instances(images, settings, report)
     tally.warn(settings['file'])
@@ -164,28 +174,32 @@ def add_instances(images: Sequence[dict], settings: Mapping[str, Any], data_root
 
 def look_up_instances(images: Sequence[dict], settings: Mapping[str, Any], report: Report) -> List[dict]:
     """As :func:`add_instances`, but ``file`` is a whole path, and each problem goes to ``report``."""
-    path = settings['file']
-    found = read_instance_masks(
-        path,
-        min_score=settings['min_score'],
-        max_instances=settings['max_instances'],
-        image_ids={image['img_id'] for image in images},
-        report=report)
+    image_ids = {image['img_id'] for image in images}
+    found = _read_results(settings['file'], settings['min_score'], image_ids, report)
     with collection_paused():
-        return [dict(image, instances=_whole_instances(image, found, path, report)) for image in images]
+        return [dict(image, instances=_surest_instances(image, found, settings, report)) for image in images]
 
 
-def _whole_instances(image: dict, found: Mapping[Any, List[dict]], path: str, report: Report) -> List[dict]:
+def _raise_with_advice(problem: Problem) -> None:
+    raise_problem(replace(problem, message=f'{problem.message} {_SKIP}'))
+
+
+def _surest_instances(image: dict, found: Mapping[Any, List[dict]], settings: Mapping[str, Any],
+                      report: Report) -> List[dict]:
+    """As many whole instances as are wanted; less sure ones are not checked."""
+    path = settings['file']
     if image['img_id'] not in found:
         report(
             Problem(
                 NO_RESULTS, f'image {image["img_id"]}',
                 f'{path} has no result for image {image["img_id"]} ({image["img_path"]}): it was made of other '
                 f'images, or nothing was found on this one, which such a file cannot tell apart. Run the segmenter on '
-                f'all images of the set, {_SKIP}: such an image then has no instance.'))
+                f'all images of the set.'))
         return []
     whole = []
     for instance in found[image['img_id']]:
+        if len(whole) == settings['max_instances']:
+            break
         try:
             check_segmentation(instance['segmentation'], image['height'], image['width'])
             whole.append(instance)
@@ -195,7 +209,7 @@ def _whole_instances(image: dict, found: Mapping[Any, List[dict]], path: str, re
                     'malformed instance mask', f'image {image["img_id"]}',
                     f'{path}: an instance mask of image {image["img_id"]} ({image["img_path"]}, score '
                     f'{instance["score"]}) is malformed: {error}. Run the segmenter on these very images, at their own '
-                    f'size, {_SKIP} to leave such masks out.'))
+                    f'size.'))
     return whole
 
 
@@ -228,7 +242,7 @@ def _whole_results(entries: Sequence[Any], path: str, report: Report) -> Iterato
             yield entry
         else:
             place = f'the result at position {position}'
-            report(Problem('malformed result', place, f'{path}: {place} {fault}. Make the file again, {_SKIP}.'))
+            report(Problem('malformed result', place, f'{path}: {place} {fault}. Make the file again.'))
 
 
 def _fault_of_result(entry: Any) -> Optional[str]:
@@ -245,7 +259,8 @@ def _fault_of_result(entry: Any) -> Optional[str]:
 
 
 def _is_score(value: Any) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    # An integer of JSON may be larger than any float; true and false are integers of Python.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _check_limits(min_score: Any, max_instances: Any) -> None:

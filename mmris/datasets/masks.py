@@ -59,11 +59,15 @@ def _are_finite(numbers: Sequence[Any]) -> bool:
 
 
 def _check_rle(segmentation: dict, height: int, width: int) -> None:
-    size, counts = segmentation.get('size'), segmentation.get('counts')
-    if not isinstance(size, (list, tuple)) or list(size) != [height, width] or not counts:
-        raise ValueError(
-            f'an RLE needs counts and the image\'s size [{height}, {width}], but this one has keys '
-            f'{sorted(segmentation)} and size {size}')
+    lacking = [key for key in ('size', 'counts') if segmentation.get(key) is None]
+    if lacking:
+        raise ValueError(f'an RLE needs size and counts, but this one lacks {" and ".join(lacking)}')
+    size, counts = segmentation['size'], segmentation['counts']
+    if not isinstance(size, (list, tuple)) or list(size) != [height, width]:
+        told = ' x '.join(map(str, size)) if isinstance(size, (list, tuple)) else str(size)
+        raise ValueError(f'its size is {told:.80}, the image\'s {height} x {width} (height x width)')
+    if isinstance(counts, (str, bytes, list, tuple)) and not counts:
+        raise ValueError('its counts are empty')
     if isinstance(counts, (str, bytes)):
         lengths = _run_lengths(counts)
     elif isinstance(counts, (list, tuple)) and all(isinstance(one, int) for one in counts):

@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from dataclasses import dataclass
-from typing import Callable, Dict, Type
+from typing import Callable, Dict, Iterator, Tuple, Type
 
 from mmengine.logging import print_log
 
@@ -46,14 +46,21 @@ class ProblemTally:
         self.counts[problem.kind] += 1
         self._first.setdefault(problem.kind, problem)
 
+    def firsts(self) -> Iterator[Tuple[int, Problem]]:
+        """Yield of each kind how many problems there were, and the first."""
+        for kind, count in self.counts.items():
+            yield count, self._first[kind]
+
+    def skipped(self) -> Iterator[str]:
+        """Tell of each kind how many were left out, and the first."""
+        for count, first in self.firsts():
+            yield f'{count:,} skipped: {first.kind}; the first: {first.message}'
+
     def warn(self, where: str) -> None:
         """Log a warning a kind: how many there were, and the first.
 
         Args:
             where (str): What they are of, to begin the warning.
         """
-        for kind, count in self.counts.items():
-            print_log(
-                f'{where}: skipped {count:,} for {kind}, first: {self._first[kind].message}',
-                logger='current',
-                level=logging.WARNING)
+        for line in self.skipped():
+            print_log(f'{where}: {line}', logger='current', level=logging.WARNING)

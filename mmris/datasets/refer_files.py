@@ -108,11 +108,24 @@ def _by_id(instances: Dict[str, list], kind: str, path: str, report: Report) -> 
 
 
 def read_json(path: str, object_hook: Optional[Callable] = None) -> Any:
+    """Read a JSON file.
+
+    Args:
+        path (str): The file.
+        object_hook (Callable): Gets each dict as soon as it is read; what it returns takes the dict's place. Defaults
+            to None: dicts stay as they are.
+
+    Returns:
+        The content.
+
+    Raises:
+        ValueError: If it is not a whole JSON file; the message names it.
+    """
     try:
         with open(path, encoding='utf-8') as file:
             return json.load(file, object_hook=object_hook)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f'{path} is not a whole JSON file ({error}). Fetch it again.') from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f'{path} is not a whole JSON file ({error}). Fetch or make it again.') from error
 
 
 def _whole(entries: Sequence[Any], name: str, fault_of: Callable[[Any], Optional[str]], path: str,
@@ -174,6 +187,7 @@ def _fault_of_id(entry: dict) -> Optional[str]:
 
 
 def is_id(value: Any) -> bool:
+    """Whether a value may be an id in these files: a whole number or a string."""
     return isinstance(value, (int, str))
 
 

@@ -13,7 +13,7 @@ from mmris.utils.memory import collection_paused
 from mmris.utils.tables import markdown_table
 
 from .instance_masks import NO_RESULTS, complete_settings, look_up_instances
-from .problems import Problem
+from .problems import Problem, ProblemTally
 from .published_counts import Counts, PublishedSet
 from .refer_files import ReferFiles, read_refer_files
 from .referred_images import collect_images, image_path, problems_of_decoding
@@ -91,14 +91,14 @@ def check_set(*,
         text_field (str): Which sentences must not be empty, ``'sent'`` or ``'raw'``. Defaults to ``'sent'``.
         decode (bool): Also decode each image and mask; shows a progress bar. Defaults to False.
         instance_masks (dict, optional): As of the data set, to check the masks of all its images too; ``file`` is a
-            whole path. Defaults to None.
+            whole path; one that cannot be read is a problem. What ``'skip'`` leaves out is a note. Defaults to None.
 
     Returns:
         SetReport: What was found.
 
     Raises:
-        FileNotFoundError: If one of the files is missing.
-        ValueError: If one of them is not whole, or of another kind.
+        FileNotFoundError: If one of the two files is missing.
+        ValueError: If one of them is not whole, or of another kind, or ``instance_masks`` has unknown settings.
     """
     problems: List[Problem] = []
     with collection_paused():
@@ -112,7 +112,7 @@ def check_set(*,
     if decode:
         problems.extend(_decode(images))
     if instance_masks is not None:
-        notes.append(_check_instances(images, complete_settings(instance_masks), problems))
+        _check_instances(images, complete_settings(instance_masks), problems, notes)
     return SetReport(
         refs_path=refs_path,
         instances_path=instances_path,
@@ -201,19 +201,29 @@ def _decode(images: Sequence[dict]) -> Iterator[Problem]:
     print(file=sys.stderr)
 
 
-def _check_instances(images: Sequence[dict], settings: Mapping[str, Any], problems: List[Problem]) -> str:
-    """Add what is wrong with instance masks to the problems, images that the file lacks as one; tell what there is."""
-    found: List[Problem] = []
-    images = look_up_instances(images, settings, found.append)
-    lacking = [problem for problem in found if problem.kind == NO_RESULTS]
-    problems.extend(problem for problem in found if problem.kind != NO_RESULTS)
-    if lacking:
-        message = f'{len(lacking):,} of {len(images):,} images have no result. {lacking[0].message}'
-        problems.append(Problem(NO_RESULTS, settings['file'], message))
+def _check_instances(images: Sequence[dict], settings: Mapping[str, Any], problems: List[Problem],
+                     notes: List[str]) -> None:
+    """Add what is wrong with instance masks, one entry a kind: there may be as many as masks. Note what there is."""
+    tally, file = ProblemTally(), settings['file']
+    try:
+        images = look_up_instances(images, settings, tally.report)
+    except (FileNotFoundError, ValueError) as error:
+        problems.append(Problem('unreadable instance masks', file, str(error), type(error)))
+        return
+    if settings['problems'] == 'skip':
+        notes.extend(f'{file}: {line}' for line in tally.skipped())
+    else:
+        problems.extend(_merge(count, first, len(images), file) for count, first in tally.firsts())
     counts = [len(image['instances']) for image in images]
-    return (f'{sum(counts):,} instance masks with a score of at least {settings["min_score"]:g}, no more than '
-            f'{settings["max_instances"]} an image, are on {sum(map(bool, counts)):,} of {len(images):,} images '
-            f'({settings["file"]}).')
+    notes.append(f'{sum(counts):,} instance masks with a score of at least {settings["min_score"]:g}, no more than '
+                 f'{settings["max_instances"]} an image, are on {sum(map(bool, counts)):,} of {len(images):,} images '
+                 f'({file}).')
+
+
+def _merge(count: int, first: Problem, images: int, file: str) -> Problem:
+    if first.kind == NO_RESULTS:
+        return Problem(first.kind, file, f'{count:,} of {images:,} images have no result. {first.message}')
+    return first if count == 1 else Problem(first.kind, file, f'{count:,} of these; the first: {first.message}')
 
 
 def _merge_missing_images(problems: Sequence[Problem], files: ReferFiles, image_folder: str) -> List[Problem]:

@@ -138,6 +138,7 @@ class WordPieceTokenizer:
         FileNotFoundError: If there is no such file; the message tells where it is from, and what else would do.
         ValueError: If the file is no text, empty, lacks [PAD], [UNK], [CLS] or [SEP], or has a piece twice.
         ValueError: If it is the vocabulary of another BERT: it has pieces in upper case, or too many.
+        ValueError: If it has too few pieces: it was cut.
     """
 
     BEGIN, END, PADDING, UNKNOWN = '[CLS]', '[SEP]', '[PAD]', '[UNK]'
@@ -179,7 +180,8 @@ class WordPieceTokenizer:
                 f'{path}, the vocabulary vocab.txt that BERT takes its words from, is missing. '
                 f'https://huggingface.co/google-bert/bert-base-uncased has it; put it there, or set `vocabulary` of '
                 f'the tokenizer to where it lies. Without ViLT\'s weights another tokenizer does as well: '
-                f'dict(type=\'CLIPTokenizer\', context_length={self.context_length}).')
+                f'dict(type=\'CLIPTokenizer\', context_length={self.context_length}), with '
+                f'architecture=dict(vocabulary=49408) of the encoder.')
         try:
             pieces = path.read_text(encoding='utf-8').rstrip('\n').split('\n')
         except UnicodeDecodeError as error:
@@ -206,6 +208,9 @@ class WordPieceTokenizer:
         if len(pieces) > self.NUMBER_OF_EMBEDDINGS:
             raise ValueError(f'{path} is the vocabulary of another BERT than bert-base-uncased: it has {len(pieces):,} '
                              f'pieces, and that has {self.NUMBER_OF_EMBEDDINGS:,}.')
+        if len(pieces) < self.NUMBER_OF_EMBEDDINGS:
+            raise ValueError(f'{path} is not the whole vocabulary of bert-base-uncased: it has {len(pieces):,} of '
+                             f'{self.NUMBER_OF_EMBEDDINGS:,} pieces. Fetch it again.')
 
 
 def _check_length(length: int, needed: str) -> None:

@@ -109,10 +109,13 @@ class TestReading:
         (dict(image_id=None), 'has image_id=None, but ids are numbers or strings'),
         (dict(score='high'), 'has score=\'high\', but a score is a finite number'),
         (dict(score=float('nan')), 'has score=nan'),
+        (dict(score=-10**400), 'has score=-1000000.*, but a score is a finite number'),
+        (dict(score=True), 'has score=True, but a score is a finite number'),
     ])
     def test_malformed_results(self, tmp_path, changes, message):
         path = write(tmp_path, [result(1, 0.9), dict(result(2, 0.9), **changes)])
-        with pytest.raises(ValueError, match=f'{FILE}: the result at position 1 {message}.*problems=\'skip\''):
+        # Nothing of settings of a data set: whoever reads a file may have none.
+        with pytest.raises(ValueError, match=f'{FILE}: the result at position 1 {message}.* Make the file again.$'):
             read_instance_masks(path)
 
     def test_results_that_are_boxes_or_nothing(self, tmp_path):
@@ -123,10 +126,13 @@ class TestReading:
             read_instance_masks(write(tmp_path, [None]))
 
     def test_files_that_are_none(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match='absent.json .*a COCO results file. is missing.*below data_root'):
+        with pytest.raises(FileNotFoundError, match='absent.json .*a COCO results file. is missing.*below data_root. '
+                           'A ShapeRef that lacks it is of an earlier version: make_shaperef.py --overwrite makes'):
             read_instance_masks(str(tmp_path / 'absent.json'))
-        with pytest.raises(ValueError, match=f'{FILE} is not a whole JSON file'):
+        with pytest.raises(ValueError, match=f'{FILE} is not a whole JSON file .* Fetch or make it again.$'):
             read_instance_masks(write(tmp_path, '[{"image_id": 1'))
+        with pytest.raises(ValueError, match=f'{FILE} is not a whole JSON file'):
+            read_instance_masks(write(tmp_path, f'[{"9" * 5000}]'))
         with pytest.raises(ValueError, match=f'{FILE} holds a dict, but a COCO results file is a list of results'):
             read_instance_masks(write(tmp_path, dict(images=[], annotations=[dict(id=1, image_id=1)])))
 
@@ -155,7 +161,7 @@ class TestDecoding:
 
     def test_a_mask_of_another_size_names_the_image(self):
         instances = [result(1, 0.9), result(2, 0.9)]
-        with pytest.raises(ValueError, match=r"Instance mask 2 of photo.jpg is malformed: .* image's size \[43, 62\]"):
+        with pytest.raises(ValueError, match="mask 2 of photo.jpg is malformed: its size is 46 x 60, the .* 43 x 62"):
             decode_instances(instances, *SIZES[1], name='photo.jpg')
 
 
@@ -222,10 +228,12 @@ class TestDataSet:
 
 class TestBadData:
     BROKEN = {
-        'another size': (result(1, 0.9)['segmentation'], r"image's size \[46, 60\]"),
+        'another size': (result(1, 0.9)['segmentation'], "its size is 43 x 62, the image's 46 x 60 .height x width"),
         'no whole number': (dict(size=[46, 60], counts='o'), 'counts of an RLE are integers'),
         'nothing': (None, 'a segmentation is a list of polygons or an RLE dict'),
     }
+    ADVICE = ("Or set problems='skip' in instance_masks of the data set: such masks are left out, and an image that "
+              'the file lacks has none.$')
 
     @pytest.mark.parametrize('kind', BROKEN)
     def test_a_malformed_mask(self, refer_set, warnings, kind):
@@ -233,11 +241,13 @@ class TestBadData:
         broken = dict(result(2, 0.77), segmentation=segmentation)
         content = one_each() + [broken, broken]
         with pytest.raises(ValueError, match=f'{FILE}: an instance mask of image 2 .*000002.jpg, score 0.77. is '
-                           f'malformed: .*{message}.* set problems=\'skip\' in instance_masks to leave'):
+                           f'malformed: .*{message}.* at their own size. {self.ADVICE}'):
             build(refer_set, content).full_init()
         assert scores(build(refer_set, content, settings=dict(problems='skip')))[2] == [0.9]
         warning, = warnings
-        assert 'skipped 2 for malformed instance mask, first: ' in warning and 'score 0.77' in warning
+        assert warning.startswith(f'{refer_set / FILE}: 2 skipped: malformed instance mask; the first: ')
+        # It was done already, so it is no advice.
+        assert 'score 0.77' in warning and warning.endswith('at their own size.')
 
     def test_a_malformed_mask_that_is_not_sure_enough_is_no_matter(self, refer_set):
         broken = dict(result(2, 0.77), segmentation=None)
@@ -246,23 +256,35 @@ class TestBadData:
 
     def test_images_that_the_file_lacks(self, refer_set, warnings):
         content = one_each()[:3]
-        with pytest.raises(ValueError, match=f'{FILE} has no result for image 4 .*000004.jpg.: .*problems=\'skip\''):
+        with pytest.raises(ValueError, match=f'{FILE} has no result for image 4 .*000004.jpg.: .* {self.ADVICE}'):
             build(refer_set, content).full_init()
         dataset = build(refer_set, content, settings=dict(problems='skip'))
         assert scores(dataset) == {1: [0.9], 2: [0.9], 3: [0.9], 4: [], 5: []}
         assert len(dataset[4]['data_samples'].instance_masks) == 0
         warning, = warnings
-        assert 'skipped 2 for image without results, first: ' in warning and 'image 4' in warning
+        assert ': 2 skipped: image without results; the first: ' in warning and 'image 4' in warning
+        assert warning.endswith('Run the segmenter on all images of the set.')
 
     def test_malformed_results_are_counted(self, refer_set, warnings):
         content = one_each() + [dict(image_id=1), 5]
         assert scores(build(refer_set, content, settings=dict(problems='skip')))[1] == [0.9]
-        assert len(warnings) == 1 and 'skipped 2 for malformed result, first: ' in warnings[0]
+        assert len(warnings) == 1 and ': 2 skipped: malformed result; the first: ' in warnings[0]
+        with pytest.raises(ValueError, match=f'the result at position 5 has score=None.* {self.ADVICE}'):
+            build(refer_set, content).full_init()
+
+    def test_malformed_masks_take_no_place_of_the_surest(self, refer_set, warnings):
+        broken = dict(result(2, 0.99), segmentation=None)
+        content = one_each() + [broken] * 3 + [result(2, 0.8), result(2, 0.7), dict(broken, score=0.6)]
+        dataset = build(refer_set, content, settings=dict(problems='skip', max_instances=2))
+        assert scores(dataset)[2] == [0.9, 0.8]
+        # The one behind the surest is not looked at.
+        assert len(warnings) == 1 and ': 3 skipped: malformed instance mask' in warnings[0]
 
     @pytest.mark.parametrize('settings, message', [
         (dict(score=0.5), 'instance_masks takes file, min_score, max_instances, problems, but got score'),
         (dict(problems='ignore'), "problems of instance_masks must be 'raise' or 'skip', but got 'ignore'"),
         (dict(min_score=-1), 'min_score of instance masks must be a number from 0 to 1, but got -1'),
+        (dict(max_instances=0), 'max_instances must be an integer of at least 1, but got 0'),
         (dict(file=None), r"instance_masks must name a COCO results file below data_root, such as dict\(file="),
     ])
     def test_settings_that_are_none(self, refer_set, settings, message):

@@ -99,7 +99,7 @@ class TestMasks:
     @pytest.mark.parametrize('segmentation, message', [
         ([], 'a segmentation is a list of polygons or an RLE dict'),
         ([[1, 2, 3, 4]], 'a polygon needs three or more x, y pairs'),
-        (dict(size=[5, 5], counts=[25]), r'an RLE needs counts and the image\'s size \[43, 62\]'),
+        (dict(size=[5, 5], counts=[25]), 'its size is 5 x 5, the image\'s 43 x 62'),
         (dict(size=[43, 62], counts=[25]), 'an RLE of 43 x 62 pixels needs counts of that sum, not 25'),
     ])
     def test_malformed_ones_name_ref_and_file(self, refer_set, segmentation, message):

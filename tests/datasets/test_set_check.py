@@ -81,7 +81,7 @@ BROKEN_INSTANCES = {
     'a text': (lambda content: content['annotations'][4].update(segmentation=[[1, 2, 3, 4, 5, '6']]),
                'malformed mask', 'ref 5', 'a polygon needs three or more x, y pairs'),
     'RLE of another size': (lambda content: content['annotations'][4].update(segmentation=dict(
-        size=[5, 5], counts=[25])), 'malformed mask', 'ref 5', r'the image\'s size \[46, 60\]'),
+        size=[5, 5], counts=[25])), 'malformed mask', 'ref 5', 'its size is 5 x 5, the image\'s 46 x 60'),
     'RLE of a wrong sum': (lambda content: content['annotations'][4].update(segmentation=dict(
         size=[46, 60], counts='1234')), 'malformed mask', 'ref 5', 'an RLE of 46 x 60 pixels needs counts of that sum'),
     'annotation without id': (lambda content: content['annotations'].append(dict(image_id=1)), 'malformed entry',
@@ -267,9 +267,60 @@ class TestInstanceMasks:
         assert 'has no result for image 3' in report.problems[2].message
         assert '7 instance masks' in report.notes[0] and 'on 3 of 5 images' in report.notes[0]
 
-    def test_settings_that_are_none(self, refer_set):
-        with pytest.raises(ValueError, match='instance_masks takes file, .*, but got score'):
-            self.check(refer_set, lambda results: None, score=0.5)
+    def test_many_of_a_kind_are_one(self, refer_set):
+        """A file of boxes, taken by mistake, has as many malformed results as entries."""
+        path = refer_set / 'instance_masks.json'
+        report = self.check(refer_set, lambda results: [one.pop('segmentation') for one in results])
+        problem, = report.problems
+        assert (problem.kind, problem.entry) == ('malformed result', str(path))
+        assert problem.message.startswith(f'15 of these; the first: {path}: the result at position 0 lacks segm')
+        path.write_text(json.dumps([dict(image_id=image_id, score=0.9) for image_id in (1, 1, 2, 3, 4, 5)]))
+        report = self.check(refer_set, lambda results: [
+            one.update(segmentation=dict(size=[9, 9], counts='1')) for one in results])
+        problem, = report.problems
+        assert problem.kind == 'malformed instance mask'
+        assert problem.message.startswith('6 of these; the first: ')
+
+    def test_what_the_data_set_skips_is_a_note(self, refer_set):
+
+        def change(results):
+            del results[6:12]
+            results[0]['segmentation']['size'] = results[1]['segmentation']['size'] = [5, 5]
+            results[4].pop('score')
+
+        report = self.check(refer_set, change, problems='skip')
+        assert report.is_fine
+        path = refer_set / 'instance_masks.json'
+        beginnings = [note.partition('; the first: ')[0] for note in report.notes]
+        assert beginnings[:3] == [
+            f'{path}: 1 skipped: malformed result', f'{path}: 2 skipped: malformed instance mask',
+            f'{path}: 2 skipped: image without results']
+        assert report.notes[3].startswith('6 instance masks') and 'Note: ' + report.notes[0] in format_report(report)
+
+    @pytest.mark.parametrize('problems', ['raise', 'skip'])
+    @pytest.mark.parametrize('content, message', [
+        (None, 'instance_masks.json (instance masks: a COCO results file) is missing'),
+        ('[{"image_id"', 'instance_masks.json is not a whole JSON file'),
+        ('{}', 'instance_masks.json holds a dict, but a COCO results file is a list'),
+    ])
+    def test_a_file_that_cannot_be_read_is_one_problem(self, refer_set, problems, content, message):
+        path = refer_set / 'instance_masks.json'
+        path.unlink()
+        if content is not None:
+            path.write_text(content)
+        report = check(refer_set, instance_masks=dict(file=str(path), problems=problems))
+        problem, = report.problems
+        assert (problem.kind, problem.entry) == ('unreadable instance masks', str(path))
+        assert message in problem.message and not report.notes
+        assert astuple(report.splits['val'].counts) == (15, 15, 5)
+
+    @pytest.mark.parametrize('settings, message', [
+        (dict(score=0.5), 'instance_masks takes file, .*, but got score'),
+        (dict(min_score=2), 'min_score of instance masks must be a number from 0 to 1, but got 2'),
+    ])
+    def test_settings_that_are_none(self, refer_set, settings, message):
+        with pytest.raises(ValueError, match=message):
+            self.check(refer_set, lambda results: None, **settings)
 
 
 class TestForms:
@@ -297,5 +348,19 @@ class TestForms:
         dict(size=[9, 9], counts='aRPPPPPPPPPPPP0')
     ])
     def test_malformed_ones_are_errors_and_are_not_decoded(self, segmentation):
-        with pytest.raises(ValueError, match='a segmentation is|a polygon needs|an RLE|counts of an RLE'):
+        with pytest.raises(ValueError, match='a segmentation is|a polygon needs|an RLE|counts of an RLE|its size is'):
             decode_segmentation(segmentation, 9, 9)
+
+    @pytest.mark.parametrize('segmentation, message', [
+        ({}, 'an RLE needs size and counts, but this one lacks size and counts'),
+        (dict(size=[3, 5]), 'an RLE needs size and counts, but this one lacks counts'),
+        (dict(size=[5, 3], counts='?'), "its size is 5 x 3, the image's 3 x 5 (height x width)"),
+        (dict(size=5, counts='?'), "its size is 5, the image's 3 x 5 (height x width)"),
+        (dict(size=[3, 5], counts=''), 'its counts are empty'),
+        (dict(size=[3, 5], counts=[]), 'its counts are empty'),
+        (dict(size=[3, 5], counts=0), 'counts of an RLE are integers of at least 0, but these are 0'),
+    ])
+    def test_what_is_wrong_with_an_rle(self, segmentation, message):
+        with pytest.raises(ValueError) as error:
+            check_segmentation(segmentation, 3, 5)
+        assert str(error.value) == message

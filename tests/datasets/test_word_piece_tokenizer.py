@@ -38,8 +38,10 @@ SENTENCES = [
 ]
 
 
-def write_vocabulary(path, pieces=tuple(SPECIAL + WORDS)):
-    path.write_text(''.join(f'{piece}\n' for piece in pieces), encoding='utf-8')
+def write_vocabulary(path, pieces=tuple(SPECIAL + WORDS), count=30522):
+    """Those pieces, and unused ones up to BERT's number."""
+    unused = (f'[unused{number}]' for number in range(count - len(pieces)))
+    path.write_text(''.join(f'{piece}\n' for piece in (*pieces, *unused)), encoding='utf-8')
     return path
 
 
@@ -148,7 +150,8 @@ class TestErrors:
         with pytest.raises(FileNotFoundError) as error:
             self.build(tmp_path / 'vocab.txt', length=17)
         for part in (f'{tmp_path}/vocab.txt', 'is missing', 'https://huggingface.co/google-bert/bert-base-uncased',
-                     'set `vocabulary`', "dict(type='CLIPTokenizer', context_length=17)"):
+                     'set `vocabulary`', "dict(type='CLIPTokenizer', context_length=17)",
+                     'with architecture=dict(vocabulary=49408) of the encoder'):
             assert part in str(error.value)
 
     @pytest.mark.parametrize('content, problem', [
@@ -166,17 +169,21 @@ class TestErrors:
             self.build(path)
 
     def test_empty_lines_count(self, tmp_path):
-        path = write_vocabulary(tmp_path / 'vocab.txt', [*SPECIAL, *WORDS, '', 'dog', ''])
+        path = write_vocabulary(tmp_path / 'vocab.txt', [*SPECIAL, *WORDS, '', 'dog'])
+        path.write_text(path.read_text(encoding='utf-8') + '\n', encoding='utf-8')
         assert self.build(path)(['dog'])[0][0, 1] == len(SPECIAL + WORDS) + 1
 
-    def test_of_another_bert(self, tmp_path, monkeypatch):
-        cased = write_vocabulary(tmp_path / 'cased.txt', [*SPECIAL, *WORDS, '[unused7]', '##Dog'])
+    def test_of_another_bert(self, tmp_path):
+        cased = write_vocabulary(tmp_path / 'cased.txt', [*SPECIAL, *WORDS, '##Dog'])
         with pytest.raises(ValueError, match='cased.txt is .* another BERT than bert-base-uncased: it has pieces in '
                            'upper case, such as ##Dog, and sentences are put in lower case'):
             self.build(cased)
-        path = write_vocabulary(tmp_path / 'vocab.txt', [*SPECIAL, *WORDS, '[unused7]'])
-        monkeypatch.setattr(WordPieceTokenizer, 'NUMBER_OF_EMBEDDINGS', len(SPECIAL + WORDS) + 1)
-        self.build(path)
-        monkeypatch.setattr(WordPieceTokenizer, 'NUMBER_OF_EMBEDDINGS', len(SPECIAL + WORDS))
-        with pytest.raises(ValueError, match='another BERT than bert-base-uncased: it has .* pieces, and that has'):
+        path = write_vocabulary(tmp_path / 'vocab.txt', count=30523)
+        with pytest.raises(ValueError, match='another BERT than bert-base-uncased: it has 30,523 pieces, and that has'):
+            self.build(path)
+
+    def test_cut(self, tmp_path):
+        path = write_vocabulary(tmp_path / 'vocab.txt', count=30521)
+        with pytest.raises(ValueError, match='vocab.txt is not the whole vocabulary of bert-base-uncased: it has '
+                           '30,521 of 30,522 pieces. Fetch it again.'):
             self.build(path)

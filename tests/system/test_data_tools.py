@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from mmengine.config import ConfigDict
 
 from mmris.datasets import published_counts
 from mmris.datasets.published_counts import Counts, PublishedSet
@@ -95,9 +96,26 @@ class TestCheckDataset:
         (refer_set / 'instance_masks.json').write_text('[]')
         status, output = check(config, '--data-root', refer_set)
         assert status == 1 and '5 of 5 images have no result.' in output.out
-        (refer_set / 'instance_masks.json').unlink()
-        status, output = check(config, '--data-root', refer_set)
-        assert status == 2 and 'instance_masks.json (instance masks: a COCO results file) is missing' in output.err
+        skip = '--cfg-options', 'train_dataloader.dataset.instance_masks.problems=skip'
+        status, output = check(config, '--data-root', refer_set, *skip)
+        assert status == 0 and '5 skipped: image without results; the first: ' in output.out
+        (refer_set / 'instance_masks.json').rename(refer_set / 'found.json')
+        for options in ((), skip):
+            status, output = check(config, '--data-root', refer_set, *options)
+            assert status == 1 and 'unreadable instance masks: 1' in output.out and '| val ' in output.out
+            assert 'instance_masks.json (instance masks: a COCO results file) is missing' in output.out
+        status, output = check(config, '--data-root', refer_set, '--cfg-options',
+                               'train_dataloader.dataset.instance_masks.file=found.json')
+        assert status == 1 and '5 of 5 images have no result.' in output.out
+
+    def test_a_config_that_takes_instance_masks_back(self, check, refer_set):
+        config, loader = ROOT / 'configs/mail/tiny_shaperef.py', 'train_dataloader.dataset'
+        status, output = check(config, '--data-root', refer_set, '--cfg-options', f'{loader}.instance_masks=None')
+        assert status == 0 and 'instance masks' not in output.out
+        status, output = check(config, '--data-root', refer_set, '--cfg-options', f'{loader}.instance_masks.file=None')
+        assert status == 2 and 'instance_masks must name a COCO results file' in output.err
+        status, output = check('--data-root', refer_set, '--cfg-options', 'seed=1')
+        assert status == 2 and 'error: --cfg-options changes a config: name one.' in output.err
 
     def test_images_beside_the_set(self, check, tmp_path):
         """Laid out as the documentation says."""
@@ -234,6 +252,13 @@ class TestBenchmarkSamples:
             assert ratio == pytest.approx(results['ratio'][repetition])
         assert 'times a bare decode and resize' in capsys.readouterr().out
 
+    def test_instance_masks_that_a_config_takes_back(self, tmp_path):
+        tool = load('benchmark_samples')
+        for masks, expected in ((None, None), (dict(file='elsewhere.json'), dict(file='instance_masks.json'))):
+            settings = ConfigDict(instance_masks=masks)
+            tool.use_random_set(settings, tmp_path, images=2)
+            assert settings.instance_masks == expected
+
     def test_a_set_on_disk(self, refer_set, capsys):
         load('benchmark_samples').main([
             str(ROOT / CONFIG), '--data-root', str(refer_set), '--split', 'val', '--samples', '2', '--repetitions', '1'
@@ -263,6 +288,14 @@ class TestBenchmarkSteps:
             assert one['images'] == 2 and one['images_per_second'] == pytest.approx(2 / one['seconds'])
             assert one['spread'][0] <= one['seconds'] <= one['spread'][1] and one['peak_mebibytes'] > 100
         assert 'vit-tiny_shaperef, float32, ' in capsys.readouterr().out
+
+    def test_instance_masks_that_a_config_takes_back(self):
+        tool = load('benchmark_steps')
+        options = tool.parse_arguments([
+            str(ROOT / CONFIG), '--batch-size', '1', '--cfg-options', 'train_dataloader.dataset.instance_masks=None'
+        ])
+        batch = tool.load_batch(tool.read_config(options).train_dataloader, options)
+        assert 'instance_masks' not in batch['data_samples'][0]
 
     def test_a_measured_training_step_trains(self, refer_set):
         tool = load('benchmark_steps')
