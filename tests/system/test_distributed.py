@@ -142,6 +142,20 @@ def test_batch_norm_without_gpus(folder):
     assert any(not torch.equal(averaged[key], trained[f'module.{key}']) for key in weights)
 
 
+def test_images_without_instances_beside_images_with(tmp_path):
+    """DDP stops a training in which a process gives no gradient to a weight: here to those that see masks."""
+    masks = write_set(tmp_path / 'set', images=8) / 'instance_masks.json'
+    found = json.loads(masks.read_text())
+    # One image of eight: in the step of one process the other has none.
+    masks.write_text(json.dumps([one for one in found if one['image_id'] == 1]))
+    name, processes, _, options = training(tmp_path, 'masked', 2, 1)
+    options += ['train_dataloader.batch_size=1', 'train_dataloader.dataset.instance_masks.problems=skip',
+                'val_dataloader.dataset.instance_masks.problems=skip']
+    log = run(tmp_path, name, processes, ['configs/mail/tiny_shaperef.py'], options)
+    assert '7 skipped: image without results' in log
+    assert read_checkpoint(tmp_path / 'masked' / 'epoch_1.pth')['meta']['iter'] == 4
+
+
 @pytest.fixture
 def echo(tmp_path, monkeypatch):
     """Run a script where `python` and `srun` print what they are given, a line each."""
