@@ -1,4 +1,4 @@
-from .beit3 import BEiT3Weights, measure_beit3, read_beit3_weights
+from .beit3 import measure_beit3, read_beit3_weights
 from .clip import CLIPWeights, read_clip_weights
 from .file_kinds import UnreadableCheckpointError
 from .joint_weights import JointWeights
@@ -6,10 +6,10 @@ from .loading import load_model_weights, load_tower
 from .publishing import Publication, publish
 from .reading import read_checkpoint
 from .resuming import best_checkpoint, find_checkpoints, remove_leftovers
-from .vilt import ViLTWeights, measure_vilt, read_vilt_weights
+from .vilt import measure_vilt, read_vilt_weights
 
 __all__ = [
-    'BEiT3Weights', 'CLIPWeights', 'JointWeights', 'Publication', 'UnreadableCheckpointError', 'ViLTWeights',
-    'best_checkpoint', 'find_checkpoints', 'load_model_weights', 'load_tower', 'measure_beit3', 'measure_vilt',
-    'publish', 'read_beit3_weights', 'read_checkpoint', 'read_clip_weights', 'read_vilt_weights', 'remove_leftovers'
+    'CLIPWeights', 'JointWeights', 'Publication', 'UnreadableCheckpointError', 'best_checkpoint', 'find_checkpoints',
+    'load_model_weights', 'load_tower', 'measure_beit3', 'measure_vilt', 'publish', 'read_beit3_weights',
+    'read_checkpoint', 'read_clip_weights', 'read_vilt_weights', 'remove_leftovers'
 ]

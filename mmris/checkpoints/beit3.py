@@ -1,16 +1,14 @@
 """BEiT-3's weights from a file, and which architecture they are of."""
 
-import math
 from typing import Dict, Mapping, Optional
 
 from torch import Tensor
 
-from .joint_weights import OURS, JointWeights, sort_weights
+from .joint_weights import JointWeights, measure_weights, sort_weights
 from .key_maps.beit3 import BEIT3
 from .key_maps.key_map import KeyMap, State
 from .reading import read_checkpoint
 
-BEiT3Weights = JointWeights
 _PUBLISHED = 'beit3.'
 # A joint space is not BEiT-3's.
 _PROJECTIONS = ('image_projection.', 'text_projection.')
@@ -18,7 +16,7 @@ _PROJECTIONS = ('image_projection.', 'text_projection.')
 
 def read_beit3_weights(path: str,
                        trust: bool = False,
-                       trust_option: str = 'trust_pretrained=True of the encoder') -> BEiT3Weights:
+                       trust_option: str = 'trust_pretrained=True of the encoder') -> JointWeights:
     """Read BEiT-3's weights in its published layout or in ours, told by their keys.
 
     Args:
@@ -27,7 +25,7 @@ def read_beit3_weights(path: str,
         trust_option (str): What users set for ``trust``, for the message of a refusal.
 
     Returns:
-        BEiT3Weights: The weights, in the file's types of numbers.
+        JointWeights: The weights, in the file's types of numbers.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -49,21 +47,9 @@ def measure_beit3(state: Mapping[str, Tensor]) -> Optional[Dict[str, int]]:
         dict[str, int] or None: All of its architecture but ``heads``, which shapes do not tell. None if the weights
         are not whole.
     """
-    try:
-        patch_size = state['patch_embedding.weight'].size(3)
-        positions, channels = state['image_positions'].shape
-        return dict(
-            layers=len({key.split('.')[1] for key in state if key.startswith('layers.')}),
-            channels=channels,
-            feedforward_channels=len(state['layers.0.image.feedforward.0.weight']),
-            patch_size=patch_size,
-            # Two positions are not used, one is that of the class token.
-            image_size=patch_size * math.isqrt(positions - 3),
-            vocabulary=len(state[OURS]),
-            text_positions=len(state['text_positions']))
-    except (KeyError, IndexError, ValueError):
-        # A key is missing, or has another number of dimensions.
-        return None
+    # Two positions are not used, one is that of the class token.
+    return measure_weights(
+        state, layers='layers.', feedforward='layers.0.image.feedforward.0.weight', other_positions=3)
 
 
 def _detect_layout(state: State) -> Optional[KeyMap]:

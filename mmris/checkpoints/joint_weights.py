@@ -1,7 +1,8 @@
 """Weights of a transformer that takes image and text as one sequence, from a file of whatever layout."""
 
+import math
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from torch import Tensor
 
@@ -67,6 +68,36 @@ def sort_weights(checkpoint: Mapping[str, Any],
     encoder = {key: tensor for key, tensor in ours.items() if not key.startswith(LEFT_OUT)}
     left_out = {key.removeprefix(LEFT_OUT): tensor for key, tensor in ours.items() if key.startswith(LEFT_OUT)}
     return JointWeights(encoder, left_out, path, others)
+
+
+def measure_weights(state: Mapping[str, Tensor], *, layers: str, feedforward: str,
+                    other_positions: int) -> Optional[Dict[str, int]]:
+    """Read the measures of an encoder off its weights.
+
+    Args:
+        state (Mapping[str, Tensor]): By our keys.
+        layers (str): With what the keys of its layers begin, before their number.
+        feedforward (str): The key of the first linear map of a layer's feedforward.
+        other_positions (int): Rows of the image's positions that belong to no patch.
+
+    Returns:
+        dict[str, int] or None: All of its architecture but ``heads``, which shapes do not tell. None if the weights
+        are not whole.
+    """
+    try:
+        patch_size = state['patch_embedding.weight'].size(3)
+        positions, channels = state['image_positions'].shape
+        return dict(
+            layers=len({key.split('.')[1] for key in state if key.startswith(layers)}),
+            channels=channels,
+            feedforward_channels=len(state[feedforward]),
+            patch_size=patch_size,
+            image_size=patch_size * math.isqrt(positions - other_positions),
+            vocabulary=len(state[OURS]),
+            text_positions=len(state['text_positions']))
+    except (KeyError, IndexError, ValueError):
+        # A key is missing, or has another number of dimensions.
+        return None
 
 
 def _unwrap(checkpoint: Mapping[str, Any], path: str) -> State:

@@ -1,20 +1,17 @@
 """ViLT's weights from a file, and which architecture they are of."""
 
-import math
 from typing import Dict, Mapping, Optional
 
 from torch import Tensor
 
-from .joint_weights import OURS, WRAPPERS, JointWeights, sort_weights
+from .joint_weights import WRAPPERS, JointWeights, measure_weights, sort_weights
 from .key_maps.vilt import detect_layout
 from .reading import read_tensors
-
-ViLTWeights = JointWeights
 
 
 def read_vilt_weights(path: str,
                       trust: bool = False,
-                      trust_option: str = 'trust_pretrained=True of the encoder') -> ViLTWeights:
+                      trust_option: str = 'trust_pretrained=True of the encoder') -> JointWeights:
     """Read ViLT's weights in its published layout, in Hugging Face's or in ours, told by their keys.
 
     Published files hold objects of the packages that trained; these are left out and need not be installed.
@@ -27,7 +24,7 @@ def read_vilt_weights(path: str,
         trust_option (str): What users set for ``trust``, for the message of a refusal.
 
     Returns:
-        ViLTWeights: The weights, in the file's types of numbers.
+        JointWeights: The weights, in the file's types of numbers.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -49,18 +46,5 @@ def measure_vilt(state: Mapping[str, Tensor]) -> Optional[Dict[str, int]]:
         dict[str, int] or None: All of its architecture but ``heads``, which shapes do not tell. None if the weights
         are not whole.
     """
-    try:
-        patch_size = state['patch_embedding.weight'].size(3)
-        positions, channels = state['image_positions'].shape
-        return dict(
-            layers=len({key.split('.')[1] for key in state if key.startswith('blocks.')}),
-            channels=channels,
-            feedforward_channels=len(state['blocks.0.mlp.fc1.weight']),
-            patch_size=patch_size,
-            # One position is that of the class token.
-            image_size=patch_size * math.isqrt(positions - 1),
-            vocabulary=len(state[OURS]),
-            text_positions=len(state['text_positions']))
-    except (KeyError, IndexError, ValueError):
-        # A key is missing, or has another number of dimensions.
-        return None
+    # One position is that of the class token.
+    return measure_weights(state, layers='blocks.', feedforward='blocks.0.mlp.fc1.weight', other_positions=1)

@@ -1,15 +1,14 @@
 """BERT's word pieces, over a small vocabulary, against the tokenizer that BERT's and ViLT's weights are used with."""
 
 import os
-import pickle
 
 import pytest
 import torch
-from torch.utils.data import DataLoader
 from transformers import BertTokenizer
 
 from mmris.datasets import WordPieceTokenizer
 from mmris.registry import TRANSFORMS
+from tests.datasets.tokenizer_checks import check_workers
 
 SPECIAL = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
 WORDS = [
@@ -122,11 +121,7 @@ class TestUse:
         copy = write_vocabulary(tmp_path / 'copy.txt')
         tokenizer = WordPieceTokenizer(context_length=20, vocabulary=copy)
         copy.unlink()
-        expected = tokenizer(SENTENCES)
-        from_fork = next(iter(DataLoader([SENTENCES], collate_fn=lambda batch: tokenizer(batch[0]), num_workers=1)))
-        from_copy = pickle.loads(pickle.dumps(tokenizer))(SENTENCES)
-        for mine in (from_fork, from_copy):
-            assert torch.equal(mine[0], expected[0]) and torch.equal(mine[1], expected[1])
+        check_workers(tokenizer, SENTENCES)
 
     @pytest.mark.skipif(not os.path.isdir('/proc/self/task'), reason='threads are counted in /proc')
     def test_no_threads(self, vocabulary, monkeypatch):

@@ -8,8 +8,9 @@ import torch
 from mmris.models.data_preprocessor import ReferringDataPreprocessor, batch_instances
 from mmris.models.encoders import TrimodalEncoder
 from mmris.models.encoders.trimodal import instance_places
-from mmris.structures import ExpressionBatch, ImageInputs, InstanceMasks
+from mmris.structures import ImageInputs, InstanceMasks
 from tests.conftest import assert_same
+from tests.models.joint_inputs import encode, expressions, numbers_kept
 
 ARCHITECTURE = dict(layers=4, channels=32, heads=4, patch_size=16, image_size=64, vocabulary=90, text_positions=14)
 HEIGHT, WIDTH, PATCH = 64, 96, 16
@@ -44,17 +45,6 @@ def images(counts=(3, 1), box=(0.0, 0.0, WIDTH, HEIGHT)):
     pixels = torch.randn(len(counts), 3, HEIGHT, WIDTH, generator=generator)
     found = batch_instances([rectangles(count, seed) for seed, count in enumerate(counts)])
     return ImageInputs(pixels, torch.tensor([box]).repeat(len(counts), 1), found)
-
-
-def expressions(lengths, image_index, total=9):
-    token_mask = torch.arange(total) < torch.tensor(lengths)[:, None]
-    ids = torch.randint(0, 90, token_mask.shape, generator=torch.Generator().manual_seed(2))
-    return ExpressionBatch(ids, token_mask, torch.tensor(image_index))
-
-
-def encode(encoder, given, text):
-    image = encoder.encode_image(encoder.embed_image(given))
-    return encoder.join(image, encoder.encode_text(encoder.embed_text(text)), text.image_index)
 
 
 def features(output):
@@ -232,17 +222,11 @@ class TestTraining:
     def test_activation_checkpointing_keeps_less_and_gives_the_same_gradients(self):
         gradients, kept = [], []
         for option in (False, True):
-            encoder, sizes = build(activation_checkpointing=option), []
-
-            def note(saved, sizes=sizes):
-                sizes.append(saved.numel())
-                return saved
-
-            with torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved):
-                output = encode(encoder, images(), expressions([9, 5], [0, 1]))
+            encoder = build(activation_checkpointing=option)
+            output, count = numbers_kept(encode, encoder, images(), expressions([9, 5], [0, 1]))
             sum(part.square().sum() for part in features(output)).backward()
             gradients.append({name: value.grad for name, value in encoder.named_parameters()})
-            kept.append(sum(sizes))
+            kept.append(count)
         assert_same(*gradients)
         assert kept[1] < kept[0] / 2, kept
 

@@ -14,7 +14,6 @@ from ..layers import resize_positions
 from .beit3_architecture import PROJECTIONS, complete_architecture, load_beit3
 from .joint import JointEncoder
 from .multiway import MultiwayLayer
-from .towers.image_tower import recompute
 
 # Both tables of positions begin with rows that are not used, as Fairseq's do; those of images go on with the class
 # token's.
@@ -161,8 +160,7 @@ class BEiT3Encoder(JointEncoder):
         # Which tokens of the sequence others may look at. Also made where all may: to tell, a GPU would have to wait.
         key_mask, stages = F.pad(token_mask, (image.size(1), 0), value=True)[:, None, None], []
         for number, layer in enumerate(self.layers, 1):
-            inputs = (image, words, key_mask)
-            image, words = recompute(layer, *inputs) if self.activation_checkpointing else layer(*inputs)
+            image, words = self.run(layer, image, words, key_mask)
             if number in self.taps:
                 stages.append((image, words))
         return stages

@@ -1,7 +1,7 @@
 """What encoders share whose modalities are one sequence from the first layer on."""
 
 from abc import abstractmethod
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from mmris.structures import (
 
 from ..layers import patch_grid, patches_inside
 from .base import Encoder
-from .towers.image_tower import check_taps
+from .towers.image_tower import check_taps, recompute
 
 
 class JointEncoder(Encoder):
@@ -99,6 +99,12 @@ class JointEncoder(Encoder):
                 f'Lower context_length of the Tokenize transform.')
         _check_ids(expressions.token_ids, self.word_embedding.num_embeddings)
         return TextEmbeddings(words=self.word_embedding(expressions.token_ids), token_mask=expressions.token_mask)
+
+    def run(self, layer: nn.Module, *inputs: Any, **options: Any) -> Any:
+        """Run one layer, keeping its activations or not, as the config says."""
+        if self.activation_checkpointing:
+            return recompute(layer, *inputs, **options)
+        return layer(*inputs, **options)
 
     def gather(self,
                stages: Sequence[Tuple[Tensor, Tensor]],

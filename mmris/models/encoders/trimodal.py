@@ -22,7 +22,6 @@ from mmris.structures import (
 
 from ..layers import mask_coverage, resize_positions
 from .joint import JointEncoder
-from .towers.image_tower import recompute
 from .vilt_architecture import complete_architecture, load_vilt
 
 # Rows of the tables of types.
@@ -223,10 +222,7 @@ class TrimodalEncoder(JointEncoder):
         """The sequence after each tap."""
         stages = []
         for number, block in enumerate(self.blocks, 1):
-            if self.activation_checkpointing:
-                tokens = recompute(block, tokens, attn_mask=key_mask)
-            else:
-                tokens = block(tokens, attn_mask=key_mask)
+            tokens = self.run(block, tokens, attn_mask=key_mask)
             if number in self.taps:
                 stages.append(tokens)
         return [*stages[:-1], self.norm(stages[-1])]

@@ -1,0 +1,16 @@
+"""What holds of every tokenizer."""
+
+import pickle
+from typing import Callable, Sequence
+
+import torch
+from torch.utils.data import DataLoader
+
+
+def check_workers(tokenizer: Callable, sentences: Sequence[str]) -> None:
+    """The same in a worker that is forked, and in a copy, as where workers are started anew."""
+    expected = tokenizer(sentences)
+    from_fork = next(iter(DataLoader([sentences], collate_fn=lambda batch: tokenizer(batch[0]), num_workers=1)))
+    from_copy = pickle.loads(pickle.dumps(tokenizer))(sentences)
+    for mine in (from_fork, from_copy):
+        assert torch.equal(mine[0], expected[0]) and torch.equal(mine[1], expected[1])
