@@ -29,12 +29,15 @@ def init_model(config: Union[str, Path, Config],
         nn.Module: The model in evaluation mode; its ``cfg`` is the config.
 
     Raises:
+        ValueError: If ``device`` is a GPU and there is none.
         FileNotFoundError: If there is no such config or checkpoint.
         ValueError, RuntimeError: If the checkpoint cannot be read or does not fit (see
             :func:`mmris.checkpoints.load_model_weights`).
         FileNotFoundError, ValueError, RuntimeError: If the model needs no training, and its pretrained weights cannot
             be read or do not fit.
     """
+    if device is not None and device.startswith('cuda') and not torch.cuda.is_available():
+        raise ValueError(f"device is {device!r}, but there is no GPU that PyTorch can use: take 'cpu', or none.")
     if not isinstance(config, Config):
         path = find_config(config)
         if not path.is_file():

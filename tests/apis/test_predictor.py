@@ -95,6 +95,12 @@ def test_errors(predictor, tmp_path):
         predictor.predict([])
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
+def test_a_gpu_that_is_not_there():
+    with pytest.raises(ValueError, match="device is 'cuda:0', but there is no GPU that PyTorch can use: take 'cpu'"):
+        Predictor('configs/cm_masksd/vit-tiny_shaperef.py', device='cuda:0')
+
+
 class TestLoading:
 
     def test_a_checkpoint_of_training(self, predictor, tmp_path):
