@@ -17,14 +17,20 @@ from mmris.apis import Predictor
 from mmris.apis.mask_files import add_mask_arguments, masks_of_image
 from mmris.apis.predictor import read_image
 from mmris.utils import write_atomically
-from mmris.utils.configs import add_config_arguments, check_inputs, read_config, scoring_threshold
+from mmris.utils.configs import (
+    add_checkpoint_argument,
+    add_config_arguments,
+    check_inputs,
+    read_config,
+    scoring_threshold,
+)
 from mmris.visualization import COLOURS, Panel, draw_sheet, instances_panel, overlay_masks, spotlight
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Segment what sentences refer to in one image.')
     add_config_arguments(parser)
-    parser.add_argument('checkpoint', help='checkpoint file')
+    add_checkpoint_argument(parser)
     parser.add_argument('image', help='image file')
     parser.add_argument('sentences', nargs='+', metavar='sentence', help='what to segment; quote each sentence')
     add_mask_arguments(parser)
@@ -39,7 +45,7 @@ def main() -> None:
     check_inputs(checkpoint=arguments.checkpoint, image=arguments.image)
     config = read_config(arguments)
     image = read_image(arguments.image)
-    predictor = Predictor(config, arguments.checkpoint, arguments.device)
+    predictor = Predictor.trained(config, arguments.checkpoint, arguments.device)
     instances = masks_of_image(arguments, predictor, image.shape[:2])
     predictor.set_image(image, instances.masks)
     if instances.note:

@@ -18,15 +18,14 @@ from mmris.datasets.controls import CONTROLS, MASK_CONTROLS, SENTENCE_CONTROLS
 from mmris.evaluation import format_results, nest_metrics, to_json
 from mmris.registry import RUNNERS
 from mmris.utils import unwrap_model, write_atomically
-from mmris.utils.configs import add_config_arguments, check_inputs, name_work_dir, read_config
+from mmris.utils.configs import add_checkpoint_argument, add_config_arguments, check_inputs, name_work_dir, read_config
 from mmris.utils.launching import add_launcher_arguments, set_launcher
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Evaluate a checkpoint on one or more splits.')
     add_config_arguments(parser)
-    parser.add_argument(
-        'checkpoint', nargs='?', help='checkpoint file (may be left out where the config trains nothing)')
+    add_checkpoint_argument(parser, nargs='?')
     parser.add_argument('--split', nargs='+', help='splits, as the refs file names them (default: those of the config)')
     parser.add_argument(
         '--controls',
@@ -61,8 +60,7 @@ def set_splits(config: Config, arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     arguments = parse_arguments()
-    if arguments.checkpoint is not None:
-        check_inputs(checkpoint=arguments.checkpoint)
+    check_inputs(checkpoint=arguments.checkpoint)
     config = read_config(arguments)
     set_launcher(config, arguments)
     name_work_dir(config, arguments.config, arguments.work_dir)

@@ -65,12 +65,25 @@ def init_untrained(model: nn.Module) -> None:
             those.
         FileNotFoundError, ValueError, RuntimeError: If those cannot be read or do not fit.
     """
+    check_untrained(model)
+    model.encoder.load_pretrained()
+
+
+def check_untrained(model: nn.Module) -> None:
+    """Check that a model needs no training.
+
+    Args:
+        model (nn.Module): A :class:`~mmris.models.segmentors.ReferringSegmentor`.
+
+    Raises:
+        ValueError: If some of it is to be trained, its encoder has no pretrained weights, or it has more weights than
+            those.
+    """
     needs = _find_needs(model)
     if needs:
         raise ValueError(
             f'Without a checkpoint a model can be evaluated only if nothing of it is trained, but {needs}. Name a '
             f'checkpoint of a training, or a config that needs none.')
-    model.encoder.load_pretrained()
 
 
 def _find_needs(model: nn.Module) -> str:

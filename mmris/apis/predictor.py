@@ -15,7 +15,7 @@ from mmris.models.segmentors import to_original_pixels
 from mmris.registry import TRANSFORMS
 from mmris.structures import ExpressionBatch
 
-from .model import init_model
+from .model import check_untrained, init_model
 
 # Steps of a test pipeline that make an input out of pixels; the others read files, or sentences.
 GEOMETRY = ('Letterbox', 'Resize')
@@ -57,6 +57,28 @@ class Predictor:
         self._tokenize = TRANSFORMS.build(tokenize[0])
         self._image: Optional[dict] = None
         self._state = None
+
+    @classmethod
+    def trained(cls, config: Union[str, Path, Config], checkpoint: Optional[Union[str, Path]],
+                device: Optional[str]) -> 'Predictor':
+        """Make a predictor of which no weight is random: without a checkpoint, of a model that needs no training.
+
+        Args:
+            config (str, Path or Config): As above.
+            checkpoint (str or Path, optional): As above.
+            device (str, optional): As above.
+
+        Returns:
+            Predictor: One of this class.
+
+        Raises:
+            FileNotFoundError, ValueError, RuntimeError: As above.
+            ValueError: If there is no checkpoint and the model needs one.
+        """
+        predictor = cls(config, checkpoint, device)
+        if checkpoint is None:
+            check_untrained(predictor.model)
+        return predictor
 
     @property
     def takes_instance_masks(self) -> bool:

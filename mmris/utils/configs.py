@@ -64,6 +64,15 @@ def read_config(arguments: argparse.Namespace) -> Config:
     return config
 
 
+def add_checkpoint_argument(parser: argparse.ArgumentParser, **settings: object) -> None:
+    """Add ``checkpoint``, which is None where the user writes ``none``; ``settings`` are those of ``add_argument``."""
+    parser.add_argument(
+        'checkpoint',
+        type=lambda given: None if given == 'none' else given,
+        help='checkpoint file, or none where the config trains nothing',
+        **settings)
+
+
 def name_work_dir(config: Config, config_path: str, work_dir: Optional[str]) -> None:
     """Set ``config.work_dir``: as given, as the config says, or ``work_dirs/<config name>``."""
     if work_dir is not None:
@@ -72,17 +81,17 @@ def name_work_dir(config: Config, config_path: str, work_dir: Optional[str]) -> 
         config.work_dir = str(Path('work_dirs') / Path(config_path).stem)
 
 
-def check_inputs(**files: Union[str, Path]) -> None:
+def check_inputs(**files: Optional[Union[str, Path]]) -> None:
     """Check that the files given on a command line are there.
 
     Args:
-        **files (str or Path): Paths, by what each is called in the message.
+        **files (str or Path, optional): Paths, by what each is called in the message. None: not given.
 
     Raises:
         FileNotFoundError: If one is not there.
     """
     for name, path in files.items():
-        if not Path(path).is_file():
+        if path is not None and not Path(path).is_file():
             raise FileNotFoundError(f'There is no {name} {path}.')
 
 

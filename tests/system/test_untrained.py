@@ -46,12 +46,13 @@ def has_towers(model: torch.nn.Module, folder: Path) -> bool:
     return all(torch.equal(value.cpu(), towers[f'encoder.{key}']) for key, value in model.encoder.state_dict().items())
 
 
-def test_evaluation(folder, monkeypatch):
+@pytest.mark.parametrize('checkpoint', [(), ('none', )])
+def test_evaluation(folder, checkpoint, monkeypatch):
     """Of the pretrained weights, with no checkpoint at all."""
     tested, runner_type = [], RUNNERS.get('ReferringRunner')
     real = runner_type.test
     monkeypatch.setattr(runner_type, 'test', lambda runner: tested.append(runner.model) or real(runner))
-    run(monkeypatch, 'test', folder / 'none.py', '--split', 'val', '--controls', 'empty', '--data-root',
+    run(monkeypatch, 'test', folder / 'none.py', *checkpoint, '--split', 'val', '--controls', 'empty', '--data-root',
         folder / 'set', '--work-dir', folder, '--out', folder / 'metrics.json')
     assert has_towers(tested[0], folder)
     scores = json.loads((folder / 'metrics.json').read_text())
@@ -87,6 +88,33 @@ def test_interactive_use(folder):
     assert not has_towers(init_model(config, device='cpu'), folder)
     config.model.encoder.pretrained = None
     assert not has_towers(init_model(config, device='cpu'), folder)
+
+
+def test_pictures(folder, monkeypatch, capsys):
+    """The tools draw what the pretrained weights make of it."""
+    image, out, data = next((folder / 'set').rglob('*.jpg')), folder / 'out', ('--data-root', folder / 'set')
+    run(monkeypatch, 'predict', folder / 'none.py', 'none', image, 'the circle', '--out', out, '--threshold', '0.5')
+    predictor = Predictor(folder / 'none.py', device='cpu')
+    predictor.set_image(image)
+    expected = 100 * (predictor.predict('the circle') > 0.5).mean()
+    assert f'"the circle", {expected:.1f}% of the image' in capsys.readouterr().out
+    run(monkeypatch, 'analysis_tools/attention_maps', folder / 'none.py', 'none', image, 'the circle', '--out',
+        out / 'attention.png')
+    run(monkeypatch, 'analysis_tools/draw_predictions', folder / 'none.py', 'none', *data, '--number', '2', '--out',
+        out / 'drawn.png')
+    assert {'attention.png', 'drawn.png'} <= {path.name for path in out.iterdir()}
+    with pytest.raises(ValueError, match='Without a checkpoint .* but 2 tensors of head are'):
+        run(monkeypatch, 'predict', folder / 'none.py', 'none', image, 'the circle', '--cfg-options',
+            "model.frozen=['encoder']")
+
+
+def test_worst_predictions(folder, monkeypatch, capsys):
+    data = ('--data-root', folder / 'set')
+    run(monkeypatch, 'test', folder / 'none.py', '--split', 'val', *data, '--work-dir', folder, '--dump',
+        folder / 'rows.jsonl')
+    run(monkeypatch, 'analysis_tools/error_report', folder / 'rows.jsonl', '--config', folder / 'none.py', *data,
+        '--out', folder / 'report', '--number', '2')
+    assert 'the worst of val' in capsys.readouterr().out and (folder / 'report' / 'worst.png').is_file()
 
 
 def test_nothing_is_wrapped_where_nothing_is_trained(folder, monkeypatch):

@@ -15,7 +15,13 @@ from mmris.apis.attention import AttentionMap, AttentionPredictor, summarise_map
 from mmris.apis.attention_probes import PIXELS_ON_WORDS
 from mmris.apis.mask_files import add_mask_arguments, masks_of_image
 from mmris.apis.predictor import read_image
-from mmris.utils.configs import add_config_arguments, check_inputs, read_config, scoring_threshold
+from mmris.utils.configs import (
+    add_checkpoint_argument,
+    add_config_arguments,
+    check_inputs,
+    read_config,
+    scoring_threshold,
+)
 from mmris.visualization import COLOURS, spotlight
 from mmris.visualization.attention import AttentionPanel, draw_attention, heat_over
 from mmris.visualization.plots import save_figure
@@ -24,7 +30,7 @@ from mmris.visualization.plots import save_figure
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Draw where a model looks for a sentence.')
     add_config_arguments(parser)
-    parser.add_argument('checkpoint', help='checkpoint file')
+    add_checkpoint_argument(parser)
     parser.add_argument('image', help='image file')
     parser.add_argument('sentences', nargs='+', metavar='sentence', help='a row each; quote each sentence')
     add_mask_arguments(parser)
@@ -41,7 +47,7 @@ def main() -> None:
     check_inputs(checkpoint=arguments.checkpoint, image=arguments.image)
     config = read_config(arguments)
     image = read_image(arguments.image)
-    predictor = AttentionPredictor(config, arguments.checkpoint, arguments.device)
+    predictor = AttentionPredictor.trained(config, arguments.checkpoint, arguments.device)
     instances = masks_of_image(arguments, predictor, image.shape[:2])
     predictor.set_image(image, instances.masks)
     if instances.note:

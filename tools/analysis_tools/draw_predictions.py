@@ -15,14 +15,20 @@ from mmris.apis.mask_files import masks_of_sample
 from mmris.datasets.controls import split_settings
 from mmris.registry import DATASETS
 from mmris.utils import write_atomically
-from mmris.utils.configs import add_config_arguments, check_inputs, read_config, scoring_threshold
+from mmris.utils.configs import (
+    add_checkpoint_argument,
+    add_config_arguments,
+    check_inputs,
+    read_config,
+    scoring_threshold,
+)
 from mmris.visualization import Prediction, draw_prediction_sheet
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Draw a sheet of predictions beside the ground truth.')
     add_config_arguments(parser)
-    parser.add_argument('checkpoint', help='checkpoint file')
+    add_checkpoint_argument(parser)
     parser.add_argument('--split', default='val', help='split, or evaluation of the config (default: %(default)s)')
     parser.add_argument('--number', type=int, default=12, help='how many expressions (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='which ones are drawn (default: %(default)s)')
@@ -36,7 +42,7 @@ def main() -> None:
     arguments = parse_arguments()
     check_inputs(checkpoint=arguments.checkpoint)
     config = read_config(arguments)
-    predictor = Predictor(config, arguments.checkpoint, arguments.device)
+    predictor = Predictor.trained(config, arguments.checkpoint, arguments.device)
     settings = dict(config.test_dataloader.dataset, **split_settings(config, arguments.split))
     dataset = DATASETS.build(dict(settings, group_by='expression', test_mode=True))
     chosen = np.random.default_rng(arguments.seed).permutation(len(dataset))[:arguments.number]

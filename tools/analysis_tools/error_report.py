@@ -34,7 +34,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--out', default='error_report', help='folder to write (default: %(default)s)')
     parser.add_argument('--number', type=int, default=12, help='how many of the worst to show (default: %(default)s)')
     add_config_arguments(parser, '--config')
-    parser.add_argument('--checkpoint', help='checkpoint file; with --config, the worst predictions are drawn')
+    parser.add_argument('--checkpoint', help='checkpoint file (may be left out where the config trains nothing)')
     parser.add_argument('--threshold', type=float, help='probability of a mask (default: the config\'s)')
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
     return parser.parse_args()
@@ -50,7 +50,7 @@ def main() -> None:
             temporary.write_text(text, encoding='utf-8')
     save_figure(draw_errors(rows, analyses), out / 'report.png')
     print(f'{out}/report.md    tables\n{out}/report.json  the same numbers\n{out}/report.png   plots')
-    if arguments.config is None or arguments.checkpoint is None:
+    if arguments.config is None:
         print('To draw the worst predictions too, give --config and --checkpoint.')
         return
     first = next(iter(analyses))
@@ -89,7 +89,7 @@ def draw_worst(arguments: argparse.Namespace, split: str, worst: List[dict]) -> 
 def predict(config: Config, arguments: argparse.Namespace, split: str, rows: List[dict],
             threshold: float) -> List[Prediction]:
     """Predict for the expressions of rows."""
-    predictor = Predictor(config, arguments.checkpoint, arguments.device)
+    predictor = Predictor.trained(config, arguments.checkpoint, arguments.device)
     settings = dict(config.test_dataloader.dataset, **split_settings(config, split))
     dataset = DATASETS.build(dict(settings, group_by='expression', test_mode=True))
     places = {expression_ids(dataset.get_data_info(index)): index for index in range(len(dataset))}
