@@ -44,9 +44,9 @@ def read_checkpoint(path: Union[str, Path],
         dict: Its content; of a safetensors file or an archive ``state_dict`` and ``meta``.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If there is no such file, or nothing that reads addresses of its kind.
         UnreadableCheckpointError: If the file is no checkpoint, or a truncated or damaged one, or holds more than
-            tensors and training state.
+            tensors and training state, or weights without names.
     """
     with _local_file(str(path)) as name:
         local = Path(name)
@@ -106,11 +106,25 @@ def _read(local: Path, kind: FileKind, map_location: MapLocation, trust: bool, t
     if not isinstance(checkpoint, dict):
         raise UnreadableCheckpointError(
             f'{path} holds a {type(checkpoint).__name__}, but a checkpoint is a dict with `state_dict`.')
+    state = checkpoint.get('state_dict', checkpoint)
+    odd = [key for key in state if not isinstance(key, str)] if isinstance(state, dict) else [type(state).__name__]
+    if odd:
+        where = '' if state is checkpoint else ' under `state_dict`'
+        raise UnreadableCheckpointError(
+            f'{path} has no weights{where}: they are a dict of tensors by name, but there is {odd[0]!r}.')
     return checkpoint
 
 
 def _local_file(path: str) -> ContextManager:
-    return fileio.get_local_path(path) if '://' in path else nullcontext(path)
+    if '://' not in path:
+        return nullcontext(path)
+    try:
+        fileio.get_file_backend(path)
+    except KeyError as error:
+        raise FileNotFoundError(
+            f'There is no checkpoint {path}: MMEngine has no file backend for {path.split("://")[0]}://. Fetch the '
+            f'file, and name that.') from error
+    return fileio.get_local_path(path)
 
 
 def _move(tensor: torch.Tensor, map_location: MapLocation) -> torch.Tensor:

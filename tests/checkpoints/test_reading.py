@@ -94,6 +94,20 @@ class TestFormats:
         torch.save([1, 2], tmp_path / 'list.pt')
         refused(tmp_path / 'list.pt', 'list.pt holds a list, but a checkpoint is a dict')
 
+    @pytest.mark.parametrize('content, there, key', [
+        (dict(state_dict=[torch.zeros(1)]), ' under `state_dict`', "'list'"),
+        (dict(state_dict={1: torch.zeros(1)}), ' under `state_dict`', '1'),
+        ({0: torch.zeros(1), 1: torch.zeros(1)}, '', '0'),
+    ])
+    def test_weights_without_names(self, tmp_path, content, there, key):
+        torch.save(content, tmp_path / 'odd.pt')
+        refused(tmp_path / 'odd.pt', f'odd.pt has no weights{there}: they are a dict of tensors by name, but there '
+                f'is {key}.')
+
+    def test_unknown_address(self):
+        with pytest.raises(FileNotFoundError, match='no file backend for hub://. Fetch the file'):
+            read_checkpoint('hub://weights.pt')
+
 
 def archive(**records: bytes) -> bytes:
     file = io.BytesIO()
