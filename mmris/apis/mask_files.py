@@ -1,4 +1,4 @@
-"""Instance masks for a predictor, out of a file that a segmenter wrote or of a data set: what tools share."""
+"""Instance masks for a predictor, out of a file that a segmenter wrote: what tools share."""
 
 import argparse
 from dataclasses import dataclass
@@ -7,8 +7,7 @@ from typing import Any, Optional, Set, Tuple, Union
 
 import numpy as np
 
-from mmris.datasets import RefCOCODataset
-from mmris.datasets.instance_masks import complete_settings, decode_instances, read_instance_masks, sample_masks
+from mmris.datasets.instance_masks import complete_settings, decode_instances, read_instance_masks
 from mmris.datasets.refer_files import is_id, read_json
 from mmris.utils.configs import check_inputs
 
@@ -92,11 +91,6 @@ def masks_of_image(arguments: argparse.Namespace, predictor: Predictor, size: Tu
     masks = decode_instances(instances, *size, name=f'{arguments.image} (image {image_id} of {arguments.masks})')
     weak = '' if instances else f', where none has a score of {settings["min_score"]} or more'
     return GivenMasks(masks, f'{arguments.masks}: {len(masks)} instance masks of image {image_id}{weak}')
-
-
-def masks_of_sample(predictor: Predictor, dataset: RefCOCODataset, index: int) -> Optional[np.ndarray]:
-    """The instance masks of a sample of a data set, ``(K, H0, W0)``; None for a model that takes none."""
-    return sample_masks(dataset.get_data_info(index)) if predictor.takes_instance_masks else None
 
 
 def _check_alone(arguments: argparse.Namespace) -> None:

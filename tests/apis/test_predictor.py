@@ -7,6 +7,7 @@ from mmengine.registry import init_default_scope
 from PIL import Image
 
 from mmris.apis import Predictor
+from mmris.apis.samples import build_expressions, predict_sample
 from mmris.datasets.instance_masks import sample_masks
 from mmris.registry import DATASETS
 from tests.conftest import tiny_config, write_set
@@ -47,13 +48,38 @@ def test_it_predicts_what_evaluation_does(predictor, tmp_path):
     folder = write_set(tmp_path / 'set')
     config = tiny_config().test_dataloader.dataset
     config.data_root = str(folder)
-    packed = DATASETS.build(config)[2]
-    sample = packed['data_samples']
-    with torch.no_grad():
-        evaluated = predictor.model.test_step(dict(inputs=[packed['inputs']], data_samples=[sample]))[0]
+    sample, expected = evaluate(predictor, DATASETS.build(config), 2)
     predictor.set_image(sample.img_path)
     asked = predictor.predict(sample.text)
-    assert np.abs(asked - evaluated.probabilities.numpy()).max() < 1e-5
+    assert np.abs(asked - expected).max() < 1e-5
+
+
+def evaluate(predictor, dataset, index):
+    """A sample, and the probabilities that evaluation scores."""
+    packed = dataset[index]
+    with torch.no_grad():
+        inputs = dict(inputs=[packed['inputs']], data_samples=[packed['data_samples']])
+        return packed['data_samples'], predictor.model.test_step(inputs)[0].probabilities.numpy()
+
+
+def test_samples_are_drawn_as_they_are_scored(predictor, tmp_path):
+    """On the stored pixels, to which annotations belong, whatever the EXIF says."""
+    folder = write_set(tmp_path / 'set')
+    path = folder / 'images' / 'COCO_train2014_000000000001.jpg'
+    with Image.open(path) as picture:
+        exif = picture.getexif()
+        exif[0x0112] = 6
+        picture.save(path, exif=exif, quality='keep')
+    config = tiny_config()
+    config.test_dataloader.dataset.data_root = str(folder)
+    dataset = build_expressions(config, 'val')
+    assert len(dataset) == 15
+    sample, expected = evaluate(predictor, dataset, 1)
+    threshold = float(np.median(expected))
+    drawn = predict_sample(predictor, dataset, 1, threshold)
+    assert drawn.image.shape == (43, 62, 3) and drawn.text == sample.text[0]
+    assert drawn.target.sum() == 100 and drawn.target.shape == drawn.mask.shape
+    assert 0.4 < drawn.mask.mean() < 0.6 and (drawn.mask == (expected[0] > threshold)).mean() > 0.999
 
 
 def test_files_arrays_and_pictures_are_the_same(predictor, tmp_path):

@@ -5,15 +5,11 @@
 """
 
 import argparse
-from typing import Iterator
 
 import numpy as np
-from torch.utils.data import Dataset
 
 from mmris.apis import Predictor
-from mmris.apis.mask_files import masks_of_sample
-from mmris.datasets.controls import split_settings
-from mmris.registry import DATASETS
+from mmris.apis.samples import build_expressions, predict_sample
 from mmris.utils import write_atomically
 from mmris.utils.configs import (
     add_checkpoint_argument,
@@ -22,7 +18,7 @@ from mmris.utils.configs import (
     read_config,
     scoring_threshold,
 )
-from mmris.visualization import Prediction, draw_prediction_sheet
+from mmris.visualization import draw_prediction_sheet
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -43,11 +39,10 @@ def main() -> None:
     check_inputs(checkpoint=arguments.checkpoint)
     config = read_config(arguments)
     predictor = Predictor.trained(config, arguments.checkpoint, arguments.device)
-    settings = dict(config.test_dataloader.dataset, **split_settings(config, arguments.split))
-    dataset = DATASETS.build(dict(settings, group_by='expression', test_mode=True))
+    dataset = build_expressions(config, arguments.split)
     chosen = np.random.default_rng(arguments.seed).permutation(len(dataset))[:arguments.number]
     threshold = scoring_threshold(config) if arguments.threshold is None else arguments.threshold
-    predictions = list(predict(dataset, sorted(chosen.tolist()), predictor, threshold))
+    predictions = [predict_sample(predictor, dataset, index, threshold) for index in sorted(chosen.tolist())]
     sheet = draw_prediction_sheet(
         predictions,
         title=f'Predictions on {arguments.split}',
@@ -56,18 +51,6 @@ def main() -> None:
     with write_atomically(arguments.out) as temporary:
         sheet.save(temporary)
     print(f'{arguments.out}: {len(predictions)} expressions of {arguments.split}')
-
-
-def predict(dataset: Dataset, indices: list, predictor: Predictor, threshold: float) -> Iterator[Prediction]:
-    """Predict for one expression each."""
-    for index in indices:
-        sample = dataset[index]['data_samples']
-        predictor.set_image(sample.img_path, masks_of_sample(predictor, dataset, index))
-        yield Prediction(
-            text=sample.text[0],
-            image=predictor.image,
-            target=sample.gt_original[0].numpy(),
-            mask=predictor.predict(sample.text)[0] > threshold)
 
 
 if __name__ == '__main__':

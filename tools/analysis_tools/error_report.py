@@ -14,12 +14,10 @@ from typing import Dict, List, Tuple
 from mmengine.config import Config
 
 from mmris.apis import Predictor
-from mmris.apis.mask_files import masks_of_sample
-from mmris.datasets.controls import split_settings
+from mmris.apis.samples import build_expressions, predict_sample
 from mmris.evaluation import to_json
 from mmris.evaluation.error_analysis import analyse, read_expression_rows
 from mmris.evaluation.error_tables import format_error_report
-from mmris.registry import DATASETS
 from mmris.utils import write_atomically
 from mmris.utils.configs import add_config_arguments, check_inputs, read_config, scoring_threshold
 from mmris.visualization import Prediction, draw_prediction_sheet
@@ -90,8 +88,7 @@ def predict(config: Config, arguments: argparse.Namespace, split: str, rows: Lis
             threshold: float) -> List[Prediction]:
     """Predict for the expressions of rows."""
     predictor = Predictor.trained(config, arguments.checkpoint, arguments.device)
-    settings = dict(config.test_dataloader.dataset, **split_settings(config, split))
-    dataset = DATASETS.build(dict(settings, group_by='expression', test_mode=True))
+    dataset = build_expressions(config, split)
     places = {expression_ids(dataset.get_data_info(index)): index for index in range(len(dataset))}
     predictions = []
     for row in rows:
@@ -100,11 +97,7 @@ def predict(config: Config, arguments: argparse.Namespace, split: str, rows: Lis
             raise ValueError(f'Image {ids[0]}, ref {ids[1]}, sentence {ids[2]} of {arguments.rows} is not in split '
                              f'{split} of {dataset.refs_file}. Give --data-root and --refs-file of the set that was '
                              f'scored.')
-        sample = dataset[places[ids]]['data_samples']
-        predictor.set_image(sample.img_path, masks_of_sample(predictor, dataset, places[ids]))
-        mask = predictor.predict(sample.text)[0] > threshold
-        predictions.append(
-            Prediction(text=sample.text[0], image=predictor.image, target=sample.gt_original[0].numpy(), mask=mask))
+        predictions.append(predict_sample(predictor, dataset, places[ids], threshold))
     return predictions
 
 

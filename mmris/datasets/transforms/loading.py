@@ -1,7 +1,7 @@
 """From files to pixels and masks."""
 
 import io
-from typing import Union
+from typing import Optional
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -36,6 +36,23 @@ def decode_image(content: bytes, name: str, upright: bool) -> np.ndarray:
         raise ValueError(f'{name} is not a whole image file ({error}). Fetch it again.') from error
 
 
+def read_stored_image(path: str, backend_args: Optional[dict] = None) -> np.ndarray:
+    """Read an image file as data sets do: the stored pixels, to which annotations belong.
+
+    Args:
+        path (str): The file.
+        backend_args (dict, optional): File backend of MMEngine. Defaults to None: by the path.
+
+    Returns:
+        ndarray: ``(H0, W0, 3)`` uint8 RGB.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not a whole image.
+    """
+    return decode_image(fileio.get(path, backend_args=backend_args), path, upright=False)
+
+
 @TRANSFORMS.register_module()
 class LoadImage(BaseTransform):
     """Reads the image of a sample.
@@ -47,7 +64,7 @@ class LoadImage(BaseTransform):
         backend_args (dict, optional): File backend of MMEngine. Defaults to None: by the path.
     """
 
-    def __init__(self, *, backend_args: Union[dict, None] = None) -> None:
+    def __init__(self, *, backend_args: Optional[dict] = None) -> None:
         self.backend_args = backend_args
 
     def transform(self, results: dict) -> dict:
@@ -58,7 +75,7 @@ class LoadImage(BaseTransform):
             ValueError: If it is not a whole image, or of another size than its annotation says.
         """
         path = results['img_path']
-        results['img'] = decode_image(fileio.get(path, backend_args=self.backend_args), path, upright=False)
+        results['img'] = read_stored_image(path, self.backend_args)
         shape = results['img'].shape[:2]
         if shape != (results['height'], results['width']):
             raise ValueError(

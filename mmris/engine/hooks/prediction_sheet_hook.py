@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
-from mmengine import fileio
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.visualization import LocalVisBackend
 from PIL import Image
 
-from mmris.datasets.transforms.loading import decode_image
+from mmris.datasets.transforms.loading import read_stored_image
 from mmris.evaluation import ReferringIoUMetric
 from mmris.registry import HOOKS
 from mmris.structures import ReferringDataSample
@@ -143,7 +142,7 @@ def _first_of_each_image(pairs: Sequence[Tuple[_Order, dict]]) -> List[dict]:
 
 
 def _with_image(entry: dict) -> Prediction:
-    image = decode_image(fileio.get(entry['img_path']), entry['img_path'], upright=False)
+    image = read_stored_image(entry['img_path'])
     return Prediction(text=entry['text'], image=image, target=entry['target'], mask=entry['mask'])
 
 

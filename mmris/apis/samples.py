@@ -1,0 +1,54 @@
+"""A predictor on a data set's own expressions: what the tools that draw them share."""
+
+from mmengine.config import Config
+
+from mmris.datasets import RefCOCODataset
+from mmris.datasets.controls import split_settings
+from mmris.datasets.instance_masks import sample_masks
+from mmris.datasets.transforms.loading import read_stored_image
+from mmris.registry import DATASETS
+from mmris.visualization import Prediction
+
+from .predictor import Predictor
+
+
+def build_expressions(config: Config, split: str) -> RefCOCODataset:
+    """Build the data set of a split, with one expression a sample.
+
+    Args:
+        config (Config): The config.
+        split (str): A split, or an evaluation that ``test_cfg.splits`` names, a control too.
+
+    Returns:
+        RefCOCODataset: The data set, without augmentation.
+
+    Raises:
+        FileNotFoundError, ValueError: See :class:`RefCOCODataset`.
+    """
+    settings = dict(config.test_dataloader.dataset, **split_settings(config, split))
+    return DATASETS.build(dict(settings, group_by='expression', test_mode=True))
+
+
+def predict_sample(predictor: Predictor, dataset: RefCOCODataset, index: int, threshold: float) -> Prediction:
+    """Predict for one expression of a data set, on what evaluation reads: stored pixels, and instance masks if taken.
+
+    Args:
+        predictor (Predictor): The predictor; its image is then the sample's.
+        dataset (RefCOCODataset): Of :func:`build_expressions`.
+        index (int): Which sample.
+        threshold (float): The probability above which a pixel belongs to the mask.
+
+    Returns:
+        Prediction: The mask, beside the image and the ground truth.
+
+    Raises:
+        FileNotFoundError, ValueError: If the image, or what the data set says of it, cannot be read.
+    """
+    sample = dataset[index]['data_samples']
+    masks = sample_masks(dataset.get_data_info(index)) if predictor.takes_instance_masks else None
+    predictor.set_image(read_stored_image(sample.img_path), masks)
+    return Prediction(
+        text=sample.text[0],
+        image=predictor.image,
+        target=sample.gt_original[0].numpy(),
+        mask=predictor.predict(sample.text)[0] > threshold)
