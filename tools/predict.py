@@ -13,45 +13,22 @@ from typing import Optional
 import numpy as np
 from PIL import Image
 
-from mmris.apis import Predictor
-from mmris.apis.mask_files import add_mask_arguments, masks_of_image
-from mmris.apis.predictor import read_image
+from mmris.apis.own_images import add_image_arguments, open_image
 from mmris.utils import write_atomically
-from mmris.utils.configs import (
-    add_checkpoint_argument,
-    add_config_arguments,
-    check_inputs,
-    read_config,
-    scoring_threshold,
-)
 from mmris.visualization import COLOURS, Panel, draw_sheet, instances_panel, overlay_masks, spotlight
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Segment what sentences refer to in one image.')
-    add_config_arguments(parser)
-    add_checkpoint_argument(parser)
-    parser.add_argument('image', help='image file')
-    parser.add_argument('sentences', nargs='+', metavar='sentence', help='what to segment; quote each sentence')
-    add_mask_arguments(parser)
+    add_image_arguments(parser, 'what to segment')
     parser.add_argument('--out', default='predictions', help='folder for the pictures (default: %(default)s)')
-    parser.add_argument('--threshold', type=float, help='probability of a mask (default: that of the config\'s scores)')
-    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = parse_arguments()
-    check_inputs(checkpoint=arguments.checkpoint, image=arguments.image)
-    config = read_config(arguments)
-    image = read_image(arguments.image)
-    predictor = Predictor.trained(config, arguments.checkpoint, arguments.device)
-    instances = masks_of_image(arguments, predictor, image.shape[:2])
-    predictor.set_image(image, instances.masks)
-    if instances.note:
-        print(instances.note)
-    threshold = scoring_threshold(config) if arguments.threshold is None else arguments.threshold
-    masks = predictor.predict(arguments.sentences) > threshold
+    image = open_image(arguments)
+    masks = image.predictor.predict(arguments.sentences) > image.threshold
 
     folder, stem = Path(arguments.out), Path(arguments.image).stem
     for position, (sentence, mask) in enumerate(zip(arguments.sentences, masks), start=1):
@@ -59,7 +36,7 @@ def main() -> None:
         save(mask.astype(np.uint8) * 255, path)
         print(f'{path}: "{sentence}", {100 * mask.mean():.1f}% of the image')
     path = folder / f'{stem}_overlay.png'
-    save(draw_overlay(image, arguments.sentences, masks, instances.masks), path)
+    save(draw_overlay(image.pixels, arguments.sentences, masks, image.instances.masks), path)
     print(f'{path}: all of them')
 
 

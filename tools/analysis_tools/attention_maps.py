@@ -13,15 +13,7 @@ import numpy as np
 
 from mmris.apis.attention import AttentionMap, AttentionPredictor, summarise_maps
 from mmris.apis.attention_probes import PIXELS_ON_WORDS
-from mmris.apis.mask_files import add_mask_arguments, masks_of_image
-from mmris.apis.predictor import read_image
-from mmris.utils.configs import (
-    add_checkpoint_argument,
-    add_config_arguments,
-    check_inputs,
-    read_config,
-    scoring_threshold,
-)
+from mmris.apis.own_images import add_image_arguments, open_image
 from mmris.visualization import COLOURS, spotlight
 from mmris.visualization.attention import AttentionPanel, draw_attention, heat_over
 from mmris.visualization.plots import save_figure
@@ -29,38 +21,25 @@ from mmris.visualization.plots import save_figure
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Draw where a model looks for a sentence.')
-    add_config_arguments(parser)
-    add_checkpoint_argument(parser)
-    parser.add_argument('image', help='image file')
-    parser.add_argument('sentences', nargs='+', metavar='sentence', help='a row each; quote each sentence')
-    add_mask_arguments(parser)
+    add_image_arguments(parser, 'a row each')
     parser.add_argument(
         '--brief', action='store_true', help='as Shared-RIS shows it: last layers, and the mean over a neck\'s stages')
-    parser.add_argument('--threshold', type=float, help='probability of a mask (default: that of the config\'s scores)')
-    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
     parser.add_argument('--out', default='attention.png', help='picture to write (default: %(default)s)')
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = parse_arguments()
-    check_inputs(checkpoint=arguments.checkpoint, image=arguments.image)
-    config = read_config(arguments)
-    image = read_image(arguments.image)
-    predictor = AttentionPredictor.trained(config, arguments.checkpoint, arguments.device)
-    instances = masks_of_image(arguments, predictor, image.shape[:2])
-    predictor.set_image(image, instances.masks)
-    if instances.note:
-        print(instances.note)
-    threshold = scoring_threshold(config) if arguments.threshold is None else arguments.threshold
+    image = open_image(arguments, AttentionPredictor)
+    instances, takes_instances = image.instances.masks, image.predictor.takes_instance_masks
     rows = []
     for sentence in arguments.sentences:
-        attention = predictor.look(sentence)
+        attention = image.predictor.look(sentence)
         maps = summarise_maps(attention.maps) if arguments.brief else attention.maps
-        rows.append((sentence, draw_row(image, attention.probabilities > threshold, maps)))
-    count = 0 if instances.masks is None else len(instances.masks)
-    given = f', {count} instance masks' if predictor.takes_instance_masks else ''
-    subtitle = f'{Path(arguments.image).name}{given}. {explain(maps, predictor.takes_instance_masks)}'
+        rows.append((sentence, draw_row(image.pixels, attention.probabilities > image.threshold, maps)))
+    count = 0 if instances is None else len(instances)
+    given = f', {count} instance masks' if takes_instances else ''
+    subtitle = f'{Path(arguments.image).name}{given}. {explain(maps, takes_instances)}'
     figure = draw_attention(rows, title=f'Attention of {Path(arguments.config).stem}', subtitle=subtitle)
     save_figure(figure, arguments.out)
     print(f'{arguments.out}: {len(rows)} sentences, {len(rows[0][1]) - 2} maps of each')

@@ -1,0 +1,85 @@
+"""One's own image on a command line, and sentences about it: what the tools for it share."""
+
+import argparse
+from dataclasses import dataclass
+from typing import Type
+
+import numpy as np
+
+from mmris.utils.configs import (
+    add_checkpoint_argument,
+    add_config_arguments,
+    check_inputs,
+    read_config,
+    scoring_threshold,
+)
+
+from .mask_files import GivenMasks, add_mask_arguments, masks_of_image
+from .predictor import Predictor, read_image
+
+
+def add_image_arguments(parser: argparse.ArgumentParser, sentences: str) -> None:
+    """Add a config, a checkpoint, an image, sentences, instance masks, and how to predict.
+
+    Args:
+        parser (ArgumentParser): Where to.
+        sentences (str): What the tool does with sentences.
+    """
+    add_config_arguments(parser)
+    add_checkpoint_argument(parser)
+    parser.add_argument('image', help='image file')
+    parser.add_argument(
+        'sentences', nargs='+', metavar='sentence', type=_check_sentence, help=f'{sentences}; quote each sentence')
+    add_mask_arguments(parser)
+    parser.add_argument('--threshold', type=float, help='probability of a mask (default: that of the config\'s scores)')
+    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
+
+
+@dataclass(frozen=True)
+class OwnImage:
+    """An image that a predictor is ready to be asked about.
+
+    Attributes:
+        pixels (ndarray): ``(H0, W0, 3)`` uint8 RGB, upright.
+        predictor (Predictor): With the image set.
+        instances (GivenMasks): What the model was told of the instances on it.
+        threshold (float): The probability above which a pixel belongs to a mask.
+    """
+
+    pixels: np.ndarray
+    predictor: Predictor
+    instances: GivenMasks
+    threshold: float
+
+
+def open_image(arguments: argparse.Namespace, kind: Type[Predictor] = Predictor) -> OwnImage:
+    """Read what :func:`add_image_arguments` names, and set the image; say which instance masks the model was told of.
+
+    Args:
+        arguments (Namespace): The command line.
+        kind (type): The predictor's class.
+
+    Returns:
+        OwnImage: The image, ready to be asked about.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError, RuntimeError: If one cannot be read or does not fit (see :class:`Predictor` and
+            :func:`masks_of_image`), or there is no checkpoint and the model needs one.
+    """
+    check_inputs(checkpoint=arguments.checkpoint, image=arguments.image)
+    config = read_config(arguments)
+    pixels = read_image(arguments.image)
+    predictor = kind.trained(config, arguments.checkpoint, arguments.device)
+    instances = masks_of_image(arguments, predictor, pixels.shape[:2])
+    predictor.set_image(pixels, instances.masks)
+    if instances.note:
+        print(instances.note)
+    threshold = scoring_threshold(config) if arguments.threshold is None else arguments.threshold
+    return OwnImage(pixels, predictor, instances, threshold)
+
+
+def _check_sentence(given: str) -> str:
+    if not given.strip():
+        raise argparse.ArgumentTypeError('a sentence needs words, but one is empty: quote each sentence')
+    return given
