@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -43,7 +44,9 @@ def start(*arguments, output: IO) -> subprocess.Popen:
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    environment = dict(os.environ, PYTHON=sys.executable, MASTER_PORT=str(port), OMP_NUM_THREADS='1')
+    # With its fault handler, a process that is aborted tells where it stood.
+    environment = dict(
+        os.environ, PYTHON=sys.executable, MASTER_PORT=str(port), OMP_NUM_THREADS='1', PYTHONFAULTHANDLER='1')
     return subprocess.Popen(
         command(*arguments), cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
 
@@ -51,7 +54,11 @@ def start(*arguments, output: IO) -> subprocess.Popen:
 def run(folder: Path, *arguments) -> str:
     log = folder / 'log.txt'
     with open(log, 'w') as output:
-        code = start(*arguments, output=output).wait(timeout=300)
+        process = start(*arguments, output=output)
+        try:
+            code = process.wait(timeout=300)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f'It stands still.\n{where_it_stands(process, log)}')
     assert code == 0, log.read_text()
     return log.read_text()
 
@@ -72,17 +79,41 @@ def family(process: int) -> list:
     return [process, *(one for child in children for one in family(int(child)))]
 
 
-def kill_after(marks: int, delay: float, log: Path, process: subprocess.Popen) -> None:
-    """Kill a training after so many lines of progress, and so many seconds more."""
-    deadline = time.monotonic() + 200
-    while sum(log.read_text().count(mark) for mark in MARKS) < marks:
-        assert process.poll() is None and time.monotonic() < deadline, log.read_text()
-        time.sleep(0.02)
-    time.sleep(delay)
-    for one in family(process.pid):
+def where_it_stands(process: subprocess.Popen, log: Path) -> str:
+    """Abort a training, and have its processes tell what each thread of Python was doing."""
+    before = len(log.read_text())
+    members = family(process.pid)
+    # Halted, so that none answers to the end of another: they tell one by one, the one that starts the others last.
+    for one in members:
+        os.kill(one, signal.SIGSTOP)
+    for one in members[1:] + members[:1]:
+        os.kill(one, signal.SIGABRT)
+        os.kill(one, signal.SIGCONT)
+        time.sleep(0.3)
+    kill(process, members)
+    text = log.read_text()
+    return f'{text[before:]}\nBefore that:\n{text[:before][-4000:]}'
+
+
+def kill(process: subprocess.Popen, members: list) -> None:
+    for one in members:
         with suppress(ProcessLookupError):
             os.kill(one, signal.SIGKILL)
     process.wait()
+
+
+def kill_after(marks: int, delay: float, log: Path, process: subprocess.Popen) -> None:
+    """Kill a training after so many lines of progress, and so many seconds more."""
+    deadline = time.monotonic() + 120
+    while sum(log.read_text().count(mark) for mark in MARKS) < marks:
+        assert process.poll() is None, log.read_text()
+        if time.monotonic() > deadline:
+            # Whoever finds a training that stands still kills it too: what follows must resume from there.
+            warnings.warn(f'A training stood still.\n{where_it_stands(process, log)}', stacklevel=1)
+            return
+        time.sleep(0.02)
+    time.sleep(delay)
+    kill(process, family(process.pid))
 
 
 @pytest.mark.parametrize('processes', [1, 2])
