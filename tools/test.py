@@ -19,7 +19,7 @@ from mmris.evaluation import format_results, nest_metrics, to_json
 from mmris.registry import RUNNERS
 from mmris.utils import unwrap_model, write_atomically
 from mmris.utils.configs import add_checkpoint_argument, add_config_arguments, check_inputs, name_work_dir, read_config
-from mmris.utils.launching import add_launcher_arguments, set_launcher
+from mmris.utils.launching import add_launcher_arguments, leave_processes, set_launcher
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -79,6 +79,7 @@ def main() -> None:
         if arguments.out is not None:
             with write_atomically(arguments.out) as temporary:
                 temporary.write_text(to_json(results), encoding='utf-8')
+    leave_processes()
 
 
 if __name__ == '__main__':

@@ -5,6 +5,7 @@ import os
 
 import torch
 from mmengine.config import Config
+from torch import distributed
 
 from .tracking import TRACKERS, add_trackers
 
@@ -24,6 +25,15 @@ def set_launcher(config: Config, arguments: argparse.Namespace) -> None:
         # Another port for each job: two may share a machine.
         os.environ.setdefault('MASTER_PORT', str(20000 + int(os.environ.get('SLURM_JOB_ID', 0)) % 20000))
     config.launcher = arguments.launcher
+
+
+def leave_processes() -> None:
+    """Leave the group of processes that the launcher started, if any: to be called when all work is done.
+
+    Left to the interpreter's end, threads of the group may be torn down under it, and NCCL warns.
+    """
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def check_trainable(config: Config, name: str) -> None:

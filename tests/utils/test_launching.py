@@ -6,11 +6,13 @@ import os
 import pytest
 import torch
 from mmengine.config import Config
+from torch import distributed
 
 from mmris.utils.launching import (
     add_launcher_arguments,
     add_training_arguments,
     check_trainable,
+    leave_processes,
     set_launcher,
     set_training,
 )
@@ -118,3 +120,10 @@ def test_nothing_to_train():
 
 def test_activation_checkpointing():
     assert changed('--activation-checkpointing').model.encoder.activation_checkpointing
+
+
+def test_leaving(tmp_path):
+    leave_processes()
+    distributed.init_process_group('gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1)
+    leave_processes()
+    assert not distributed.is_initialized()
