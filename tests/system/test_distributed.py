@@ -59,7 +59,7 @@ def run(folder: Path, *arguments) -> str:
             code = process.wait(timeout=300)
         except subprocess.TimeoutExpired:
             pytest.fail(f'It stands still.\n{where_it_stands(process, log)}')
-    assert code == 0, log.read_text()
+    assert code == 0, log.read_text()[-6000:]
     return log.read_text()
 
 
@@ -84,36 +84,36 @@ def where_it_stands(process: subprocess.Popen, log: Path) -> str:
     before = len(log.read_text())
     members = family(process.pid)
     # Halted, so that none answers to the end of another: they tell one by one, the one that starts the others last.
-    for one in members:
-        os.kill(one, signal.SIGSTOP)
+    send(members, signal.SIGSTOP)
     for one in members[1:] + members[:1]:
-        os.kill(one, signal.SIGABRT)
-        os.kill(one, signal.SIGCONT)
+        send([one], signal.SIGABRT, signal.SIGCONT)
         time.sleep(0.3)
-    kill(process, members)
+    send(members, signal.SIGKILL)
+    process.wait()
     text = log.read_text()
     return f'{text[before:]}\nBefore that:\n{text[:before][-4000:]}'
 
 
-def kill(process: subprocess.Popen, members: list) -> None:
+def send(members: list, *signals: int) -> None:
     for one in members:
         with suppress(ProcessLookupError):
-            os.kill(one, signal.SIGKILL)
-    process.wait()
+            for which in signals:
+                os.kill(one, which)
 
 
 def kill_after(marks: int, delay: float, log: Path, process: subprocess.Popen) -> None:
     """Kill a training after so many lines of progress, and so many seconds more."""
     deadline = time.monotonic() + 120
     while sum(log.read_text().count(mark) for mark in MARKS) < marks:
-        assert process.poll() is None, log.read_text()
+        assert process.poll() is None, log.read_text()[-6000:]
         if time.monotonic() > deadline:
             # Whoever finds a training that stands still kills it too: what follows must resume from there.
             warnings.warn(f'A training stood still.\n{where_it_stands(process, log)}', stacklevel=1)
             return
         time.sleep(0.02)
     time.sleep(delay)
-    kill(process, family(process.pid))
+    send(family(process.pid), signal.SIGKILL)
+    process.wait()
 
 
 @pytest.mark.parametrize('processes', [1, 2])
