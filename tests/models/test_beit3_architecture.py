@@ -184,7 +184,8 @@ def test_taps(taps):
 
 @pytest.mark.parametrize('taps', [4, '1234', (1, 4.0)])
 def test_what_are_no_taps(taps):
-    with pytest.raises(ValueError, match=r'taps of BEiT3Encoder are numbers of layers, such as \(3, 6, 9, 12\), but'):
+    message = r'taps of BEiT3Encoder must be whole numbers in a list, such as \(2, 3, 4\), but got'
+    with pytest.raises(ValueError, match=message):
         build(taps=taps)
 
 

@@ -1,5 +1,7 @@
 """The contract of the CLIP encoder; that it computes what CLIP does is seen in tests/parity."""
 
+from dataclasses import replace
+
 import open_clip
 import pytest
 import torch
@@ -130,8 +132,9 @@ def test_activation_checkpointing_keeps_less_and_gives_the_same_gradients():
 class TestErrors:
 
     def test_taps_beside_another_image_tower(self):
-        with pytest.raises(ValueError, match=r'taps=\(3,\) are those of CLIP\'s image tower: set them in image'):
-            CLIPEncoder(architecture=ARCHITECTURE, taps=(3, ), image=dict(type='SwinTower'))
+        for taps, got in (((3, ), r'\(3,\)'), (3, '3')):
+            with pytest.raises(ValueError, match=f'taps={got} are those of CLIP\'s image tower: set them in image'):
+                CLIPEncoder(architecture=ARCHITECTURE, taps=taps, image=dict(type='SwinTower'))
 
     def test_unknown_architecture(self):
         with pytest.raises(ValueError, match=r"architecture 'ViT-Z' is no open_clip model.*ViT-B-16"):
@@ -150,6 +153,13 @@ class TestErrors:
         with pytest.raises(ValueError, match='taps must increase, begin at 1 or later, and end at the last of 3'):
             CLIPEncoder(architecture=ARCHITECTURE, taps=taps)
 
+    @pytest.mark.parametrize('taps, got', [(3, '3'), ('123', "'123'"), (['1', '2', '3'], r"\['1', '2', '3'\]"),
+                                           ((1, 3.0), r'\(1, 3.0\)')])
+    def test_what_are_no_taps(self, taps, got):
+        message = r'taps of CLIPVisionTransformer must be whole numbers in a list, such as \(2, 3, 4\), but got ' + got
+        with pytest.raises(ValueError, match=message):
+            CLIPEncoder(architecture=ARCHITECTURE, taps=taps)
+
     def test_input_size(self, encoder):
         with pytest.raises(ValueError, match='input is 60 x 64 pixels .* multiple of 16 x 16'):
             encode_image(encoder, torch.zeros(1, 3, 60, 64))
@@ -157,6 +167,17 @@ class TestErrors:
     def test_too_many_tokens(self, encoder):
         with pytest.raises(ValueError, match='Sentences have 13 tokens, but the text tower has 12 positions'):
             encoder.embed_text(expressions([3], 13))
+
+    def test_another_vocabulary(self):
+        text = dict(ARCHITECTURE['text_cfg'], vocab_size=1000)
+        encoder = CLIPEncoder(architecture=dict(ARCHITECTURE, text_cfg=text))
+        ids = torch.tensor([[998, 3, 999]])
+        batch = ExpressionBatch(ids, ids > 0, torch.tensor([0]))
+        assert encoder.embed_text(batch).words.shape == (1, 3, 40)
+        message = ('the token id 1000, but the text tower has embeddings of 1000 tokens: its vocabulary is not that of '
+                   'the tokenizer. .* set vocab_size in text_cfg of the architecture to the size of the tokenizer')
+        with pytest.raises(ValueError, match=message):
+            encoder.embed_text(replace(batch, token_ids=ids + 1))
 
     def test_pretrained(self):
         with pytest.raises(ValueError, match="pretrained='openai' is neither a file nor a folder nor an open_clip tag"):

@@ -2,12 +2,13 @@
 
 import pytest
 import torch
+from torch import nn
 
 from mmris.models.decoders import CRISDecoder
 from mmris.models.heads import DynamicConvolutionHead
 from mmris.models.layers import sine_position_1d, sine_position_2d
-from mmris.models.necks import CRISNeck
-from mmris.structures import EncoderOutput, ImageFeatures, TextFeatures
+from mmris.models.necks import CRISNeck, cris_neck
+from mmris.structures import EncoderOutput, FusedFeatures, ImageFeatures, TextFeatures
 
 
 def parameters(module: torch.nn.Module) -> int:
@@ -27,6 +28,14 @@ def encoded(channels, sentence, grids):
             sentence=torch.randn(3, sentence),
             token_mask=torch.ones(3, 6, dtype=torch.bool)),
         image_index=torch.tensor([0, 0, 1]))
+
+
+def fused(pixels, words, sentence):
+    return FusedFeatures(
+        pixels=torch.randn(3, pixels, 6, 4),
+        words=torch.randn(3, 6, words),
+        sentence=torch.randn(3, sentence),
+        token_mask=torch.ones(3, 6, dtype=torch.bool))
 
 
 class TestSizes:
@@ -76,7 +85,65 @@ class TestNeck:
             neck(encoded((5, 6, 7), 9, ((5, 4), (6, 4), (6, 4))))
 
 
+    @pytest.mark.parametrize('channels, sentence, message', [
+        ((5, 6, 8), 9, r"in_channels of CRISNeck is \(5, 6, 7\), but the width of the encoder's stages is \(5, 6, 8\): "
+         r'set in_channels=\(5, 6, 8\)'),
+        ((5, 6, 7), 4, "sentence_channels of CRISNeck is 9, but the width of the encoder's sentence is 4: "
+         'set sentence_channels=4'),
+    ])
+    def test_other_widths(self, channels, sentence, message):
+        neck = CRISNeck(in_channels=[5, 6, 7], sentence_channels=9, out_channels=(4, 8, 12))
+        with pytest.raises(ValueError, match=message):
+            neck(encoded(channels, sentence, ((6, 4), ) * 3))
+
+
+class TestOneExpression:
+    """A batch of one has no variance to normalise by."""
+
+    @pytest.fixture
+    def one(self):
+        return encoded((5, 6, 7), 9, ((6, 4), ) * 3).select(torch.tensor([1]))
+
+    @pytest.fixture
+    def neck(self):
+        return CRISNeck(in_channels=(5, 6, 7), sentence_channels=9, out_channels=(4, 8, 12))
+
+    def test_alone(self, neck, one):
+        message = ('CRISNeck normalises sentences over the batch: training takes at least 2 expressions a batch, but '
+                   r'got 1: raise train_dataloader.batch_size or expressions_per_image \(and lower --accumulate\)')
+        with pytest.raises(ValueError, match=message):
+            neck(one)
+        with pytest.raises(ValueError, match=message):
+            nn.SyncBatchNorm.convert_sync_batchnorm(neck)(one)
+
+    def test_in_evaluation(self, neck, one):
+        assert neck.eval()(one).pixels.shape == (1, 8, 6, 4)
+
+    def test_synchronised(self, neck, one, monkeypatch):
+        """Then the others' count. SyncBatchNorm itself takes GPUs: only that it is reached can be seen here."""
+        monkeypatch.setattr(cris_neck, 'get_world_size', lambda: 2)
+        with pytest.raises(ValueError, match='CRISNeck normalises'):
+            neck(one)
+        neck = nn.SyncBatchNorm.convert_sync_batchnorm(neck)
+        reached = []
+        neck.sentence_projection[1].forward = lambda sentence: reached.append(len(sentence)) or sentence
+        for norm in neck.modules():
+            if isinstance(norm, nn.SyncBatchNorm) and norm is not neck.sentence_projection[1]:
+                norm.eval()
+        neck(one)
+        assert reached == [1]
+
+
 class TestDecoder:
+
+    @pytest.mark.parametrize('pixels, words, message', [
+        (16, 40, "channels of CRISDecoder is 8, but the width of the neck's pixels is 16: set channels=16"),
+        (8, 24, 'word_channels of CRISDecoder is 40, but the width of the words is 24: set word_channels=24'),
+    ])
+    def test_other_widths(self, pixels, words, message):
+        decoder = CRISDecoder(channels=8, word_channels=40, num_heads=2, feedforward_channels=8)
+        with pytest.raises(ValueError, match=f'^{message}'):
+            decoder(fused(pixels, words, 9))
 
     def test_channels_that_positions_do_not_fit(self):
         with pytest.raises(ValueError, match='divisible by 4, but got 6'):
@@ -87,3 +154,16 @@ class TestDecoder:
     def test_heads_that_do_not_divide(self):
         with pytest.raises(ValueError, match=r'channels \(10\) of CRISDecoder must be divisible by num_heads \(4\)'):
             CRISDecoder(channels=10, num_heads=4)
+
+
+class TestHead:
+
+    @pytest.mark.parametrize('pixels, sentence, message', [
+        (16, 9, 'channels of DynamicConvolutionHead is 8, but the width of the pixels is 16: set channels=16'),
+        (8, 4, 'sentence_channels of DynamicConvolutionHead is 9, but the width of the sentence is 4: '
+         'set sentence_channels=4'),
+    ])
+    def test_other_widths(self, pixels, sentence, message):
+        head = DynamicConvolutionHead(channels=8, sentence_channels=9)
+        with pytest.raises(ValueError, match=f'^{message}'):
+            head(fused(pixels, 40, sentence))

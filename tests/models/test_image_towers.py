@@ -77,6 +77,41 @@ class TestResNet:
             resnet(taps=(1, 2, 3))
 
 
+@pytest.mark.parametrize('build', [resnet, swin])
+@pytest.mark.parametrize('taps', [4, ['2', '4']])
+def test_what_are_no_taps(build, taps):
+    with pytest.raises(ValueError, match=r'taps of \w+ must be whole numbers in a list, such as \(2, 3, 4\), but got'):
+        build(taps=taps)
+
+
+class TestActivationCheckpointingOfTheEncoder:
+    """Which of the two configs another image tower follows."""
+
+    @staticmethod
+    def build(tower, **options):
+        return CLIPEncoder(architecture=RESNET, image=dict(type='SwinTower', swin=SWIN, joint_channels=24, **tower),
+                           **options).image.activation_checkpointing
+
+    def test_a_tower_keeps_its_own(self):
+        assert self.build(dict(activation_checkpointing=True))
+        assert not self.build({})
+
+    @pytest.mark.parametrize('own', [{}, dict(activation_checkpointing=False)])
+    def test_the_encoders_reaches_the_tower(self, own):
+        assert self.build(own, activation_checkpointing=True)
+
+    def test_a_tower_without_it(self):
+
+        class PlainTower(SwinTower):
+
+            def __init__(self):
+                super().__init__(swin=SWIN, joint_channels=24)
+
+        assert isinstance(CLIPEncoder(architecture=RESNET, image=dict(type=PlainTower)).image, PlainTower)
+        with pytest.raises(TypeError, match="unexpected keyword argument 'activation_checkpointing'"):
+            CLIPEncoder(architecture=RESNET, image=dict(type=PlainTower), activation_checkpointing=True)
+
+
 @pytest.mark.parametrize('build', [lambda **options: resnet(**options).image, swin], ids=['ResNet', 'Swin'])
 def test_activation_checkpointing_keeps_less_and_gives_the_same(build):
     """Gradients, and the running statistics, which must not count a batch twice."""

@@ -148,3 +148,27 @@ def test_values_that_are_none(name, value, message):
     config[name] = value
     with pytest.raises(ValueError, match=message):
         MODELS.build(config)
+
+
+def test_names_with_none_are_left_out():
+    config = tiny_config('mail/tiny_shaperef.py').model
+    config.losses.bce = config.auxiliary_losses.selection = None
+    config.losses.dice = dict(type='DiceLoss')
+    model = MODELS.build(config)
+    assert list(model.losses) == ['dice'] and not model.auxiliary_losses
+
+
+@pytest.mark.parametrize('group', ['auxiliary_losses', 'distillation'])
+def test_two_losses_of_one_name(group):
+    """One would be optimised in the other's place."""
+    config = tiny_config().model
+    config[group] = dict(bce=config.distillation.lmvsd if group == 'distillation' else dict(type='DiceLoss'))
+    with pytest.raises(ValueError, match=f"losses and {group} both have an entry 'bce', so both would be loss_bce"):
+        MODELS.build(config)
+
+
+def test_one_frozen_part():
+    config = tiny_config().model
+    config.frozen = 'encoder'
+    model = MODELS.build(config)
+    assert model.frozen == ('encoder', ) and not any(one.requires_grad for one in model.encoder.parameters())

@@ -238,6 +238,18 @@ class TestTraining:
             assert (rough.float() - fine).abs().mean() < 0.05 * fine.abs().mean()
 
 
+def test_the_feedforward_is_as_wide_as_told():
+    """Also where the quotient of the two, times channels, is just below the wanted width."""
+    steps = range(16, 1025, 16)
+    below = [(channels, width) for channels in steps for width in steps if int(channels * (width / channels)) < width]
+    assert (176, 240) in below
+    for channels, width in [*below, *((channels, 4 * channels) for channels in steps)]:
+        sizes = dict(ARCHITECTURE, layers=1, channels=channels, feedforward_channels=width)
+        with torch.device('meta'):
+            encoder = TrimodalEncoder(architecture=sizes, taps=(1, ))
+        assert encoder.blocks[0].mlp.fc1.out_features == width
+
+
 class TestErrors:
 
     def test_too_many_words(self, encoder):
@@ -255,7 +267,7 @@ class TestErrors:
             encoder.embed_image(replace(given, pixels=given.pixels[:, :, :60]))
 
     def test_taps(self):
-        with pytest.raises(ValueError, match=r"taps of TrimodalEncoder are numbers of layers.*got \('last',\)"):
+        with pytest.raises(ValueError, match=r"taps of TrimodalEncoder must be whole numbers.*got \('last',\)"):
             build(taps=('last', ))
 
     def test_nobody_looked(self, encoder):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mmris.registry import MODELS
 from mmris.structures import FusedFeatures
 
-from ..layers import sine_position_1d, sine_position_2d
+from ..layers import check_width, sine_position_1d, sine_position_2d
 
 
 class CRISDecoderLayer(nn.Module):
@@ -95,6 +95,7 @@ class CRISDecoder(BaseModule):
         super().__init__(init_cfg=init_cfg)
         if channels % num_heads:
             raise ValueError(f'channels ({channels}) of CRISDecoder must be divisible by num_heads ({num_heads}).')
+        self.channels, self.word_channels = channels, word_channels
         self.layers = nn.ModuleList(
             CRISDecoderLayer(
                 channels=channels,
@@ -108,9 +109,12 @@ class CRISDecoder(BaseModule):
         """Refine the pixels of ``fused``; the rest passes through.
 
         Raises:
+            ValueError: If pixels or words have other widths than ``channels`` and ``word_channels``.
             ValueError: If the pixels' channels are not divisible by 4 or the words' are odd: positions need that.
         """
         _, channels, height, width = fused.pixels.shape
+        check_width('CRISDecoder', 'channels', self.channels, of='the neck\'s pixels', found=channels)
+        check_width('CRISDecoder', 'word_channels', self.word_channels, of='the words', found=fused.words.size(2))
         pixels = fused.pixels.flatten(2).transpose(1, 2)
         pixel_position = sine_position_2d(height, width, channels, like=pixels)
         word_position = sine_position_1d(fused.words.size(1), fused.words.size(2), like=fused.words)

@@ -27,6 +27,10 @@ class LAVTDecoder(BaseModule):
     Each u brings ``d_i+1`` to twice its grid, and ``v_i`` to that. RISCLIP doubles the last output too; that is left
     to the head (:class:`~mmris.models.heads.ConvolutionHead` with ``upsample=2``), which does so with one channel.
 
+    Nothing here reads the words. Where the stages have not seen the sentence, as those of two towers
+    (:class:`~mmris.models.encoders.CLIPEncoder`, :class:`~mmris.models.encoders.RISCLIPEncoder` without CFE), it enters
+    by the patch map, or the head must read it: with neither, a model segments the same for every sentence.
+
     Args:
         in_channels (Sequence[int]): Widths of the stages, from shallow to deep.
         channels (int): Width of all D_i. Defaults to 768.

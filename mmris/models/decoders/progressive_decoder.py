@@ -25,6 +25,11 @@ class ProgressiveDecoder(BaseModule):
         union = max_k sigmoid(score_k) mask_k        0 where no instance is
         pixels <- ReLU(BN(conv([up(pixels); union])))
 
+    Nothing here reads the sentence. The pixels must have seen it, as those of a joint encoder
+    (:class:`~mmris.models.encoders.TrimodalEncoder`, :class:`~mmris.models.encoders.BEiT3Encoder`) and of
+    :class:`~mmris.models.encoders.RISCLIPEncoder` with CFE or SKE, or those of a neck that fuses; or the head must read
+    it. Else a model segments the same for every sentence.
+
     Args:
         in_channels (int): Width of the pixels, and of the instances.
         channels (Sequence[int]): Width after each doubling. From patches of 32 pixels three lead to stride 4. Defaults

@@ -68,7 +68,7 @@ class Encoder(BaseModule):
         """Embed P tokenised expressions.
 
         Raises:
-            ValueError: If there are more tokens than positions.
+            ValueError: If there are more tokens than positions, or ids beyond the vocabulary.
         """
 
     @abstractmethod

@@ -41,14 +41,17 @@ class CLIPEncoder(Encoder):
         image (dict, optional): Config of an :class:`ImageTower` in place of CLIP's. One that has weights of its own to
             load has ``pretrained_parts`` and ``load_pretrained``, as an :class:`Encoder`. Defaults to None: CLIP's.
         activation_checkpointing (bool): Keep no activations inside the towers' blocks, and compute them again in the
-            backward pass: less memory, more time, the same gradients. Defaults to False.
+            backward pass: less memory, more time, the same gradients. The tower of ``image`` then needs an argument of
+            this name; where this is False, its own config decides. Defaults to False.
         init_cfg (dict, optional): MMEngine initialisation. Defaults to None.
 
     Raises:
         ValueError: If ``architecture`` is no open_clip model, or contradicts ``quick_gelu``.
         ValueError: If its image tower is neither a plain ViT nor a ResNet, or its text tower no plain causal
             transformer.
-        ValueError: If ``taps`` are not increasing or do not end at the last block, or are given beside ``image``.
+        ValueError: If ``taps`` are no whole numbers, are not increasing or do not end at the last block, or are given
+            beside ``image``.
+        TypeError: If ``activation_checkpointing`` is set, and the tower of ``image`` has no such argument.
     """
 
     def __init__(self,
@@ -71,9 +74,11 @@ class CLIPEncoder(Encoder):
         if image is None:
             self.image = build_image_tower(clip.visual, architecture, taps=taps, **options)
         elif taps is not None:
-            raise ValueError(f'taps={tuple(taps)} are those of CLIP\'s image tower: set them in image instead.')
+            raise ValueError(f'taps={taps!r} are those of CLIP\'s image tower: set them in image instead.')
         else:
-            self.image = MODELS.build({**image, 'activation_checkpointing': activation_checkpointing})
+            # Passed only where wanted: the tower may say so itself, or not know the argument.
+            checkpointing = dict(activation_checkpointing=True) if activation_checkpointing else {}
+            self.image = MODELS.build({**image, **checkpointing})
         self.text = build_text_tower(clip.text, architecture, **options)
         self.cell_channels = self.image.cell_channels
         self.word_channels = self.text.word_channels

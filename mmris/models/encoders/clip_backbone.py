@@ -31,7 +31,7 @@ class CLIPBackbone(BaseModule):
     Raises:
         ValueError: If ``architecture`` is no open_clip model, contradicts ``quick_gelu``, or has an image tower that
             is neither a plain ViT nor a ResNet.
-        ValueError: If ``taps`` are not increasing or do not end at the last block.
+        ValueError: If ``taps`` are no whole numbers, are not increasing or do not end at the last block.
     """
 
     def __init__(self,

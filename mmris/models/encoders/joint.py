@@ -17,7 +17,7 @@ from mmris.structures import (
     TextFeatures,
 )
 
-from ..layers import patch_grid, patches_inside
+from ..layers import check_token_ids, patch_grid, patches_inside
 from .base import Encoder
 from .towers.image_tower import check_taps, recompute
 
@@ -88,16 +88,14 @@ class JointEncoder(Encoder):
         """Embed P tokenised expressions.
 
         Raises:
-            ValueError: If there are more tokens than positions.
-            ValueError: On the CPU, if an id is beyond the vocabulary. A GPU would have to wait to be asked; there
-                PyTorch's own assertion ends the run.
+            ValueError: See :func:`~mmris.models.layers.token_ids.check_token_ids`.
         """
-        length = expressions.token_ids.size(1)
-        if length > self.max_tokens:
-            raise ValueError(
-                f'Sentences have {length} tokens, but the encoder has {self.max_tokens} positions. '
-                f'Lower context_length of the Tokenize transform.')
-        _check_ids(expressions.token_ids, self.word_embedding.num_embeddings)
+        check_token_ids(
+            expressions.token_ids,
+            owner='encoder',
+            positions=self.max_tokens,
+            vocabulary=self.word_embedding.num_embeddings,
+            vocabulary_option='vocabulary of the architecture')
         return TextEmbeddings(words=self.word_embedding(expressions.token_ids), token_mask=expressions.token_mask)
 
     def run(self, layer: nn.Module, *inputs: Any, **options: Any) -> Any:
@@ -144,16 +142,5 @@ class JointEncoder(Encoder):
                 raise ValueError(f'{type(self).__name__} of {depth} layers has no default taps, which are four: set '
                                  f'taps=({depth},).')
             return tuple(depth * quarter // 4 for quarter in range(1, 5))
-        if not isinstance(taps, Sequence) or not all(isinstance(tap, int) for tap in taps):
-            raise ValueError(
-                f'taps of {type(self).__name__} are numbers of layers, such as (3, 6, 9, 12), but got {taps!r}.')
-        check_taps(taps, depth)
+        check_taps(type(self).__name__, taps, depth)
         return tuple(taps)
-
-
-def _check_ids(token_ids: Tensor, vocabulary: int) -> None:
-    if token_ids.device.type == 'cpu' and (token_ids >= vocabulary).any():
-        raise ValueError(
-            f'A sentence has the token id {token_ids.max()}, but the encoder has embeddings of {vocabulary} tokens: '
-            f'its vocabulary is not that of the tokenizer. Take the tokenizer that belongs to the weights; from '
-            f'scratch, set vocabulary of the architecture to the size of the tokenizer\'s.')

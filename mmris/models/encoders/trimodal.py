@@ -113,7 +113,8 @@ class TrimodalEncoder(JointEncoder):
             Block(
                 channels,
                 sizes['heads'],
-                mlp_ratio=sizes['feedforward_channels'] / channels,
+                # timm takes the whole part of the product, which rounding could put just below the wanted number.
+                mlp_ratio=(sizes['feedforward_channels'] + 0.5) / channels,
                 qkv_bias=True,
                 norm_layer=partial(nn.LayerNorm, eps=1e-6)) for _ in range(sizes['layers']))
         self.norm = nn.LayerNorm(channels, eps=1e-6)

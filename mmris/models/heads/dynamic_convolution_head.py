@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mmris.registry import MODELS
 from mmris.structures import FusedFeatures
 
-from ..layers import conv_bn_relu
+from ..layers import check_width, conv_bn_relu
 
 KERNEL_SIZE = 3
 
@@ -30,6 +30,7 @@ class DynamicConvolutionHead(BaseModule):
 
     def __init__(self, *, channels: int = 512, sentence_channels: int = 512, init_cfg: Optional[dict] = None) -> None:
         super().__init__(init_cfg=init_cfg)
+        self.channels, self.sentence_channels = channels, sentence_channels
         hidden = channels // 2
         self.pixel_projection = nn.Sequential(
             nn.Upsample(scale_factor=2, mode='bilinear', align_corners=False), conv_bn_relu(channels, channels, 3),
@@ -42,9 +43,15 @@ class DynamicConvolutionHead(BaseModule):
 
         Returns:
             Tensor: ``(P, 1, 4h, 4w)`` logits.
+
+        Raises:
+            ValueError: If pixels or sentence have other widths than ``channels`` and ``sentence_channels``.
         """
+        owner, sentence = type(self).__name__, fused.sentence
+        check_width(owner, 'channels', self.channels, of='the pixels', found=fused.pixels.size(1))
+        check_width(owner, 'sentence_channels', self.sentence_channels, of='the sentence', found=sentence.size(1))
         pixels = self.pixel_projection(fused.pixels)
-        kernel, bias = self.kernel_projection(fused.sentence).split((pixels.size(1) * KERNEL_SIZE**2, 1), dim=1)
+        kernel, bias = self.kernel_projection(sentence).split((pixels.size(1) * KERNEL_SIZE**2, 1), dim=1)
         kernel = kernel.view(-1, pixels.size(1), KERNEL_SIZE, KERNEL_SIZE)
         return dynamic_convolution(pixels, kernel) + bias[:, :, None, None]
 

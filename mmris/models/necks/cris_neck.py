@@ -4,13 +4,14 @@ from typing import Optional, Sequence
 
 import torch
 import torch.nn.functional as F
+from mmengine.dist import get_world_size
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmris.registry import MODELS
 from mmris.structures import EncoderOutput, FusedFeatures
 
-from ..layers import conv_bn_relu, linear_bn_relu
+from ..layers import check_width, conv_bn_relu, linear_bn_relu
 
 
 @MODELS.register_module()
@@ -51,6 +52,7 @@ class CRISNeck(BaseModule):
             raise ValueError(
                 f'CRISNeck fuses three stages: in_channels and out_channels need three numbers each, but got '
                 f'{tuple(in_channels)} and {tuple(out_channels)}.')
+        self.in_channels, self.sentence_channels = tuple(in_channels), sentence_channels
         shallow, middle, deep = out_channels
         self.sentence_projection = linear_bn_relu(sentence_channels, deep)
         self.stage_projections = nn.ModuleList([
@@ -82,10 +84,11 @@ class CRISNeck(BaseModule):
         Raises:
             ValueError: If the encoder does not give three stages, or a grid is not half, equal to or double the
                 middle one.
+            ValueError: If stages or sentence have other widths than ``in_channels`` and ``sentence_channels``.
+            ValueError: If in training there is one expression alone, and BatchNorm is not synchronised.
         """
+        self._check(encoded)
         stages, text = encoded.image.stages, encoded.text
-        if len(stages) != 3:
-            raise ValueError(f'CRISNeck takes three stages, but the encoder gave {len(stages)}: set its taps.')
         grid = stages[1].shape[-2:]
         projected = [projection(stage) for projection, stage in zip(self.stage_projections, stages)]
         projected[0] = _to_grid(projected[0], grid)
@@ -101,6 +104,26 @@ class CRISNeck(BaseModule):
         pixels = self.aggregate(torch.cat(levels, dim=1))
         pixels = self.coordinates(torch.cat((pixels, _coordinates(pixels)), dim=1))
         return FusedFeatures(pixels=pixels, words=text.words, sentence=text.sentence, token_mask=text.token_mask)
+
+    def _check(self, encoded: EncoderOutput) -> None:
+        stages, sentence = encoded.image.stages, encoded.text.sentence
+        if len(stages) != 3:
+            raise ValueError(f'CRISNeck takes three stages, but the encoder gave {len(stages)}: set its taps.')
+        widths = tuple(stage.size(1) for stage in stages)
+        check_width('CRISNeck', 'in_channels', self.in_channels, of='the encoder\'s stages', found=widths)
+        check_width(
+            'CRISNeck',
+            'sentence_channels',
+            self.sentence_channels,
+            of='the encoder\'s sentence',
+            found=sentence.size(1))
+        norm = self.sentence_projection[1]
+        alone = isinstance(norm, nn.BatchNorm1d) or get_world_size() == 1
+        if norm.training and alone and len(sentence) == 1:
+            raise ValueError(
+                'CRISNeck normalises sentences over the batch: training takes at least 2 expressions a batch, but got '
+                '1: raise train_dataloader.batch_size or expressions_per_image (and lower --accumulate). Where only '
+                'the last batch of an epoch is so small, set train_dataloader.drop_last=True.')
 
 
 def _to_grid(level: Tensor, grid: torch.Size) -> Tensor:

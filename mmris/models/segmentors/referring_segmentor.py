@@ -1,6 +1,6 @@
 """The one segmentor of all methods: it wires the stages."""
 
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -43,12 +43,12 @@ class ReferringSegmentor(BaseSegmentor):
             what the neck gives.
         head (dict): Config of a module from ``FusedFeatures`` to ``(P, 1, h, w)`` logits.
         losses (dict[str, dict]): Configs of the losses between logits and ground truth, by the name that they are
-            logged under (``loss_<name>``).
+            logged under (``loss_<name>``). In these three, a name with None is left out.
         auxiliary_losses (dict[str, dict], optional): Configs of losses on what the main branch computes on its way, as
             :class:`~mmris.models.losses.MaskSelectionLoss`, by name. Defaults to None: none.
         distillation (dict[str, dict], optional): Configs of masked distillation branches, by name. Defaults to None:
             the plain baseline.
-        frozen (Sequence[str]): Parts that are not trained, by dotted name: ``'encoder'``, ``'encoder.image'``,
+        frozen (str or Sequence[str]): Parts that are not trained, by dotted name: ``'encoder'``, ``'encoder.image'``,
             ``'head'``. Their weights get no gradient, and they stay in evaluation mode, also after :meth:`train`: no
             dropout, no update of running statistics. Copies that distillation branches own are not among them.
             Defaults to (): all are trained.
@@ -65,6 +65,7 @@ class ReferringSegmentor(BaseSegmentor):
 
     Raises:
         ValueError: If ``max_expressions`` is not positive, or ``target_resize`` or ``resampling`` is unknown.
+        ValueError: If two of losses, auxiliary losses and distillation branches share a name.
         ValueError: If the model has no such part as ``frozen`` names.
     """
 
@@ -77,7 +78,7 @@ class ReferringSegmentor(BaseSegmentor):
                  losses: Dict[str, dict],
                  auxiliary_losses: Optional[Dict[str, dict]] = None,
                  distillation: Optional[Dict[str, dict]] = None,
-                 frozen: Sequence[str] = (),
+                 frozen: Union[str, Sequence[str]] = (),
                  target_resize: str = 'nearest',
                  resampling: str = 'bilinear',
                  max_expressions: int = 64,
@@ -97,14 +98,12 @@ class ReferringSegmentor(BaseSegmentor):
         self.neck = MODELS.build(neck)
         self.decoder = nn.Identity() if decoder is None else MODELS.build(decoder)
         self.head = MODELS.build(head)
-        self.losses = nn.ModuleDict({name: MODELS.build(loss) for name, loss in losses.items()})
-        self.auxiliary_losses = nn.ModuleDict(
-            {name: MODELS.build(loss) for name, loss in (auxiliary_losses or {}).items()})
-        wiring = dict(encoder=self.encoder, stages=self.stages)
-        self.distillation = ModuleDict(
-            {name: MODELS.build(branch, default_args=wiring) for name, branch in (distillation or {}).items()})
+        self.losses = nn.ModuleDict(_build_named(losses))
+        self.auxiliary_losses = nn.ModuleDict(_build_named(auxiliary_losses))
+        self.distillation = ModuleDict(_build_named(distillation, encoder=self.encoder, stages=self.stages))
+        _check_names(losses=self.losses, auxiliary_losses=self.auxiliary_losses, distillation=self.distillation)
         # Names, not modules: what converts BatchNorms puts others in their place.
-        self.frozen = tuple(frozen)
+        self.frozen = (frozen, ) if isinstance(frozen, str) else tuple(frozen)
         for name in self.frozen:
             find_part(self, name).requires_grad_(False)
         self.train()
@@ -117,8 +116,18 @@ class ReferringSegmentor(BaseSegmentor):
     def init_weights(self) -> None:
         """Initialise all stages; copies that distillation branches own begin as the stages do."""
         super().init_weights()
-        for branch in self.distillation.values():
-            branch.start_from(self.stages)
+        self.start_copies()
+
+    def start_copies(self, loaded: Collection[str] = ()) -> None:
+        """Have the copies that distillation branches own begin as the stages are.
+
+        Args:
+            loaded (Collection[str]): Names of weights that a checkpoint gave: branches with some of their own among
+                them stay as they are. Defaults to (): all begin.
+        """
+        for name, branch in self.distillation.items():
+            if not any(key.startswith(f'distillation.{name}.stages.') for key in loaded):
+                branch.start_from(self.stages)
 
     def train(self, mode: bool = True) -> 'ReferringSegmentor':
         """Go to training mode, or to evaluation mode; frozen parts stay in the latter."""
@@ -227,3 +236,22 @@ class ReferringSegmentor(BaseSegmentor):
                  inputs: ReferringInputs,
                  data_samples: Optional[List[ReferringDataSample]] = None) -> Tensor:
         return self.encode_decode(inputs)
+
+
+def _build_named(configs: Optional[Dict[str, Optional[dict]]], **wiring: Any) -> Dict[str, nn.Module]:
+    return {
+        name: MODELS.build(config, default_args=wiring or None)
+        for name, config in (configs or {}).items() if config is not None
+    }
+
+
+def _check_names(**groups: nn.Module) -> None:
+    """Check that no two losses would be logged under one name: the sum that is optimised would lack one."""
+    owners: Dict[str, str] = {}
+    for group, members in groups.items():
+        for name in members:
+            if name in owners:
+                raise ValueError(
+                    f'{owners[name]} and {group} both have an entry {name!r}, so both would be loss_{name}, of which '
+                    f'only one would be optimised. Give one of them another name.')
+            owners[name] = group

@@ -29,7 +29,7 @@ class CLIPResNet(ImageTower):
         activation_checkpointing (bool): Compute the blocks' activations again in the backward pass.
 
     Raises:
-        ValueError: If ``taps`` are not increasing or do not end at the last layer.
+        ValueError: If ``taps`` are no whole numbers, are not increasing or do not end at the last layer.
     """
 
     stride = (32, 32)
@@ -38,8 +38,9 @@ class CLIPResNet(ImageTower):
                  activation_checkpointing: bool) -> None:
         super().__init__()
         self.clip = visual
-        self.taps = tuple(taps) if taps is not None else (2, 3, 4)
-        check_taps(self.taps, 4)
+        taps = (2, 3, 4) if taps is None else taps
+        check_taps(type(self).__name__, taps, 4)
+        self.taps = tuple(taps)
         self.activation_checkpointing = activation_checkpointing
         self.cell_channels = visual.conv3.out_channels
         projection = visual.attnpool.c_proj

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from mmris.structures import ExpressionBatch, TextEmbeddings, TextFeatures
 
+from ...layers import check_token_ids
 from .clip_transformer import CLIPTransformer
 
 
@@ -32,13 +33,14 @@ class CLIPTextTower(CLIPTransformer):
         """Embed P expressions.
 
         Raises:
-            ValueError: If there are more tokens than positions.
+            ValueError: See :func:`~mmris.models.layers.token_ids.check_token_ids`.
         """
-        length, positions = expressions.token_ids.size(1), self.clip.positional_embedding.size(0)
-        if length > positions:
-            raise ValueError(
-                f'Sentences have {length} tokens, but the text tower has {positions} positions. '
-                f'Lower context_length of the Tokenize transform.')
+        check_token_ids(
+            expressions.token_ids,
+            owner='text tower',
+            positions=self.clip.positional_embedding.size(0),
+            vocabulary=self.clip.token_embedding.num_embeddings,
+            vocabulary_option='vocab_size in text_cfg of the architecture')
         return TextEmbeddings(
             words=self.clip.token_embedding(expressions.token_ids), token_mask=expressions.token_mask)
 

@@ -28,15 +28,16 @@ class CLIPVisionTransformer(CLIPTransformer, ImageTower):
         activation_checkpointing (bool): Compute the blocks' activations again in the backward pass.
 
     Raises:
-        ValueError: If ``taps`` are not increasing or do not end at the last block.
+        ValueError: If ``taps`` are no whole numbers, are not increasing or do not end at the last block.
     """
 
     def __init__(self, visual: VisionTransformer, *, taps: Optional[Sequence[int]], quick_gelu: bool,
                  activation_checkpointing: bool) -> None:
         super().__init__(visual, quick_gelu=quick_gelu, activation_checkpointing=activation_checkpointing)
         depth = len(self.blocks)
-        self.taps = tuple(taps) if taps is not None else _default_taps(depth)
-        check_taps(self.taps, depth)
+        taps = _default_taps(depth) if taps is None else taps
+        check_taps(type(self).__name__, taps, depth)
+        self.taps = tuple(taps)
         self.stride = visual.patch_size
         self.cell_channels = visual.conv1.out_channels
 

@@ -71,12 +71,28 @@ def recompute(block: Callable, *inputs: Any, context_fn: Callable = noop_context
     return checkpoint(block, *inputs, use_reentrant=False, context_fn=context_fn, **options)
 
 
-def check_taps(taps: Sequence[int], depth: int) -> None:
-    """Check after which blocks of an image tower stages are taken.
+def check_taps(owner: str, taps: Sequence[int], depth: int) -> None:
+    """Check after which blocks of an encoder stages are taken.
+
+    Args:
+        owner (str): The encoder, for the message.
+        taps (Sequence[int]): Numbers of blocks, counted from 1.
+        depth (int): How many blocks there are.
 
     Raises:
-        ValueError: If they do not increase, or do not end at the last block.
+        ValueError: If they are no whole numbers, do not increase, or do not end at the last block.
     """
+    check_tap_numbers(owner, taps)
     if list(taps) != sorted(set(taps)) or not taps or taps[0] < 1 or taps[-1] != depth:
         raise ValueError(
             f'taps must increase, begin at 1 or later, and end at the last of {depth} blocks, but got {tuple(taps)}.')
+
+
+def check_tap_numbers(owner: str, taps: Sequence[int]) -> None:
+    """Check what can be known of taps before the depth is.
+
+    Raises:
+        ValueError: If they are no whole numbers.
+    """
+    if not isinstance(taps, Sequence) or not all(isinstance(tap, int) for tap in taps):
+        raise ValueError(f'taps of {owner} must be whole numbers in a list, such as (2, 3, 4), but got {taps!r}.')

@@ -10,7 +10,7 @@ from mmris.checkpoints import read_checkpoint
 from mmris.registry import MODELS
 from mmris.structures import ImageEmbeddings, ImageFeatures
 
-from .image_tower import ImageTower, check_taps, recompute
+from .image_tower import ImageTower, check_tap_numbers, check_taps, recompute
 
 PREFIX = 'backbone.'
 
@@ -37,7 +37,7 @@ class SwinTower(ImageTower):
 
     Raises:
         ImportError: If MMPretrain cannot be imported.
-        ValueError: If ``taps`` do not increase or do not end at the last stage.
+        ValueError: If ``taps`` are no whole numbers, do not increase or do not end at the last stage.
         ValueError: If the Swin adds absolute positions, or gives its stages after downsampling.
     """
 
@@ -51,11 +51,12 @@ class SwinTower(ImageTower):
                  activation_checkpointing: bool = False,
                  init_cfg: Optional[dict] = None) -> None:
         super().__init__(init_cfg=init_cfg)
+        check_tap_numbers(type(self).__name__, taps)
         self.swin = _build_swin(**swin, out_indices=[tap - 1 for tap in taps])
         if self.swin.use_abs_pos_embed or self.swin.out_after_downsample:
             raise ValueError('SwinTower takes a Swin with use_abs_pos_embed=False and out_after_downsample=False.')
         self.taps = tuple(taps)
-        check_taps(self.taps, len(self.swin.stages))
+        check_taps(type(self).__name__, self.taps, len(self.swin.stages))
         self.pretrained = pretrained
         self.trust_pretrained = trust_pretrained
         self.activation_checkpointing = activation_checkpointing
