@@ -65,6 +65,7 @@ def main() -> None:
     set_launcher(config, arguments)
     name_work_dir(config, arguments.config, arguments.work_dir)
     config.load_from, config.resume = None, False
+    config.train_cfg = config.train_dataloader = config.optim_wrapper = config.param_scheduler = None
     set_splits(config, arguments)
 
     runner = RUNNERS.build(config)

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import List, Union
+from typing import Dict, List, Union
 
 # MMEngine writes here which file it saved last.
 POINTER = 'last_checkpoint'
@@ -17,7 +17,8 @@ def find_checkpoints(work_dir: Union[str, Path]) -> List[Path]:
     same folder, and left out. Without that file, the highest number is first.
 
     Args:
-        work_dir (str or Path): The run's folder. Checkpoints lie there, or where ``last_checkpoint`` says.
+        work_dir (str or Path): The run's folder. Checkpoints lie there, or, where none do, where ``last_checkpoint``
+            says.
 
     Returns:
         list[Path]: ``epoch_<n>.pth`` or ``iter_<n>.pth`` by falling number; empty if there is none.
@@ -25,16 +26,21 @@ def find_checkpoints(work_dir: Union[str, Path]) -> List[Path]:
     folder = Path(work_dir)
     pointer = folder / POINTER
     last_path = Path(pointer.read_text().strip()) if pointer.is_file() else folder
-    if not (folder / last_path.name).is_file() and last_path.is_file():
-        folder = last_path.parent
+    numbers = _find_numbered(folder)
+    # Never where a copy of a run's folder came from: only a folder without checkpoints has them elsewhere.
+    if not numbers and last_path.is_file():
+        numbers = _find_numbered(last_path.parent)
     last = _NUMBERED.fullmatch(last_path.name)
-    numbers = {path: int(match[2]) for path in folder.glob('*.pth') if (match := _NUMBERED.fullmatch(path.name))}
     if last is not None:
         numbers = {
             path: number
             for path, number in numbers.items() if path.name.startswith(last[1]) and number <= int(last[2])
         }
     return sorted(numbers, key=lambda path: numbers[path], reverse=True)
+
+
+def _find_numbered(folder: Path) -> Dict[Path, int]:
+    return {path: int(match[2]) for path in folder.glob('*.pth') if (match := _NUMBERED.fullmatch(path.name))}
 
 
 def best_checkpoint(work_dir: Union[str, Path]) -> Path:

@@ -9,7 +9,7 @@ from mmengine.device import get_device
 from mmengine.dist import all_gather_object, broadcast_object_list, is_distributed, is_main_process
 from mmengine.hooks import EMAHook
 from mmengine.optim import OptimWrapper
-from mmengine.runner import BaseLoop, Runner, load_state_dict
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner, load_state_dict
 from torch import distributed, nn
 from torch.utils.data import DataLoader
 
@@ -22,6 +22,7 @@ from mmris.checkpoints import (
 )
 from mmris.checkpoints.left_out import check_frozen, find_random_frozen, put_back
 from mmris.models.layers import average_running_statistics
+from mmris.models.segmentors import ReferringSegmentor
 from mmris.registry import RUNNERS
 from mmris.utils import unwrap_model, write_atomically
 
@@ -94,6 +95,43 @@ class ReferringRunner(Runner):
             accumulated = accumulated_batches(optim_wrapper)
             auto_scale_lr = dict(auto_scale_lr, base_batch_size=auto_scale_lr['base_batch_size'] / accumulated)
         super().scale_lr(optim_wrapper, auto_scale_lr)
+
+    def train(self) -> nn.Module:
+        """Train; see ``mmengine.runner.Runner.train``.
+
+        Returns:
+            nn.Module: The model.
+
+        Raises:
+            ValueError: If all of the model is frozen.
+        """
+        if not any(parameter.requires_grad for parameter in self.model.parameters()):
+            raise ValueError('There is nothing to train: model.frozen names all of the model. Name less, or evaluate '
+                             'it as it is, with tools/test.py.')
+        return super().train()
+
+    def build_train_loop(self, loop: Union[BaseLoop, Dict]) -> BaseLoop:
+        """Build the training loop; see ``mmengine.runner.Runner.build_train_loop``.
+
+        Raises:
+            ValueError: If an epoch has no batch, since the training set is smaller than one.
+        """
+        loop = super().build_train_loop(loop)
+        loader = loop.dataloader
+        if isinstance(loop, EpochBasedTrainLoop) and len(loader) == 0:
+            raise ValueError(
+                f'The training set has {len(loader.dataset)} samples, too few for a batch of {loader.batch_size} on '
+                f'each of {self.world_size} processes, so an epoch would have no step. Lower '
+                f'train_dataloader.batch_size, or use a larger set.')
+        return loop
+
+    def dump_config(self) -> None:
+        """Write the config to the work folder; of an evaluation to the folder of its logs, beside no training's."""
+        if self._train_loop is not None:
+            super().dump_config()
+        elif is_main_process():
+            name = Path(self.cfg.filename).name if self.cfg.filename else 'config.py'
+            self.cfg.dump(str(Path(self._log_dir) / name))
 
     def load_or_resume(self) -> None:
         """Load weights or resume, as the config says.
@@ -189,6 +227,8 @@ class ReferringRunner(Runner):
             ValueError: If it holds averaged weights, and the resumed run would not average.
         """
         checkpoint = read_checkpoint(filename)
+        if 'state_dict' not in checkpoint:
+            checkpoint = dict(state_dict=checkpoint, meta={})
         # MMEngine would run it as a config.
         checkpoint.get('meta', {}).pop('config', None)
         if self._resume and 'ema_state_dict' in checkpoint and not self._averages():
@@ -198,7 +238,7 @@ class ReferringRunner(Runner):
         model = unwrap_model(self.model)
         put_back(checkpoint, model, filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        state = checkpoint.get('state_dict', checkpoint)
+        state = checkpoint['state_dict']
         for pattern, replacement in revise_keys:
             state = {re.sub(pattern, replacement, key): value for key, value in state.items()}
         own = model.state_dict()
@@ -211,6 +251,8 @@ class ReferringRunner(Runner):
         if not self._resume:
             check_frozen(model, state, filename)
         load_state_dict(model, state, strict or bool(self._resume), self.logger)
+        if not self._resume and isinstance(model, ReferringSegmentor):
+            model.start_copies(loaded=state)
         self._has_loaded = True
         self.logger.info(f'Loaded checkpoint {filename}.')
         return checkpoint

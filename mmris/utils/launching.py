@@ -122,13 +122,15 @@ def set_training(config: Config, arguments: argparse.Namespace) -> None:
     if arguments.activation_checkpointing:
         config.model.encoder.activation_checkpointing = True
     if arguments.ema is not None:
-        # Annealed, so that the random weights of the beginning do not stay in the average of a short training.
+        # Annealed, so that the random weights of the beginning do not stay in the average of a short training. It
+        # counts batches, of which a step of the optimiser takes several where gradients are accumulated.
+        batches = config.optim_wrapper.get('accumulative_counts', 1)
         average = dict(
             type='EMAHook',
             ema_type='MomentumAnnealingEMA',
             momentum=arguments.ema,
-            gamma=10,
-            interval=config.optim_wrapper.get('accumulative_counts', 1))
+            gamma=10 * batches,
+            interval=batches)
         config.custom_hooks = [*config.get('custom_hooks', []), average]
     if arguments.leave_out_frozen:
         config.custom_hooks = [*config.get('custom_hooks', []), dict(type='LeaveOutFrozenHook')]

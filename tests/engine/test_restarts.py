@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from mmengine.hooks import Hook
 from mmris.checkpoints import UnreadableCheckpointError, find_checkpoints, read_checkpoint
 from mmris.engine import NonFiniteLossError
 from mmris.engine.hooks import non_finite_loss_hook
-from mmris.registry import RUNNERS
+from mmris.registry import MODELS, RUNNERS
 from tests.conftest import assert_same, tiny_config, write_set
 
 NAMES = itertools.count()
@@ -166,6 +167,13 @@ class TestTornCheckpoints:
         assert_same(whole['state_dict'], resumed['state_dict'])
         assert not list((tmp_path / 'torn').glob('.*'))
 
+    def test_a_copied_folder_goes_on_from_its_own(self, tmp_path):
+        """Where its last one was taken out of it, to go on from an earlier one: not where it was copied from."""
+        train(small_config(tmp_path, 'first'))
+        shutil.copytree(tmp_path / 'first', tmp_path / 'branch')
+        (tmp_path / 'branch' / 'epoch_3.pth').unlink()
+        assert find_checkpoints(tmp_path / 'branch')[0] == tmp_path / 'branch' / 'epoch_2.pth'
+
     def test_all_torn_is_an_error(self, tmp_path):
         train(small_config(tmp_path, 'work'), interrupt_before=7)
         (tmp_path / 'work' / 'epoch_1.pth').write_bytes(b'')
@@ -275,6 +283,42 @@ class TestWhereATrainingBegins:
         torch.save(content, best)
         begun = self.begin(tmp_path, tmp_path / 'work', resume=resume)
         assert_same(begun, dict(content['state_dict']))
+
+    @pytest.mark.parametrize('given', ['none', 'own'])
+    def test_copies_of_distillation_branches(self, tmp_path, given):
+        """They begin as the stages that were loaded, unless the checkpoint has them too."""
+        config = small_config(tmp_path, 'other')
+        config.model.distillation.lmvsd.share_weights = False
+        stages, copies = 'neck.', 'distillation.lmvsd.stages.0.'
+        state = {
+            key: value + 1 if key.startswith(stages) else value
+            for key, value in MODELS.build(config.model).state_dict().items()
+        }
+        loaded = {key: value for key, value in state.items() if given == 'own' or not key.startswith('distillation.')}
+        torch.save(dict(state_dict=loaded), tmp_path / 'start.pth')
+        share = {'model.distillation.lmvsd.share_weights': False}
+        begun = self.begin(tmp_path, tmp_path / 'start.pth', **share)
+        expected = stages if given == 'none' else copies
+        names = [key.removeprefix(stages) for key in state if key.startswith(stages)]
+        assert names and all(torch.equal(begun[f'{copies}{name}'], state[f'{expected}{name}']) for name in names)
+
+    @pytest.mark.parametrize('averaged', [False, True])
+    def test_weights_alone(self, tmp_path, averaged):
+        state = dict(MODELS.build(tiny_config().model).state_dict())
+        torch.save(state, tmp_path / 'start.pth')
+        hooks = [dict(type='EMAHook')] if averaged else []
+        assert_same(self.begin(tmp_path, tmp_path / 'start.pth', custom_hooks=hooks), state)
+
+    def test_all_is_frozen(self, tmp_path):
+        frozen = {'model.frozen': ['encoder', 'neck', 'decoder', 'head'], 'model.distillation': None}
+        with pytest.raises(ValueError, match='There is nothing to train: model.frozen names all of the model. Name'):
+            RUNNERS.build(small_config(tmp_path, 'work', **frozen)).train()
+
+    def test_less_than_a_batch(self, tmp_path):
+        config = small_config(tmp_path, 'work', **{'train_dataloader.batch_size': 64})
+        message = 'The training set has 12 samples, too few for a batch of 64 on each of 1 processes, so an epoch would'
+        with pytest.raises(ValueError, match=message):
+            RUNNERS.build(config).train()
 
     def test_nothing_there(self, tmp_path):
         message = (r'load_from=.*work. is neither a checkpoint nor the work folder of a training. Train the stage that '

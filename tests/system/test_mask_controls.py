@@ -36,6 +36,8 @@ def test_controls_are_scored_and_their_worst_predicted_again(tmp_path, monkeypat
             'test_dataloader.persistent_workers=False')
     run(monkeypatch, 'test.py', CONFIG, checkpoint, '--split', 'val', '--controls', 'shuffled_masks', 'no_masks',
         '--dump', rows, '--work-dir', tmp_path / 'work', *data)
+    # A training's config in the same folder would have been the file of this name.
+    assert [path.parent.parent for path in (tmp_path / 'work').rglob('tiny_shaperef.py')] == [tmp_path / 'work']
     scored = [json.loads(line) for line in rows.read_text().splitlines()]
     assert [row['split'] for row in scored] == ['val'] * 9 + ['val_shuffled_masks'] * 9 + ['val_no_masks'] * 9
 

@@ -6,6 +6,7 @@ import os
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import MODELS
 from torch import distributed
 
 from mmris.utils.launching import (
@@ -103,6 +104,22 @@ def test_moving_average():
     assert (hook.type, hook.momentum, hook.interval) == ('EMAHook', 1e-4, 4)
     assert changed('--ema', '0.01').custom_hooks[-1].momentum == 0.01
     assert changed('--ema').custom_hooks[:-1] == tiny_config().custom_hooks
+
+
+@pytest.mark.parametrize('batches', [1, 8, 32])
+def test_an_average_forgets(batches):
+    """It is of the last tenth of the steps, however many batches a step takes: the first half weighs 0.001."""
+    hook = changed('--ema', '1e-4', '--accumulate', str(batches)).custom_hooks[-1]
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.ones_(model.weight)
+    average = MODELS.build(
+        dict(type=hook.ema_type, momentum=hook.momentum, gamma=hook.gamma, interval=hook.interval),
+        default_args=dict(model=model))
+    for batch in range(500 * batches):
+        if batch == 250 * batches:
+            torch.nn.init.zeros_(model.weight)
+        average.update_parameters(model)
+    assert 0 < average.module.weight.item() < 0.002
 
 
 def test_checkpoints_without_frozen_parts():
