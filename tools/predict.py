@@ -15,6 +15,7 @@ from PIL import Image
 
 from mmris.apis.own_images import add_image_arguments, open_image
 from mmris.utils import write_atomically
+from mmris.utils.configs import check_output
 from mmris.visualization import COLOURS, Panel, draw_sheet, instances_panel, overlay_masks, spotlight
 
 
@@ -27,6 +28,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
+    check_output(arguments.out, folder=True)
     image = open_image(arguments)
     masks = image.predictor.predict(arguments.sentences) > image.threshold
 

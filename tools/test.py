@@ -18,7 +18,14 @@ from mmris.datasets.controls import CONTROLS, MASK_CONTROLS, SENTENCE_CONTROLS
 from mmris.evaluation import format_results, nest_metrics, to_json
 from mmris.registry import RUNNERS
 from mmris.utils import unwrap_model, write_atomically
-from mmris.utils.configs import add_checkpoint_argument, add_config_arguments, check_inputs, name_work_dir, read_config
+from mmris.utils.configs import (
+    add_checkpoint_argument,
+    add_config_arguments,
+    check_inputs,
+    check_output,
+    name_work_dir,
+    read_config,
+)
 from mmris.utils.launching import add_launcher_arguments, leave_processes, set_launcher
 
 
@@ -61,6 +68,8 @@ def set_splits(config: Config, arguments: argparse.Namespace) -> None:
 def main() -> None:
     arguments = parse_arguments()
     check_inputs(checkpoint=arguments.checkpoint)
+    for path in (arguments.out, arguments.dump):
+        check_output(path)
     config = read_config(arguments)
     set_launcher(config, arguments)
     name_work_dir(config, arguments.config, arguments.work_dir)

@@ -22,6 +22,7 @@ from mmengine.config import DictAction
 
 from mmris.checkpoints import best_checkpoint, find_checkpoints
 from mmris.utils import write_atomically
+from mmris.utils.arguments import at_least
 from mmris.utils.commands import check_settings, note_settings, plain, tool_command, tool_environment
 from mmris.utils.configs import add_data_arguments, data_options, name_work_dir, read_config
 from mmris.utils.launching import add_training_arguments, check_trainable
@@ -52,7 +53,8 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train configs one after the other.')
     parser.add_argument('configs', nargs='+', help='config files in their order, or mmris::FOLDER/NAME.py')
     add_data_arguments(parser)
-    parser.add_argument('--processes', type=int, default=1, help='processes of a training, one a GPU (default: 1)')
+    parser.add_argument(
+        '--processes', type=at_least(1), default=1, help='processes of a training, one a GPU (default: 1)')
     parser.add_argument(
         '--train-options', default='', help='further options of train.py for all stages: --train-options="--amp --ema"')
     return parser.parse_args()

@@ -29,15 +29,14 @@ def init_model(config: Union[str, Path, Config],
         nn.Module: The model in evaluation mode; its ``cfg`` is the config.
 
     Raises:
-        ValueError: If ``device`` is a GPU and there is none.
+        ValueError: If ``device`` is the name of no device, or a GPU that is not there.
         FileNotFoundError: If there is no such config or checkpoint.
         ValueError, RuntimeError: If the checkpoint cannot be read or does not fit (see
             :func:`mmris.checkpoints.load_model_weights`).
         FileNotFoundError, ValueError, RuntimeError: If the model needs no training, and its pretrained weights cannot
             be read or do not fit.
     """
-    if device is not None and device.startswith('cuda') and not torch.cuda.is_available():
-        raise ValueError(f"device is {device!r}, but there is no GPU that PyTorch can use: take 'cpu', or none.")
+    _check_device(device)
     if not isinstance(config, Config):
         path = find_config(config)
         if not path.is_file():
@@ -52,6 +51,21 @@ def init_model(config: Union[str, Path, Config],
     model.cfg = config
     model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     return model.eval()
+
+
+def _check_device(device: Optional[str]) -> None:
+    if device is None:
+        return
+    try:
+        kind, index = torch.device(device).type, torch.device(device).index or 0
+    except RuntimeError as error:
+        raise ValueError(
+            f"device is {device!r}, but PyTorch knows no such device: take 'cpu', or 'cuda:0' for a GPU.") from error
+    if kind == 'cuda' and not torch.cuda.is_available():
+        raise ValueError(f"device is {device!r}, but there is no GPU that PyTorch can use: take 'cpu', or none.")
+    if kind == 'cuda' and index >= torch.cuda.device_count():
+        raise ValueError(f"device is {device!r}, but the last GPU is 'cuda:{torch.cuda.device_count() - 1}': take one "
+                         f'that there is.')
 
 
 def init_untrained(model: nn.Module) -> None:

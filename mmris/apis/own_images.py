@@ -6,6 +6,7 @@ from typing import Type
 
 import numpy as np
 
+from mmris.utils.arguments import probability
 from mmris.utils.configs import (
     add_checkpoint_argument,
     add_config_arguments,
@@ -31,7 +32,8 @@ def add_image_arguments(parser: argparse.ArgumentParser, sentences: str) -> None
     parser.add_argument(
         'sentences', nargs='+', metavar='sentence', type=_check_sentence, help=f'{sentences}; quote each sentence')
     add_mask_arguments(parser)
-    parser.add_argument('--threshold', type=float, help='probability of a mask (default: that of the config\'s scores)')
+    parser.add_argument(
+        '--threshold', type=probability, help='probability of a mask (default: that of the config\'s scores)')
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
 
 
@@ -53,7 +55,9 @@ class OwnImage:
 
 
 def open_image(arguments: argparse.Namespace, kind: Type[Predictor] = Predictor) -> OwnImage:
-    """Read what :func:`add_image_arguments` names, and set the image; say which instance masks the model was told of.
+    """Read what :func:`add_image_arguments` names, and set the image.
+
+    Prints which instance masks the model was told of, and which sentences are longer than what it reads.
 
     Args:
         arguments (Namespace): The command line.
@@ -75,6 +79,9 @@ def open_image(arguments: argparse.Namespace, kind: Type[Predictor] = Predictor)
     predictor.set_image(pixels, instances.masks)
     if instances.note:
         print(instances.note)
+    for sentence, read in zip(arguments.sentences, predictor.read_words(arguments.sentences)):
+        if not read.whole:
+            print(f'only "{read.words}" of "{sentence}" was read ({read.tokens} tokens)')
     threshold = scoring_threshold(config) if arguments.threshold is None else arguments.threshold
     return OwnImage(pixels, predictor, instances, threshold)
 

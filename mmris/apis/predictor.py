@@ -1,7 +1,8 @@
 """Interactive use: set an image, then ask."""
 
+from copy import copy
 from pathlib import Path
-from typing import Optional, Sequence, Tuple, Union
+from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from mmengine.dataset import Compose
 from PIL import Image
 from torch import nn
 
-from mmris.datasets.transforms.loading import decode_image
+from mmris.datasets.transforms.loading import decode_image, to_rgb
 from mmris.models.segmentors import to_original_pixels
 from mmris.registry import TRANSFORMS
 from mmris.structures import ExpressionBatch
@@ -19,6 +20,20 @@ from .model import check_untrained, init_model
 
 # Steps of a test pipeline that make an input out of pixels; the others read files, or sentences.
 GEOMETRY = ('Letterbox', 'Resize')
+
+
+class WordsRead(NamedTuple):
+    """What a model reads of a sentence.
+
+    Attributes:
+        words (str): As its tokenizer decodes them.
+        tokens (int): How many they are, the first and the last one of each sentence counted.
+        whole (bool): Whether that is the whole sentence, or it was cut.
+    """
+
+    words: str
+    tokens: int
+    whole: bool
 
 
 class Predictor:
@@ -110,7 +125,7 @@ class Predictor:
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If the file is not a whole image, or the array is not of that form.
+            ValueError: If the image cannot be read (see :func:`read_image`).
             ValueError: If there are instance masks and the model takes none, or they are not of that form.
         """
         pixels = read_image(image)
@@ -159,6 +174,26 @@ class Predictor:
                                            self.model.resampling)
         return probabilities.cpu().numpy()
 
+    def read_words(self, sentences: Union[str, Sequence[str]]) -> List[WordsRead]:
+        """Tell what :meth:`predict` reads of sentences: it cuts long ones, as the config's tokenizer says.
+
+        Args:
+            sentences (str or Sequence[str]): One or S sentences.
+
+        Returns:
+            list[WordsRead]: Of each sentence.
+        """
+        sentences = [sentences] if isinstance(sentences, str) else list(sentences)
+        tokenizer = self._tokenize.tokenizer
+        rows = list(zip(*tokenizer(sentences)))
+        # A full row may be just full. With room for a token more, a sentence that was cut takes it.
+        roomier = copy(tokenizer)
+        roomier.context_length = tokenizer.context_length + 1
+        return [
+            WordsRead(words=tokenizer.decode(ids, mask), tokens=int(mask.sum()), whole=bool(mask.sum() == longer.sum()))
+            for (ids, mask), longer in zip(rows, roomier(sentences)[1])
+        ]
+
 
 def _name(step: dict) -> str:
     return step['type'].split('.')[-1]
@@ -189,7 +224,9 @@ def read_image(image: Union[str, Path, Image.Image, np.ndarray]) -> np.ndarray:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is not a whole image, or the array is not of that form.
+        ValueError: If the file cannot be decoded, or the PIL image not be brought to RGB (see
+            :func:`mmris.datasets.transforms.loading.decode_image`).
+        ValueError: If the array is not of that form, or there is no pixel.
     """
     if isinstance(image, (str, Path)):
         path = Path(image)
@@ -197,8 +234,11 @@ def read_image(image: Union[str, Path, Image.Image, np.ndarray]) -> np.ndarray:
             raise FileNotFoundError(f'There is no image {path}.')
         return decode_image(path.read_bytes(), str(path), upright=True)
     if isinstance(image, Image.Image):
-        return np.array(image.convert('RGB'))
+        image = to_rgb(image, 'The PIL image')
     if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
         got = f'{image.dtype} of shape {image.shape}' if isinstance(image, np.ndarray) else type(image).__name__
         raise ValueError(f'An image is a file, a PIL image or a (height, width, 3) uint8 RGB array, but got {got}.')
+    if image.size == 0:
+        raise ValueError(f'An image has at least one pixel, but got {image.shape[0]} x {image.shape[1]} (height x '
+                         f'width): look at how it was read or cropped.')
     return image

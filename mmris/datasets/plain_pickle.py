@@ -4,7 +4,7 @@ import codecs
 import pickle
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Tuple, Union
 
 
 def _encode_latin1(text: str, encoding: str = 'latin1') -> bytes:
@@ -29,6 +29,17 @@ _ALLOWED = {
 }
 
 
+def _as_latin1(error: UnicodeError) -> Tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start:error.end].decode('latin-1'), error.end
+
+
+# For strings of Python 2: one that is not UTF-8 leaves the others of its file as they are.
+_LATIN1_ERRORS = 'mmris.latin-1'
+codecs.register_error(_LATIN1_ERRORS, _as_latin1)
+
+
 class _NotPlainError(Exception):
     """The pickle asks for something that is not plain data."""
 
@@ -44,7 +55,7 @@ class _PlainUnpickler(pickle.Unpickler):
 def load_plain_pickle(path: Union[str, Path]) -> Any:
     """Read a pickle of plain containers, strings and numbers, of Python 2 or 3. Nothing in it is run.
 
-    Strings of Python 2 are taken as UTF-8, or as Latin-1 where they are not.
+    Strings of Python 2 are taken as UTF-8, but bytes of them that are not as Latin-1.
 
     Args:
         path (str or Path): The file.
@@ -57,17 +68,13 @@ def load_plain_pickle(path: Union[str, Path]) -> Any:
         ValueError: If it asks for anything but plain containers, strings and numbers; the message names what.
         ValueError: If it is no pickle, or a truncated one.
     """
-    for encoding in ('utf-8', 'latin-1'):
-        try:
-            with open(path, 'rb') as file:
-                return _PlainUnpickler(file, encoding=encoding).load()
-        except UnicodeDecodeError:
-            continue
-        except _NotPlainError as error:
-            raise ValueError(
-                f'{path} is refused: it asks for {error}. A refs file holds plain containers, strings and numbers; '
-                f'use a pickle of those, or the same as .json.') from error
-        except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, KeyError, TypeError,
-                ValueError, OverflowError, MemoryError) as error:
-            raise ValueError(f'{path} is not a whole pickle ({error!r}). Fetch it again.') from error
-    raise ValueError(f'{path} holds strings of no known encoding.')
+    try:
+        with open(path, 'rb') as file:
+            return _PlainUnpickler(file, encoding='utf-8', errors=_LATIN1_ERRORS).load()
+    except _NotPlainError as error:
+        raise ValueError(
+            f'{path} is refused: it asks for {error}. A refs file holds plain containers, strings and numbers; '
+            f'use a pickle of those, or the same as .json.') from error
+    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, KeyError, TypeError,
+            ValueError, OverflowError, MemoryError) as error:
+        raise ValueError(f'{path} is not a whole pickle ({error!r}). Fetch it again.') from error

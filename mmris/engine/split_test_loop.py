@@ -3,14 +3,17 @@
 import copy
 import json
 import os
+from pathlib import Path
 from typing import Any, Dict, List, Optional, Union
 
 from mmengine.dist import barrier, is_main_process
+from mmengine.hooks import LoggerHook
 from mmengine.logging import print_log
 from mmengine.runner import Runner, TestLoop
 from torch.utils.data import DataLoader
 
-from mmris.registry import LOOPS
+from mmris.evaluation import ReferringIoUMetric, nest_metrics, to_json
+from mmris.registry import LOOPS, METRICS
 from mmris.utils import write_atomically
 
 
@@ -18,18 +21,25 @@ from mmris.utils import write_atomically
 class SplitTestLoop(TestLoop):
     """Evaluates one model on several splits of a data set, one after the other.
 
+    Hooks see each split as a test of its own, with its scores under their plain names. The JSON that ``LoggerHook``
+    leaves in the log folder holds those of all splits so far, by split, as ``tools/test.py --out`` does.
+
     Args:
         runner (Runner): The runner.
         dataloader (dict): Config of the data loader.
-        evaluator (dict or list): Config of the evaluator.
+        evaluator (dict or list): Config of the evaluator. A ``dump_file`` of a ``ReferringIoUMetric`` gets the
+            expressions of all splits.
         splits (dict[str, dict]): For each evaluation, by name, what it changes of the data set's config:
             ``dict(val=dict(split='val'), val_empty=dict(split='val', control='empty'))``. That may be another set:
             ``dict(other_val=dict(refs_file='other/refs(unc).p', ann_file='other/instances.json', split='val'))``.
-        dump_file (str, optional): Where to write one line of JSON an expression of all splits. Defaults to None.
+        dump_file (str, optional): Where the first ``ReferringIoUMetric`` writes one line of JSON an expression of all
+            splits, with its ``split``. Defaults to None: what that metric's own ``dump_file`` says.
         fp16 (bool): Test in float16. Defaults to False.
 
     Raises:
-        ValueError: If ``splits`` is empty.
+        ValueError: If ``splits`` is empty, or the data set has none of a name in it.
+        ValueError: If ``dump_file`` is set, and ``evaluator`` has no ``ReferringIoUMetric``.
+        ValueError: If two metrics have the same ``dump_file``.
     """
 
     def __init__(self,
@@ -42,11 +52,12 @@ class SplitTestLoop(TestLoop):
         if not splits:
             raise ValueError('SplitTestLoop needs at least one split, such as splits=dict(val=dict(split=\'val\')).')
         self._dataloader_config = dataloader
-        self._evaluator_config = evaluator
+        self._evaluator_config = _with_dump_file(evaluator, dump_file)
         self.splits = splits
-        self.dump_file = dump_file
-        first = self._build_dataloader(runner, next(iter(splits.values())))
-        super().__init__(runner, first, evaluator, fp16)
+        self.dump_files = _dump_files(self._evaluator_config)
+        # All are built, and so checked, before one is scored: a mistake in the last costs no evaluation.
+        self._ready = {name: self._build_dataloader(runner, changes) for name, changes in splits.items()}
+        super().__init__(runner, next(iter(self._ready.values())), evaluator, fp16)
 
     def run(self) -> Dict[str, Any]:
         """Evaluate.
@@ -54,17 +65,20 @@ class SplitTestLoop(TestLoop):
         Returns:
             dict[str, Any]: All metrics, as ``<name>/<metric>``.
         """
-        metrics = {}
-        for position, (name, changes) in enumerate(self.splits.items()):
+        scores: Dict[str, Dict[str, Any]] = {}
+        for name, changes in self.splits.items():
             print_log(f'Evaluating {name}.', logger='current')
-            if position:
-                self.dataloader = self._build_dataloader(self.runner, changes)
+            # Not kept: each has data workers of its own.
+            ready = self._ready.pop(name, None)
+            self.dataloader = self._build_dataloader(self.runner, changes) if ready is None else ready
             self.evaluator = self.runner.build_evaluator(self._evaluator_for(name))
             self.evaluator.dataset_meta = self.dataloader.dataset.metainfo
-            metrics.update({f'{name}/{key}': value for key, value in super().run().items()})
-        if self.dump_file is not None:
-            self._join_dumps()
-        return metrics
+            scores[name] = super().run()
+            self._log_all(scores)
+            self._forget(scores[name])
+        for dump_file in self.dump_files:
+            self._join_dumps(dump_file)
+        return {f'{name}/{key}': value for name, own in scores.items() for key, value in own.items()}
 
     def _build_dataloader(self, runner: Runner, changes: dict) -> DataLoader:
         config = copy.deepcopy(self._dataloader_config)
@@ -73,21 +87,72 @@ class SplitTestLoop(TestLoop):
 
     def _evaluator_for(self, name: str) -> Union[dict, List[dict]]:
         config = copy.deepcopy(self._evaluator_config)
-        if self.dump_file is not None:
-            first = config[0] if isinstance(config, (list, tuple)) else config
-            first['dump_file'] = self._part(name)
+        for metric in _own_metrics(config):
+            if metric.get('dump_file') is not None:
+                metric['dump_file'] = _part(metric['dump_file'], name)
         return config
 
-    def _part(self, name: str) -> str:
-        return f'{self.dump_file}.{name}.part'
+    def _log_all(self, scores: Dict[str, Dict[str, Any]]) -> None:
+        """Put the scores of all splits where LoggerHook has just written those of the last."""
+        # Each process has written the file: the last of them must be done.
+        barrier()
+        for hook in self.runner.hooks:
+            if isinstance(hook, LoggerHook) and is_main_process():
+                with write_atomically(Path(self.runner.log_dir) / hook.json_log_path) as temporary:
+                    nested = {name: nest_metrics(own) for name, own in scores.items()}
+                    temporary.write_text(to_json(nested), encoding='utf-8')
 
-    def _join_dumps(self) -> None:
+    def _forget(self, metrics: Dict[str, Any]) -> None:
+        """Clear the message hub, from which the next split's line is made: it may not have all of these scores."""
+        hub = self.runner.message_hub
+        for key in metrics:
+            for kept in (hub.log_scalars, hub.runtime_info):
+                kept.pop(f'test/{key}', None)
+
+    def _join_dumps(self, dump_file: str) -> None:
         if is_main_process():
-            with write_atomically(self.dump_file) as temporary, open(temporary, 'w', encoding='utf-8') as joined:
+            with write_atomically(dump_file) as temporary, open(temporary, 'w', encoding='utf-8') as joined:
                 for name in self.splits:
-                    with open(self._part(name), encoding='utf-8') as part:
+                    with open(_part(dump_file, name), encoding='utf-8') as part:
                         for line in part:
                             joined.write(json.dumps(dict(split=name, **json.loads(line)), ensure_ascii=False) + '\n')
             for name in self.splits:
-                os.remove(self._part(name))
+                os.remove(_part(dump_file, name))
         barrier()
+
+
+def _part(dump_file: str, split: str) -> str:
+    return f'{dump_file}.{split}.part'
+
+
+def _with_dump_file(evaluator: Union[dict, List[dict]], dump_file: Optional[str]) -> Union[dict, List[dict]]:
+    """A copy of the evaluator's config whose first metric of ours writes there."""
+    config = copy.deepcopy(evaluator)
+    if dump_file is not None:
+        own = _own_metrics(config)
+        if not own:
+            raise ValueError(f'SplitTestLoop is to write {dump_file}, but test_evaluator has no ReferringIoUMetric, '
+                             f'which gives the rows. Add one, or leave out dump_file (--dump).')
+        own[0]['dump_file'] = dump_file
+    return config
+
+
+def _dump_files(evaluator: Union[dict, List[dict]]) -> List[str]:
+    found = [metric['dump_file'] for metric in _own_metrics(evaluator) if metric.get('dump_file') is not None]
+    twice = [path for place, path in enumerate(found) if path in found[:place]]
+    if twice:
+        raise ValueError(f'Two metrics of test_evaluator write to dump_file={twice[0]!r}, and one would replace the '
+                         f'other\'s rows. Give each a file of its own.')
+    return found
+
+
+def _own_metrics(evaluator: Union[dict, List[dict]]) -> List[dict]:
+    """The configs of ``ReferringIoUMetric`` in that of an evaluator."""
+    metrics = evaluator.get('metrics', evaluator) if isinstance(evaluator, dict) else evaluator
+    metrics = [metrics] if isinstance(metrics, dict) else metrics
+    return [metric for metric in metrics if isinstance(metric, dict) and _is_own(metric.get('type'))]
+
+
+def _is_own(kind: Union[str, type, None]) -> bool:
+    kind = METRICS.get(kind) if isinstance(kind, str) else kind
+    return isinstance(kind, type) and issubclass(kind, ReferringIoUMetric)

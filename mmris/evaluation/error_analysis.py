@@ -38,9 +38,11 @@ def read_expression_rows(path: Union[str, Path]) -> Dict[str, List[dict]]:
     if not path.is_file():
         raise FileNotFoundError(f'There is no {path}: make it with tools/test.py --dump {path}.')
     splits: Dict[str, List[dict]] = {}
-    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
-        row = _read_row(line, f'{path}, line {number}')
-        splits.setdefault(row.get('split', 'all'), []).append(row)
+    # str.splitlines would also break lines at separators that sentences may hold, such as U+2028.
+    with open(path, encoding='utf-8', newline='\n') as file:
+        for number, line in enumerate(file, 1):
+            row = _read_row(line.rstrip('\n'), f'{path}, line {number}')
+            splits.setdefault(row.get('split', 'all'), []).append(row)
     if not splits:
         raise ValueError(f'{path} is empty: no expression was scored. Make it again with tools/test.py --dump.')
     return splits

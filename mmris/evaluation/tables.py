@@ -2,7 +2,7 @@
 
 import json
 import math
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, Iterator, Sequence, Tuple
 
 from mmris.utils.tables import markdown_table
 
@@ -32,29 +32,39 @@ def format_table(rows: Dict[str, Dict[str, float]], *, first: str, columns: Sequ
         columns (Sequence[str]): Which scores. Defaults to all.
 
     Returns:
-        str: The table.
+        str: The table; ``undefined`` where a score is NaN or None, ``-`` where there is none of that name.
     """
-    cells = [[name, *(_cell(scores.get(column)) for column in columns)] for name, scores in rows.items()]
+    cells = [[name, *(_cell(scores[column]) if column in scores else '-' for column in columns)]
+             for name, scores in rows.items()]
     return markdown_table([first, *columns], cells)
 
 
 def format_results(results: Dict[str, Dict[str, Any]]) -> str:
-    """Lay out nested results: a table of the splits, and where sentences are tagged, mIoU by skill on each split."""
-    tables = [format_table(results, first='split')]
-    skills = sorted({skill for scores in results.values() for skill in scores.get('skill', {})})
+    """Lay out nested results: a table of the splits, and where sentences are tagged, mIoU by skill on each split.
+
+    What metrics with a ``prefix`` gave has rows of its own, such as ``val/t35``.
+    """
+    groups = {name: scores for split, nested in results.items() for name, scores in _ungroup(split, nested)}
+    tables = [format_table(groups, first='split')]
+    skills = sorted({skill for scores in groups.values() for skill in scores.get('skill', {})})
     if skills:
         rows = {
-            skill: {split: scores['skill'].get(skill, {}).get('mIoU') for split, scores in results.items()}
+            skill: {
+                name: scores['skill'][skill]['mIoU']
+                for name, scores in groups.items() if 'mIoU' in scores.get('skill', {}).get(skill, {})
+            }
             for skill in skills
         }
-        tables.append(format_table(rows, first='mIoU by skill', columns=list(results)))
+        tables.append(format_table(rows, first='mIoU by skill', columns=list(groups)))
     return '\n\n'.join(tables)
 
 
 def to_json(results: Dict[str, Any]) -> str:
-    """Write nested results as JSON; what is undefined (an oIoU without any union) becomes null."""
+    """Write nested results as JSON: an undefined oIoU (there is no union) as null, arrays and tensors as lists."""
 
     def plain(value: Any) -> Any:
+        if hasattr(value, 'tolist'):
+            value = value.tolist()
         if isinstance(value, dict):
             return {key: plain(inner) for key, inner in value.items()}
         if isinstance(value, list):
@@ -62,6 +72,15 @@ def to_json(results: Dict[str, Any]) -> str:
         return None if _is_undefined(value) else value
 
     return json.dumps(plain(results), indent=2) + '\n'
+
+
+def _ungroup(name: str, scores: Dict[str, Any]) -> Iterator[Tuple[str, Dict[str, Any]]]:
+    """The scores of a split, and below it those of each prefix; skills stay with what they are part of."""
+    prefixed = {key: value for key, value in scores.items() if isinstance(value, dict) and key != 'skill'}
+    if len(prefixed) < len(scores):
+        yield name, {key: value for key, value in scores.items() if key not in prefixed}
+    for key, value in prefixed.items():
+        yield from _ungroup(f'{name}/{key}', value)
 
 
 def _is_undefined(value: Any) -> bool:

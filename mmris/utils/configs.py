@@ -1,8 +1,9 @@
 """What the command lines share: a config, and what they change of it."""
 
 import argparse
+import os
 from pathlib import Path
-from typing import List, Optional, Union
+from typing import List, Optional, Sequence, Union
 
 from mmengine.config import Config, DictAction
 
@@ -93,6 +94,38 @@ def check_inputs(**files: Optional[Union[str, Path]]) -> None:
     for name, path in files.items():
         if path is not None and not Path(path).is_file():
             raise FileNotFoundError(f'There is no {name} {path}.')
+
+
+def check_output(path: Optional[Union[str, Path]], suffixes: Sequence[str] = (), *, folder: bool = False) -> None:
+    """Check that a result can be written where a command line says, before the work that it is the result of.
+
+    Args:
+        path (str or Path, optional): The file to write, whose missing parent folders are made. None: nothing is
+            written.
+        suffixes (Sequence[str]): What it may end with, such as ``.png``, in upper or lower case. Defaults to (): with
+            anything.
+        folder (bool): Whether ``path`` is a folder to write files to instead. Defaults to False.
+
+    Raises:
+        IsADirectoryError: If a file is to be written and there is a folder of that name.
+        ValueError: If the file ends otherwise.
+        NotADirectoryError: If the folder, or one that the path needs, is a file.
+        PermissionError: If nothing may be written there.
+    """
+    if path is None:
+        return
+    path = Path(path)
+    if not folder and path.is_dir():
+        raise IsADirectoryError(f'{path} is a folder, but a file is to be written: name one, such as {path / "NAME"}.')
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise ValueError(f'{path} must end with one of {", ".join(suffixes)}, which says what is written.')
+    there = path if folder else path.parent
+    while not there.exists():
+        there = there.parent
+    if not there.is_dir():
+        raise NotADirectoryError(f'{path} cannot be written: {there} is a file, no folder. Name another place.')
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(f'{path} cannot be written: nothing may be written to {there}. Name another place.')
 
 
 def scoring_threshold(config: Config) -> float:

@@ -22,6 +22,9 @@ GRID = (0.91, 0.91, 0.92)
 LINE_COLOURS = tuple(tuple(np.array(COLOURS[place]) / 255) for place in (6, 4, 0, 3, 1, 2))
 LABEL_SIZE = 9
 
+# Of the files that figures are saved to.
+FIGURE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.tif', '.tiff', '.pdf', '.svg', '.eps')
+
 
 def style_axes(axes: Axes, title: str, *, x_label: str = '', y_label: str = '') -> None:
     """Give axes their title at the left, faint lines across, and no box."""
@@ -86,6 +89,6 @@ def spread(positions: Sequence[float], gap: float, top: float = 1.0) -> np.ndarr
 
 
 def save_figure(figure: Figure, path: Union[str, Path]) -> None:
-    """Write a figure as a picture, whole or not at all."""
+    """Write a figure as a picture, whole or not at all; the path ends with one of ``FIGURE_SUFFIXES``."""
     with write_atomically(path) as temporary:
         figure.savefig(temporary, dpi=130, facecolor='white')

@@ -1,7 +1,10 @@
 """A sheet of pictures with captions."""
 
+import math
 import textwrap
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
 import cv2
@@ -12,8 +15,11 @@ from .drawing import overlay_masks
 
 INK, FAINT, PAPER = (32, 33, 36), (110, 113, 120), (255, 255, 255)
 MARGIN, GAP = 24, 10
-TEXT_SIZE, NOTE_SIZE, SQUARE = 16, 13, 18
-CAPTION_HEIGHTS, HEADING_HEIGHT = (28, 48), 22
+TITLE_SIZE, TEXT_SIZE, NOTE_SIZE, SQUARE = 24, 14, 12, 18
+# Of a caption of one line, of each line more, and of headings.
+CAPTION_HEIGHT, LINE_HEIGHT, HEADING_HEIGHT = 28, 20, 22
+# Of the files that sheets are saved to.
+SHEET_SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.tif', '.tiff', '.bmp', '.gif', '.pdf')
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ def instances_panel(image: np.ndarray, masks: np.ndarray) -> Panel:
 
 
 def draw_sheet(panels: Sequence[Panel], *, title: str, subtitle: str = '', headings: Sequence[str] = (),
-               columns: int = 3, cell: int = 200) -> Image.Image:
+               columns: int = 3, cell: int = 200, caption_lines: Optional[int] = 2) -> Image.Image:
     """Draw a sheet.
 
     Args:
@@ -60,9 +66,10 @@ def draw_sheet(panels: Sequence[Panel], *, title: str, subtitle: str = '', headi
         headings (Sequence[str]): Above the pictures of the first row's panels. Defaults to none.
         columns (int): Panels a row. Defaults to 3.
         cell (int): Width and height of a picture's cell in pixels. Defaults to 200.
+        caption_lines (int, optional): Lines after which a caption is cut. None: as many as it needs. Defaults to 2.
 
     Returns:
-        Image: RGB.
+        Image: RGB, wide enough for title and subtitle; save it to a path that ends with one of ``SHEET_SUFFIXES``.
 
     Raises:
         ValueError: If there is no panel.
@@ -73,31 +80,35 @@ def draw_sheet(panels: Sequence[Panel], *, title: str, subtitle: str = '', headi
     rows = [panels[start:start + columns] for start in range(0, len(panels), columns)]
     panel_width = len(panels[0].pictures) * (cell + GAP) - GAP
     heights = [max(_fit(picture, cell)[1] for panel in row for picture in panel.pictures) for row in rows]
-    captions = [CAPTION_HEIGHTS[max(len(_wrap(panel, panel_width)) for panel in row) > 1] for row in rows]
+    lines = [[_wrap(panel, panel_width, caption_lines) for panel in row] for row in rows]
+    captions = [CAPTION_HEIGHT + LINE_HEIGHT * (max(1, *map(len, row)) - 1) for row in lines]
     top = MARGIN + 40 + (24 if subtitle else 0) + (HEADING_HEIGHT if headings else 0)
     bottom = top + sum(captions) + sum(height + 2 * GAP for height in heights)
-    sheet = Image.new('RGB', (MARGIN + columns * (panel_width + MARGIN), bottom + MARGIN), PAPER)
+    text_width = math.ceil(max(_font(TITLE_SIZE).getlength(title), _font(NOTE_SIZE).getlength(subtitle)))
+    width = max(columns * (panel_width + MARGIN), text_width + MARGIN)
+    sheet = Image.new('RGB', (MARGIN + width, bottom + MARGIN), PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((MARGIN, MARGIN - 6), title, fill=INK, font=ImageFont.load_default(28))
-    draw.text((MARGIN, MARGIN + 32), subtitle, fill=FAINT, font=ImageFont.load_default(13))
+    draw.text((MARGIN, MARGIN - 6), title, fill=INK, font=_font(TITLE_SIZE))
+    draw.text((MARGIN, MARGIN + 32), subtitle, fill=FAINT, font=_font(NOTE_SIZE))
 
     y = top
-    for row, height, caption in zip(rows, heights, captions):
-        for column, panel in enumerate(row):
+    for row, texts, height, caption in zip(rows, lines, heights, captions):
+        for column, (panel, text) in enumerate(zip(row, texts)):
             corner = (MARGIN + column * (panel_width + MARGIN), y)
-            _draw_panel(sheet, panel, corner, cell, caption, headings if y == top else ())
+            _draw_caption(draw, panel, text, corner, panel_width)
+            _draw_pictures(sheet, panel, corner, cell, caption, headings if y == top else ())
         y += caption + height + 2 * GAP
     return sheet
 
 
-def _draw_panel(sheet: Image.Image, panel: Panel, corner: Tuple[int, int], cell: int, caption: int,
-                headings: Sequence[str]) -> None:
+def _draw_pictures(sheet: Image.Image, panel: Panel, corner: Tuple[int, int], cell: int, caption: int,
+                   headings: Sequence[str]) -> None:
+    """Draw a panel's pictures below its caption, of a height in pixels, and headings above it."""
     draw = ImageDraw.Draw(sheet)
     x, y = corner
     for place, heading in enumerate(headings):
         position = (x + place * (cell + GAP), y - HEADING_HEIGHT)
-        draw.text(position, heading, fill=FAINT, font=ImageFont.load_default(13))
-    _draw_caption(draw, panel, corner, len(panel.pictures) * (cell + GAP) - GAP)
+        draw.text(position, heading, fill=FAINT, font=_font(NOTE_SIZE))
     for place, picture in enumerate(panel.pictures):
         width, height = _fit(picture, cell)
         shrinks = width < picture.shape[1]
@@ -106,22 +117,32 @@ def _draw_panel(sheet: Image.Image, panel: Panel, corner: Tuple[int, int], cell:
         sheet.paste(Image.fromarray(scaled), (left, y + caption))
 
 
-def _draw_caption(draw: ImageDraw.ImageDraw, panel: Panel, corner: Tuple[int, int], width: int) -> None:
+def _draw_caption(draw: ImageDraw.ImageDraw, panel: Panel, lines: Sequence[str], corner: Tuple[int, int],
+                  width: int) -> None:
+    """Draw lines, the square before them, and the note at their right."""
     x, y = corner
-    small_font = ImageFont.load_default(NOTE_SIZE)
+    small_font = _font(NOTE_SIZE)
     draw.text((x + width - small_font.getlength(panel.note), y + 2), panel.note, fill=FAINT, font=small_font)
     if panel.colour is not None:
         draw.rectangle((x, y + 3, x + 12, y + 15), fill=panel.colour)
         x += SQUARE
-    lines = '\n'.join(_wrap(panel, width))
-    draw.multiline_text((x, y), lines, fill=INK, font=ImageFont.load_default(TEXT_SIZE), spacing=3)
+    for place, line in enumerate(lines):
+        draw.text((x, y + place * LINE_HEIGHT), line, fill=INK, font=_font(TEXT_SIZE))
 
 
-def _wrap(panel: Panel, width: int) -> List[str]:
-    """The lines of a panel's caption, beside its note and square."""
-    room = width - ImageFont.load_default(NOTE_SIZE).getlength(panel.note) - GAP - SQUARE * (panel.colour is not None)
-    letters = max(8, int(room / ImageFont.load_default(TEXT_SIZE).getlength('n')))
-    return textwrap.wrap(panel.caption, letters, max_lines=2, placeholder=' ...')
+def _wrap(panel: Panel, width: int, most: Optional[int]) -> List[str]:
+    """The lines of a panel's caption, beside its note and square; no more than so many."""
+    room = width - _font(NOTE_SIZE).getlength(panel.note) - GAP - SQUARE * (panel.colour is not None)
+    letters = max(8, int(room / _font(TEXT_SIZE).getlength('n')))
+    return textwrap.wrap(panel.caption, letters, max_lines=most, placeholder=' ...')
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans as matplotlib brings it: Pillow's own font has no letters beyond ASCII."""
+    # Here, so that whoever draws no sheet does not wait for it.
+    from matplotlib import get_data_path
+    return ImageFont.truetype(str(Path(get_data_path()) / 'fonts' / 'ttf' / 'DejaVuSans.ttf'), size)
 
 
 def _fit(picture: np.ndarray, cell: int) -> Tuple[int, int]:

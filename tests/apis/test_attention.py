@@ -153,7 +153,7 @@ class TestSharedRIS:
 
     def test_nothing_is_left_after_an_error(self, shared, tmp_path):
         (tmp_path / 'text.jpg').write_text('not an image')
-        with pytest.raises(ValueError, match='text.jpg is not a whole image file'):
+        with pytest.raises(ValueError, match='text.jpg is of no image format that Pillow reads'):
             shared.set_image(tmp_path / 'text.jpg')
         without = AttentionPredictor(tiny_config(SHARED), device='cpu')
         with pytest.raises(RuntimeError, match='no image yet: call set_image first'):

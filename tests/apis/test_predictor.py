@@ -92,6 +92,14 @@ def test_files_arrays_and_pictures_are_the_same(predictor, tmp_path):
     assert all(np.array_equal(results[0], other) for other in results[1:])
 
 
+def test_a_picture_of_16_bits_is_the_same_as_its_file(predictor, tmp_path):
+    picture = Image.fromarray(photograph()[..., 0].astype(np.uint16) * 257)
+    picture.save(tmp_path / 'scan.png')
+    for image in (picture, tmp_path / 'scan.png'):
+        predictor.set_image(image)
+        assert np.array_equal(predictor.image, photograph()[..., :1].repeat(3, axis=2))
+
+
 def test_photographs_are_turned_upright(predictor, tmp_path):
     picture = Image.fromarray(photograph(60, 90))
     exif = picture.getexif()
@@ -112,10 +120,15 @@ def test_errors(predictor, tmp_path):
     with pytest.raises(FileNotFoundError, match='There is no image .*nowhere.jpg'):
         predictor.set_image(tmp_path / 'nowhere.jpg')
     (tmp_path / 'text.jpg').write_text('not an image')
-    with pytest.raises(ValueError, match='text.jpg is not a whole image file'):
+    with pytest.raises(ValueError, match='text.jpg is of no image format that Pillow reads'):
         predictor.set_image(tmp_path / 'text.jpg')
     with pytest.raises(ValueError, match=r'uint8 RGB array, but got float64 of shape \(4, 4\)'):
         predictor.set_image(np.zeros((4, 4)))
+    for empty in (np.zeros((0, 5, 3), np.uint8), Image.new('RGB', (5, 0))):
+        with pytest.raises(ValueError, match=r'at least one pixel, but got 0 x 5 \(height x width\): look at how'):
+            predictor.set_image(empty)
+    with pytest.raises(ValueError, match="The PIL image has the mode 'F' of Pillow, .*: convert it to 8 bits"):
+        predictor.set_image(Image.new('F', (5, 4)))
     predictor.set_image(photograph())
     with pytest.raises(ValueError, match='no sentence to predict for'):
         predictor.predict([])
@@ -125,6 +138,20 @@ def test_errors(predictor, tmp_path):
 def test_a_gpu_that_is_not_there():
     with pytest.raises(ValueError, match="device is 'cuda:0', but there is no GPU that PyTorch can use: take 'cpu'"):
         Predictor('configs/cm_masksd/vit-tiny_shaperef.py', device='cuda:0')
+
+
+@pytest.mark.parametrize('device', ['gpu', '', 'cuda:first'])
+def test_a_device_that_is_none(device):
+    with pytest.raises(ValueError, match=f"device is '{device}', but PyTorch knows no such device: take 'cpu', or "
+                       "'cuda:0' for a GPU"):
+        Predictor('configs/cm_masksd/vit-tiny_shaperef.py', device=device)
+
+
+def test_a_gpu_beyond_the_last(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
+    with pytest.raises(ValueError, match="device is 'cuda:2', but the last GPU is 'cuda:1': take one that there is"):
+        Predictor('configs/cm_masksd/vit-tiny_shaperef.py', device='cuda:2')
 
 
 class TestLoading:

@@ -38,6 +38,16 @@ def test_python_2(tmp_path):
     assert load_plain_pickle(path) == [{'sent': 'café'}]
 
 
+def test_a_string_in_latin_1_leaves_the_others_as_they_are(tmp_path):
+    """Protocols 0 and 2, and a long string: one opcode each."""
+    path = tmp_path / 'refs.p'
+    utf8, latin1 = 'café'.encode(), 'Å'.encode('latin-1')
+    path.write_bytes(b"(lp0\nS'caf\\xc3\\xa9'\naS'\\xc5'\na.")
+    assert load_plain_pickle(path) == ['café', 'Å']
+    path.write_bytes(b'\x80\x02](U\x05' + utf8 + b'U\x01' + latin1 + b'T\x2c\x01\0\0' + utf8 * 60 + b'e.')
+    assert load_plain_pickle(path) == ['café', 'Å', 'café' * 60]
+
+
 @pytest.mark.parametrize('protocol', range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_malicious_pickle_runs_nothing(tmp_path, protocol):
     target = tmp_path / 'made by the pickle'
@@ -66,7 +76,8 @@ def test_whatever_else_it_asks_for_is_named(tmp_path, content, asked):
         load_plain_pickle(path)
 
 
-@pytest.mark.parametrize('content', [b'', b'not a pickle', b'Iabc\n.', pickle.dumps([{'id': 'x' * 100}])[:40]])
+@pytest.mark.parametrize('content', [b'', b'not a pickle', b'Iabc\n.', pickle.dumps([{'id': 'x' * 100}])[:40],
+                                     b'\x80\x04\x8c\x01\xff.'])
 def test_truncated_or_no_pickle(tmp_path, content):
     path = tmp_path / 'refs.p'
     path.write_bytes(content)

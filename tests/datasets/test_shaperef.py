@@ -4,6 +4,10 @@ import importlib.util
 import json
 import pickle
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -14,6 +18,7 @@ from pycocotools import mask as coco_mask
 from mmris.datasets import RefCOCODataset
 from mmris.datasets.shaperef import sample_scene, segmenter, write_shaperef, writer
 from mmris.datasets.shaperef.annotations import annotate_mask
+from mmris.datasets.shaperef.folders import remove_leftovers
 from mmris.datasets.shaperef.records import make_record
 
 COUNTS = {
@@ -511,6 +516,53 @@ def test_finished_set_is_kept_and_another_is_refused(tmp_path, capsys, monkeypat
     write_shaperef(folder, seed=1, counts={'val': 2}, processes=1, overwrite=True)
     assert len(read_all(folder)) == 2 + 4
     assert [path.name for path in tmp_path.iterdir()] == ['set']
+
+
+@pytest.mark.parametrize('removed, missing', [
+    ('images/*.jpg', '3 of 3 images'),
+    ('images/*1.jpg', '1 of 3 images'),
+    ('instances.json', 'instances.json'),
+    ('i*.json', 'instances.json, instance_masks.json'),
+    ('refs*.p', r'refs\(unc\).p'),
+])
+def test_a_set_that_lacks_files_is_not_finished(tmp_path, removed, missing):
+    write_shaperef(tmp_path / 'set', counts={'val': 3}, processes=1)
+    whole = read_all(tmp_path / 'set')
+    for path in (tmp_path / 'set').glob(removed):
+        path.unlink()
+    with pytest.raises(FileExistsError, match=f'set holds this ShapeRef, but lacks {missing}: pass --overwrite'):
+        write_shaperef(tmp_path / 'set', counts={'val': 3}, processes=1)
+    write_shaperef(tmp_path / 'set', counts={'val': 3}, processes=1, overwrite=True)
+    assert read_all(tmp_path / 'set') == whole
+
+
+def test_a_killed_run_leaves_no_process_and_its_folder_to_the_next(tmp_path, capsys):
+    """While it runs, its folder is not taken away."""
+    goal = tmp_path / 'set'
+    run = subprocess.Popen(
+        [sys.executable, '-c', 'import sys; from mmris.datasets.shaperef import write_shaperef; '
+         'write_shaperef(sys.argv[1], counts=dict(train=9999), processes=2)', str(goal)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + 120
+        while len(list(tmp_path.glob('.set.*.partial/images/*'))) < 5:
+            assert run.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        partial, = tmp_path.iterdir()
+        remove_leftovers(goal)
+        assert (partial / 'images').is_dir() and not capsys.readouterr().err
+    finally:
+        run.send_signal(signal.SIGTERM)
+        # The end of its output comes when its workers, who share it, have ended.
+        run.communicate(timeout=60)
+    assert partial.is_dir()
+    (tmp_path / f'.set.{"0" * 32}.replaced' / 'images').mkdir(parents=True)
+    others = {'.set.mine.partial', f'.set2.{"0" * 32}.partial', f'set.{"0" * 32}.partial'}
+    for name in others:
+        (tmp_path / name).mkdir()
+    write_shaperef(goal, counts={'val': 2}, processes=1)
+    assert {path.name for path in tmp_path.iterdir()} == {'set', *others}
+    assert f'Removing {partial}, which a killed run had left.' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('overwrite', [False, True])

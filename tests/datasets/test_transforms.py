@@ -1,11 +1,15 @@
-"""Geometry and its inverse, tokens, packing."""
+"""Decoding, geometry and its inverse, tokens, packing."""
+
+import io
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from mmris.datasets import CLIPTokenizer
+from mmris.datasets.transforms.loading import decode_image, to_rgb
 from mmris.models.segmentors import to_original_pixels
 from mmris.registry import TRANSFORMS
 
@@ -16,6 +20,60 @@ def build(kind: str, **options):
 
 def logit(probability: np.ndarray) -> torch.Tensor:
     return torch.logit(torch.from_numpy(probability).float().clamp(1e-6, 1 - 1e-6))
+
+
+def encode(image: Image.Image, kind: str) -> bytes:
+    content = io.BytesIO()
+    image.save(content, kind)
+    return content.getvalue()
+
+
+class TestDecoding:
+
+    @pytest.mark.parametrize('suffix', ['.png', '.tiff'])
+    @pytest.mark.parametrize('channels', [1, 3])
+    def test_16_bits_become_8(self, suffix, channels):
+        """As OpenCV writes them, from black to white; the nearest of 256 steps, or, of colours, the one below."""
+        deep = np.array([[0, 200, 257, 5000, 32896, 65535]], dtype=np.uint16)[..., None].repeat(channels, axis=2)
+        found = decode_image(cv2.imencode(suffix, deep)[1].tobytes(), 'scan', upright=True)
+        assert found.shape == (1, 6, 3) and found.dtype == np.uint8
+        assert np.abs(found - deep / 257).max() <= (0.5 if channels == 1 else 1)
+
+    @pytest.mark.parametrize('mode, kind', [('I;16', '<u2'), ('I;16B', '>u2'), ('I;16L', '<u2')])
+    def test_either_order_of_bytes(self, mode, kind):
+        deep = np.array([[0, 257 * 90], [257 * 200, 65535]], dtype=kind)
+        found = to_rgb(Image.frombytes(mode, (2, 2), deep.tobytes()), 'scan')
+        assert (found == np.array([[0, 90], [200, 255]])[..., None]).all()
+
+    @pytest.mark.parametrize('mode', ['I', 'F'])
+    def test_values_of_no_known_range_are_refused(self, mode):
+        content = encode(Image.new(mode, (3, 2), 1), 'TIFF')
+        with pytest.raises(ValueError, match=f"depth.tif has the mode '{mode}' of Pillow, which cannot be brought to "
+                           'RGB without guessing: convert it to 8 bits, grey or RGB'):
+            decode_image(content, 'depth.tif', upright=False)
+
+    def test_a_mode_that_pillow_does_not_convert(self):
+        with pytest.raises(ValueError, match="mine has the mode 'La' of Pillow, .*: convert it to 8 bits"):
+            to_rgb(Image.new('La', (2, 2)), 'mine')
+
+    @pytest.mark.parametrize('mode', ['1', 'L', 'LA', 'P', 'RGBA', 'CMYK', 'YCbCr'])
+    def test_modes_of_8_bits(self, mode):
+        """Black and white stay what they are."""
+        picture = Image.fromarray(np.uint8([[0, 255]])[..., None].repeat(3, axis=2)).convert(mode)
+        assert to_rgb(picture, 'mine').tolist() == [[[0] * 3, [255] * 3]]
+
+    def test_what_pillow_does_not_read(self):
+        """The first bytes of a telephone's photograph."""
+        heic = b'\0\0\0\x18ftypheic\0\0\0\0mif1heic' + bytes(100)
+        with pytest.raises(ValueError, match='photo.heic is of no image format that Pillow reads: convert it to JPEG '
+                           'or PNG, or fetch it again if it should be one.$'):
+            decode_image(heic, 'photo.heic', upright=True)
+
+    def test_more_pixels_than_pillow_decodes(self, monkeypatch):
+        content = encode(Image.new('1', (3000, 2000)), 'PNG')
+        monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 1_000_000)
+        with pytest.raises(ValueError, match='wide.png has more than 2 million pixels: make it smaller.$'):
+            decode_image(content, 'wide.png', upright=True)
 
 
 class TestGeometry:

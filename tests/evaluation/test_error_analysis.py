@@ -113,7 +113,8 @@ def test_the_worst():
 
 
 def write(path: Path, *lines: object) -> Path:
-    path.write_text(''.join((line if isinstance(line, str) else json.dumps(line)) + '\n' for line in lines))
+    text = ''.join((line if isinstance(line, str) else json.dumps(line)) + '\n' for line in lines)
+    path.write_text(text, encoding='utf-8')
     return path
 
 
@@ -127,10 +128,19 @@ def test_rows_by_split(tmp_path):
     assert list(read_expression_rows(write(path, row(1, 2, 1)))) == ['all']
 
 
+@pytest.mark.parametrize('separator', ['\u2028', '\u2029', '\x85'])
+def test_separators_in_a_sentence_end_no_line(tmp_path, separator):
+    text = f'left{separator}one'
+    made = [row(1, 2, 1, text=text), row(1, 3, 1)]
+    # As the metric writes them.
+    path = write(tmp_path / 'rows.jsonl', *(json.dumps(one, ensure_ascii=False) for one in made))
+    assert read_expression_rows(path) == dict(all=made)
+
+
 @pytest.mark.parametrize('line, text', [
     ('{"iou": 0.5', 'line 2 is not JSON .* Make the file again with tools/test.py --dump'),
     ('', 'line 2 is not JSON'),
-    ([1, 2], r'line 2 must be an object with text, img_id, .*, but is \[1, 2\]'),
+    ([1, 2], r'line 2 must be an object with text, img_id, .*, but is \[1, 2\]\. Make the file again'),
     (dict(text='a', img_id=1, ref_id=2, sent_id=3, intersection=1, union=2, iou=0.5),
      'line 2 lacks predicted_pixels, target_pixels, image_pixels. Make the file again'),
     (dict(row(1, 2, 1), iou='0.5'), "line 2: iou must be a number, but is '0.5'"),

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from mmengine.evaluator import Evaluator
@@ -97,7 +98,14 @@ def test_a_sample_without_ground_truth():
 def test_what_is_undefined_is_null_in_json():
     scores = nest_metrics({'val/oIoU': float('nan'), 'val/mIoU': 100.0})
     assert json.loads(to_json(scores)) == dict(val=dict(oIoU=None, mIoU=100.0))
-    assert 'undefined' in format_results(scores)
+    for results in (scores, json.loads(to_json(scores))):
+        cells = [cell.strip() for cell in format_results(results).splitlines()[2].split('|')[1:-1]]
+        assert cells == ['val', 'undefined', '100.00', '-', '-', '-', '-', '-', '-'], 'what is missing is not undefined'
+
+
+def test_arrays_and_tensors_of_other_metrics_in_json():
+    scores = dict(mean=np.float32(0.5), undefined=np.float32('nan'), each=np.array([1.0, 2.0]), one=torch.tensor(3))
+    assert json.loads(to_json(scores)) == dict(mean=0.5, undefined=None, each=[1.0, 2.0], one=3)
 
 
 def test_table():
@@ -108,4 +116,18 @@ def test_table():
     assert splits[2].startswith('| val ') and '22.25' in splits[2] and len({len(line) for line in splits}) == 1
     assert [cell.strip() for cell in skills[0].split('|')[1:-1]] == ['mIoU by skill', 'val', 'testA']
     assert [cell.strip() for cell in skills[2].split('|')[1:-1]] == ['colour', '5.00', '6.00']
-    assert [cell.strip() for cell in skills[3].split('|')[1:-1]] == ['place', 'undefined', '7.00']
+    assert [cell.strip() for cell in skills[3].split('|')[1:-1]] == ['place', '-', '7.00']
+
+
+def test_table_of_several_metrics():
+    """Each prefix has rows of its own; a group without tags is no error."""
+    results = nest_metrics({
+        'val/t35/mIoU': 1.0, 'val/t35/skill/colour/mIoU': 5.0, 'val/t50/mIoU': 2.0, 'testA/mIoU': 3.0,
+        'testA/t50/mIoU': 4.0})
+    splits, skills = ([[cell.strip() for cell in line.split('|')[1:-1]] for line in table.splitlines()]
+                      for table in format_results(results).split('\n\n'))
+    place = splits[0].index('mIoU')
+    assert [(row[0], row[place]) for row in splits[2:]] == [
+        ('val/t35', '1.00'), ('val/t50', '2.00'), ('testA', '3.00'), ('testA/t50', '4.00')]
+    assert skills[0] == ['mIoU by skill', 'val/t35', 'val/t50', 'testA', 'testA/t50']
+    assert skills[2:] == [['colour', '5.00', '-', '-', '-']]

@@ -13,10 +13,12 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import save_checkpoint
 from PIL import Image
 
+import mmris.visualization
 from mmris.apis import Predictor
+from mmris.datasets import ReferringSampler
 from mmris.datasets.controls import split_settings
-from mmris.registry import MODELS
-from tests.conftest import ROOT, tiny_config, write_set
+from mmris.registry import DATASETS, MODELS
+from tests.conftest import ROOT, edit_refs, tiny_config, write_set
 from tests.datasets.refcoco_family import write_family
 from tests.utils.test_training_log import score, step, write_start
 
@@ -153,6 +155,57 @@ def test_print_config(run):
     assert lines[:2] == [f'- {CONFIG}', f'+ {other}'] and '- train_cfg.max_epochs: 4' in lines
     assert "  train_cfg.type: 'EpochBasedTrainLoop' -> 'IterBasedTrainLoop'" in lines
     assert run(tool, CONFIG, '--diff', CONFIG).endswith('No difference.\n')
+
+
+def test_browsing_shows_what_a_training_draws(run, folder, tmp_path, monkeypatch):
+    """Of the run's seed, and with types that name their scope in a config of another."""
+    config = Config.fromfile(ROOT / CONFIG)
+    config.merge_from_dict(dict(randomness=dict(seed=3), default_scope='mmengine'))
+    settings = config.train_dataloader.dataset
+    settings.update(data_root=str(folder / 'set'), split='val', type='mmris.RefCOCODataset')
+    for transform in settings.pipeline:
+        transform.type = f'mmris.{transform.type}'
+        if 'tokenizer' in transform:
+            transform.tokenizer.type = f'mmris.{transform.tokenizer.type}'
+    config.dump(tmp_path / 'scoped.py')
+    dataset, drawn = DATASETS.build(settings), []
+    for epoch in (0, 2):
+        ReferringSampler(dataset, seed=3).set_epoch(epoch)
+        drawn.append([text for sample in dataset for text in sample['data_samples'].text])
+
+    shown, draw = [], mmris.visualization.draw_sheet
+    monkeypatch.setattr(mmris.visualization, 'draw_sheet', lambda panels, **options: shown.append(
+        [panel.caption for panel in panels]) or draw(panels, **options))
+    for epoch in (0, 2):
+        run('analysis_tools/browse_dataset.py', tmp_path / 'scoped.py', '--epoch', epoch, '--out', tmp_path / 'a.png')
+    assert shown == drawn and drawn[0] != drawn[1]
+
+
+def test_browsing_shows_all_tokens(run, tmp_path):
+    """However many lines they take: here 16 words, of which one line holds 3."""
+
+    def lengthen(refs: list) -> None:
+        for ref in refs:
+            ref['sentences'][0]['sent'] = 'square ' * 16
+
+    edit_refs(write_set(tmp_path / 'set', images=1), lengthen)
+    heights = []
+    for length in (4, 18):
+        run('analysis_tools/browse_dataset.py', CONFIG, '--loader', 'val', '--number', '1', '--out', tmp_path / 'a.png',
+            '--data-root', tmp_path / 'set', '--cfg-options',
+            f'val_dataloader.dataset.pipeline.3.tokenizer.context_length={length}')
+        heights.append(Image.open(tmp_path / 'a.png').size[1])
+    assert heights[1] - heights[0] > 4 * 20
+
+
+def test_sentences_that_are_cut(run, folder, tmp_path):
+    image = folder / 'set' / 'images' / 'COCO_train2014_000000000001.jpg'
+    kept = 'the red circle that is on the left side of the picture and behind'
+    given = (CONFIG, folder / 'model.pth', image, 'the star', f'{kept} a blue star')
+    note = f'only "{kept}" of "{kept} a blue star" was read (16 tokens)\n'
+    for tool, out in {'predict.py': 'pictures', 'analysis_tools/attention_maps.py': 'a.png'}.items():
+        printed = run(tool, *given, '--out', tmp_path / out)
+        assert note in printed and printed.count(' was read ') == 1
 
 
 class TestInstanceMasks:

@@ -67,6 +67,6 @@ def test_errors(run, files, tmp_path):
     with pytest.raises(FileNotFoundError, match='There is no config none.py'):
         run('none.py', checkpoint, image, SENTENCE)
     (tmp_path / 'text.jpg').write_text('not an image')
-    with pytest.raises(ValueError, match='text.jpg is not a whole image file'):
+    with pytest.raises(ValueError, match='text.jpg is of no image format that Pillow reads'):
         run(config, checkpoint, tmp_path / 'text.jpg', SENTENCE, '--out', tmp_path / 'a.png')
     assert not (tmp_path / 'a.png').exists()

@@ -71,6 +71,14 @@ def test_what_is_missing(folder, monkeypatch, options, message):
             folder, '--cfg-options', *options)
 
 
+@pytest.mark.parametrize('option', ['--out', '--dump'])
+def test_where_nothing_can_be_written(folder, monkeypatch, option):
+    """Found before the evaluation, whose scores would be lost."""
+    monkeypatch.setattr(RUNNERS, 'build', lambda *_: pytest.fail('begun'))
+    with pytest.raises(IsADirectoryError, match='set is a folder, but a file is to be written'):
+        run(monkeypatch, 'test', folder / 'none.py', '--work-dir', folder, option, folder / 'set')
+
+
 def test_nothing_to_train(folder, monkeypatch):
     with pytest.raises(ValueError, match='none.py has nothing to train: its train_cfg is None. Evaluate it as it is'):
         run(monkeypatch, 'train', folder / 'none.py', '--data-root', folder / 'set')

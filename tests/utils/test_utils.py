@@ -1,10 +1,11 @@
-"""Files that are whole or absent, processors."""
+"""Files that are whole or absent, where they may be written, processors."""
 
 import os
 
 import pytest
 
-from mmris.utils import cpus, free_cpus, usable_cpus, write_atomically
+from mmris.utils import configs, cpus, free_cpus, usable_cpus, write_atomically
+from mmris.utils.configs import check_output
 
 
 class TestWriteAtomically:
@@ -30,6 +31,34 @@ class TestWriteAtomically:
         with write_atomically(tmp_path / 'written') as temporary:
             temporary.write_text('')
         assert (tmp_path / 'written').stat().st_mode == (tmp_path / 'plain').stat().st_mode
+
+
+class TestOutputs:
+
+    def test_what_can_be_written(self, tmp_path):
+        (tmp_path / 'old.png').write_text('')
+        for path in (tmp_path / 'old.png', tmp_path / 'a' / 'b' / 'new.PNG', 'new.png'):
+            check_output(path, ('.png', '.jpg'))
+        for path in (tmp_path, tmp_path / 'a' / 'b', 'new'):
+            check_output(path, folder=True)
+        check_output(tmp_path / 'scores')
+        check_output(None, ('.png', ))
+        assert os.listdir(tmp_path) == ['old.png']
+
+    def test_what_cannot(self, tmp_path, monkeypatch):
+        file = tmp_path / 'file'
+        file.write_text('')
+        with pytest.raises(IsADirectoryError, match=f'{tmp_path} is a folder, but a file is to be written: name one'):
+            check_output(tmp_path)
+        for path in ('noext', 'sheet.txt', '.png'):
+            with pytest.raises(ValueError, match=f'{path} must end with one of .png, .jpg, which says what'):
+                check_output(tmp_path / path, ('.png', '.jpg'))
+        for path, folder in ((file, True), (file / 'a' / 'b', True), (file / 'a' / 'b.png', False)):
+            with pytest.raises(NotADirectoryError, match=f'{path} cannot be written: {file} is a file, no folder'):
+                check_output(path, folder=folder)
+        monkeypatch.setattr(configs.os, 'access', lambda path, mode: path != tmp_path)
+        with pytest.raises(PermissionError, match=f'a.png cannot be written: nothing may be written to {tmp_path}'):
+            check_output(tmp_path / 'a' / 'a.png')
 
 
 class TestProcessors:

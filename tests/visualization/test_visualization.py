@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 
 from mmris.visualization import (
     COLOURS,
+    SHEET_SUFFIXES,
     Panel,
     Prediction,
     draw_prediction_sheet,
@@ -15,6 +18,7 @@ from mmris.visualization import (
     prediction_sheet,
     spotlight,
 )
+from mmris.visualization.plots import FIGURE_SUFFIXES, save_figure
 
 
 @pytest.fixture
@@ -107,3 +111,44 @@ def test_rows_of_short_captions_are_lower():
     short, long = (Panel(caption=text, pictures=[picture]) for text in ('short', 'as long as two lines are ' * 3))
     heights = [draw_sheet(panels, title='Title', cell=100).height for panels in ([short], [long], [short, long])]
     assert heights[0] < heights[1] == heights[2]
+
+
+def sheet_of(caption: str, **options) -> np.ndarray:
+    """A sheet of one black picture."""
+    panel = Panel(caption=caption, pictures=[np.zeros((50, 50, 3), dtype=np.uint8)])
+    return np.asarray(draw_sheet([panel], title='Title', cell=100, **options))
+
+
+@pytest.mark.parametrize('letters', ['éüÅ', 'łńş', 'αβγ', 'жщю'])
+def test_letters_beyond_ascii(letters):
+    """Each its own picture: what a font lacks is drawn as the same box."""
+    drawn = [sheet_of(letter) for letter in letters]
+    assert not any(np.array_equal(drawn[place], drawn[place - 1]) for place in range(3))
+    assert (sheet_of('e') != sheet_of('é')).any(axis=2).sum() < 20, 'an accent more'
+
+
+def test_captions_of_as_many_lines_as_needed():
+    words = 'eight le ' * 6
+    heights = [sheet_of(words, caption_lines=lines).shape[0] for lines in (1, 2, None)]
+    assert np.diff(heights).tolist() == [20, 80]
+    sheet = sheet_of(words, caption_lines=None)
+    picture = np.flatnonzero((sheet == 0).all(axis=2).sum(axis=1) == 100)
+    inked = (sheet[60:picture[0]] < 255).any(axis=(1, 2))
+    assert len(picture) == 100 and np.count_nonzero(np.diff(inked.astype(int)) == 1) == 6, 'each line above the picture'
+
+
+def test_a_sheet_is_as_wide_as_its_subtitle():
+    subtitle = 'as long as a sentence about the whole sheet, of which there is one ' * 2
+    narrow, wide = sheet_of('a'), sheet_of('a', subtitle=subtitle)
+    assert narrow.shape[1] == 24 + 100 + 24 and wide.shape[1] > 600
+    ink = np.flatnonzero((wide[60:75] < 255).any(axis=(0, 2)))
+    assert ink.max() < wide.shape[1] - 20
+
+
+def test_what_pictures_may_be_called(tmp_path):
+    for suffix in (*SHEET_SUFFIXES, '.PNG'):
+        Image.fromarray(sheet_of('a')).save(tmp_path / f'sheet{suffix}')
+    for suffix in (*FIGURE_SUFFIXES, '.PNG'):
+        save_figure(Figure(), tmp_path / f'figure{suffix}')
+    assert all(path.stat().st_size > 100 for path in tmp_path.iterdir())
+    assert len(list(tmp_path.iterdir())) == len(SHEET_SUFFIXES) + len(FIGURE_SUFFIXES) + 2

@@ -10,10 +10,11 @@ from typing import Dict, List, Sequence
 
 from mmris.evaluation import to_json
 from mmris.utils import write_atomically
+from mmris.utils.configs import check_output
 from mmris.utils.tables import markdown_table
 from mmris.utils.training_log import TrainingLog, read_training_log, summarise_log
 from mmris.visualization.curves import draw_curves
-from mmris.visualization.plots import save_figure
+from mmris.visualization.plots import FIGURE_SUFFIXES, save_figure
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -27,6 +28,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
+    check_output(arguments.out, FIGURE_SUFFIXES)
+    check_output(arguments.json)
     logs = {name: read_training_log(folder) for name, folder in name_runs(arguments.work_dirs).items()}
     summaries = {name: summarise_log(log) for name, log in logs.items()}
     print(format_summaries(summaries))

@@ -14,9 +14,10 @@ import numpy as np
 from mmris.apis.attention import AttentionMap, AttentionPredictor, summarise_maps
 from mmris.apis.attention_probes import PIXELS_ON_WORDS
 from mmris.apis.own_images import add_image_arguments, open_image
+from mmris.utils.configs import check_output
 from mmris.visualization import COLOURS, spotlight
 from mmris.visualization.attention import AttentionPanel, draw_attention, heat_over
-from mmris.visualization.plots import save_figure
+from mmris.visualization.plots import FIGURE_SUFFIXES, save_figure
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -30,6 +31,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
+    check_output(arguments.out, FIGURE_SUFFIXES)
     image = open_image(arguments, AttentionPredictor)
     instances, takes_instances = image.instances.masks, image.predictor.takes_instance_masks
     rows = []

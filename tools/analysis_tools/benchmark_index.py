@@ -25,6 +25,8 @@ from torch.utils.data import DataLoader, get_worker_info
 from mmris.datasets.random_set import write_random_set
 from mmris.registry import DATASETS
 from mmris.utils import write_atomically
+from mmris.utils.arguments import at_least
+from mmris.utils.configs import check_output
 from mmris.utils.memory import process_memory
 from mmris.utils.tables import markdown_table
 
@@ -35,21 +37,25 @@ MEASURE = -1
 
 def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Measure what the index of a set costs.')
-    parser.add_argument('--objects', type=int, default=50_000, help='referred objects (default: %(default)s)')
-    parser.add_argument('--sentences', type=int, default=142_000, help='sentences (default: %(default)s)')
-    parser.add_argument('--images', type=int, default=20_000, help='images (default: %(default)s)')
+    parser.add_argument('--objects', type=at_least(1), default=50_000, help='referred objects (default: %(default)s)')
+    parser.add_argument('--sentences', type=at_least(1), default=142_000, help='sentences (default: %(default)s)')
+    parser.add_argument('--images', type=at_least(1), default=20_000, help='images (default: %(default)s)')
     parser.add_argument(
-        '--annotations', type=int, default=197_000, help='annotated objects, referred ones too (default: %(default)s)')
+        '--annotations',
+        type=at_least(1),
+        default=197_000,
+        help='annotated objects, referred ones too (default: %(default)s)')
     parser.add_argument('--folder', help='where to keep the set; one that is there is used (default: a temporary one)')
     parser.add_argument('--group-by', default='ref', choices=['image', 'ref', 'expression'], help='(default: ref)')
     parser.add_argument(
-        '--workers', type=int, nargs='+', default=[0, 2, 4], help='numbers of data workers (default: 0 2 4)')
+        '--workers', type=at_least(0), nargs='+', default=[0, 2, 4], help='numbers of data workers (default: 0 2 4)')
     parser.add_argument('--out', help='JSON file to write the numbers to')
     return parser.parse_args(arguments)
 
 
 def main(arguments: Optional[List[str]] = None) -> None:
     options = parse_arguments(arguments)
+    check_output(options.out)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(options.folder or temporary)
         apart(make_set, options, folder)

@@ -25,7 +25,8 @@ from mmris.datasets.random_masks import write_random_masks
 from mmris.datasets.random_set import write_random_set
 from mmris.registry import DATASETS
 from mmris.utils import write_atomically
-from mmris.utils.configs import add_config_arguments, read_config
+from mmris.utils.arguments import at_least
+from mmris.utils.configs import add_config_arguments, check_output, read_config
 from mmris.utils.tables import markdown_table
 
 BARE, WHOLE, REST = 'bare decode and resize', 'whole sample', 'index, draw and seed'
@@ -36,14 +37,15 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
     add_config_arguments(parser)
     parser.add_argument('--loader', choices=['train', 'val', 'test'], default='train', help='whose pipeline to use')
     parser.add_argument('--split', help='split (default: the loader\'s; of the random set, all is train)')
-    parser.add_argument('--samples', type=int, default=40, help='how many samples (default: %(default)s)')
-    parser.add_argument('--repetitions', type=int, default=15, help='how often each (default: %(default)s)')
+    parser.add_argument('--samples', type=at_least(1), default=40, help='how many samples (default: %(default)s)')
+    parser.add_argument('--repetitions', type=at_least(1), default=15, help='how often each (default: %(default)s)')
     parser.add_argument('--out', help='JSON file to write the numbers to')
     return parser.parse_args(arguments)
 
 
 def main(arguments: Optional[List[str]] = None) -> None:
     options = parse_arguments(arguments)
+    check_output(options.out)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     config = read_config(options)

@@ -26,7 +26,8 @@ from mmris.datasets.random_masks import write_random_masks
 from mmris.datasets.random_set import write_random_set
 from mmris.registry import DATASETS, MODELS
 from mmris.utils import write_atomically
-from mmris.utils.configs import add_config_arguments, read_config
+from mmris.utils.arguments import at_least
+from mmris.utils.configs import add_config_arguments, check_output, read_config
 from mmris.utils.launching import PRECISIONS, enable_mixed_precision
 from mmris.utils.memory import process_memory
 from mmris.utils.tables import markdown_table
@@ -35,9 +36,12 @@ from mmris.utils.tables import markdown_table
 def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Measure a training step and an evaluation step of a config.')
     add_config_arguments(parser)
-    parser.add_argument('--batch-size', type=int, help='images a step, in both (default: the config\'s)')
-    parser.add_argument('--steps', type=int, default=20, help='steps measured, after as many to warm up as a fifth '
-                        'of them (default: %(default)s)')
+    parser.add_argument('--batch-size', type=at_least(1), help='images a step, in both (default: the config\'s)')
+    parser.add_argument(
+        '--steps',
+        type=at_least(1),
+        default=20,
+        help='steps measured, after as many to warm up as a fifth of them (default: %(default)s)')
     parser.add_argument('--amp', choices=PRECISIONS, help='mixed precision, in both (needs a GPU)')
     parser.add_argument('--out', help='JSON file to write the numbers to')
     return parser.parse_args(arguments)
@@ -45,6 +49,7 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
 
 def main(arguments: Optional[List[str]] = None) -> None:
     options = parse_arguments(arguments)
+    check_output(options.out)
     config = read_config(options)
     config.model.encoder.pretrained = None
     if options.amp is not None:

@@ -14,8 +14,9 @@ from mmengine.utils import track_iter_progress
 
 from mmris.registry import DATASETS, TRANSFORMS
 from mmris.utils import write_atomically
-from mmris.utils.configs import add_config_arguments, read_config
-from mmris.visualization import COLOURS, Panel, draw_sheet, instances_panel, spotlight
+from mmris.utils.arguments import at_least
+from mmris.utils.configs import add_config_arguments, check_output, read_config
+from mmris.visualization import COLOURS, SHEET_SUFFIXES, Panel, draw_sheet, instances_panel, spotlight
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -23,14 +24,16 @@ def parse_arguments() -> argparse.Namespace:
     add_config_arguments(parser)
     parser.add_argument('--loader', choices=['train', 'val', 'test'], default='train', help='whose pipeline to use')
     parser.add_argument('--split', help='split (default: the loader\'s)')
-    parser.add_argument('--number', type=int, default=12, help='how many images (default: %(default)s)')
-    parser.add_argument('--epoch', type=int, default=0, help='whose draw of sentences to show (default: %(default)s)')
+    parser.add_argument('--number', type=at_least(1), default=12, help='how many images (default: %(default)s)')
+    parser.add_argument(
+        '--epoch', type=at_least(0), default=0, help='whose draw of sentences to show (default: %(default)s)')
     parser.add_argument('--out', default='browse.png', help='picture to write (default: %(default)s)')
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = parse_arguments()
+    check_output(arguments.out, SHEET_SUFFIXES)
     config = read_config(arguments)
     init_default_scope(config.get('default_scope', 'mmris'))
     dataset_config = config[f'{arguments.loader}_dataloader'].dataset
@@ -38,10 +41,10 @@ def main() -> None:
         dataset_config.split = arguments.split
     dataset_config.pipeline = input_masks_pipeline(dataset_config.pipeline)
     dataset = DATASETS.build(dataset_config)
-    dataset.set_epoch(arguments.epoch)
+    dataset.set_epoch(arguments.epoch, config.get('randomness', {}).get('seed') or 0)
 
     chosen = np.linspace(0, len(dataset) - 1, min(arguments.number, len(dataset))).astype(int)
-    tokenizer = TRANSFORMS.build(next(step for step in dataset_config.pipeline if step['type'] == 'Tokenize').tokenizer)
+    tokenizer = TRANSFORMS.build(next(step for step in dataset_config.pipeline if kind(step) == 'Tokenize').tokenizer)
     panels, expressions = [], 0
     for index in track_iter_progress(chosen.tolist()):
         packed = dataset[index]
@@ -52,7 +55,8 @@ def main() -> None:
         title=f'{Path(arguments.config).stem}, {dataset.split}',
         subtitle=f'{len(dataset)} samples, {dataset.num_expressions} expressions; captions are the tokens as decoded',
         columns=4,
-        cell=260)
+        cell=260,
+        caption_lines=None)
     with write_atomically(arguments.out) as temporary:
         sheet.save(temporary)
     print(f'\n{arguments.out}: {expressions} expressions of {len(chosen)} samples')
@@ -60,8 +64,17 @@ def main() -> None:
 
 def input_masks_pipeline(pipeline: list) -> list:
     """The same pipeline with masks loaded before the geometry, so that they are drawn on what the model sees."""
-    steps = [step for step in pipeline if step['type'] not in ('LoadMasks', 'PackReferringInputs')]
-    return [steps[0], dict(type='LoadMasks'), *steps[1:], dict(type='PackReferringInputs', masks=['gt_input'])]
+    steps = [step for step in pipeline if kind(step) not in ('LoadMasks', 'PackReferringInputs')]
+    return [
+        steps[0],
+        dict(type='mmris.LoadMasks'), *steps[1:],
+        dict(type='mmris.PackReferringInputs', masks=['gt_input'])
+    ]
+
+
+def kind(step: dict) -> str:
+    """The type of a step, without the scope."""
+    return step['type'].split('.')[-1]
 
 
 def draw_sample(packed: dict, tokenizer: Callable) -> list:

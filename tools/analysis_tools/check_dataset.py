@@ -3,7 +3,8 @@
     python tools/analysis_tools/check_dataset.py --data-root data/refcoco --refs-file "refs(unc).p" --decode
 
 A config in place of --data-root checks that config's set, with its instance masks. It exits with 0 if all is well, 1 if
-anything is broken or a count differs, 2 if refs or annotations cannot be read at all.
+anything is broken or a count differs, 2 if refs or annotations cannot be read at all, or
+the report cannot be written.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from mmris.datasets.instance_masks import complete_settings
 from mmris.datasets.published_counts import PUBLISHED_SETS, PublishedSet, recognise_set
 from mmris.datasets.set_check import check_set, format_report
 from mmris.utils import write_atomically
-from mmris.utils.configs import LOADERS, read_config
+from mmris.utils.configs import LOADERS, check_output, read_config
 
 IMAGE_FOLDERS = ('images', '../coco/train2014')
 
@@ -50,10 +51,11 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
 def main(arguments: Optional[List[str]] = None) -> int:
     options = parse_arguments(arguments)
     try:
+        check_output(options.out)
         places = locate_set(options)
         report = check_set(
             **places, published=choose_published(options.set, places['refs_path']), decode=options.decode)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     print(format_report(report))

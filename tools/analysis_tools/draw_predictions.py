@@ -11,14 +11,16 @@ import numpy as np
 from mmris.apis import Predictor
 from mmris.apis.samples import build_expressions, predict_sample
 from mmris.utils import write_atomically
+from mmris.utils.arguments import at_least, probability
 from mmris.utils.configs import (
     add_checkpoint_argument,
     add_config_arguments,
     check_inputs,
+    check_output,
     read_config,
     scoring_threshold,
 )
-from mmris.visualization import draw_prediction_sheet
+from mmris.visualization import SHEET_SUFFIXES, draw_prediction_sheet
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -26,9 +28,10 @@ def parse_arguments() -> argparse.Namespace:
     add_config_arguments(parser)
     add_checkpoint_argument(parser)
     parser.add_argument('--split', default='val', help='split, or evaluation of the config (default: %(default)s)')
-    parser.add_argument('--number', type=int, default=12, help='how many expressions (default: %(default)s)')
-    parser.add_argument('--seed', type=int, default=0, help='which ones are drawn (default: %(default)s)')
-    parser.add_argument('--threshold', type=float, help='probability of a mask (default: that of the config\'s scores)')
+    parser.add_argument('--number', type=at_least(1), default=12, help='how many expressions (default: %(default)s)')
+    parser.add_argument('--seed', type=at_least(0), default=0, help='which ones are drawn (default: %(default)s)')
+    parser.add_argument(
+        '--threshold', type=probability, help='probability of a mask (default: that of the config\'s scores)')
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
     parser.add_argument('--out', default='predictions.png', help='picture to write (default: %(default)s)')
     return parser.parse_args()
@@ -36,6 +39,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
+    check_output(arguments.out, SHEET_SUFFIXES)
     check_inputs(checkpoint=arguments.checkpoint)
     config = read_config(arguments)
     predictor = Predictor.trained(config, arguments.checkpoint, arguments.device)

@@ -19,7 +19,8 @@ from mmris.evaluation import to_json
 from mmris.evaluation.error_analysis import analyse, read_expression_rows
 from mmris.evaluation.error_tables import format_error_report
 from mmris.utils import write_atomically
-from mmris.utils.configs import add_config_arguments, check_inputs, read_config, scoring_threshold
+from mmris.utils.arguments import at_least, probability
+from mmris.utils.configs import add_config_arguments, check_inputs, check_output, read_config, scoring_threshold
 from mmris.visualization import Prediction, draw_prediction_sheet
 from mmris.visualization.error_plots import draw_errors
 from mmris.visualization.plots import save_figure
@@ -30,16 +31,19 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('rows', help='JSON lines file of tools/test.py --dump')
     parser.add_argument('--split', nargs='+', help='splits in it (default: all)')
     parser.add_argument('--out', default='error_report', help='folder to write (default: %(default)s)')
-    parser.add_argument('--number', type=int, default=12, help='how many of the worst to show (default: %(default)s)')
+    parser.add_argument(
+        '--number', type=at_least(1), default=12, help='how many of the worst to show (default: %(default)s)')
     add_config_arguments(parser, '--config')
     parser.add_argument('--checkpoint', help='checkpoint file (may be left out where the config trains nothing)')
-    parser.add_argument('--threshold', type=float, help='probability of a mask (default: the config\'s)')
+    parser.add_argument('--threshold', type=probability, help='probability of a mask (default: the config\'s)')
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = parse_arguments()
+    check_output(arguments.out, folder=True)
+    check_inputs(checkpoint=arguments.checkpoint)
     out, rows = Path(arguments.out), choose_splits(arguments)
     analyses = {split: analyse(members, arguments.number) for split, members in rows.items()}
     page = format_error_report(analyses, arguments.rows)
@@ -67,7 +71,6 @@ def choose_splits(arguments: argparse.Namespace) -> Dict[str, List[dict]]:
 
 def draw_worst(arguments: argparse.Namespace, split: str, worst: List[dict]) -> None:
     """Predict the worst expressions again, and draw them."""
-    check_inputs(checkpoint=arguments.checkpoint)
     config = read_config(arguments)
     threshold = scoring_threshold(config) if arguments.threshold is None else arguments.threshold
     predictions = predict(config, arguments, split, worst, threshold)

@@ -23,7 +23,7 @@ from mmris.apis.predictor import GEOMETRY
 from mmris.registry import MODELS, TRANSFORMS
 from mmris.utils import write_atomically
 from mmris.utils.complexity import count_complexity
-from mmris.utils.configs import read_config
+from mmris.utils.configs import check_output, read_config
 from mmris.utils.tables import markdown_table
 
 
@@ -55,6 +55,7 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
 
 def main(arguments: Optional[List[str]] = None) -> None:
     options = parse_arguments(arguments)
+    check_output(options.out)
     config = read_config(options)
     init_default_scope(config.get('default_scope', 'mmris'))
     shape, tokens = options.shape, options.tokens

@@ -23,8 +23,9 @@ from mmengine.config import Config
 from mmris.checkpoints import find_checkpoints
 from mmris.evaluation.ablation import format_ablation, summarise_ablation
 from mmris.utils import find_config, write_atomically
+from mmris.utils.arguments import at_least
 from mmris.utils.commands import check_settings, note_settings, plain, tool_command, tool_environment
-from mmris.utils.configs import add_data_arguments, check_inputs, data_options
+from mmris.utils.configs import add_data_arguments, check_inputs, check_output, data_options
 from mmris.utils.launching import check_trainable
 from mmris.visualization.ablation_plot import draw_ablation
 from mmris.visualization.plots import save_figure
@@ -34,13 +35,13 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train several configs with several seeds, evaluate, compare.')
     parser.add_argument(
         'configs', nargs='+', help='config files, or mmris::FOLDER/NAME.py; the others are compared with the first')
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2], help='seeds (default: 0 1 2)')
+    parser.add_argument('--seeds', nargs='+', type=at_least(0), default=[0, 1, 2], help='seeds (default: 0 1 2)')
     parser.add_argument('--split', nargs='+', default=['val'], help='splits to evaluate on (default: val)')
     parser.add_argument('--metrics', nargs='+', default=['oIoU', 'mIoU'], help='columns (default: oIoU mIoU)')
     parser.add_argument('--out', default='work_dirs/ablation', help='folder of runs and results (default: %(default)s)')
     add_data_arguments(parser)
-    parser.add_argument('--processes', type=int, default=1, help='processes of a run, one a GPU (default: 1)')
-    parser.add_argument('--jobs', type=int, default=1, help='runs at a time (default: 1)')
+    parser.add_argument('--processes', type=at_least(1), default=1, help='processes of a run, one a GPU (default: 1)')
+    parser.add_argument('--jobs', type=at_least(1), default=1, help='runs at a time (default: 1)')
     parser.add_argument(
         '--train-options', default='', help='further options of train.py: --train-options="--amp --auto-scale-lr"')
     return parser.parse_args()
@@ -48,6 +49,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
+    check_output(arguments.out, folder=True)
     for path in arguments.configs:
         check_inputs(config=find_config(path))
         check_trainable(Config.fromfile(find_config(path)), path)

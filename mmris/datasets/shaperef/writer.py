@@ -4,10 +4,9 @@ import json
 import multiprocessing
 import os
 import pickle
-import shutil
 import sys
+import threading
 import time
-import uuid
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -16,12 +15,16 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
 from mmris.utils import usable_cpus
 
+from .folders import remove_leftovers, write_folder
 from .phrasing import STYLES
 from .records import CATEGORIES, MAX_SPLIT_COUNT, ImageRecord, make_record
 from .segmenter import Findings
 
 FORMAT_VERSION = 2
 SETTINGS_FILE = 'shaperef.json'
+INSTANCES_FILE = 'instances.json'
+INSTANCE_MASKS_FILE = 'instance_masks.json'
+IMAGE_FOLDER = 'images'
 
 DEFAULT_COUNTS: Dict[str, Dict[str, int]] = {
     'refcoco': {'train': 6000, 'val': 500, 'testA': 250, 'testB': 250},
@@ -42,7 +45,8 @@ def write_shaperef(out: Union[str, Path], *, seed: int = 0, style: str = 'refcoc
     ``instance_masks.json``, what an imperfect segmenter finds, as a COCO results file.
 
     The folder appears only when it is complete. A folder that already holds a set with the same
-    settings is left as it is. The files depend on ``seed``, ``style`` and ``counts`` alone.
+    settings is left as it is. What a killed run left beside it is removed. The files depend on
+    ``seed``, ``style`` and ``counts`` alone.
 
     Args:
         out: Folder to write; its parents are made.
@@ -62,28 +66,22 @@ def write_shaperef(out: Union[str, Path], *, seed: int = 0, style: str = 'refcoc
 
     Raises:
         ValueError: If an argument is not one of the above.
-        FileExistsError: If the folder holds a ShapeRef with other settings and ``overwrite`` is
-            false, or if it holds anything else.
+        FileExistsError: If the folder holds a ShapeRef with other settings, or one of which files
+            are missing, and ``overwrite`` is false.
+        FileExistsError: If the folder holds anything else.
     """
     settings = _check_settings(seed, style, counts)
     if processes is None:
         processes = usable_cpus()
     _check_integer('processes', processes, 1)
     out = Path(os.path.abspath(out))
+    remove_leftovers(out)
     present = _find_present(out, settings, overwrite)
     if present is not None:
         print(f'{out} already holds this ShapeRef: nothing to do.', file=sys.stderr)
         return present
-    out.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the goal, hence on the same file system, so that renaming is atomic.
-    partial_folder = out.parent / f'.{out.name}.{uuid.uuid4().hex}.partial'
-    try:
-        (partial_folder / 'images').mkdir(parents=True)
-        content = _write_files(partial_folder, settings, processes)
-        _move_into_place(partial_folder, out)
-    finally:
-        shutil.rmtree(partial_folder, ignore_errors=True)
-    return content
+    with write_folder(out) as folder:
+        return _write_files(folder, settings, processes)
 
 
 def _check_integer(name: str, value: Any, least: int, most: Optional[int] = None) -> None:
@@ -133,23 +131,23 @@ def _find_present(out: Path, settings: Dict[str, Any], overwrite: bool) -> Optio
                               for key in settings if found[key] != settings[key])
         raise FileExistsError(f'{out} holds a ShapeRef with other settings ({differing}): name '
                               'another folder or pass --overwrite (overwrite=True) to replace it.')
+    missing = _find_missing(out, settings)
+    if missing:
+        raise FileExistsError(f'{out} holds this ShapeRef, but lacks {", ".join(missing)}: pass '
+                              '--overwrite (overwrite=True) to make it again.')
     return content
 
 
-def _move_into_place(partial_folder: Path, out: Path) -> None:
-    replaced = partial_folder.with_suffix('.replaced')
-    if out.exists():
-        out.rename(replaced)
-    try:
-        partial_folder.rename(out)
-    except BaseException:
-        if replaced.exists():
-            replaced.rename(out)
-        raise
-    shutil.rmtree(replaced, ignore_errors=True)
+def _find_missing(out: Path, settings: Dict[str, Any]) -> List[str]:
+    files = (INSTANCES_FILE, INSTANCE_MASKS_FILE, _REFS_FILE[settings['style']])
+    missing = [name for name in files if not (out / name).is_file()]
+    wanted = sum(settings['counts'].values())
+    left = wanted - sum(1 for _ in (out / IMAGE_FOLDER).glob('*.jpg'))
+    return [*missing, f'{left} of {wanted} images'] if left > 0 else missing
 
 
 def _write_files(folder: Path, settings: Dict[str, Any], processes: int) -> Dict[str, Any]:
+    (folder / IMAGE_FOLDER).mkdir()
     jobs = [(split, index) for split, count in settings['counts'].items() for index in range(count)]
     images: List[Dict[str, Any]] = []
     annotations: List[Dict[str, Any]] = []
@@ -158,7 +156,7 @@ def _write_files(folder: Path, settings: Dict[str, Any], processes: int) -> Dict
     found: Dict[str, Counter] = {split: Counter() for split in settings['counts']}
     records = _make_records(settings['seed'], settings['style'], jobs, processes)
     for (split, _), record in zip(jobs, _report_progress(records, len(jobs))):
-        (folder / 'images' / record.image['file_name']).write_bytes(record.jpeg)
+        (folder / IMAGE_FOLDER / record.image['file_name']).write_bytes(record.jpeg)
         images.append(record.image)
         annotations.extend(record.annotations)
         refs.extend(record.refs)
@@ -172,8 +170,8 @@ def _write_files(folder: Path, settings: Dict[str, Any], processes: int) -> Dict
         'annotations': annotations,
         'categories': CATEGORIES,
     }
-    _write_json(folder / 'instances.json', instances)
-    _write_json(folder / 'instance_masks.json', results)
+    _write_json(folder / INSTANCES_FILE, instances)
+    _write_json(folder / INSTANCE_MASKS_FILE, results)
     # A pickle also tells which equal strings are one object in memory, which depends on the number
     # of processes; through JSON that becomes a function of the content.
     refs = json.loads(json.dumps(refs))
@@ -197,11 +195,22 @@ def _make_records(seed: int, style: str, jobs: List[Tuple[str, int]],
     # Forking spares every worker the import of the package's stack; elsewhere than on Linux it is
     # not safe.
     context = multiprocessing.get_context('fork' if sys.platform == 'linux' else 'spawn')
-    executor = ProcessPoolExecutor(processes, mp_context=context)
+    executor = ProcessPoolExecutor(processes, mp_context=context, initializer=_end_with_parent)
     try:
         yield from executor.map(make, *zip(*jobs), chunksize=_CHUNK)
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Of a worker: end when the parent does, which cannot tell it to when it is killed."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _number_sentences(refs: List[Dict[str, Any]]) -> None:

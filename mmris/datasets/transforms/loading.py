@@ -12,6 +12,9 @@ from mmris.registry import TRANSFORMS
 
 from ..masks import union_of_segmentations
 
+REFUSED_MODES = ('I', 'F', 'La')
+"""Modes of Pillow of which no RGB is made: nothing says which value is white, or Pillow has no conversion (``La``)."""
+
 
 def decode_image(content: bytes, name: str, upright: bool) -> np.ndarray:
     """Decode an image file.
@@ -26,14 +29,47 @@ def decode_image(content: bytes, name: str, upright: bool) -> np.ndarray:
         ndarray: ``(H0, W0, 3)`` uint8 RGB.
 
     Raises:
-        ValueError: If the file is no image, or a truncated one.
+        ValueError: If it is of no image format that Pillow reads.
+        ValueError: If it is a truncated image.
+        ValueError: If it has more pixels than Pillow decodes, twice ``Image.MAX_IMAGE_PIXELS``.
+        ValueError: If its pixels cannot be brought to RGB (see :func:`to_rgb`).
     """
     try:
         with Image.open(io.BytesIO(content)) as image:
-            image = ImageOps.exif_transpose(image) if upright else image
-            return np.array(image.convert('RGB'))
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+            return to_rgb(ImageOps.exif_transpose(image) if upright else image, name)
+    except UnidentifiedImageError as error:
+        raise ValueError(f'{name} is of no image format that Pillow reads: convert it to JPEG or PNG, or fetch it '
+                         f'again if it should be one.') from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f'{name} has more than {2 * Image.MAX_IMAGE_PIXELS // 10**6} million pixels: make it '
+                         f'smaller.') from error
+    except (OSError, SyntaxError) as error:
         raise ValueError(f'{name} is not a whole image file ({error}). Fetch it again.') from error
+
+
+def to_rgb(image: Image.Image, name: str) -> np.ndarray:
+    """Bring a picture of Pillow's to 8 bits of RGB.
+
+    Grey of 16 bits, which Pillow tells as a mode ``I;16...``, is scaled: 65535 is white. That is what PNG and TIFF
+    files of it have; those of 16-bit colours Pillow itself brings to 8 bits.
+
+    Args:
+        image (Image): The picture.
+        name (str): What the message of an error calls it.
+
+    Returns:
+        ndarray: ``(H0, W0, 3)`` uint8 RGB.
+
+    Raises:
+        ValueError: If its mode is one of :data:`REFUSED_MODES`.
+    """
+    if image.mode.startswith('I;16'):
+        grey = (np.asarray(image).astype(np.uint32) + 128) // 257
+        return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+    if image.mode in REFUSED_MODES:
+        raise ValueError(f'{name} has the mode {image.mode!r} of Pillow, which cannot be brought to RGB without '
+                         f'guessing: convert it to 8 bits, grey or RGB.')
+    return np.array(image.convert('RGB'))
 
 
 def read_stored_image(path: str, backend_args: Optional[dict] = None) -> np.ndarray:
@@ -48,7 +84,7 @@ def read_stored_image(path: str, backend_args: Optional[dict] = None) -> np.ndar
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not a whole image.
+        ValueError: If it cannot be decoded (see :func:`decode_image`).
     """
     return decode_image(fileio.get(path, backend_args=backend_args), path, upright=False)
 
@@ -72,7 +108,7 @@ class LoadImage(BaseTransform):
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If it is not a whole image, or of another size than its annotation says.
+            ValueError: If it cannot be decoded, or is of another size than its annotation says.
         """
         path = results['img_path']
         results['img'] = read_stored_image(path, self.backend_args)

@@ -1,0 +1,51 @@
+"""Values on a command line: what ``type`` of ``add_argument`` may be."""
+
+import argparse
+import math
+from typing import Callable
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """Make the reader of an integer that is not below a limit.
+
+    Args:
+        least (int): The limit.
+
+    Returns:
+        Callable: Takes what was typed and returns the integer; raises ``argparse.ArgumentTypeError`` if it is none, or
+        below the limit.
+    """
+
+    def read(given: str) -> int:
+        value = _read(int, given)
+        if not value >= least:
+            raise argparse.ArgumentTypeError(f'an integer of at least {least} is needed, but got {given}')
+        return value
+
+    return read
+
+
+def probability(given: str) -> float:
+    """Read a probability above which pixels are predicted.
+
+    Args:
+        given (str): What was typed.
+
+    Returns:
+        float: In [0, 1).
+
+    Raises:
+        argparse.ArgumentTypeError: If it is no number, or outside.
+    """
+    value = _read(float, given)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f'a probability in [0, 1) is needed, but got {given}')
+    return value
+
+
+def _read(kind: Callable, given: str) -> float:
+    """A number; not a number, where it is none."""
+    try:
+        return kind(given)
+    except ValueError:
+        return math.nan
