@@ -7,6 +7,7 @@ import torch
 from mmengine.config import Config
 from torch import distributed
 
+from .arguments import at_least
 from .tracking import TRACKERS, add_trackers
 
 PRECISIONS = ('float16', 'bfloat16')
@@ -59,7 +60,8 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         const='last',
         metavar='CHECKPOINT',
         help='go on from the last checkpoint in the work folder, or from this one; begins anew where there is none')
-    parser.add_argument('--seed', type=int, help='seed of weights, data order and masks (default: the config\'s)')
+    parser.add_argument(
+        '--seed', type=at_least(0), help='seed of weights, data order and masks (default: the config\'s)')
     parser.add_argument(
         '--amp',
         nargs='?',

@@ -99,6 +99,13 @@ def test_automatic_rates_need_a_base():
         set_training(Config(), parser.parse_args(['--auto-scale-lr']))
 
 
+def test_a_seed_is_not_negative(capsys):
+    assert changed('--seed', '0').randomness.seed == 0
+    with pytest.raises(SystemExit):
+        changed('--seed', '-1')
+    assert 'an integer of at least 0 is needed, but got -1' in capsys.readouterr().err
+
+
 def test_moving_average():
     hook = changed('--ema', '--accumulate', '4').custom_hooks[-1]
     assert (hook.type, hook.momentum, hook.interval) == ('EMAHook', 1e-4, 4)
