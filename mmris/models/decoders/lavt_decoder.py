@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mmris.registry import MODELS
 from mmris.structures import FusedFeatures
 
-from ..layers import cosine_map
+from ..layers import check_width, cosine_map
 
 
 @MODELS.register_module()
@@ -51,6 +51,7 @@ class LAVTDecoder(BaseModule):
         super().__init__(init_cfg=init_cfg)
         if not in_channels:
             raise ValueError('in_channels of LAVTDecoder must name the width of at least one stage, but is empty.')
+        self.in_channels = tuple(in_channels)
         self.patch_map = patch_map
         deeper = [channels] * (len(in_channels) - 1) + [int(patch_map)]
         self.blocks = nn.ModuleList(
@@ -69,7 +70,7 @@ class LAVTDecoder(BaseModule):
             else as it was, without the stages.
 
         Raises:
-            ValueError: If there are more or fewer stages than widths.
+            ValueError: If there are more or fewer stages than widths, or they have others.
             ValueError: If the pixels of the patch map lie on another grid than the deepest stage.
         """
         stages = fused.stages
@@ -77,6 +78,8 @@ class LAVTDecoder(BaseModule):
             raise ValueError(
                 f'LAVTDecoder takes {len(self.blocks)} stages, but the neck gave {len(stages)}: set taps of the '
                 f'encoder, and with_stages=True of JointSpaceNeck.')
+        widths = tuple(stage.size(1) for stage in stages)
+        check_width('LAVTDecoder', 'in_channels', self.in_channels, of='the stages', found=widths)
         decoded = self.blocks[-1](self._with_map(stages[-1], fused))
         for block, stage in zip(reversed(self.blocks[:-1]), reversed(stages[:-1])):
             decoded = F.interpolate(decoded, scale_factor=2, mode='bilinear', align_corners=False)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mmris.registry import MODELS
 from mmris.structures import FusedFeatures, InstanceFeatures
 
-from ..layers import mask_coverage
+from ..layers import check_width, mask_coverage
 
 
 @MODELS.register_module()
@@ -55,6 +55,7 @@ class ProgressiveDecoder(BaseModule):
         if mask_selection:
             self.mask_selection = nn.Sequential(
                 nn.Linear(in_channels, in_channels), nn.GELU(), nn.Linear(in_channels, 1))
+        self.in_channels = in_channels
         widths = (in_channels, *channels)
         self.blocks = nn.ModuleList(
             nn.Sequential(
@@ -72,9 +73,11 @@ class ProgressiveDecoder(BaseModule):
             they are selected.
 
         Raises:
+            ValueError: If the pixels have another width than ``in_channels``.
             ValueError: If there are no instances to select among.
         """
         pixels, instances, union = fused.pixels, fused.instances, None
+        check_width('ProgressiveDecoder', 'in_channels', self.in_channels, of='the pixels', found=pixels.size(1))
         if self.mask_selection is not None:
             instances = self._select(instances)
             scale = 2**len(self.blocks)

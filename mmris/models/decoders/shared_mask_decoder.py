@@ -9,7 +9,7 @@ from torch import nn
 from mmris.registry import MODELS
 from mmris.structures import FusedFeatures
 
-from ..layers import FusionLayer, join_image_tokens, split_image_tokens
+from ..layers import FusionLayer, check_width, join_image_tokens, split_image_tokens
 
 
 @MODELS.register_module()
@@ -51,6 +51,8 @@ class SharedMaskDecoder(BaseModule):
                  fusion: str = 'self_attention',
                  init_cfg: Optional[dict] = None) -> None:
         super().__init__(init_cfg=init_cfg)
+        self.channels = channels
+        self.word_channels = channels if word_channels is None else word_channels
         self.word_projection = nn.Identity() if word_channels is None else nn.Linear(word_channels, channels)
         self.layers = nn.ModuleList(
             FusionLayer(channels=channels, num_heads=num_heads, fusion=fusion, mlp_ratio=mlp_ratio)
@@ -62,7 +64,12 @@ class SharedMaskDecoder(BaseModule):
         Returns:
             FusedFeatures: In the shapes of ``fused``, the words ``(P, L, channels)``. The sentence ``(P, channels)``
             is the words' start token as it now is, whatever it was.
+
+        Raises:
+            ValueError: If pixels or words have other widths than ``channels`` and ``word_channels``.
         """
+        check_width('SharedMaskDecoder', 'channels', self.channels, of='the pixels', found=fused.pixels.size(1))
+        check_width('SharedMaskDecoder', 'word_channels', self.word_channels, of='the words', found=fused.words.size(2))
         image = join_image_tokens(fused.pixels, fused.class_token)
         words = self.word_projection(fused.words)
         for layer in self.layers:

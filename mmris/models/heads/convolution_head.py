@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from mmris.registry import MODELS
 from mmris.structures import FusedFeatures
 
+from ..layers import check_width
+
 
 @MODELS.register_module()
 class ConvolutionHead(BaseModule):
@@ -41,7 +43,12 @@ class ConvolutionHead(BaseModule):
 
         Returns:
             Tensor: ``(P, 1, upsample * h, upsample * w)`` logits.
+
+        Raises:
+            ValueError: If the pixels have another width than ``channels``.
         """
+        check_width(
+            'ConvolutionHead', 'channels', self.convolution.in_channels, of='the pixels', found=fused.pixels.size(1))
         logits = self.convolution(fused.pixels)
         if self.upsample == 1:
             return logits

@@ -8,6 +8,8 @@ from torch import nn
 from mmris.registry import MODELS
 from mmris.structures import EncoderOutput, FusedFeatures
 
+from ..layers import check_width
+
 
 @MODELS.register_module()
 class ProjectionNeck(BaseModule):
@@ -34,13 +36,16 @@ class ProjectionNeck(BaseModule):
             start token.
 
         Raises:
-            ValueError: If the encoder gives no words beside its stages.
+            ValueError: If the encoder gives no words beside its stages, or another width than ``in_channels``.
         """
         image, text = encoded.image, encoded.text
         if not text.stages:
             raise ValueError(
                 'ProjectionNeck takes the words beside the last stage, but the encoder gave none: take an encoder that '
                 'joins image and words.')
+        found = {'the encoder\'s last stage': image.stages[-1].size(1), 'the words': text.stages[-1].size(2)}
+        for of, width in found.items():
+            check_width('ProjectionNeck', 'in_channels', self.projection.in_features, of=of, found=width)
         pixels = self.projection(image.stages[-1].movedim(1, -1)).movedim(-1, 1).index_select(0, encoded.image_index)
         words = self.projection(text.stages[-1])
         class_token = None

@@ -97,6 +97,7 @@ class PWAMNeck(BaseModule):
         super().__init__(init_cfg=init_cfg)
         if not in_channels:
             raise ValueError('PWAMNeck fuses one stage or more: in_channels needs a number for each, but is empty.')
+        self.in_channels = tuple(in_channels)
         self.attentions = nn.ModuleList(PixelWordAttention(width, channels) for width in in_channels)
         self.aggregate = nn.Conv2d(len(in_channels) * channels, channels, 1)
 
@@ -111,9 +112,10 @@ class PWAMNeck(BaseModule):
             the sentence is their start token.
 
         Raises:
-            ValueError: If the encoder does not give K stages of image and words, or not on one grid.
+            ValueError: If the encoder does not give K stages of image and words, as wide as ``in_channels``, on one
+                grid.
         """
-        check_joint_stages('PWAMNeck', encoded, len(self.attentions))
+        check_joint_stages('PWAMNeck', encoded, self.in_channels)
         text = encoded.text
         fused = [
             attention(stage, words, text.token_mask, encoded.image_index)

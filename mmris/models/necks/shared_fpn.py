@@ -58,6 +58,7 @@ class SharedFPN(BaseModule):
         super().__init__(init_cfg=init_cfg)
         if not in_channels:
             raise ValueError('SharedFPN fuses one stage or more: in_channels needs a number for each, but is empty.')
+        self.in_channels = tuple(in_channels)
         self.image_projections = nn.ModuleList(nn.Linear(width, channels) for width in in_channels)
         if shared_projections:
             self.word_projections = self.image_projections
@@ -80,9 +81,10 @@ class SharedFPN(BaseModule):
             sentence is the words' start token.
 
         Raises:
-            ValueError: If the encoder does not give K stages of image and words, or not on one grid.
+            ValueError: If the encoder does not give K stages of image and words, as wide as ``in_channels``, on one
+                grid.
         """
-        check_joint_stages('SharedFPN', encoded, len(self.fusions))
+        check_joint_stages('SharedFPN', encoded, self.in_channels)
         text, fused = encoded.text, []
         for index, fusion in enumerate(self.fusions):
             image = self._project_image(encoded, index)
