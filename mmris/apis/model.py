@@ -57,13 +57,13 @@ def _check_device(device: Optional[str]) -> None:
     if device is None:
         return
     try:
-        kind, index = torch.device(device).type, torch.device(device).index or 0
+        wanted = torch.device(device)
     except RuntimeError as error:
         raise ValueError(
             f"device is {device!r}, but PyTorch knows no such device: take 'cpu', or 'cuda:0' for a GPU.") from error
-    if kind == 'cuda' and not torch.cuda.is_available():
+    if wanted.type == 'cuda' and not torch.cuda.is_available():
         raise ValueError(f"device is {device!r}, but there is no GPU that PyTorch can use: take 'cpu', or none.")
-    if kind == 'cuda' and index >= torch.cuda.device_count():
+    if wanted.type == 'cuda' and (wanted.index or 0) >= torch.cuda.device_count():
         raise ValueError(f"device is {device!r}, but the last GPU is 'cuda:{torch.cuda.device_count() - 1}': take one "
                          f'that there is.')
 

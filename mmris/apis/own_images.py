@@ -6,13 +6,14 @@ from typing import Type
 
 import numpy as np
 
-from mmris.utils.arguments import probability
+from mmris.utils.arguments import sentence
 from mmris.utils.configs import (
     add_checkpoint_argument,
     add_config_arguments,
+    add_prediction_arguments,
     check_inputs,
+    choose_threshold,
     read_config,
-    scoring_threshold,
 )
 
 from .mask_files import GivenMasks, add_mask_arguments, masks_of_image
@@ -30,11 +31,9 @@ def add_image_arguments(parser: argparse.ArgumentParser, sentences: str) -> None
     add_checkpoint_argument(parser)
     parser.add_argument('image', help='image file')
     parser.add_argument(
-        'sentences', nargs='+', metavar='sentence', type=_check_sentence, help=f'{sentences}; quote each sentence')
+        'sentences', nargs='+', metavar='sentence', type=sentence, help=f'{sentences}; quote each sentence')
     add_mask_arguments(parser)
-    parser.add_argument(
-        '--threshold', type=probability, help='probability of a mask (default: that of the config\'s scores)')
-    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
+    add_prediction_arguments(parser)
 
 
 @dataclass(frozen=True)
@@ -79,14 +78,7 @@ def open_image(arguments: argparse.Namespace, kind: Type[Predictor] = Predictor)
     predictor.set_image(pixels, instances.masks)
     if instances.note:
         print(instances.note)
-    for sentence, read in zip(arguments.sentences, predictor.read_words(arguments.sentences)):
+    for asked, read in zip(arguments.sentences, predictor.read_words(arguments.sentences)):
         if not read.whole:
-            print(f'only "{read.words}" of "{sentence}" was read ({read.tokens} tokens)')
-    threshold = scoring_threshold(config) if arguments.threshold is None else arguments.threshold
-    return OwnImage(pixels, predictor, instances, threshold)
-
-
-def _check_sentence(given: str) -> str:
-    if not given.strip():
-        raise argparse.ArgumentTypeError('a sentence needs words, but one is empty: quote each sentence')
-    return given
+            print(f'only "{read.words}" of "{asked}" was read ({read.tokens} tokens)')
+    return OwnImage(pixels, predictor, instances, choose_threshold(config, arguments))

@@ -15,6 +15,7 @@ from mmris.datasets.transforms.loading import decode_image, to_rgb
 from mmris.models.segmentors import to_original_pixels
 from mmris.registry import TRANSFORMS
 from mmris.structures import ExpressionBatch
+from mmris.utils import type_name
 
 from .model import check_untrained, init_model
 
@@ -65,8 +66,8 @@ class Predictor:
                  device: Optional[str] = None) -> None:
         self.model: nn.Module = init_model(config, checkpoint, device)
         pipeline = self.model.cfg.test_dataloader.dataset.pipeline
-        self._geometry = Compose([step for step in pipeline if _name(step) in GEOMETRY])
-        tokenize = [step for step in pipeline if _name(step) == 'Tokenize']
+        self._geometry = Compose([step for step in pipeline if type_name(step) in GEOMETRY])
+        tokenize = [step for step in pipeline if type_name(step) == 'Tokenize']
         if len(tokenize) != 1:
             raise ValueError(f'The test pipeline of the config needs one Tokenize step, but has {len(tokenize)}.')
         self._tokenize = TRANSFORMS.build(tokenize[0])
@@ -193,10 +194,6 @@ class Predictor:
             WordsRead(words=tokenizer.decode(ids, mask), tokens=int(mask.sum()), whole=bool(mask.sum() == longer.sum()))
             for (ids, mask), longer in zip(rows, roomier(sentences)[1])
         ]
-
-
-def _name(step: dict) -> str:
-    return step['type'].split('.')[-1]
 
 
 def _check_masks(masks: Optional[np.ndarray], size: Tuple[int, int]) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from typing import Callable
+from typing import Callable, Optional
 
 
 def at_least(least: int) -> Callable[[str], int]:
@@ -41,6 +41,28 @@ def probability(given: str) -> float:
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f'a probability in [0, 1) is needed, but got {given}')
     return value
+
+
+def sentence(given: str) -> str:
+    """Read a sentence.
+
+    Args:
+        given (str): What was typed.
+
+    Returns:
+        str: The same.
+
+    Raises:
+        argparse.ArgumentTypeError: If it has no words, as by a slip of quoting.
+    """
+    if not given.strip():
+        raise argparse.ArgumentTypeError('a sentence needs words, but one is empty: quote each sentence')
+    return given
+
+
+def file_or_none(given: str) -> Optional[str]:
+    """Read the path of a file, or the word ``none``, which is None."""
+    return None if given == 'none' else given
 
 
 def _read(kind: Callable, given: str) -> float:

@@ -7,6 +7,7 @@ from typing import List, Optional, Sequence, Union
 
 from mmengine.config import Config, DictAction
 
+from .arguments import file_or_none, probability
 from .resources import find_config
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -69,9 +70,16 @@ def add_checkpoint_argument(parser: argparse.ArgumentParser, **settings: object)
     """Add ``checkpoint``, which is None where the user writes ``none``; ``settings`` are those of ``add_argument``."""
     parser.add_argument(
         'checkpoint',
-        type=lambda given: None if given == 'none' else given,
+        type=file_or_none,
         help='checkpoint file, or none where the config trains nothing',
         **settings)
+
+
+def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how to predict: ``--threshold`` and ``--device``."""
+    parser.add_argument(
+        '--threshold', type=probability, help='probability of a mask (default: that of the config\'s scores)')
+    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
 
 
 def name_work_dir(config: Config, config_path: str, work_dir: Optional[str]) -> None:
@@ -128,7 +136,9 @@ def check_output(path: Optional[Union[str, Path]], suffixes: Sequence[str] = (),
         raise PermissionError(f'{path} cannot be written: nothing may be written to {there}. Name another place.')
 
 
-def scoring_threshold(config: Config) -> float:
-    """The probability above which a config's evaluation counts a pixel as predicted."""
+def choose_threshold(config: Config, arguments: argparse.Namespace) -> float:
+    """The probability above which a pixel is predicted: ``--threshold``, or what the config's evaluation says."""
+    if arguments.threshold is not None:
+        return arguments.threshold
     evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
     return next((evaluator['threshold'] for evaluator in evaluators if 'threshold' in evaluator), 0.35)

@@ -35,3 +35,8 @@ def register_all_modules(init_default_scope: bool = True) -> None:
         import_module(f'mmris.{package}')
     if init_default_scope:
         enter_scope('mmris')
+
+
+def type_name(config: dict) -> str:
+    """The type that a config names, without the scope: ``Tokenize`` of ``mmris.Tokenize``."""
+    return config['type'].split('.')[-1]

@@ -5,6 +5,8 @@ from typing import Sequence
 
 from mmengine.config import Config
 
+from .modules import type_name
+
 # By the name of the option, which is also the package's.
 TRACKERS = dict(
     tensorboard=dict(type='TensorboardVisBackend'),
@@ -35,6 +37,6 @@ def add_trackers(config: Config, names: Sequence[str]) -> None:
             raise ValueError(f'Tracking with {name} needs a visualizer, and the config has none: begin it with '
                              f'_base_ = \'../_base_/default_runtime.py\'.')
         backends = config.visualizer.get('vis_backends') or []
-        if TRACKERS[name]['type'] not in [backend['type'].split('.')[-1] for backend in backends]:
+        if TRACKERS[name]['type'] not in [type_name(backend) for backend in backends]:
             config.visualizer.vis_backends = [*backends, dict(TRACKERS[name])]
         config.log_processor = dict(config.get('log_processor') or {}, log_with_hierarchy=True)

@@ -116,12 +116,13 @@ def test_pictures(folder, monkeypatch, capsys):
             "model.frozen=['encoder']")
 
 
-def test_worst_predictions(folder, monkeypatch, capsys):
+@pytest.mark.parametrize('checkpoint', [(), ('--checkpoint', 'none')])
+def test_worst_predictions(folder, checkpoint, monkeypatch, capsys):
     data = ('--data-root', folder / 'set')
     run(monkeypatch, 'test', folder / 'none.py', '--split', 'val', *data, '--work-dir', folder, '--dump',
         folder / 'rows.jsonl')
-    run(monkeypatch, 'analysis_tools/error_report', folder / 'rows.jsonl', '--config', folder / 'none.py', *data,
-        '--out', folder / 'report', '--number', '2')
+    run(monkeypatch, 'analysis_tools/error_report', folder / 'rows.jsonl', '--config', folder / 'none.py', *checkpoint,
+        *data, '--out', folder / 'report', '--number', '2')
     assert 'the worst of val' in capsys.readouterr().out and (folder / 'report' / 'worst.png').is_file()
 
 

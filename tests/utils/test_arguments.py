@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from mmris.utils.arguments import at_least, probability
+from mmris.utils.arguments import at_least, file_or_none, probability
 
 
 def read(kind, given: str):
@@ -16,6 +16,7 @@ def read(kind, given: str):
 def test_what_is_taken():
     assert [read(at_least(1), given) for given in ('1', '12')] == [1, 12] and read(at_least(0), '0') == 0
     assert isinstance(read(at_least(0), '3'), int)
+    assert read(file_or_none, 'none') is None and read(file_or_none, 'none.pth') == 'none.pth'
     assert [read(probability, given) for given in ('0', '0.35', '1e-3')] == [0, 0.35, 0.001]
 
 

@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 from mmengine.utils import track_iter_progress
 
 from mmris.registry import DATASETS, TRANSFORMS
-from mmris.utils import write_atomically
+from mmris.utils import type_name, write_atomically
 from mmris.utils.arguments import at_least
 from mmris.utils.configs import add_config_arguments, check_output, read_config
 from mmris.visualization import COLOURS, SHEET_SUFFIXES, Panel, draw_sheet, instances_panel, spotlight
@@ -44,7 +44,8 @@ def main() -> None:
     dataset.set_epoch(arguments.epoch, config.get('randomness', {}).get('seed') or 0)
 
     chosen = np.linspace(0, len(dataset) - 1, min(arguments.number, len(dataset))).astype(int)
-    tokenizer = TRANSFORMS.build(next(step for step in dataset_config.pipeline if kind(step) == 'Tokenize').tokenizer)
+    tokenize = next(step for step in dataset_config.pipeline if type_name(step) == 'Tokenize')
+    tokenizer = TRANSFORMS.build(tokenize.tokenizer)
     panels, expressions = [], 0
     for index in track_iter_progress(chosen.tolist()):
         packed = dataset[index]
@@ -64,17 +65,12 @@ def main() -> None:
 
 def input_masks_pipeline(pipeline: list) -> list:
     """The same pipeline with masks loaded before the geometry, so that they are drawn on what the model sees."""
-    steps = [step for step in pipeline if kind(step) not in ('LoadMasks', 'PackReferringInputs')]
+    steps = [step for step in pipeline if type_name(step) not in ('LoadMasks', 'PackReferringInputs')]
     return [
         steps[0],
         dict(type='mmris.LoadMasks'), *steps[1:],
         dict(type='mmris.PackReferringInputs', masks=['gt_input'])
     ]
-
-
-def kind(step: dict) -> str:
-    """The type of a step, without the scope."""
-    return step['type'].split('.')[-1]
 
 
 def draw_sample(packed: dict, tokenizer: Callable) -> list:

@@ -11,14 +11,15 @@ import numpy as np
 from mmris.apis import Predictor
 from mmris.apis.samples import build_expressions, predict_sample
 from mmris.utils import write_atomically
-from mmris.utils.arguments import at_least, probability
+from mmris.utils.arguments import at_least
 from mmris.utils.configs import (
     add_checkpoint_argument,
     add_config_arguments,
+    add_prediction_arguments,
     check_inputs,
     check_output,
+    choose_threshold,
     read_config,
-    scoring_threshold,
 )
 from mmris.visualization import SHEET_SUFFIXES, draw_prediction_sheet
 
@@ -30,9 +31,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--split', default='val', help='split, or evaluation of the config (default: %(default)s)')
     parser.add_argument('--number', type=at_least(1), default=12, help='how many expressions (default: %(default)s)')
     parser.add_argument('--seed', type=at_least(0), default=0, help='which ones are drawn (default: %(default)s)')
-    parser.add_argument(
-        '--threshold', type=probability, help='probability of a mask (default: that of the config\'s scores)')
-    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
+    add_prediction_arguments(parser)
     parser.add_argument('--out', default='predictions.png', help='picture to write (default: %(default)s)')
     return parser.parse_args()
 
@@ -45,7 +44,7 @@ def main() -> None:
     predictor = Predictor.trained(config, arguments.checkpoint, arguments.device)
     dataset = build_expressions(config, arguments.split)
     chosen = np.random.default_rng(arguments.seed).permutation(len(dataset))[:arguments.number]
-    threshold = scoring_threshold(config) if arguments.threshold is None else arguments.threshold
+    threshold = choose_threshold(config, arguments)
     predictions = [predict_sample(predictor, dataset, index, threshold) for index in sorted(chosen.tolist())]
     sheet = draw_prediction_sheet(
         predictions,

@@ -19,8 +19,15 @@ from mmris.evaluation import to_json
 from mmris.evaluation.error_analysis import analyse, read_expression_rows
 from mmris.evaluation.error_tables import format_error_report
 from mmris.utils import write_atomically
-from mmris.utils.arguments import at_least, probability
-from mmris.utils.configs import add_config_arguments, check_inputs, check_output, read_config, scoring_threshold
+from mmris.utils.arguments import at_least, file_or_none
+from mmris.utils.configs import (
+    add_config_arguments,
+    add_prediction_arguments,
+    check_inputs,
+    check_output,
+    choose_threshold,
+    read_config,
+)
 from mmris.visualization import Prediction, draw_prediction_sheet
 from mmris.visualization.error_plots import draw_errors
 from mmris.visualization.plots import save_figure
@@ -34,9 +41,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         '--number', type=at_least(1), default=12, help='how many of the worst to show (default: %(default)s)')
     add_config_arguments(parser, '--config')
-    parser.add_argument('--checkpoint', help='checkpoint file (may be left out where the config trains nothing)')
-    parser.add_argument('--threshold', type=probability, help='probability of a mask (default: the config\'s)')
-    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
+    parser.add_argument(
+        '--checkpoint',
+        type=file_or_none,
+        help='checkpoint file (may be left out, or none, where the config trains nothing)')
+    add_prediction_arguments(parser)
     return parser.parse_args()
 
 
@@ -72,7 +81,7 @@ def choose_splits(arguments: argparse.Namespace) -> Dict[str, List[dict]]:
 def draw_worst(arguments: argparse.Namespace, split: str, worst: List[dict]) -> None:
     """Predict the worst expressions again, and draw them."""
     config = read_config(arguments)
-    threshold = scoring_threshold(config) if arguments.threshold is None else arguments.threshold
+    threshold = choose_threshold(config, arguments)
     predictions = predict(config, arguments, split, worst, threshold)
     differ = [row for row, made in zip(worst, predictions) if abs(row['iou'] - made.iou) > 0.01]
     if differ:

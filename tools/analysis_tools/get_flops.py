@@ -21,7 +21,7 @@ from mmengine.registry import init_default_scope
 
 from mmris.apis.predictor import GEOMETRY
 from mmris.registry import MODELS, TRANSFORMS
-from mmris.utils import write_atomically
+from mmris.utils import type_name, write_atomically
 from mmris.utils.complexity import count_complexity
 from mmris.utils.configs import check_output, read_config
 from mmris.utils.tables import markdown_table
@@ -80,7 +80,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
 def last_step(config: Config, kinds: Sequence[str], option: str) -> dict:
     """The last step of some kinds in the test pipeline."""
     pipeline = config.get('test_dataloader', {}).get('dataset', {}).get('pipeline', [])
-    steps = [step for step in pipeline if step['type'].split('.')[-1] in kinds]
+    steps = [step for step in pipeline if type_name(step) in kinds]
     if not steps:
         raise ValueError(f'The test pipeline of the config has no step {" or ".join(kinds)}: give {option}.')
     return steps[-1]
