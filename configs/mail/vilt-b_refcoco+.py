@@ -4,7 +4,7 @@
 # Data: 42,278 objects, 120,191 sentences in train; layout in docs/data.md,
 #   and instance masks of its images (docs/instance_masks.md).
 # Cost: 35 epochs of 377 steps of 112 samples; 8 GPUs x 14 samples. Not measured by us.
-# The paper's, mIoU or oIoU (which of them is not sure): testB 56.06. Ours: not measured (docs/metrics.md).
+# The paper's, as a leaderboard labels them: mIoU testB 56.06. Ours: not measured (docs/metrics.md).
 # Command: bash tools/dist_train.sh configs/mail/vilt-b_refcoco+.py 8
 _base_ = [
     '../_base_/datasets/refcoco+.py',

@@ -3,7 +3,7 @@
 #   Segmentation, 2021. A reconstruction (docs/deviations.md).
 # Data: 42,278 objects, 120,191 sentences in train; layout in docs/data.md.
 # Cost: 35 epochs of 377 steps of 112 samples; 8 GPUs x 14 samples. Not measured by us.
-# The paper gives no number without masks. Ours: not measured (docs/metrics.md).
+# We know of no number of the paper without masks. Ours: not measured (docs/metrics.md).
 # Command: bash tools/dist_train.sh configs/mail/vilt-b_refcoco+_two-modality.py 8
 _base_ = [
     '../_base_/datasets/refcoco+.py',

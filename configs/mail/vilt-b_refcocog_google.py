@@ -4,7 +4,7 @@
 # Data: 44,822 objects, 85,474 sentences in train; layout in docs/data.md,
 #   and instance masks of its images (docs/instance_masks.md).
 # Cost: 35 epochs of 400 steps of 112 samples; 8 GPUs x 14 samples. Not measured by us.
-# The paper's, mIoU or oIoU (which of them is not sure): val 61.81. Ours: not measured (docs/metrics.md).
+# The paper's, as a leaderboard labels them: IoU val 61.81. Ours: not measured (docs/metrics.md).
 # Command: bash tools/dist_train.sh configs/mail/vilt-b_refcocog_google.py 8
 _base_ = [
     '../_base_/datasets/refcocog_google.py',

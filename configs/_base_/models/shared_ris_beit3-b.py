@@ -1,4 +1,4 @@
-# Shared-RIS on BEiT-3 base: 221.5M + 8.4M + 3.2M + 5.5M parameters.
+# Shared-RIS on BEiT-3 base: 221.0M + 8.4M + 3.2M + 5.5M parameters.
 model = dict(
     type='ReferringSegmentor',
     data_preprocessor=dict(type='ReferringDataPreprocessor', mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5]),

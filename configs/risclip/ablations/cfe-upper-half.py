@@ -1,6 +1,6 @@
 # The whole first stage with CFE in the upper half: blocks 1 to 6 run once an image, however many expressions it has.
 # Paper: Kim et al., Extending CLIP's Image-Text Alignment to Referring Image Segmentation (RISCLIP);
-# which blocks have CFE is not said.
+# the slide summary has CFE on the features of each block.
 # Data: RefCOCOg (umd), 42,226 objects in train; layout in docs/data.md.
 # Cost: 60 epochs of 1,319 steps of 32 samples; 8 GPUs x 4 samples. Not measured by us.
 # Command: bash tools/dist_train.sh configs/risclip/ablations/cfe-upper-half.py 8

@@ -65,7 +65,8 @@ class SharedSpaceExploitation(nn.Module):
 
     Pre-norm and residual, with weights of each modality's own: cross-attention, in which each asks the other and both
     read what comes in; self-attention; an MLP. All three start at zero, so that a new module leaves the joint space as
-    it is. Inside, the module is a reconstruction: its parts are what is known of it.
+    it is. The paper's summary that we have names none of these parts: it says only that image and words condition each
+    other, between and within modalities, in the joint space. All else is a reconstruction.
 
     Args:
         channels (int): Width of the joint space, divisible by ``num_heads``.

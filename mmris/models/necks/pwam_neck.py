@@ -80,9 +80,9 @@ class PWAMNeck(BaseModule):
     part. As LAVT does, and CRIS's neck, this leaves the words to the encoder: the decoder gets those of its last
     stage, in the encoder's width.
 
-    At d = 768, 512 channels, 480 x 480 pixels, 20 tokens and four stages it has 14.4M parameters (the paper's 14M)
-    and, less the linear map that a model without FPN needs, 8.6G multiply-adds (13G). What the paper counted is not
-    known: each of 14M weights applied to all 921 tokens would be 13G.
+    At d = 768, 512 channels, 480 x 480 pixels, 20 tokens and four stages it has 14.0M parameters (the paper's 14M)
+    and 8.6G multiply-adds (13G), both minus those of the linear map that a model without FPN needs (0.39M and 0.36G).
+    What the paper counted is not known: each of 14M weights applied to all 921 tokens would be 13G.
 
     Args:
         in_channels (Sequence[int]): Width of image and words in each of the K stages, shallow to deep.

@@ -24,13 +24,13 @@ class SharedFPN(BaseModule):
         z = [z_1, ..., z_K] W_f            (eq. 7), joined in channels
 
     The equation prints one W_j. By default each modality has its own: at the paper's size (d = 768, 512 channels) the
-    whole model then has the 239M parameters that the paper gives, and 237M otherwise.
+    whole model then has 238.1M parameters (the paper's 239M), and 236.5M otherwise.
 
     What the paper compares as cross-attention and bi-directional takes the place of MSA; see
     :class:`~mmris.models.layers.FusionLayer`. The bi-directional form has an MLP besides, of ratio 4, with which its
-    cost is near the paper's. Parameters and multiply-adds at 480 x 480 pixels and 20 tokens with four stages, less
-    the linear map that a model without FPN needs: self-attention 8.4M and 9.4G (the paper's 8M and 9G),
-    cross-attention 8.4M and 4.1G (8M and 6G), bi-directional 37.8M and 22.0G (37M and 22G).
+    cost is near the paper's. Parameters and multiply-adds at 480 x 480 pixels and 20 tokens with four stages, both
+    minus those of the linear map that a model without FPN needs (0.39M and 0.36G): self-attention 8.0M and 9.4G (the
+    paper's 8M and 9G), cross-attention 8.0M and 4.1G (8M and 6G), bi-directional 37.4M and 22.0G (37M and 22G).
 
     Args:
         in_channels (Sequence[int]): Width of image and words in each of the K stages, shallow to deep.
