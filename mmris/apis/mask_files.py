@@ -7,9 +7,10 @@ from typing import Any, Optional, Set, Tuple, Union
 
 import numpy as np
 
+from mmris.datasets.data_files import read_json
 from mmris.datasets.instance_masks import complete_settings, decode_instances, read_instance_masks
-from mmris.datasets.refer_files import is_id, read_json
 from mmris.utils.configs import check_inputs
+from mmris.utils.ids import read_id
 
 from .predictor import Predictor
 
@@ -84,7 +85,7 @@ def masks_of_image(arguments: argparse.Namespace, predictor: Predictor, size: Tu
     if not found:
         # Such a file holds nothing of an image on which nothing was found.
         which = 'it has no results' if wanted is None else (
-            f'it does not mention image {min(wanted, key=str)}, so that nothing was found on it, or the file is of '
+            f'it does not mention image {next(iter(wanted))}, so that nothing was found on it, or the file is of '
             f'other images')
         return GivenMasks(np.zeros((0, *size), dtype=np.uint8), f'{arguments.masks}: 0 instance masks: {which}')
     (image_id, instances), = found.items()
@@ -103,13 +104,8 @@ def _check_alone(arguments: argparse.Namespace) -> None:
 def _wanted_ids(arguments: argparse.Namespace) -> Optional[Set[Any]]:
     """The ids that the image may have; None if nothing tells it."""
     if arguments.masks_images is not None:
-        image_id = find_image_id(arguments.masks_images, arguments.image)
-    elif arguments.image_id is not None:
-        image_id = arguments.image_id
-    else:
-        return None
-    # On a command line a number is text too, and some writers of files make it one.
-    return {image_id, str(image_id), *([int(image_id)] if str(image_id).isdecimal() else [])}
+        return {find_image_id(arguments.masks_images, arguments.image)}
+    return None if arguments.image_id is None else {read_id(arguments.image_id)}
 
 
 def find_image_id(annotations: Union[str, Path], image: Union[str, Path]) -> Any:
@@ -131,7 +127,7 @@ def find_image_id(annotations: Union[str, Path], image: Union[str, Path]) -> Any
     content = read_json(str(annotations))
     images = content.get('images') if isinstance(content, dict) else None
     if not isinstance(images, list) or not all(
-            isinstance(one, dict) and is_id(one.get('id')) and isinstance(one.get('file_name'), str)
+            isinstance(one, dict) and read_id(one.get('id')) is not None and isinstance(one.get('file_name'), str)
             for one in images):
         raise ValueError(f'{annotations} is no COCO annotation file: it lacks a list of images with id and file_name.')
     name = Path(image).name
@@ -144,7 +140,7 @@ def find_image_id(annotations: Union[str, Path], image: Union[str, Path]) -> Any
         some = ', '.join(one['file_name'] for one in named[:3])
         raise ValueError(f'{annotations} has {len(named)} images called {name} ({some}), and {image} does not tell '
                          f'which of them is meant: give its id, --image-id ID.')
-    return meant[0]['id']
+    return read_id(meant[0]['id'])
 
 
 def _ends_alike(name: str, image: Path) -> bool:

@@ -5,7 +5,7 @@ from mmengine.config import Config
 from mmris.datasets import RefCOCODataset
 from mmris.datasets.controls import split_settings
 from mmris.datasets.instance_masks import sample_masks
-from mmris.datasets.transforms.loading import read_stored_image
+from mmris.datasets.transforms.loading import read_sample_image
 from mmris.registry import DATASETS
 from mmris.visualization import Prediction
 
@@ -30,7 +30,8 @@ def build_expressions(config: Config, split: str) -> RefCOCODataset:
 
 
 def predict_sample(predictor: Predictor, dataset: RefCOCODataset, index: int, threshold: float) -> Prediction:
-    """Predict for one expression of a data set, on what evaluation reads: stored pixels, and instance masks if taken.
+    """Predict for one expression of a data set, on what evaluation reads: the image as the pipeline loads it, and
+    instance masks if the model takes them.
 
     Args:
         predictor (Predictor): The predictor; its image is then the sample's.
@@ -46,7 +47,7 @@ def predict_sample(predictor: Predictor, dataset: RefCOCODataset, index: int, th
     """
     sample = dataset[index]['data_samples']
     masks = sample_masks(dataset.get_data_info(index)) if predictor.takes_instance_masks else None
-    predictor.set_image(read_stored_image(sample.img_path), masks)
+    predictor.set_image(read_sample_image(sample.img_path, sample.get('upright', False)), masks)
     return Prediction(
         text=sample.text[0],
         image=predictor.image,

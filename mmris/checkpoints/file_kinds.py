@@ -4,6 +4,8 @@ import zipfile
 from enum import Enum
 from pathlib import Path
 
+from mmris.utils.file_content import START, name_content
+
 
 class UnreadableCheckpointError(ValueError):
     """A checkpoint file that is torn, of another format, or holds more than tensors and training state."""
@@ -19,17 +21,6 @@ class FileKind(Enum):
 
 _ZIP = b'PK\x03\x04'
 _PICKLE = b'\x80'
-# What lies under the names of weights now and then, by its first bytes, and what to do.
-_OTHERS = (
-    (b'version https://git-lfs', 'a Git LFS pointer, not the file that it stands for: fetch that with "git lfs pull"'),
-    (b'<!doctype html', 'an HTML page: the download gave a page instead of the file'),
-    (b'<html', 'an HTML page: the download gave a page instead of the file'),
-    (b'<?xml', 'an XML document: the download gave an error message instead of the file'),
-    (b'{', 'JSON text'),
-    (b'\x1f\x8b', 'compressed with gzip: unpack it first'),
-    (b'\x89hdf', 'an HDF5 file'),
-    (b'\x93numpy', 'a NumPy array'),
-)
 
 
 def identify(local: Path, name: str) -> FileKind:
@@ -46,7 +37,7 @@ def identify(local: Path, name: str) -> FileKind:
         UnreadableCheckpointError: If it has none of them, or is truncated; the message says what it is instead.
     """
     with local.open('rb') as file:
-        start = file.read(512)
+        start = file.read(START)
     size = local.stat().st_size
     if not start:
         raise unreadable(name, 'it is empty')
@@ -59,10 +50,11 @@ def identify(local: Path, name: str) -> FileKind:
         return FileKind.SAFETENSORS
     if start.startswith(_PICKLE):
         return FileKind.OLD_TORCH
-    text = start.lstrip(b'\xef\xbb\xbf \t\r\n').lower()
-    for beginning, what in _OTHERS:
-        if text.startswith(beginning):
-            raise unreadable(name, f'it is {what}')
+    what = name_content(start)
+    if what is None and start.lstrip(b'\xef\xbb\xbf \t\r\n').startswith(b'{'):
+        what = 'JSON text'
+    if what is not None:
+        raise unreadable(name, f'it is {what}')
     raise unreadable(name, 'it is no file of torch.save, no TorchScript archive and no safetensors file')
 
 

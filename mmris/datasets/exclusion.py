@@ -7,7 +7,10 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, 
 
 from mmengine.logging import print_log
 
+from mmris.utils.ids import id_order
+
 from .refer_files import ReferFiles, read_refs
+from .splits import is_in_split
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ def read_excluded_splits(exclude: Mapping[str, Optional[dict]], data_root: str) 
     Raises:
         FileNotFoundError: If a refs file is missing; the message tells how to do without it.
         ValueError: If an entry is not of that form, a split is not in its file, or a file is not a whole one. A
-            malformed ref is an error too: an image that it does not name could not be left out.
+            malformed ref of such a split is an error too: an image that it does not name could not be left out.
     """
     if not isinstance(exclude, Mapping):
         raise ValueError(f'exclude must be a dict of dict(refs_file=..., splits=[...]) by name, but got {exclude!r}.')
@@ -90,23 +93,23 @@ def _read(name: str, entry: dict, data_root: str) -> ExcludedSplits:
             f'the training may then have seen their images.')
     status = os.stat(path)
     there, names = _read_images(path, tuple(splits), status.st_size, status.st_mtime_ns)
-    unknown = [split for split in splits if split not in there]
+    unknown = [split for split in splits if not any(is_in_split(of_ref, split) for of_ref in there)]
     if unknown:
         raise ValueError(f'exclude[{name!r}] names split {", ".join(map(repr, unknown))}, which is not in {path}. '
-                         f'Splits there: {", ".join(sorted(there))}.')
+                         f'Splits there: {", ".join(there)}.')
     return ExcludedSplits(path, splits, names)
 
 
 # Each set of a MixedDataset leaves out the same images. Size and time tell whether the file is still the one read.
 @lru_cache(maxsize=32)
-def _read_images(path: str, splits: Tuple[str, ...], size: int, modified: int) -> Tuple[Set[str], Dict[Any, Set[str]]]:
+def _read_images(path: str, splits: Tuple[str, ...], size: int,
+                 modified: int) -> Tuple[List[str], Dict[Any, Set[str]]]:
     """The splits that a refs file has, and the images of some of them, with what their files may be called."""
-    refs = read_refs(path)
+    refs, there = read_refs(path, splits=splits)
     names: Dict[Any, Set[str]] = {}
     for ref in refs:
-        if ref['split'] in splits:
-            names.setdefault(ref['image_id'], set()).update(_possible_names(ref))
-    return {ref['split'] for ref in refs}, names
+        names.setdefault(ref['image_id'], set()).update(_possible_names(ref))
+    return there, names
 
 
 def _possible_names(ref: dict) -> Iterator[str]:
@@ -133,8 +136,8 @@ def _check_names(images: Set[Any], files: ReferFiles, excluded: ExcludedSplits) 
 def _differing(images: Set[Any], files: ReferFiles, names: Dict[Any, Set[str]],
                ids: Dict[str, Any]) -> Iterator[Tuple[Any, Any, str]]:
     """Images with an id and a name of which the other file knows one, but not both."""
-    for image in sorted(images & files.images.keys(), key=str):
-        name = _stem(files.images[image]['file_name'])
+    for image in sorted(images & files.images.whole.keys(), key=id_order):
+        name = _stem(files.images.whole[image]['file_name'])
         by_name = ids.get(name, image)
         if by_name != image:
             yield image, by_name, name

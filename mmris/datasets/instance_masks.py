@@ -3,15 +3,17 @@
 import os
 import sys
 from dataclasses import replace
-from typing import AbstractSet, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import AbstractSet, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from mmris.utils.ids import Id, read_id, show_id
 from mmris.utils.memory import collection_paused
+from mmris.utils.text import shorten
 
+from .data_files import read_json
 from .masks import check_segmentation, decode_segmentation
-from .problems import Problem, ProblemTally, Report, raise_problem
-from .refer_files import is_id, read_json
+from .problems import SHORT_POLYGON, Problem, ProblemTally, Report, raise_problem
 
 # Low: a model need not choose a mask that is none, but cannot choose one that it was not given.
 MIN_SCORE = 0.3
@@ -56,28 +58,30 @@ def read_instance_masks(path: str,
         ValueError: By default, if an entry is malformed; the message names file and entry.
     """
     _check_limits(min_score, max_instances)
-    found = _read_results(path, min_score, image_ids, report)
+    found, _ = _read_results(path, min_score, image_ids, report)
     return {image: results[:max_instances] for image, results in found.items()}
 
 
 def _read_results(path: str, min_score: float, image_ids: Optional[AbstractSet[Any]],
-                  report: Report) -> Dict[Any, List[dict]]:
-    """As :func:`read_instance_masks`, all that are sure enough."""
+                  report: Report) -> Tuple[Dict[Id, List[dict]], Optional[Id]]:
+    """As :func:`read_instance_masks`, all that are sure enough; and the id of an image that is not wanted."""
     if not os.path.isfile(path):
         raise FileNotFoundError(
             f'{path} (instance masks: a COCO results file) is missing. docs/instance_masks.md says how a segmenter '
             f'writes it; set instance_masks.file of the data set to where it lies, below data_root. A ShapeRef that '
             f'lacks it is of an earlier version: make_shaperef.py --overwrite makes it again.')
-    found: Dict[Any, List[dict]] = {}
+    found: Dict[Id, List[dict]] = {}
+    others: List[Id] = []
     with collection_paused():
-        entries = read_json(path, _sieve(min_score, image_ids, found))
+        entries = read_json(path, _sieve(min_score, image_ids, found, others))
         if not isinstance(entries, list):
             raise ValueError(
                 f'{path} holds a {type(entries).__name__}, but a COCO results file is a list of results with image_id, '
                 f'score and segmentation (of mmdet it is the file that ends in .segm.json).')
         for entry in _whole_results(entries, path, report):
             found[entry['image_id']].append(dict(segmentation=entry['segmentation'], score=entry['score']))
-    return {image: sorted(one, key=lambda result: -result['score']) for image, one in found.items()}
+    surest = {image: sorted(one, key=lambda result: -result['score']) for image, one in found.items()}
+    return surest, others[0] if others else None
 
 
 def decode_instances(instances: Sequence[Mapping], height: int, width: int, *, name: str) -> np.ndarray:
@@ -164,70 +168,86 @@ def add_instances(images: Sequence[dict], settings: Mapping[str, Any], data_root
             size than its image. With ``'skip'`` such masks are left out, before the surest are chosen, such images
             have none, and a warning a kind tells how many there are.
     """
-    tally = ProblemTally()
+    tally, repairs = ProblemTally(), ProblemTally()
     report = _raise_with_advice if settings['problems'] == 'raise' else tally.report
     settings = dict(settings, file=os.path.join(data_root, settings['file']))
-    images = look_up_instances(images, settings, report)
+    images = look_up_instances(images, settings, report, repairs)
     tally.warn(settings['file'])
+    repairs.warn(settings['file'], 'repaired')
     return images
 
 
-def look_up_instances(images: Sequence[dict], settings: Mapping[str, Any], report: Report) -> List[dict]:
-    """As :func:`add_instances`, but ``file`` is a whole path, and each problem goes to ``report``."""
+def look_up_instances(images: Sequence[dict], settings: Mapping[str, Any], report: Report,
+                      repairs: ProblemTally) -> List[dict]:
+    """As :func:`add_instances`, but ``file`` is a whole path, each problem goes to ``report``, and what is mended
+    without a loss to ``repairs``."""
     image_ids = {image['img_id'] for image in images}
-    found = _read_results(settings['file'], settings['min_score'], image_ids, report)
+    found, other = _read_results(settings['file'], settings['min_score'], image_ids, report)
     with collection_paused():
-        return [dict(image, instances=_surest_instances(image, found, settings, report)) for image in images]
+        with_instances = []
+        for image in images:
+            if image['img_id'] not in found:
+                report(_without_results(image, settings['file'], other))
+            results = found.get(image['img_id'], ())
+            with_instances.append(dict(image, instances=_surest_instances(image, results, settings, report, repairs)))
+        return with_instances
 
 
 def _raise_with_advice(problem: Problem) -> None:
     raise_problem(replace(problem, message=f'{problem.message} {_SKIP}'))
 
 
-def _surest_instances(image: dict, found: Mapping[Any, List[dict]], settings: Mapping[str, Any],
-                      report: Report) -> List[dict]:
+def _without_results(image: dict, path: str, other: Optional[Id]) -> Problem:
+    one = image['img_id']
+    ids = ''
+    if other is not None and isinstance(other, str) != isinstance(one, str):
+        ids = f' The ids there are like {show_id(other)}, and this one is {show_id(one)}.'
+    return Problem(
+        NO_RESULTS, f'image {one}', f'{path} has no result for image {one} ({image["img_path"]}): it was made of other '
+        f'images, or nothing was found on this one, which such a file cannot tell apart.{ids} Run the segmenter on all '
+        f'images of the set.')
+
+
+def _surest_instances(image: dict, found: Sequence[dict], settings: Mapping[str, Any], report: Report,
+                      repairs: ProblemTally) -> List[dict]:
     """As many whole instances as are wanted; less sure ones are not checked."""
-    path = settings['file']
-    if image['img_id'] not in found:
-        report(
-            Problem(
-                NO_RESULTS, f'image {image["img_id"]}',
-                f'{path} has no result for image {image["img_id"]} ({image["img_path"]}): it was made of other '
-                f'images, or nothing was found on this one, which such a file cannot tell apart. Run the segmenter on '
-                f'all images of the set.'))
-        return []
     whole = []
-    for instance in found[image['img_id']]:
+    for number, instance in enumerate(found, 1):
         if len(whole) == settings['max_instances']:
             break
+        entry, place = f'mask {number} of image {image["img_id"]}', f'{settings["file"]}: an instance mask of image ' \
+            f'{image["img_id"]} ({image["img_path"]}, score {instance["score"]})'
         try:
-            check_segmentation(instance['segmentation'], image['height'], image['width'])
-            whole.append(instance)
+            short = check_segmentation(instance['segmentation'], image['height'], image['width'])
         except ValueError as error:
             report(
-                Problem(
-                    'malformed instance mask', f'image {image["img_id"]}',
-                    f'{path}: an instance mask of image {image["img_id"]} ({image["img_path"]}, score '
-                    f'{instance["score"]}) is malformed: {error}. Run the segmenter on these very images, at their own '
-                    f'size.'))
+                Problem('malformed instance mask', entry, f'{place} is malformed: {error}. Run the segmenter on these '
+                        f'very images, at their own size.'))
+            continue
+        whole.append(instance)
+        if short:
+            repairs.report(Problem(SHORT_POLYGON, entry, f'{place} has {short} beside good ones; they are left out.'))
     return whole
 
 
-def _sieve(min_score: float, image_ids: Optional[AbstractSet[Any]], found: Dict[Any, List[dict]]) -> Callable:
+def _sieve(min_score: float, image_ids: Optional[AbstractSet[Id]], found: Dict[Id, List[dict]],
+           others: List[Id]) -> Callable:
     """What keeps results that are wanted, or have a fault, while the file is read; notes the images it mentions."""
 
     def sieve(entry: dict) -> Any:
-        image_id = entry.get('image_id')
-        if not is_id(image_id):
+        image_id = read_id(entry.get('image_id'))
+        if image_id is None:
             return entry
         if image_ids is not None and image_id not in image_ids:
+            if not others:
+                others.append(image_id)
             return _LEFT_OUT
         found.setdefault(image_id, [])
         if not _is_score(entry.get('score')):
             return entry
         if entry['score'] < min_score:
             return _LEFT_OUT
-        return {key: entry[key] for key in ('image_id', 'score', 'segmentation') if key in entry}
+        return dict({key: entry[key] for key in ('score', 'segmentation') if key in entry}, image_id=image_id)
 
     return sieve
 
@@ -247,11 +267,11 @@ def _whole_results(entries: Sequence[Any], path: str, report: Report) -> Iterato
 
 def _fault_of_result(entry: Any) -> Optional[str]:
     if not isinstance(entry, dict):
-        return f'is {entry!r:.80} instead of a dict with image_id, score and segmentation'
-    if not is_id(entry.get('image_id')):
-        return f'has image_id={entry.get("image_id")!r:.80}, but ids are numbers or strings'
+        return f'is {shorten(entry)} instead of a dict with image_id, score and segmentation'
+    if read_id(entry.get('image_id')) is None:
+        return f'has image_id={shorten(entry.get("image_id"))}, but ids are whole numbers or text'
     if not _is_score(entry.get('score')):
-        return f'has score={entry.get("score")!r:.80}, but a score is a finite number'
+        return f'has score={shorten(entry.get("score"))}, but a score is a finite number'
     if 'segmentation' not in entry:
         return ('lacks segmentation: boxes alone are no masks (mmdet writes them to a file of their own, which ends in '
                 '.segm.json)')

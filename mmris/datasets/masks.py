@@ -4,51 +4,97 @@ import math
 from typing import Any, List, Optional, Sequence, Union
 
 import numpy as np
+from PIL import Image
 from pycocotools import mask as coco_mask
+
+from mmris.utils.ids import read_whole_number
+from mmris.utils.text import shorten
 
 Segmentation = Union[list, dict]
 
+# More than that Pillow does not decode.
+MOST_PIXELS = 2 * Image.MAX_IMAGE_PIXELS
+
 # Of one run length: 35 bits, more than any image has pixels.
 _MOST_CHARACTERS = 7
+# Drawing an outline takes some 80 bytes of memory a pixel of its length.
+_LONGEST_OUTLINE = 10_000_000
 
 
 def decode_segmentation(segmentation: Segmentation, height: int, width: int) -> np.ndarray:
     """Decode one COCO segmentation.
 
     Args:
-        segmentation (list or dict): Polygons ``[[x, y, x, y, ...], ...]``, whose union it is; or RLE
-            ``{'counts': ..., 'size': [height, width]}`` with counts as a list (uncompressed) or as a string.
-        height (int): Of the image in pixels.
-        width (int): Of the image in pixels.
+        segmentation (list or dict): RLE ``{'counts': ..., 'size': [height, width]}``, with counts as a list
+            (uncompressed) or as a string; or a list of polygons ``[x, y, x, y, ...]`` and RLEs, whose union it is.
+            Polygons of under three points are left out if there is anything else.
+        height (int): Height of the image in pixels.
+        width (int): Width of the image in pixels.
 
     Returns:
         ndarray: ``(height, width)`` uint8 of 0 and 1.
 
     Raises:
-        ValueError: If it is neither polygons nor RLE, a polygon has under three points, or RLE is of another size.
+        ValueError: See :func:`check_segmentation`.
     """
     check_segmentation(segmentation, height, width)
-    if isinstance(segmentation, dict):
-        return _decode_rle(segmentation, height, width)
+    parts = [segmentation] if isinstance(segmentation, dict) else segmentation
+    polygons = [list(part) for part in parts if not isinstance(part, dict) and not _is_short(part)]
+    rles = [_compress(part, height, width) for part in parts if isinstance(part, dict)]
+    if polygons:
+        rles += coco_mask.frPyObjects(polygons, height, width)
     # Merging is a union; adding polygons up, as the original reader does, drops or doubles where they overlap.
-    return coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(list(segmentation), height, width)))
+    return coco_mask.decode(coco_mask.merge(rles))
 
 
-def check_segmentation(segmentation: Segmentation, height: int, width: int) -> None:
-    """Check the form of a COCO segmentation without decoding it: see :func:`decode_segmentation`.
+def check_segmentation(segmentation: Segmentation, height: int, width: int) -> int:
+    """Check a COCO segmentation without decoding it: whatever passes can be decoded, in bounded time and memory.
+
+    Args:
+        segmentation (list or dict): See :func:`decode_segmentation`.
+        height (int): Height of the image in pixels.
+        width (int): Width of the image in pixels.
+
+    Returns:
+        int: How many polygons of under three points stand beside good parts, and are left out.
 
     Raises:
-        ValueError: If it is neither polygons nor RLE, a polygon has under three points or others than finite ones, or
-            RLE is of another size.
+        ValueError: If it is neither an RLE nor a list of polygons and RLEs, or nothing is in it.
+        ValueError: If a polygon is not of finite x, y pairs, or all polygons have under three points.
+        ValueError: If a polygon reaches further out of the image than the image is wide or high, or outlines are much
+            longer than anything on the image could be.
+        ValueError: If an RLE is malformed or of another size.
     """
     if isinstance(segmentation, dict):
         _check_rle(segmentation, height, width)
-        return
+        return 0
     if not isinstance(segmentation, (list, tuple)) or not segmentation:
-        raise ValueError(f'a segmentation is a list of polygons or an RLE dict, but this is {segmentation!r:.80}')
-    for polygon in segmentation:
-        if not isinstance(polygon, (list, tuple)) or len(polygon) < 6 or len(polygon) % 2 or not _are_finite(polygon):
-            raise ValueError(f'a polygon needs three or more x, y pairs, but this is {polygon!r:.80}')
+        raise ValueError(f'a segmentation is a list of polygons or an RLE dict, but this is {shorten(segmentation)}')
+    if isinstance(segmentation[0], (int, float)) and not isinstance(segmentation[0], bool):
+        raise ValueError(f'a segmentation is a list of polygons, but this is a single one without the outer list: '
+                         f'write [{shorten(segmentation)}]')
+    polygons, short = [], 0
+    for part in segmentation:
+        if isinstance(part, dict):
+            _check_rle(part, height, width)
+        elif not isinstance(part, (list, tuple)) or len(part) % 2 or not _are_finite(part):
+            raise ValueError(f'a polygon is a list of x, y pairs, but this is {shorten(part)}')
+        elif _is_short(part):
+            short += 1
+        else:
+            polygons.append(part)
+    if short == len(segmentation):
+        raise ValueError(f'a polygon needs three or more points, but {_tell_points(segmentation)}')
+    _check_bounds(polygons, height, width)
+    return short
+
+
+def _is_short(polygon: Sequence[Any]) -> bool:
+    return len(polygon) < 6
+
+
+def _tell_points(polygons: Sequence[Sequence[Any]]) -> str:
+    return f'this has {len(polygons[0]) // 2}' if len(polygons) == 1 else f'none of these {len(polygons)} has as many'
 
 
 def _are_finite(numbers: Sequence[Any]) -> bool:
@@ -58,24 +104,48 @@ def _are_finite(numbers: Sequence[Any]) -> bool:
         return False
 
 
+def _check_bounds(polygons: Sequence[Sequence[float]], height: int, width: int) -> None:
+    """Check that outlines are of this image: pycocotools takes memory for each pixel of their length."""
+    for polygon in polygons:
+        for name, numbers, size, side in (('x', polygon[::2], width, 'wide'), ('y', polygon[1::2], height, 'high')):
+            low, high = min(numbers), max(numbers)
+            if low < -size or high > 2 * size:
+                raise ValueError(
+                    f'a polygon reaches to {name} = {high if high > 2 * size else low:g}, but the image is {size} '
+                    f'pixels {side}: coordinates are pixels of this image, not of a larger one')
+    limit = min(4 * height * width + 16 * (height + width), _LONGEST_OUTLINE)
+    # Far more than most have, and found at once.
+    if 3 * max(height, width) * sum(len(polygon) // 2 for polygon in polygons) <= limit:
+        return
+    length = sum(_outline_length(polygon) for polygon in polygons)
+    if length > limit:
+        raise ValueError(f'its outlines are {length:,.0f} pixels long, and no more than {limit:,} are expected on an '
+                         f'image of {height} x {width} pixels')
+
+
+def _outline_length(polygon: Sequence[float]) -> float:
+    points = np.asarray(polygon, dtype=np.float64).reshape(-1, 2)
+    return float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
+
+
 def _check_rle(segmentation: dict, height: int, width: int) -> None:
     lacking = [key for key in ('size', 'counts') if segmentation.get(key) is None]
     if lacking:
         raise ValueError(f'an RLE needs size and counts, but this one lacks {" and ".join(lacking)}')
     size, counts = segmentation['size'], segmentation['counts']
-    if not isinstance(size, (list, tuple)) or list(size) != [height, width]:
-        told = ' x '.join(map(str, size)) if isinstance(size, (list, tuple)) else str(size)
-        raise ValueError(f'its size is {told:.80}, the image\'s {height} x {width} (height x width)')
+    if not isinstance(size, (list, tuple)) or [read_whole_number(one) for one in size] != [height, width]:
+        told = ' x '.join(map(shorten, size[:3])) if isinstance(size, (list, tuple)) else shorten(size)
+        raise ValueError(f'its size is {told}, the image\'s {height} x {width} (height x width)')
     if isinstance(counts, (str, bytes, list, tuple)) and not counts:
         raise ValueError('its counts are empty')
     if isinstance(counts, (str, bytes)):
         lengths = _run_lengths(counts)
-    elif isinstance(counts, (list, tuple)) and all(isinstance(one, int) for one in counts):
-        lengths = counts
+    elif isinstance(counts, (list, tuple)):
+        lengths = [read_whole_number(one) for one in counts]
     else:
-        lengths = None
-    if lengths is None or min(lengths) < 0:
-        raise ValueError(f'counts of an RLE are integers of at least 0, but these are {counts!r:.80}')
+        lengths = [None]
+    if lengths is None or None in lengths or min(lengths) < 0:
+        raise ValueError(f'counts of an RLE are integers of at least 0, but these are {shorten(counts)}')
     if sum(lengths) != height * width:
         raise ValueError(f'an RLE of {height} x {width} pixels needs counts of that sum, not {sum(lengths)}')
 
@@ -83,8 +153,12 @@ def _check_rle(segmentation: dict, height: int, width: int) -> None:
 def _run_lengths(counts: Union[str, bytes]) -> Optional[List[int]]:
     """Run lengths of COCO's compressed counts: five bits a character, then a sixth that tells of more; from the
     fourth on, differences to the one before the last. None if the last one is not whole, or one is too long for any."""
-    codes = np.frombuffer(counts.encode('ascii', 'replace') if isinstance(counts, str) else counts, np.uint8)
-    codes = codes.astype(np.int64) - 48
+    if isinstance(counts, str):
+        # Any letter beyond ASCII is out of range, as 0xff is.
+        counts = counts.encode('ascii') if counts.isascii() else b'\xff'
+    codes = np.frombuffer(counts, np.uint8).astype(np.int64) - 48
+    if codes.min() < 0 or codes.max() > 63:
+        return None
     last = np.flatnonzero(codes & 0x20 == 0)
     first = np.append(0, last[:-1] + 1)
     width = last - first + 1
@@ -99,12 +173,12 @@ def _run_lengths(counts: Union[str, bytes]) -> Optional[List[int]]:
     return lengths.tolist()
 
 
-def _decode_rle(segmentation: dict, height: int, width: int) -> np.ndarray:
-    counts = segmentation['counts']
+def _compress(rle: dict, height: int, width: int) -> dict:
+    """An RLE as pycocotools takes it: with its counts as bytes."""
+    counts = rle['counts']
     if isinstance(counts, (list, tuple)):
-        return coco_mask.decode(coco_mask.frPyObjects(dict(size=[height, width], counts=list(counts)), height, width))
-    counts = counts.encode('ascii') if isinstance(counts, str) else counts
-    return coco_mask.decode(dict(size=[height, width], counts=counts))
+        return coco_mask.frPyObjects(dict(size=[height, width], counts=[int(one) for one in counts]), height, width)
+    return dict(size=[height, width], counts=counts.encode('ascii') if isinstance(counts, str) else counts)
 
 
 def union_of_segmentations(segmentations: Sequence[Segmentation], height: int, width: int) -> np.ndarray:

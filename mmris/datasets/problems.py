@@ -1,11 +1,12 @@
 """What is wrong with an entry of a data set."""
 
 import logging
-from collections import Counter
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterator, Tuple, Type
+from typing import Callable, Dict, Iterator, Set, Tuple, Type
 
 from mmengine.logging import print_log
+
+from mmris.utils.text import to_well_formed
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,15 @@ class Problem:
     message: str
     error: Type[Exception] = ValueError
 
+    def __post_init__(self) -> None:
+        # They quote names out of files, and go to terminals and reports.
+        for name in ('entry', 'message'):
+            object.__setattr__(self, name, to_well_formed(getattr(self, name)))
+
+
+# A kind of what is mended without a loss, of masks of all sources.
+SHORT_POLYGON = 'polygon of under three points'
+SKIP_ADVICE = "Or set bad_data='skip' of the data set to leave it out."
 
 # Told of each problem. It raises, or the entry is left out and reading goes on.
 Report = Callable[[Problem], None]
@@ -35,32 +45,45 @@ def raise_problem(problem: Problem) -> None:
 
 
 class ProblemTally:
-    """Counts problems by their kind, for those of which there may be thousands."""
+    """Counts what is wrong by its kind, each broken entry once: there may be thousands."""
 
     def __init__(self) -> None:
-        self.counts: Counter = Counter()
+        self._entries: Dict[str, Set[str]] = {}
         self._first: Dict[str, Problem] = {}
 
     def report(self, problem: Problem) -> None:
         """Take note of a problem."""
-        self.counts[problem.kind] += 1
+        self._entries.setdefault(problem.kind, set()).add(problem.entry)
         self._first.setdefault(problem.kind, problem)
 
+    @property
+    def counts(self) -> Dict[str, int]:
+        """dict[str, int]: How many entries of each kind were reported."""
+        return {kind: len(entries) for kind, entries in self._entries.items()}
+
     def firsts(self) -> Iterator[Tuple[int, Problem]]:
-        """Yield of each kind how many problems there were, and the first."""
+        """Yield of each kind how many entries there were, and the first problem."""
         for kind, count in self.counts.items():
             yield count, self._first[kind]
 
-    def skipped(self) -> Iterator[str]:
-        """Tell of each kind how many were left out, and the first."""
-        for count, first in self.firsts():
-            yield f'{count:,} skipped: {first.kind}; the first: {first.message}'
-
-    def warn(self, where: str) -> None:
-        """Log a warning a kind: how many there were, and the first.
+    def lines(self, done: str) -> Iterator[str]:
+        """Say of each kind how many entries there were, what was done with them, and the first.
 
         Args:
-            where (str): What they are of, to begin the warning.
+            done (str): Such as ``'skipped'``.
+
+        Yields:
+            str: A line per kind.
         """
-        for line in self.skipped():
+        for count, first in self.firsts():
+            yield f'{count:,} {done}: {first.kind}; the first: {first.message}'
+
+    def warn(self, where: str, done: str = 'skipped') -> None:
+        """Log a warning per kind: how many entries there were, and the first.
+
+        Args:
+            where (str): What they are in, to begin the warning.
+            done (str): What was done with them. Default: 'skipped'.
+        """
+        for line in self.lines(done):
             print_log(f'{where}: {line}', logger='current', level=logging.WARNING)

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from typing import Dict, Optional
 
+from .data_files import REFS_SUFFIXES
+
 PARTITION_OF_OBJECTS = 'google'
 
 
@@ -82,8 +84,8 @@ def recognise_set(refs_path: str) -> Optional[PublishedSet]:
         PublishedSet or None: The set; None for others.
     """
     folder, name = os.path.split(os.path.abspath(refs_path))
+    stem, suffix = os.path.splitext(name)
     for published in PUBLISHED_SETS.values():
-        if os.path.basename(folder) == published.folder and name in (f'refs({published.by}){suffix}'
-                                                                     for suffix in ('.p', '.json')):
-            return published
+        if (os.path.basename(folder), stem) == (published.folder, f'refs({published.by})'):
+            return published if suffix.lower() in REFS_SUFFIXES else None
     return None

@@ -2,6 +2,8 @@
 
 import logging
 import os
+from dataclasses import replace
+from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 
 import numpy as np
@@ -17,9 +19,10 @@ from mmris.utils.memory import collection_paused
 from .controls import CONTROLS, MASK_CONTROLS, SENTENCE_CONTROLS, apply_control
 from .exclusion import leave_out_images, read_excluded_splits
 from .instance_masks import add_instances, complete_settings
-from .problems import Problem, raise_problem
+from .problems import SKIP_ADVICE, Problem, ProblemTally, raise_problem
 from .refer_files import read_refer_files
-from .referred_images import collect_images, problems_of_decoding
+from .referred_images import Reading, collect_images, leave_out_repeated_ids, leave_out_undecodable
+from .transforms.loading import LoadImage, load_sample_image
 
 GROUPS = ('image', 'ref', 'expression')
 
@@ -32,8 +35,9 @@ class RefCOCODataset(BaseDataset):
     the image is encoded once), ``'ref'`` all of one object, ``'expression'`` each alone.
 
     Args:
-        split (str): ``'train'``, ``'val'``, ``'testA'``, ... as the refs file names it.
-        refs_file (str): Refs file, ``.p`` or ``.json``, below ``data_root``.
+        split (str): ``'train'``, ``'val'``, ``'testA'``, ... as the refs file names it. As in the original reader, refs
+            of ``testAB`` belong to ``testA`` and to ``testB``, and ``'test'`` takes those of all test splits.
+        refs_file (str): Refs file below ``data_root``: a pickle, JSON or JSON Lines, whatever its name says.
         ann_file (str): COCO annotations below ``data_root``. Defaults to ``'instances.json'``.
         data_root (str): Folder of the set. Defaults to ''.
         data_prefix (dict): ``img_path``: the images' folder, below ``data_root`` or absolute.
@@ -50,8 +54,9 @@ class RefCOCODataset(BaseDataset):
             ``max_instances`` of an image, the surest (32); ``problems``: ``'raise'`` (the default): malformed masks and
             images that the file lacks are errors, ``'skip'``: such masks are left out, such images have none, and a
             warning a kind counts them. Defaults to None: nobody looked.
-        bad_data (str): ``'raise'``: bad entries are errors. ``'skip'``: they are left out and counted, for which
-            each image is decoded once before anything starts. Defaults to ``'raise'``.
+        bad_data (str): ``'raise'``: the first bad entry of the split is an error. ``'skip'``: bad entries are left out
+            and counted by kind (:attr:`skipped`): a bad sentence costs itself, a bad mask its refs, a bad image all its
+            refs. Each image and mask is decoded once before anything starts. Default: ``'raise'``.
         exclude (dict[str, dict], optional): Whose images are left out, for a training that none of them may leak
             into: by a name of one's choice ``dict(refs_file=..., splits=[...])``, where ``refs_file`` lies below
             ``data_root``, or None for an entry that a config takes back. An image is known by its id, which is COCO's
@@ -65,8 +70,9 @@ class RefCOCODataset(BaseDataset):
         ValueError: If ``control`` is about instance masks and there are none.
         FileNotFoundError, ValueError: If the file of ``instance_masks`` is missing, malformed, or of other images.
         FileNotFoundError, ValueError: If what ``exclude`` names is missing, or is of other images by the same ids.
-        ValueError: If an entry of the files is malformed, a ref's annotation or image is missing from the annotation
-            file, its segmentation is malformed, or an expression is empty; the message names file and id.
+        ValueError: If a ref of the split, or its annotation or image, is malformed or missing, its segmentation is
+            malformed, or a sentence is empty; with ``test_mode`` also if two sentences have the same pair of ref id and
+            sentence id. The message names file and id.
     """
 
     METAINFO = dict(classes=('background', 'referent'))
@@ -107,7 +113,7 @@ class RefCOCODataset(BaseDataset):
         self.bad_data = bad_data
         self.exclude = exclude
         self.seed = seed
-        self.skipped: Dict[str, int] = {}
+        self._skipped, self._repairs = ProblemTally(), ProblemTally()
         # The run's seed and the epoch. In shared memory: workers that outlive an epoch see the next one too.
         self._draw = torch.zeros(2, dtype=torch.int64).share_memory_()
         self._told_epoch = torch.zeros(1, dtype=torch.bool).share_memory_()
@@ -147,12 +153,12 @@ class RefCOCODataset(BaseDataset):
         with collection_paused():
             images = self._read_images()
         if self.bad_data == 'skip':
-            images = self._skip_broken_images(images)
+            images = self._leave_out_undecodable(images)
         if self.instance_masks is not None:
             images = add_instances(images, self.instance_masks, self.data_root)
         images = apply_control(self.control, images)
         samples = [sample for image in images for sample in _group(image, self.group_by)]
-        self._report_skipped(sum(len(sample['text']) for sample in samples))
+        self._warn(sum(len(sample['text']) for sample in samples))
         if not samples:
             raise ValueError(f'No expression is left of split {self.split!r} of {self.refs_file}.')
         return samples
@@ -168,51 +174,44 @@ class RefCOCODataset(BaseDataset):
         return {**info, **{key: [info[key][position] for position in drawn] for key in EXPRESSION_KEYS if key in info}}
 
     def _read_images(self) -> List[dict]:
-        files = read_refer_files(self.ann_file, self.refs_file, report=self._report)
-        if self.split not in files.splits:
+        files = read_refer_files(self.ann_file, self.refs_file, split=self.split, report=self._report)
+        if self.split not in files.splits and not files.refs:
             raise ValueError(
                 f'split {self.split!r} is not in {self.refs_file}. Splits there: {", ".join(files.splits)}.')
-        refs = [ref for ref in files.refs if ref['split'] == self.split]
+        refs = files.refs
+        if self.test_mode:
+            refs = leave_out_repeated_ids(refs, self.refs_file, self._report)
         if self.exclude is not None:
             excluded = read_excluded_splits(self.exclude, self.data_root)
             refs = leave_out_images(refs, files, excluded, name=f'{self.refs_file}, split {self.split}')
-        images, left_out = collect_images(
-            refs,
-            files,
-            image_folder=self.data_prefix['img_path'],
-            text_field=self.text_field,
-            report=self._report)
-        self._count_skipped('ref', left_out)
-        return images
+        return collect_images(
+            refs, files, Reading(self.data_prefix['img_path'], self.text_field, self._report, self._repairs))
 
-    def _skip_broken_images(self, images: List[dict]) -> List[dict]:
+    def _leave_out_undecodable(self, images: List[dict]) -> List[dict]:
         kept, progress = [], ProgressBar(len(images))
+        step = next((one for one in self.pipeline.transforms if isinstance(one, LoadImage)), LoadImage())
+        load_image = partial(load_sample_image, upright=step.upright, backend_args=step.backend_args)
         for image in images:
-            problem = next(problems_of_decoding(image), None)
-            if problem is None:
-                kept.append(image)
-            else:
-                self._report(problem)
-                self._count_skipped('image', 1)
+            kept += leave_out_undecodable([image], load_image, self._report)
             progress.update()
         return kept
 
     def _report(self, problem: Problem) -> None:
         if self.bad_data == 'raise':
-            raise_problem(problem)
-        print_log(f'Skipped: {problem.message}', logger='current', level=logging.WARNING)
+            raise_problem(replace(problem, message=f'{problem.message} {SKIP_ADVICE}'))
+        self._skipped.report(problem)
 
-    def _count_skipped(self, what: str, count: int) -> None:
-        if count:
-            self.skipped[what] = self.skipped.get(what, 0) + count
+    @property
+    def skipped(self) -> Dict[str, int]:
+        """dict[str, int]: How many broken entries were left out, by their kind."""
+        return self._skipped.counts
 
-    def _report_skipped(self, expressions: int) -> None:
+    def _warn(self, expressions: int) -> None:
+        where = f'{self.refs_file}, split {self.split}'
+        self._repairs.warn(where, 'repaired')
+        self._skipped.warn(where)
         if self.skipped:
-            counts = ', '.join(f'{count} {what}(s)' for what, count in sorted(self.skipped.items()))
-            print_log(
-                f'{self.refs_file}, split {self.split}: skipped {counts}; {expressions} expressions are left.',
-                logger='current',
-                level=logging.WARNING)
+            print_log(f'{where}: {expressions:,} expressions are left.', logger='current', level=logging.WARNING)
 
 
 # What a sample holds once an expression.

@@ -1,91 +1,175 @@
 """The published files of the RefCOCO family: what is in them, and whether each entry is whole."""
 
-import json
 import os
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
-from .plain_pickle import load_plain_pickle
+from mmris.utils.ids import Id, read_id, read_whole_number
+from mmris.utils.text import shorten, to_well_formed
+
+from .data_files import read_json, read_json_or_pickle
+from .masks import MOST_PIXELS
 from .problems import Problem, Report, raise_problem
+from .splits import is_in_split, list_splits
 
 NO_TARGET = -1
 
 
 @dataclass(frozen=True)
-class ReferFiles:
-    """The content of ``instances.json`` and ``refs(...).p``.
+class Entries:
+    """The entries of one list of an annotation file, by their ids.
 
     Attributes:
-        refs (list[dict]): As published.
-        annotations (dict[int, dict]): COCO annotations by id; of those that no ref points to, ids alone.
-        images (dict[int, dict]): COCO images by id.
+        whole (dict[int or str, dict]): Those without a fault.
+        faulty (dict[int or str, Problem]): What is wrong with each of the others.
+        nameless (list[Problem]): Faults of entries to which no id can point.
+    """
+
+    whole: Dict[Id, dict]
+    faulty: Dict[Id, Problem]
+    nameless: List[Problem]
+
+    @property
+    def problems(self) -> Iterator[Problem]:
+        """Iterator[Problem]: All faults."""
+        yield from self.nameless
+        yield from self.faulty.values()
+
+
+@dataclass(frozen=True)
+class ReferFiles:
+    """The content of ``instances.json`` and ``refs(...).p``, with ids that are equal if their values are.
+
+    Attributes:
+        refs (list[dict]): The refs of the split asked for, or all.
+        splits (list[str]): The splits that one can ask for.
+        annotations (Entries): COCO annotations; of those that none of the refs points to, ids alone.
+        images (Entries): COCO images.
         refs_path (str): Where the refs are from, for messages.
         instances_path (str): Where annotations and images are from, for messages.
     """
 
     refs: List[dict]
-    annotations: Dict[int, dict]
-    images: Dict[int, dict]
+    splits: List[str]
+    annotations: Entries
+    images: Entries
     refs_path: str
     instances_path: str
 
-    @property
-    def splits(self) -> List[str]:
-        """list[str]: The splits that the refs name."""
-        return sorted({ref['split'] for ref in self.refs})
 
-
-def read_refer_files(instances_path: str, refs_path: str, *, report: Report = raise_problem) -> ReferFiles:
+def read_refer_files(instances_path: str,
+                     refs_path: str,
+                     *,
+                     split: Optional[str] = None,
+                     report: Report = raise_problem) -> ReferFiles:
     """Read both files.
 
     Args:
         instances_path (str): ``instances.json``, COCO instance annotations.
-        refs_path (str): ``refs(unc).p`` and the like, or the same content as ``.json``.
-        report (Callable): Told of each malformed entry, which is left out. Defaults to one that raises.
+        refs_path (str): ``refs(unc).p`` and the like, or the same content as JSON or JSON Lines.
+        split (str, optional): The split whose refs are wanted (see :func:`is_in_split`). Default: None, all.
+        report (Callable): Gets each fault of a wanted ref; the ref, or the sentence, is left out. Default: raise it.
+            Faults of images and annotations are kept for whoever needs the entry.
 
     Returns:
         ReferFiles: Their content.
 
     Raises:
-        FileNotFoundError: If one is missing; the message tells what it is and how sets are laid out.
-        ValueError: If one is no such file, or not a whole one, or the refs file holds more than plain data.
-        ValueError: By default, if an entry is malformed; the message names file and entry.
+        FileNotFoundError: If one is missing; the message says what it is and how sets are laid out.
+        ValueError: If one is not such a file, is not whole, or the refs file holds more than plain data.
+        ValueError: By default, if a wanted ref is malformed; the message names file and ref.
     """
     for path, what in ((instances_path, 'COCO instance annotations'), (refs_path, 'the referring expressions')):
         if not os.path.isfile(path):
             raise FileNotFoundError(
                 f'{path} ({what}) is missing. A set is a folder with instances.json and refs(<by>).p, as published; '
                 f'set data_root, ann_file and refs_file to where yours lies. docs/data.md says how to get it.')
-    refs = read_refs(refs_path, report=report)
+    refs, splits = read_refs(refs_path, splits=None if split is None else [split], report=report)
     instances = _read_instances(instances_path, {one for ref in refs for one in target_annotation_ids(ref)})
     return ReferFiles(
         refs=refs,
-        annotations=_by_id(instances, 'annotations', instances_path, report),
-        images=_by_id(instances, 'images', instances_path, report),
+        splits=splits,
+        annotations=_by_id(instances['annotations'], 'annotations', instances_path),
+        images=_by_id(instances['images'], 'images', instances_path),
         refs_path=refs_path,
         instances_path=instances_path)
 
 
-def read_refs(path: str, *, report: Report = raise_problem) -> List[dict]:
-    """Read the refs file alone; see :func:`read_refer_files`."""
-    refs = read_json(path) if path.endswith('.json') else load_plain_pickle(path)
+def read_refs(path: str,
+              *,
+              splits: Optional[Sequence[str]] = None,
+              report: Report = raise_problem) -> Tuple[List[dict], List[str]]:
+    """Read the refs file alone.
+
+    Args:
+        path (str): The refs file.
+        splits (Sequence[str], optional): Splits whose refs are wanted; refs of others are not even checked. Default:
+            None, all.
+        report (Callable): See :func:`read_refer_files`.
+
+    Returns:
+        tuple[list[dict], list[str]]: The wanted refs, and the splits that one can ask for.
+
+    Raises:
+        FileNotFoundError, ValueError: See :func:`read_refer_files`.
+    """
+    refs = read_json_or_pickle(path)
     if not isinstance(refs, (list, tuple)):
         raise ValueError(f'{path} holds a {type(refs).__name__}, but a refs file is a list of refs.')
-    refs = _whole(refs, 'ref at position {position}', _fault_of_ref, path, report)
-    return _whole(refs, 'ref {entry[ref_id]}', _fault_of_sentences, path, report)
+    wanted, names = [], set()
+    for position, ref in enumerate(refs):
+        of_ref = ref.get('split') if isinstance(ref, dict) else None
+        if isinstance(of_ref, str):
+            names.add(to_well_formed(of_ref))
+            if splits is not None and not any(is_in_split(of_ref, split) for split in splits):
+                continue
+        whole = _read_ref(ref, position, path, report)
+        if whole is not None:
+            wanted.append(whole)
+    return wanted, list_splits(names)
 
 
-def target_annotation_ids(ref: dict) -> List[int]:
+def target_annotation_ids(ref: dict) -> List[Id]:
     """Ids of the annotations whose union a ref points to: one in RefCOCO, several or none in gRefCOCO."""
     return [annotation_id for annotation_id in _as_list(ref['ann_id']) if annotation_id != NO_TARGET]
 
 
-def _read_instances(path: str, wanted: Set[int]) -> Dict[str, list]:
+def _read_ref(ref: Any, position: int, path: str, report: Report) -> Optional[dict]:
+    """A ref with its whole sentences; None, and a report, if it is malformed."""
+    fault = _fault_of_ref(ref)
+    if fault is not None:
+        _report_entry(f'ref at position {position}', fault, path, report)
+        return None
+    ids = [read_id(one) for one in _as_list(ref['ann_id'])]
+    ref = dict(
+        ref,
+        ref_id=read_id(ref['ref_id']),
+        image_id=read_id(ref['image_id']),
+        ann_id=ids if isinstance(ref['ann_id'], (list, tuple)) else ids[0],
+        split=to_well_formed(ref['split']))
+    if not isinstance(ref['sentences'], (list, tuple)) or not ref['sentences']:
+        _report_entry(f'ref {ref["ref_id"]}', 'has no sentence. Add one, or remove the ref', path, report)
+        return None
+    sentences = []
+    for number, sentence in enumerate(ref['sentences']):
+        fault = _fault_of_sentence(sentence)
+        if fault is None:
+            sentences.append(dict(sentence, sent_id=read_id(sentence['sent_id'])))
+        else:
+            _report_entry(f'sentence at position {number} of ref {ref["ref_id"]}', fault, path, report)
+    return dict(ref, sentences=sentences) if sentences else None
+
+
+def _report_entry(place: str, fault: str, path: str, report: Report) -> None:
+    report(Problem('malformed entry', place, f'{path}: {place} {fault}.'))
+
+
+def _read_instances(path: str, wanted: Set[Id]) -> Dict[str, list]:
 
     def keep_what_is_wanted(entry: dict) -> dict:
         # Three of four annotations are of objects that no ref points to. Their outlines, most of the file, go as soon
         # as they are read.
-        if 'segmentation' not in entry or (is_id(entry.get('id')) and entry['id'] in wanted):
+        if 'segmentation' not in entry or read_id(entry.get('id')) in wanted:
             return entry
         return {key: entry[key] for key in ('id', 'image_id') if key in entry}
 
@@ -96,84 +180,67 @@ def _read_instances(path: str, wanted: Set[int]) -> Dict[str, list]:
     return instances
 
 
-def _by_id(instances: Dict[str, list], kind: str, path: str, report: Report) -> Dict[int, dict]:
-    fault_of = _fault_of_image if kind == 'images' else _fault_of_annotation
-    entries = _whole(instances[kind], f'the entry at position {{position}} of `{kind}`', fault_of, path, report)
-    found: Dict[int, dict] = {}
-    for entry in entries:
-        if found.setdefault(entry['id'], entry) != entry:
-            report(Problem('duplicate id', f'{kind[:-1]} {entry["id"]}', f'{path}: two different entries of `{kind}` '
-                           f'have id {entry["id"]}. Give one another id, or remove it.'))
+def _by_id(entries: Sequence[Any], kind: str, path: str) -> Entries:
+    fault_of: Callable[[dict], Optional[str]] = _fault_of_image if kind == 'images' else lambda entry: None
+    found = Entries({}, {}, [])
+    for position, entry in enumerate(entries):
+        place = f'the entry at position {position} of `{kind}`'
+        fault = _fault_of_keys(entry, ('id', )) or _fault_of_id(entry, 'id')
+        if fault is not None:
+            found.nameless.append(Problem('malformed entry', place, f'{path}: {place} {fault}.'))
+            continue
+        one = read_id(entry['id'])
+        fault = fault_of(entry)
+        if fault is not None:
+            found.faulty.setdefault(one, Problem('malformed entry', place, f'{path}: {place} {fault}.'))
+        elif found.whole.setdefault(one, entry) != entry:
+            found.faulty[one] = Problem(
+                'duplicate id', f'{kind[:-1]} {one}', f'{path}: two different entries of `{kind}` have id {one}. Give '
+                f'one another id, or remove it.')
+    for one in found.faulty:
+        found.whole.pop(one, None)
+    if kind == 'images':
+        found.whole.update({one: _with_whole_sizes(image) for one, image in found.whole.items()})
     return found
 
 
-def read_json(path: str, object_hook: Optional[Callable] = None) -> Any:
-    """Read a JSON file.
-
-    Args:
-        path (str): The file.
-        object_hook (Callable): Gets each dict as soon as it is read; what it returns takes the dict's place. Defaults
-            to None: dicts stay as they are.
-
-    Returns:
-        The content.
-
-    Raises:
-        ValueError: If it is not a whole JSON file; the message names it.
-    """
-    try:
-        with open(path, encoding='utf-8') as file:
-            return json.load(file, object_hook=object_hook)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f'{path} is not a whole JSON file ({error}). Fetch or make it again.') from error
-
-
-def _whole(entries: Sequence[Any], name: str, fault_of: Callable[[Any], Optional[str]], path: str,
-           report: Report) -> List[dict]:
-    """The entries without a fault; the others are reported."""
-    whole = []
-    for position, entry in enumerate(entries):
-        fault = fault_of(entry)
-        if fault is None:
-            whole.append(entry)
-        else:
-            place = name.format(position=position, entry=entry)
-            report(Problem('malformed entry', place, f'{path}: {place} {fault}.'))
-    return whole
+def _with_whole_sizes(image: dict) -> dict:
+    sizes = {side: read_whole_number(image[side]) for side in ('height', 'width')}
+    return dict(image, **sizes, id=read_id(image['id']))
 
 
 def _fault_of_ref(ref: Any) -> Optional[str]:
     fault = _fault_of_keys(ref, ('ref_id', 'ann_id', 'image_id', 'split', 'sentences'))
+    fault = fault or _fault_of_id(ref, 'ref_id') or _fault_of_id(ref, 'image_id')
     if fault is not None:
         return fault
-    for key, ids in (('ref_id', [ref['ref_id']]), ('image_id', [ref['image_id']]), ('ann_id', _as_list(ref['ann_id']))):
-        if not all(map(is_id, ids)):
-            return f'has {key}={ref[key]!r:.80}, but ids are numbers or strings'
-    if not isinstance(ref['split'], str):
-        return f'has split={ref["split"]!r:.80}, but a split is a name'
-    return None
+    if any(read_id(one) is None for one in _as_list(ref['ann_id'])):
+        return _id_fault('ann_id', ref['ann_id'])
+    return None if isinstance(ref['split'], str) else f'has split={shorten(ref["split"])}, but a split is a name'
 
 
-def _fault_of_sentences(ref: dict) -> Optional[str]:
-    if not isinstance(ref['sentences'], (list, tuple)) or not ref['sentences']:
-        return 'has no sentence. Add one, or remove the ref'
-    if not all(isinstance(sentence, dict) and is_id(sentence.get('sent_id')) for sentence in ref['sentences']):
-        return 'has a sentence that lacks sent_id'
-    return None
-
-
-def _fault_of_annotation(annotation: Any) -> Optional[str]:
-    return _fault_of_keys(annotation, ('id', )) or _fault_of_id(annotation)
-
-
-def _fault_of_image(image: Any) -> Optional[str]:
-    fault = _fault_of_keys(image, ('id', 'file_name', 'height', 'width')) or _fault_of_id(image)
+def _fault_of_sentence(sentence: Any) -> Optional[str]:
+    fault = _fault_of_keys(sentence, ('sent_id', )) or _fault_of_id(sentence, 'sent_id')
     if fault is not None:
         return fault
-    sizes = (image['height'], image['width'])
-    if not isinstance(image['file_name'], str) or not all(isinstance(size, int) and size > 0 for size in sizes):
-        return (f'has file_name={image["file_name"]!r:.80}, height={sizes[0]!r:.80}, width={sizes[1]!r:.80}, but needs '
-                f'a name and two positive integers')
+    skills = sentence.get('skills')
+    if skills is None or (isinstance(skills, (list, tuple)) and
+                          all(isinstance(skill, str) and '/' not in skill for skill in skills)):
+        return None
+    return f'has skills={shorten(skills)}, but skills are a list of names without "/", such as ["colour", "place"]'
+
+
+def _fault_of_image(image: dict) -> Optional[str]:
+    fault = _fault_of_keys(image, ('file_name', 'height', 'width'))
+    if fault is not None:
+        return fault
+    sizes = [read_whole_number(image[side]) for side in ('height', 'width')]
+    told = f'has file_name={shorten(image["file_name"])}, height={shorten(image["height"])}, ' \
+        f'width={shorten(image["width"])}'
+    if not isinstance(image['file_name'], str) or not all(size is not None and size > 0 for size in sizes):
+        return f'{told}, but needs a name and two positive integers'
+    if sizes[0] * sizes[1] > MOST_PIXELS:
+        return f'{told}, which are more than {MOST_PIXELS // 10**6} million pixels. Make it smaller'
     return None
 
 
@@ -182,13 +249,12 @@ def _fault_of_keys(entry: Any, wanted: Sequence[str]) -> Optional[str]:
     return f'lacks {", ".join(missing)}' if missing else None
 
 
-def _fault_of_id(entry: dict) -> Optional[str]:
-    return None if is_id(entry['id']) else f'has id={entry["id"]!r:.80}, but ids are numbers or strings'
+def _fault_of_id(entry: dict, key: str) -> Optional[str]:
+    return None if read_id(entry[key]) is not None else _id_fault(key, entry[key])
 
 
-def is_id(value: Any) -> bool:
-    """Whether a value may be an id in these files: a whole number or a string."""
-    return isinstance(value, (int, str))
+def _id_fault(key: str, value: Any) -> str:
+    return f'has {key}={shorten(value)}, but ids are whole numbers or text'
 
 
 def _as_list(value: Any) -> Sequence[Any]:

@@ -1,129 +1,232 @@
 """Images with the objects that refs point to, and what is wrong with them: rules of the data set and of its check."""
 
 import os
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
-from .masks import check_segmentation
-from .problems import Problem, Report
-from .refer_files import ReferFiles, target_annotation_ids
+import numpy as np
+
+from mmris.utils.ids import Id, read_id, show_id
+from mmris.utils.text import shorten, to_well_formed
+
+from .masks import check_segmentation, union_of_segmentations
+from .problems import SHORT_POLYGON, Problem, ProblemTally, Report
+from .refer_files import Entries, ReferFiles, target_annotation_ids
+
+HALF_CHARACTERS = 'half characters'
 
 
-def collect_images(refs: Sequence[dict], files: ReferFiles, *, image_folder: str, text_field: str,
-                   report: Report) -> Tuple[List[dict], int]:
+@dataclass(frozen=True)
+class Reading:
+    """How refs are read.
+
+    Attributes:
+        image_folder (str): Where the image files are.
+        text_field (str): ``'sent'`` or ``'raw'``.
+        report (Callable): Gets each problem of a ref or a sentence, which is left out.
+        repairs (ProblemTally): Gets what is mended and costs nothing: polygons of under three points beside good
+            ones are left out, half characters in sentences replaced.
+    """
+
+    image_folder: str
+    text_field: str
+    report: Report
+    repairs: ProblemTally
+
+
+def collect_images(refs: Sequence[dict], files: ReferFiles, reading: Reading) -> List[dict]:
     """Gather refs by their images.
 
     Args:
-        refs (Sequence[dict]): Refs of ``files``, such as those of a split.
+        refs (Sequence[dict]): Refs of ``files``.
         files (ReferFiles): Their annotations and images.
-        image_folder (str): Where the image files are.
-        text_field (str): ``'sent'`` or ``'raw'``.
-        report (Callable): Told of each problem of a ref; the ref is left out.
+        reading (Reading): How they are read.
 
     Returns:
-        tuple[list[dict], int]: An entry an image: ``img_id, img_path, height, width``, ``objects``, for each the list
-        of its COCO segmentations, and ``expressions``, each with ``text, ref_id, sent_id, skills`` and its ``target``,
-        an index into the objects. Then how many refs were left out.
+        list[dict]: An entry per image: ``img_id, img_path, height, width``, ``objects``, for each the list of its COCO
+        segmentations, and ``expressions``, each with ``text, ref_id, sent_id, skills`` and its ``target``, an index
+        into the objects.
     """
-    images: Dict[Any, dict] = {}
+    images: Dict[Id, dict] = {}
     positions: Dict[tuple, int] = {}
-    left_out = 0
     for ref in refs:
-        problems = list(problems_of_ref(ref, files, image_folder=image_folder, text_field=text_field))
+        problems = list(_problems_of_ref(ref, files, reading))
         for problem in problems:
-            report(problem)
-        if problems:
-            left_out += 1
+            reading.report(problem)
+        sentences = list(_whole_sentences(ref, files.refs_path, reading))
+        if problems or not sentences:
             continue
-        image = images.setdefault(ref['image_id'], _image(files.images[ref['image_id']], image_folder))
+        image = images.setdefault(ref['image_id'], _image(files.images.whole[ref['image_id']], reading.image_folder))
         # Two refs may point to one object.
         key = (ref['image_id'], *target_annotation_ids(ref))
         if key not in positions:
             positions[key] = len(image['objects'])
-            image['objects'].append([files.annotations[one]['segmentation'] for one in target_annotation_ids(ref)])
+            image['objects'].append(
+                [files.annotations.whole[one]['segmentation'] for one in target_annotation_ids(ref)])
+        image['expressions'] += [dict(sentence, ref_id=ref['ref_id'], target=positions[key]) for sentence in sentences]
+    return list(images.values())
+
+
+def leave_out_repeated_ids(refs: Sequence[dict], refs_path: str, report: Report) -> List[dict]:
+    """Leave out sentences whose pair of ids, of ref and sentence, was there before.
+
+    Args:
+        refs (Sequence[dict]): Refs to evaluate on.
+        refs_path (str): The refs file, for messages.
+        report (Callable): Gets each such sentence.
+
+    Returns:
+        list[dict]: The refs that have a sentence left.
+    """
+    kept, seen = [], set()
+    for ref in refs:
+        sentences = []
         for sentence in ref['sentences']:
-            image['expressions'].append(
-                dict(
-                    text=sentence[text_field],
-                    ref_id=ref['ref_id'],
-                    sent_id=sentence['sent_id'],
-                    skills=sentence.get('skills'),
-                    target=positions[key]))
-    return list(images.values()), left_out
+            pair = (ref['ref_id'], sentence['sent_id'])
+            if pair in seen:
+                report(
+                    Problem(
+                        'repeated ids', f'sentence {pair[1]} of ref {pair[0]}', f'{refs_path}: sentence {pair[1]} of '
+                        f'ref {pair[0]} is there more than once. Scores are told apart by these two ids: give each '
+                        f'sentence its own.'))
+            else:
+                seen.add(pair)
+                sentences.append(sentence)
+        if sentences:
+            kept.append(dict(ref, sentences=sentences))
+    return kept
 
 
-def problems_of_ref(ref: dict, files: ReferFiles, *, image_folder: str, text_field: str) -> Iterator[Problem]:
-    """All that is wrong with one ref, short of decoding its image and mask: see :func:`collect_images`."""
-    image = files.images.get(ref['image_id'])
-    name, where = f'ref {ref["ref_id"]}', f'{files.refs_path}: ref {ref["ref_id"]}'
+def _problems_of_ref(ref: dict, files: ReferFiles, reading: Reading) -> Iterator[Problem]:
+    """All that is wrong with a ref, but for its sentences, short of decoding its image and mask."""
+    where = f'{files.refs_path}: ref {ref["ref_id"]}'
+    image = files.images.whole.get(ref['image_id'])
     if image is None:
-        yield Problem(
-            'missing image', name, f'{where} is about image {ref["image_id"]}, which {files.instances_path} does not '
-            f'have. Use the two files of one download.')
+        yield files.images.faulty.get(ref['image_id']) or Problem(
+            'missing image', f'ref {ref["ref_id"]}', f'{where} is about image {shorten(ref["image_id"])}, which '
+            f'{files.instances_path} does not have. {_advise(ref["image_id"], files.images)}')
         return
-    path = image_path(image, image_folder)
+    path = image_path(image, reading.image_folder)
     if not _exists(path):
         yield Problem(
-            'missing image file', path, f'{path}, the image of {name} ({files.refs_path}), is missing. Set '
-            f'data_prefix.img_path to the folder of the images, or set bad_data=\'skip\' to leave such refs out.',
-            FileNotFoundError)
+            'missing image file', path, f'{path}, the image of ref {ref["ref_id"]} ({files.refs_path}), is missing. '
+            f'Set data_prefix.img_path to the folder of the images.', FileNotFoundError)
     for annotation_id in target_annotation_ids(ref):
-        problem = _problem_of_annotation(annotation_id, ref, image, files)
+        problem = _problem_of_annotation(annotation_id, ref, image, files, reading.repairs)
         if problem is not None:
             yield problem
-    for sentence in ref['sentences']:
-        text = sentence.get(text_field)
-        if not isinstance(text, str) or not text.strip():
-            yield Problem(
-                'empty sentence', f'sentence {sentence["sent_id"]}',
-                f'{where}: sentence {sentence["sent_id"]} is empty ({text_field}={text!r:.80}). Correct or remove it, '
-                f'or set bad_data=\'skip\' to leave its ref out.')
 
 
-def _problem_of_annotation(annotation_id: Any, ref: dict, image: dict, files: ReferFiles) -> Optional[Problem]:
-    name, where = f'ref {ref["ref_id"]}', f'{files.refs_path}: ref {ref["ref_id"]} points to annotation {annotation_id}'
-    annotation = files.annotations.get(annotation_id)
+def _problem_of_annotation(annotation_id: Id, ref: dict, image: dict, files: ReferFiles,
+                           repairs: ProblemTally) -> Optional[Problem]:
+    name = f'ref {ref["ref_id"]}'
+    where = f'{files.refs_path}: {name} points to annotation {shorten(annotation_id)}'
+    annotation = files.annotations.whole.get(annotation_id)
     if annotation is None:
-        return Problem('missing annotation', name, f'{where}, which {files.instances_path} does not have. '
-                       f'Use the two files of one download.')
-    if annotation.get('image_id') != ref['image_id']:
-        return Problem('annotation of another image', name, f'{where}, which is of image {annotation.get("image_id")} '
-                       f'instead of {ref["image_id"]}. Use the two files of one download.')
+        return files.annotations.faulty.get(annotation_id) or Problem(
+            'missing annotation', name,
+            f'{where}, which {files.instances_path} does not have. {_advise(annotation_id, files.annotations)}')
+    if read_id(annotation.get('image_id')) != ref['image_id']:
+        return Problem(
+            'annotation of another image', name, f'{where}, which is of image {shorten(annotation.get("image_id"))} '
+            f'instead of {shorten(ref["image_id"])}. Use the two files of one download.')
     if 'segmentation' not in annotation:
         return Problem('no segmentation', name, f'{where}, which has no segmentation ({files.instances_path}). Use a '
                        f'file of instances, not of boxes or captions.')
     try:
-        check_segmentation(annotation['segmentation'], image['height'], image['width'])
+        dropped = check_segmentation(annotation['segmentation'], image['height'], image['width'])
     except ValueError as error:
         return Problem('malformed mask', name, f'The mask of {name} on {image["file_name"]} is malformed: {error}. '
                        f'Repair or remove annotation {annotation_id} in {files.instances_path}.')
+    if dropped:
+        repairs.report(
+            Problem(
+                SHORT_POLYGON, f'annotation {annotation_id}', f'annotation {annotation_id} of {files.instances_path} '
+                f'has {dropped} such polygon(s) beside good ones; they are left out of its mask.'))
     return None
 
 
-def problems_of_decoding(image: dict) -> Iterator[Problem]:
-    """What decoding brings to light: a broken image file, one of another size, a mask without a pixel.
+def _advise(one: Id, entries: Entries) -> str:
+    """What to do about an id that is not there: files of two downloads, or of two ways to write ids."""
+    example = next(iter(entries.whole), None)
+    if example is None or isinstance(example, str) == isinstance(one, str):
+        return 'Use the two files of one download.'
+    return f'The ids there are like {show_id(example)}, and this one is {show_id(one)}: write both the same way.'
+
+
+def _whole_sentences(ref: dict, refs_path: str, reading: Reading) -> Iterator[dict]:
+    """Each sentence with ``text, sent_id, skills``; those without words are reported."""
+    field = reading.text_field
+    for sentence in ref['sentences']:
+        text, name = sentence.get(field), f'sentence {sentence["sent_id"]}'
+        if not isinstance(text, str) or not text.strip():
+            other = next((one for one in ('sent', 'raw') if isinstance(sentence.get(one), str)), field)
+            remedy = f'Set text_field={other!r}.' if other != field and field not in sentence else \
+                'Correct or remove it.'
+            reading.report(
+                Problem('empty sentence', name, f'{refs_path}: ref {ref["ref_id"]}: {name} is empty '
+                        f'({field}={shorten(text)}). {remedy}'))
+            continue
+        whole = to_well_formed(text)
+        if whole != text:
+            reading.repairs.report(
+                Problem(HALF_CHARACTERS, name, f'{name} of ref {ref["ref_id"]} in {refs_path}; each is read as U+FFFD: '
+                        f'"{whole}".'))
+        skills = sentence.get('skills')
+        yield dict(
+            text=whole,
+            sent_id=sentence['sent_id'],
+            skills=None if skills is None else [to_well_formed(skill) for skill in skills])
+
+
+def leave_out_undecodable(images: Sequence[dict], load_image: Callable[[dict], np.ndarray],
+                          report: Report) -> Iterator[dict]:
+    """Decode each image and each mask, and leave out what turns out to be broken.
 
     Args:
-        image (dict): An entry of :func:`collect_images`.
+        images (Sequence[dict]): Entries of :func:`collect_images`.
+        load_image (Callable): Reads the image of an entry; raises ``ValueError`` or ``OSError`` if it is broken.
+        report (Callable): Gets each broken image, for which all its refs are left out, and each broken mask, for
+            which the refs that point to it are.
+
+    Yields:
+        dict: Each image of which an expression is left.
     """
-    # Imported here: transforms of the registry import this package.
-    from .transforms.loading import LoadImage, LoadMasks
-    try:
-        LoadImage().transform(dict(image))
-    except (ValueError, OSError) as error:
-        yield Problem('broken image file', image['img_path'], str(error), type(error))
+    for image in images:
+        try:
+            load_image(image)
+            broken = False
+        except (ValueError, OSError) as error:
+            report(Problem('broken image file', image['img_path'], str(error), type(error)))
+            broken = True
+        targets: Set[int] = set()
+        for target, problem in _problems_of_masks(image):
+            report(problem)
+            targets.add(target)
+        if not broken and len(targets) < len(image['objects']):
+            yield _without_targets(image, targets)
+
+
+def _without_targets(image: dict, targets: Set[int]) -> dict:
+    kept = [target for target in range(len(image['objects'])) if target not in targets]
+    return dict(
+        image,
+        objects=[image['objects'][target] for target in kept],
+        expressions=[
+            dict(one, target=kept.index(one['target'])) for one in image['expressions'] if one['target'] in kept
+        ])
+
+
+def _problems_of_masks(image: dict) -> Iterator[Tuple[int, Problem]]:
+    """Masks that cover no pixel; whatever else could be wrong with one is seen without decoding it."""
     names: Dict[int, Any] = {}
     for expression in image['expressions']:
         names.setdefault(expression['target'], expression['ref_id'])
     for target, ref_id in names.items():
-        sample = dict(image, targets=[target], ref_ids=[ref_id])
-        try:
-            mask = LoadMasks().transform(sample)['gt_original']
-        except ValueError as error:
-            yield Problem('malformed mask', f'ref {ref_id}', str(error))
-            continue
+        segmentations = image['objects'][target]
         # A ref without annotations is one of no target, and means it.
-        if image['objects'][target] and not mask.any():
-            yield Problem(
+        if segmentations and not union_of_segmentations(segmentations, image['height'], image['width']).any():
+            yield target, Problem(
                 'empty mask', f'ref {ref_id}', f'The mask of ref {ref_id} on {image["img_path"]} covers no pixel. '
                 f'Repair or remove it in the annotation file.')
 

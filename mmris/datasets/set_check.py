@@ -2,23 +2,25 @@
 
 import os
 import sys
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import combinations
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set
 
 from mmengine.utils import ProgressBar
 
+from mmris.utils.ids import Id
 from mmris.utils.memory import collection_paused
 from mmris.utils.tables import markdown_table
 
 from .instance_masks import NO_RESULTS, complete_settings, look_up_instances
-from .problems import Problem, ProblemTally
+from .problems import Problem, ProblemTally, Report
 from .published_counts import Counts, PublishedSet
 from .refer_files import ReferFiles, read_refer_files
-from .referred_images import collect_images, image_path, problems_of_decoding
-
-SPLIT_ORDER = ('train', 'val', 'testA', 'testB', 'test')
+from .referred_images import Reading, collect_images, image_path, leave_out_undecodable
+from .splits import is_in_split, list_splits
+from .transforms.loading import load_sample_image
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def check_set(*,
               published: Optional[PublishedSet] = None,
               text_field: str = 'sent',
               decode: bool = False,
+              upright: bool = False,
               instance_masks: Optional[Mapping[str, Any]] = None) -> SetReport:
     """Check each entry of a set, by the rules that the data set loads it by, and count.
 
@@ -90,6 +93,8 @@ def check_set(*,
         published (PublishedSet, optional): What to compare with.
         text_field (str): Which sentences must not be empty, ``'sent'`` or ``'raw'``. Defaults to ``'sent'``.
         decode (bool): Also decode each image and mask; shows a progress bar. Defaults to False.
+        upright (bool): Annotations belong to images that are turned upright by their EXIF, as
+            ``LoadImage(upright=True)`` reads them. Defaults to False: to the stored pixels.
         instance_masks (dict, optional): As of the data set, to check the masks of all its images too; ``file`` is a
             whole path; one that cannot be read is a problem. What ``'skip'`` leaves out is a note. Defaults to None.
 
@@ -100,17 +105,16 @@ def check_set(*,
         FileNotFoundError: If one of the two files is missing.
         ValueError: If one of them is not whole, or of another kind, or ``instance_masks`` has unknown settings.
     """
-    problems: List[Problem] = []
+    problems, repairs = [], ProblemTally()
     with collection_paused():
         files = read_refer_files(instances_path, refs_path, report=problems.append)
-        problems.extend(_duplicates(files))
-        images, _ = collect_images(
-            files.refs, files, image_folder=image_folder, text_field=text_field, report=problems.append)
+        problems += [*files.images.problems, *files.annotations.problems, *_duplicates(files)]
+        images = collect_images(files.refs, files, Reading(image_folder, text_field, problems.append, repairs))
     missing = {problem.entry for problem in problems if problem.kind == 'missing image file'}
     splits = {split: _count(split, files, image_folder, missing, published) for split in _splits(files, published)}
-    notes = list(_shared_images(files, published))
+    notes = [*_shared_images(files, published), *repairs.lines('repaired')]
     if decode:
-        problems.extend(_decode(images))
+        _decode(images, upright, problems.append)
     if instance_masks is not None:
         _check_instances(images, complete_settings(instance_masks), problems, notes)
     return SetReport(
@@ -120,7 +124,7 @@ def check_set(*,
         published=published and published.title,
         decoded=decode,
         splits=splits,
-        problems=_merge_missing_images(problems, files, image_folder),
+        problems=_merge_missing_images(list(dict.fromkeys(problems)), files, image_folder),
         notes=notes)
 
 
@@ -160,16 +164,16 @@ def _format_splits(splits: Dict[str, SplitReport]) -> str:
 
 
 def _splits(files: ReferFiles, published: Optional[PublishedSet]) -> List[str]:
-    there = {*files.splits, *(published.splits if published else ())}
-    return [split for split in SPLIT_ORDER if split in there] + sorted(there - set(SPLIT_ORDER))
+    return list_splits([*files.splits, *(published.splits if published else ())])
 
 
 def _count(split: str, files: ReferFiles, image_folder: str, missing: Set[str],
            published: Optional[PublishedSet]) -> SplitReport:
-    refs = [ref for ref in files.refs if ref['split'] == split]
+    refs = [ref for ref in files.refs if is_in_split(ref['split'], split)]
     image_ids = {ref['image_id'] for ref in refs}
     counts = Counts(len(refs), sum(len(ref['sentences']) for ref in refs), len(image_ids))
-    paths = [image_path(files.images[one], image_folder) for one in image_ids if one in files.images]
+    images = files.images.whole
+    paths = [image_path(images[one], image_folder) for one in image_ids if one in images]
     wanted = published.splits.get(split) if published else None
     state = 'not published'
     if published:
@@ -192,11 +196,13 @@ def _duplicates(files: ReferFiles) -> Iterator[Problem]:
                               f'Give each its own: results are told apart by it.')
 
 
-def _decode(images: Sequence[dict]) -> Iterator[Problem]:
+def _decode(images: Sequence[dict], upright: bool, report: Report) -> None:
+    load_image = partial(load_sample_image, upright=upright)
     # Beside the report, not in it.
     progress = ProgressBar(len(images), file=sys.stderr)
     for image in images:
-        yield from problems_of_decoding(image)
+        # What is left is of no interest here.
+        deque(leave_out_undecodable([image], load_image, report), maxlen=0)
         progress.update()
     print(file=sys.stderr)
 
@@ -204,16 +210,17 @@ def _decode(images: Sequence[dict]) -> Iterator[Problem]:
 def _check_instances(images: Sequence[dict], settings: Mapping[str, Any], problems: List[Problem],
                      notes: List[str]) -> None:
     """Add what is wrong with instance masks, one entry a kind: there may be as many as masks. Note what there is."""
-    tally, file = ProblemTally(), settings['file']
+    tally, repairs, file = ProblemTally(), ProblemTally(), settings['file']
     try:
-        images = look_up_instances(images, settings, tally.report)
+        images = look_up_instances(images, settings, tally.report, repairs)
     except (FileNotFoundError, ValueError) as error:
         problems.append(Problem('unreadable instance masks', file, str(error), type(error)))
         return
     if settings['problems'] == 'skip':
-        notes.extend(f'{file}: {line}' for line in tally.skipped())
+        notes.extend(f'{file}: {line}' for line in tally.lines('skipped'))
     else:
         problems.extend(_merge(count, first, len(images), file) for count, first in tally.firsts())
+    notes.extend(f'{file}: {line}' for line in repairs.lines('repaired'))
     counts = [len(image['instances']) for image in images]
     notes.append(f'{sum(counts):,} instance masks with a score of at least {settings["min_score"]:g}, no more than '
                  f'{settings["max_instances"]} an image, are on {sum(map(bool, counts)):,} of {len(images):,} images '
@@ -230,8 +237,8 @@ def _merge_missing_images(problems: Sequence[Problem], files: ReferFiles, image_
     """One problem an image file, whatever number of refs lack it; a single one if there is no file at all."""
     by_path = {problem.entry: problem for problem in reversed(problems) if problem.kind == 'missing image file'}
     others = [problem for problem in problems if problem.kind != 'missing image file']
-    ids = {ref['image_id'] for ref in files.refs} & files.images.keys()
-    wanted = {image_path(files.images[one], image_folder) for one in ids}
+    ids = {ref['image_id'] for ref in files.refs} & files.images.whole.keys()
+    wanted = {image_path(files.images.whole[one], image_folder) for one in ids}
     if not wanted or by_path.keys() != wanted:
         return [*others, *(by_path[path] for path in sorted(by_path))]
     return [
@@ -244,10 +251,10 @@ def _merge_missing_images(problems: Sequence[Problem], files: ReferFiles, image_
 
 
 def _shared_images(files: ReferFiles, published: Optional[PublishedSet]) -> Iterator[str]:
-    images = {
-        split: {ref['image_id'] for ref in files.refs if ref['split'] == split}
-        for split in _splits(files, None)
-    }
+    images: Dict[str, Set[Id]] = {split: set() for split in list_splits({ref['split'] for ref in files.refs})}
+    for ref in files.refs:
+        # By the names in the file: testA and testB share those of testAB because they are meant to.
+        images[ref['split']].add(ref['image_id'])
     why = (' As published: this partition is one of objects, not of images.' if published and published.shares_images
            else ' A model trained on one has seen images of the other.')
     for one, other in combinations(images, 2):

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple, Union
+from typing import Dict, List, Sequence, Set, Tuple, Union
 
 import torch
 from open_clip.tokenizer import SimpleTokenizer
@@ -12,7 +12,13 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from torch import Tensor
 
 from mmris.registry import TRANSFORMS
+from mmris.utils.file_content import START, name_content
+from mmris.utils.text import to_well_formed
 
+# Of a sentence; many times what any context has room for. CLIP takes the square of a word's length in time.
+MOST_CHARACTERS = 5000
+# Of the message that a SentencePiece model is.
+_NORMALIZER_FIELD = 3
 # In a vocabulary of words in lower case there is none.
 UPPER_CASE = re.compile('[A-Z]')
 
@@ -43,7 +49,7 @@ class CLIPTokenizer:
         """
         rows = []
         for sentence in sentences:
-            words = self._bpe.encode(sentence)[:self.context_length - 2]
+            words = self._bpe.encode(_prepare(sentence))[:self.context_length - 2]
             rows.append([self._bpe.sot_token_id, *words, self._bpe.eot_token_id])
         return _pad(rows, self.context_length, padding=0)
 
@@ -67,12 +73,12 @@ class BEiT3Tokenizer:
     Raises:
         ValueError: If ``context_length`` has no room for the first and the last token.
         FileNotFoundError: If there is no such file; the message tells where it is from, and what else would do.
-        ValueError: If the file is no SentencePiece model, or not a whole one, or that of another model.
+        ValueError: If the file is not a SentencePiece model, is cut, even between two pieces, or is that of another
+            model.
     """
 
     BEGIN, PADDING, END, UNKNOWN = range(4)
-    # Rows of BEiT-3's embedding of words; the last few belong to no piece.
-    NUMBER_OF_EMBEDDINGS = 64010
+    NUMBER_OF_PIECES = 64000
 
     def __init__(self, *, context_length: int, vocabulary: Union[str, Path]) -> None:
         _check_length(context_length, 'the first and the last token of a sentence')
@@ -89,7 +95,7 @@ class BEiT3Tokenizer:
         rows = []
         for sentence in sentences:
             # One by one: SentencePiece starts threads for a list.
-            words = [piece + 1 if piece else self.UNKNOWN for piece in self._pieces.encode(sentence)]
+            words = [piece + 1 if piece else self.UNKNOWN for piece in self._pieces.encode(_prepare(sentence))]
             rows.append([self.BEGIN, *words[:self.context_length - 2], self.END])
         return _pad(rows, self.context_length, padding=self.PADDING)
 
@@ -105,19 +111,28 @@ class BEiT3Tokenizer:
                 f'https://github.com/microsoft/unilm/tree/master/beit3 links it; put it there, or set `vocabulary` of '
                 f'the tokenizer to where it lies. Without BEiT-3\'s weights another tokenizer does as well: '
                 f'dict(type=\'CLIPTokenizer\', context_length={self.context_length}).')
+        content = path.read_bytes()
+        what = 'empty' if not content else name_content(content[:START])
+        if what is not None:
+            raise ValueError(f'{path} is not a whole SentencePiece model: it is {what}. Fetch it again.')
         try:
-            pieces = SentencePieceProcessor(model_proto=path.read_bytes())
+            pieces = SentencePieceProcessor(model_proto=content)
         except RuntimeError as error:
             raise ValueError(f'{path} is not a whole SentencePiece model. Fetch it again.') from error
-        if len(pieces) == 0:
-            raise ValueError(f'{path} is not a whole SentencePiece model: it is empty. Fetch it again.')
         if len(pieces) < 3 or not (pieces.is_unknown(0) and pieces.is_control(1) and pieces.is_control(2)):
             first = ', '.join(pieces.id_to_piece(number) for number in range(min(3, len(pieces))))
             raise ValueError(f'{path} is the SentencePiece model of another model than BEiT-3: its pieces begin with '
-                             f'{first} instead of <unk>, <s>, </s>.')
-        if len(pieces) >= self.NUMBER_OF_EMBEDDINGS:
+                             f'{first or "none"} instead of <unk>, <s>, </s>.')
+        if len(pieces) > self.NUMBER_OF_PIECES:
             raise ValueError(f'{path} is the SentencePiece model of another model than BEiT-3: it has {len(pieces):,} '
-                             f'pieces, and BEiT-3 has embeddings of {self.NUMBER_OF_EMBEDDINGS:,} tokens.')
+                             f'pieces, and BEiT-3 has {self.NUMBER_OF_PIECES:,}.')
+        # A file that is cut between two pieces, or behind the last one, can be read, and gives other ids.
+        if len(pieces) < self.NUMBER_OF_PIECES:
+            raise ValueError(f'{path} is not the whole SentencePiece model of BEiT-3: it has {len(pieces):,} of '
+                             f'{self.NUMBER_OF_PIECES:,} pieces. Fetch it again.')
+        if _NORMALIZER_FIELD not in _fields(content):
+            raise ValueError(f'{path} is not the whole SentencePiece model of BEiT-3: it has no rules to normalise '
+                             f'text, which come after the pieces. Fetch it again.')
         return pieces
 
 
@@ -138,10 +153,12 @@ class WordPieceTokenizer:
         FileNotFoundError: If there is no such file; the message tells where it is from, and what else would do.
         ValueError: If the file is no text, empty, lacks [PAD], [UNK], [CLS] or [SEP], or has a piece twice.
         ValueError: If it is the vocabulary of another BERT: it has pieces in upper case, or too many.
-        ValueError: If it has too few pieces: it was cut.
+        ValueError: If it has too few pieces, since it was cut, or pieces are in other places.
     """
 
     BEGIN, END, PADDING, UNKNOWN = '[CLS]', '[SEP]', '[PAD]', '[UNK]'
+    # Where some pieces stand in the published vocabulary.
+    PLACES = {0: '[PAD]', 100: '[UNK]', 101: '[CLS]', 102: '[SEP]', 103: '[MASK]', 1996: 'the', 30521: '##～'}
     # Rows of BERT's embedding of words.
     NUMBER_OF_EMBEDDINGS = 30522
 
@@ -165,7 +182,7 @@ class WordPieceTokenizer:
         rows = []
         for sentence in sentences:
             # One by one: the library starts threads for a list.
-            words = self._pieces.encode(sentence).ids
+            words = self._pieces.encode(_prepare(sentence)).ids
             rows.append([self._begin, *words[:self.context_length - 2], self._end])
         return _pad(rows, self.context_length, padding=self._padding)
 
@@ -183,7 +200,7 @@ class WordPieceTokenizer:
                 f'dict(type=\'CLIPTokenizer\', context_length={self.context_length}), with '
                 f'architecture=dict(vocabulary=49408) of the encoder.')
         try:
-            pieces = path.read_text(encoding='utf-8').rstrip('\n').split('\n')
+            pieces = path.read_text(encoding='utf-8-sig').rstrip('\n').split('\n')
         except UnicodeDecodeError as error:
             raise ValueError(f'{path} is not a vocabulary of word pieces: it is no text. Fetch it again.') from error
         self._check(pieces, path)
@@ -211,6 +228,36 @@ class WordPieceTokenizer:
         if len(pieces) < self.NUMBER_OF_EMBEDDINGS:
             raise ValueError(f'{path} is not the whole vocabulary of bert-base-uncased: it has {len(pieces):,} of '
                              f'{self.NUMBER_OF_EMBEDDINGS:,} pieces. Fetch it again.')
+        for place, piece in self.PLACES.items():
+            if pieces[place] != piece:
+                raise ValueError(f'{path} is not the vocabulary of bert-base-uncased: its piece {place:,} is '
+                                 f'{pieces[place]!r} instead of {piece!r}. Fetch it again.')
+
+
+def _fields(message: bytes) -> Set[int]:
+    """Numbers of the fields of a message of Protocol Buffers, which is whole, and whose fields are all messages."""
+    fields, place = set(), 0
+
+    def number() -> int:
+        nonlocal place
+        value = shift = 0
+        while True:
+            byte = message[place]
+            place += 1
+            value |= (byte & 0x7f) << shift
+            if byte < 0x80:
+                return value
+            shift += 7
+
+    while place < len(message):
+        fields.add(number() >> 3)
+        length = number()
+        place += length
+    return fields
+
+
+def _prepare(sentence: str) -> str:
+    return to_well_formed(sentence[:MOST_CHARACTERS])
 
 
 def _check_length(length: int, needed: str) -> None:

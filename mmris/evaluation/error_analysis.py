@@ -6,6 +6,8 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple, Union
 
 import numpy as np
 
+from mmris.utils.ids import id_order
+
 from .iou import summarise
 
 NUMBERS = ('intersection', 'union', 'iou', 'predicted_pixels', 'target_pixels', 'image_pixels')
@@ -150,7 +152,7 @@ def summarise_rows(rows: Sequence[dict], total: int) -> Dict[str, float]:
 
 def worst_rows(rows: Sequence[dict], number: int) -> List[dict]:
     """The rows of lowest IoU; among equals, those with the largest target first."""
-    return sorted(rows, key=lambda row: (row['iou'], -target_share(row), row['sent_id']))[:number]
+    return sorted(rows, key=lambda row: (row['iou'], -target_share(row), id_order(row['sent_id'])))[:number]
 
 
 def _group(rows: Sequence[dict], name_of: Callable[[dict], str], names: Sequence[str]) -> Dict[str, List[dict]]:

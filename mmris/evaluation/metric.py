@@ -9,6 +9,7 @@ from mmengine.evaluator import BaseMetric
 
 from mmris.registry import METRICS
 from mmris.utils import write_atomically
+from mmris.utils.ids import id_order
 
 from .iou import intersection_and_union, iou_scores, summarise
 
@@ -136,7 +137,7 @@ def _expression_rows(results: List[dict]) -> List[dict]:
                     target_pixels=entry['target_pixels'][position],
                     image_pixels=entry['image_pixels'],
                     skills=entry['skills'][position] if entry['skills'] else []))
-    return sorted(rows, key=lambda row: (row['sent_id'], row['ref_id'], row['img_id']))
+    return sorted(rows, key=lambda row: [id_order(row[name]) for name in ('sent_id', 'ref_id', 'img_id')])
 
 
 def _summarise_rows(rows: List[dict]) -> Dict[str, float]:
@@ -148,4 +149,9 @@ def _summarise_rows(rows: List[dict]) -> Dict[str, float]:
 def _dump(rows: List[dict], path: str) -> None:
     with write_atomically(path) as temporary, open(temporary, 'w', encoding='utf-8') as file:
         for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + '\n')
+            # Ids of other data sets may be NumPy's, or of a type that JSON lacks.
+            file.write(json.dumps(row, ensure_ascii=False, default=_plain) + '\n')
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, 'item') else str(value)

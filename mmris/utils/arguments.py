@@ -4,6 +4,8 @@ import argparse
 import math
 from typing import Callable, Optional
 
+from .text import to_well_formed
+
 
 def at_least(least: int) -> Callable[[str], int]:
     """Make the reader of an integer that is not below a limit.
@@ -50,14 +52,14 @@ def sentence(given: str) -> str:
         given (str): What was typed.
 
     Returns:
-        str: The same.
+        str: The same, with bytes that are not of the terminal's encoding as U+FFFD.
 
     Raises:
         argparse.ArgumentTypeError: If it has no words, as by a slip of quoting.
     """
     if not given.strip():
         raise argparse.ArgumentTypeError('a sentence needs words, but one is empty: quote each sentence')
-    return given
+    return to_well_formed(given)
 
 
 def file_or_none(given: str) -> Optional[str]:

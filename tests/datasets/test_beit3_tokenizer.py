@@ -2,15 +2,17 @@
 
 import io
 
+import numpy as np
 import pytest
 import torch
-from sentencepiece import SentencePieceTrainer
+from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
+from sentencepiece.sentencepiece_model_pb2 import ModelProto
 from transformers import XLMRobertaTokenizer
 
 from mmris.datasets import BEiT3Tokenizer
 from mmris.registry import TRANSFORMS
 from tests.conftest import ROOT
-from tests.datasets.tokenizer_checks import check_workers
+from tests.datasets.tokenizer_checks import check_odd_text, check_workers
 
 SENTENCES = [
     'the red circle',
@@ -28,8 +30,9 @@ SENTENCES = [
 ]
 
 
-def write_vocabulary(path, **options):
-    """A model of 300 pieces, with the numbers of special pieces that SentencePiece gives by itself."""
+def write_vocabulary(path, count=64000, **options):
+    """A model of 300 pieces, with the numbers of special pieces that SentencePiece gives by itself, and unused ones up
+    to the number that BEiT-3 has."""
     licence = (ROOT / 'LICENSE').read_text().splitlines()
     referring = ['the red bus left of the man', 'Woman in a blue shirt at the top', '2nd man on the right'] * 20
     written = io.BytesIO()
@@ -40,7 +43,10 @@ def write_vocabulary(path, **options):
         num_threads=1,
         minloglevel=2,
         **options)
-    path.write_bytes(written.getvalue())
+    model = ModelProto.FromString(written.getvalue())
+    for number in range(count - len(model.pieces)):
+        model.pieces.add(piece=f'<unused{number}>', score=-100, type=ModelProto.SentencePiece.UNUSED)
+    path.write_bytes(model.SerializeToString())
     return path
 
 
@@ -100,6 +106,9 @@ class TestUse:
         ids, mask = BEiT3Tokenizer(context_length=2, vocabulary=vocabulary)(['red bus', ''])
         assert ids.tolist() == [[0, 2], [0, 2]] and mask.all()
 
+    def test_odd_text(self, vocabulary):
+        check_odd_text(BEiT3Tokenizer(context_length=20, vocabulary=vocabulary))
+
     def test_in_data_workers(self, vocabulary):
         """Forked, and as a copy, where they are started anew. The file may be gone by then."""
         copy = vocabulary.with_name('copy.spm')
@@ -145,10 +154,28 @@ class TestErrors:
                            f'<s>, </s>'):
             self.build(path)
 
-    def test_more_pieces_than_embeddings(self, vocabulary, monkeypatch):
-        """As XLM-RoBERTa's own file, of 250,000: the largest id is the number of pieces."""
-        monkeypatch.setattr(BEiT3Tokenizer, 'NUMBER_OF_EMBEDDINGS', 301)
-        self.build(vocabulary)
-        monkeypatch.setattr(BEiT3Tokenizer, 'NUMBER_OF_EMBEDDINGS', 300)
-        with pytest.raises(ValueError, match='of another model than BEiT-3: it has 300 pieces, .* of 300 tokens'):
-            self.build(vocabulary)
+    def test_more_pieces(self, tmp_path):
+        """As XLM-RoBERTa's own file, of 250,000."""
+        path = write_vocabulary(tmp_path / 'other.spm', count=64001)
+        with pytest.raises(ValueError, match='of another model than BEiT-3: it has 64,001 pieces, and BEiT-3 has 64,0'):
+            self.build(path)
+
+    def test_cut_between_two_of_its_parts(self, vocabulary, tmp_path):
+        """SentencePiece reads such a file, and gives other ids."""
+        path, model = tmp_path / 'beit3.spm', ModelProto.FromString(vocabulary.read_bytes())
+        end = len(ModelProto(pieces=model.pieces).SerializeToString())
+        for kept, message in ((ModelProto(pieces=model.pieces[:-1]).ByteSize(), 'it has 63,999 of 64,000 pieces'),
+                              (end, 'it has no rules to normalise text, which come after the pieces'),
+                              (ModelProto(pieces=model.pieces, trainer_spec=model.trainer_spec).ByteSize(),
+                               'it has no rules to normalise text')):
+            path.write_bytes(vocabulary.read_bytes()[:kept])
+            SentencePieceProcessor(model_file=str(path))
+            with pytest.raises(ValueError, match=f'beit3.spm is not the whole SentencePiece .* BEiT-3: {message}'):
+                self.build(path)
+
+    def test_cut_anywhere(self, vocabulary, tmp_path):
+        path, content = tmp_path / 'beit3.spm', vocabulary.read_bytes()
+        for length in np.random.default_rng(0).integers(0, len(content), 100):
+            path.write_bytes(content[:length])
+            with pytest.raises(ValueError, match='beit3.spm is (not|the SentencePiece model of another)'):
+                self.build(path)

@@ -125,7 +125,7 @@ class TestErrors:
 
     def test_an_unknown_split(self, sets):
         with pytest.raises(ValueError, match=r"exclude\['other'\] names split 'testB', which is not in .*other/refs"
-                           r'.unc..p. Splits there: test, testA, train, val'):
+                           r'.unc..p. Splits there: train, val, testA, test'):
             build(sets, other('val', 'testB'))
 
     @pytest.mark.parametrize('entry', [

@@ -106,7 +106,7 @@ class TestReading:
             read_instance_masks(path, image_ids={1, 2})
 
     @pytest.mark.parametrize('changes, message', [
-        (dict(image_id=None), 'has image_id=None, but ids are numbers or strings'),
+        (dict(image_id=None), 'has image_id=None, but ids are whole numbers or text'),
         (dict(score='high'), 'has score=\'high\', but a score is a finite number'),
         (dict(score=float('nan')), 'has score=nan'),
         (dict(score=-10**400), 'has score=-1000000.*, but a score is a finite number'),

@@ -72,7 +72,8 @@ class TestTheConfig:
 
     def test_what_is_excluded_is_read_once_for_all_sets(self, tmp_path, monkeypatch):
         family, read = write_family(tmp_path / 'data'), []
-        monkeypatch.setattr(exclusion, 'read_refs', lambda path: read.append(path) or read_refs(path))
+        monkeypatch.setattr(exclusion, 'read_refs',
+                            lambda path, **options: read.append(path) or read_refs(path, **options))
         exclude = configured(family).train_dataloader.dataset.exclude
         assert len(build(family).datasets) == 3
         assert read == [str(family / one.refs_file) for one in exclude.values()]

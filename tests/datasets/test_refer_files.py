@@ -21,11 +21,12 @@ def test_outlines_of_what_no_ref_points_to_are_dropped(refer_set):
     """They are most of a published file."""
     edit_refs(refer_set, lambda refs: (refs.__delitem__(slice(2, 6)), refs[0].update(ann_id=[101, 103])))
     files = read_refer_files(str(refer_set / 'instances.json'), str(refer_set / 'refs(unc).p'))
-    assert len(files.annotations) == 15
-    kept = {one for one, annotation in files.annotations.items() if 'segmentation' in annotation}
+    annotations = files.annotations.whole
+    assert len(annotations) == 15
+    kept = {one for one, annotation in annotations.items() if 'segmentation' in annotation}
     assert kept == {101, 102, 103, *range(107, 116)}
-    assert files.annotations[104] == dict(id=104, image_id=2)
-    assert files.annotations[101]['bbox'] == [4, 6, 10, 10]
+    assert annotations[104] == dict(id=104, image_id=2)
+    assert annotations[101]['bbox'] == [4, 6, 10, 10]
 
 
 def test_the_same_entry_twice_is_no_problem_but_two_of_one_id_are(refer_set):
@@ -35,26 +36,6 @@ def test_the_same_entry_twice_is_no_problem_but_two_of_one_id_are(refer_set):
         dict(content['annotations'][0], image_id=2)))
     with pytest.raises(ValueError, match='two different entries of `annotations` have id 101. Give one another id'):
         build(refer_set)
-
-
-@pytest.mark.parametrize('change, message', [
-    (lambda refs: refs[3].pop('ann_id'), 'ref at position 3 lacks ann_id'),
-    (lambda refs: refs[3].update(sentences=[]), 'ref 4 has no sentence'),
-    (lambda refs: refs[3]['sentences'][0].pop('sent_id'), 'ref 4 has a sentence that lacks sent_id'),
-])
-def test_malformed_refs_are_errors_or_left_out(refer_set, change, message):
-    edit_refs(refer_set, change)
-    with pytest.raises(ValueError, match=message):
-        build(refer_set)
-    assert build(refer_set, bad_data='skip').num_expressions == 14
-
-
-def test_a_malformed_mask_is_an_error_at_load_and_costs_its_ref_alone(refer_set):
-    edit_instances(refer_set, lambda content: content['annotations'][0].update(segmentation=[[1, 2]]))
-    with pytest.raises(ValueError, match='The mask of ref 1 on .*000001.jpg is malformed: a polygon needs .* 101 in'):
-        build(refer_set)
-    dataset = build(refer_set, bad_data='skip')
-    assert dataset.skipped == {'ref': 1} and dataset.num_expressions == 14
 
 
 def test_the_collector_is_paused_only_while_reading(refer_set):

@@ -12,6 +12,7 @@ from mmris.datasets import CLIPTokenizer
 from mmris.datasets.transforms.loading import decode_image, to_rgb
 from mmris.models.segmentors import to_original_pixels
 from mmris.registry import TRANSFORMS
+from tests.datasets.tokenizer_checks import check_odd_text
 
 
 def build(kind: str, **options):
@@ -192,6 +193,9 @@ class TestTokens:
         sentences = ['The Boy in purple, left of the dog', "woman's hat", 'café #2', 'x']
         ids, _ = CLIPTokenizer(context_length=77)(sentences)
         assert torch.equal(ids, open_clip.get_tokenizer('ViT-B-16')(sentences))
+
+    def test_odd_text(self):
+        check_odd_text(CLIPTokenizer(context_length=20))
 
     def test_no_room(self):
         with pytest.raises(ValueError, match='context_length must be at least 2'):

@@ -8,7 +8,7 @@ from transformers import BertTokenizer
 
 from mmris.datasets import WordPieceTokenizer
 from mmris.registry import TRANSFORMS
-from tests.datasets.tokenizer_checks import check_workers
+from tests.datasets.tokenizer_checks import check_odd_text, check_workers
 
 SPECIAL = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
 WORDS = [
@@ -37,10 +37,18 @@ SENTENCES = [
 ]
 
 
-def write_vocabulary(path, pieces=tuple(SPECIAL + WORDS), count=30522):
-    """Those pieces, and unused ones up to BERT's number."""
-    unused = (f'[unused{number}]' for number in range(count - len(pieces)))
-    path.write_text(''.join(f'{piece}\n' for piece in (*pieces, *unused)), encoding='utf-8')
+def published_pieces(words=tuple(WORDS)):
+    """As many pieces as BERT has, special ones and some others where BERT has them, and words between them."""
+    pieces = [f'[unused{number}]' for number in range(30522)]
+    places = {0: '[PAD]', 100: '[UNK]', 101: '[CLS]', 102: '[SEP]', 103: '[MASK]', 1996: 'the', 30521: '##～'}
+    for place, piece in places.items():
+        pieces[place] = piece
+    pieces[200:200 + len(words)] = [word for word in words if word != 'the'] + ['[unused]'] * ('the' in words)
+    return pieces
+
+
+def write_vocabulary(path, pieces=None):
+    path.write_text('\n'.join(published_pieces() if pieces is None else pieces) + '\n', encoding='utf-8')
     return path
 
 
@@ -71,17 +79,11 @@ class TestAgainstBert:
             'walking', 'elephant', '[UNK]', '象 子'
         ]
         words = [tokenizer(['x' * count])[0][0, 1] for count in (100, 101)]
-        assert words[0] != 1 and words[1] == 1
-
-    def test_another_order(self, tmp_path):
-        """Special tokens have the numbers of their lines, wherever they stand."""
-        path = write_vocabulary(tmp_path / 'vocab.txt', [*WORDS, '[SEP]', '[CLS]', '[UNK]', '[PAD]'])
-        theirs = BertTokenizer(str(path))(SENTENCES, max_length=9, truncation=True, padding='max_length')
-        assert WordPieceTokenizer(context_length=9, vocabulary=path)(SENTENCES)[0].tolist() == theirs['input_ids']
+        assert words[0] != 100 and words[1] == 100
 
     def test_files_of_other_systems(self, vocabulary, tmp_path):
         other = tmp_path / 'vocab.txt'
-        other.write_bytes(vocabulary.read_bytes().replace(b'\n', b'\r\n'))
+        other.write_bytes(b'\xef\xbb\xbf' + vocabulary.read_bytes().replace(b'\n', b'\r\n'))
         first, second = (WordPieceTokenizer(context_length=20, vocabulary=one) for one in (vocabulary, other))
         assert torch.equal(first(SENTENCES)[0], second(SENTENCES)[0])
 
@@ -96,7 +98,7 @@ class TestAgainstBert:
     def test_special_tokens_cannot_be_written(self, vocabulary):
         """Unlike there: a sentence is what somebody typed."""
         ids, mask = WordPieceTokenizer(context_length=40, vocabulary=vocabulary)(['man [SEP] on [CLS] [PAD] top'])
-        pieces = [(SPECIAL + WORDS)[number] for number in ids[mask].tolist()]
+        pieces = [published_pieces()[number] for number in ids[mask].tolist()]
         assert pieces == '[CLS] man [ sep ] on [ cls ] [ pad ] top [SEP]'.split()
 
 
@@ -114,7 +116,10 @@ class TestUse:
         ids, mask = WordPieceTokenizer(context_length=20, vocabulary=vocabulary)([])
         assert ids.shape == mask.shape == (0, 20)
         ids, mask = WordPieceTokenizer(context_length=2, vocabulary=vocabulary)(['red bus', ''])
-        assert ids.tolist() == [[2, 3], [2, 3]] and mask.all()
+        assert ids.tolist() == [[101, 102], [101, 102]] and mask.all()
+
+    def test_odd_text(self, vocabulary):
+        check_odd_text(WordPieceTokenizer(context_length=20, vocabulary=vocabulary))
 
     def test_in_data_workers(self, tmp_path):
         """Forked, and as a copy, where they are started anew. The file may be gone by then."""
@@ -164,21 +169,35 @@ class TestErrors:
             self.build(path)
 
     def test_empty_lines_count(self, tmp_path):
-        path = write_vocabulary(tmp_path / 'vocab.txt', [*SPECIAL, *WORDS, '', 'dog'])
+        path = write_vocabulary(tmp_path / 'vocab.txt', published_pieces([*WORDS, '', 'dog']))
         path.write_text(path.read_text(encoding='utf-8') + '\n', encoding='utf-8')
-        assert self.build(path)(['dog'])[0][0, 1] == len(SPECIAL + WORDS) + 1
+        assert self.build(path)(['dog'])[0][0, 1] == published_pieces([*WORDS, '', 'dog']).index('dog')
 
     def test_of_another_bert(self, tmp_path):
-        cased = write_vocabulary(tmp_path / 'cased.txt', [*SPECIAL, *WORDS, '##Dog'])
+        cased = write_vocabulary(tmp_path / 'cased.txt', published_pieces([*WORDS, '##Dog']))
         with pytest.raises(ValueError, match='cased.txt is .* another BERT than bert-base-uncased: it has pieces in '
                            'upper case, such as ##Dog, and sentences are put in lower case'):
             self.build(cased)
-        path = write_vocabulary(tmp_path / 'vocab.txt', count=30523)
+        path = write_vocabulary(tmp_path / 'vocab.txt', [*published_pieces(), 'more'])
         with pytest.raises(ValueError, match='another BERT than bert-base-uncased: it has 30,523 pieces, and that has'):
             self.build(path)
 
     def test_cut(self, tmp_path):
-        path = write_vocabulary(tmp_path / 'vocab.txt', count=30521)
+        path = write_vocabulary(tmp_path / 'vocab.txt', published_pieces()[:-1])
         with pytest.raises(ValueError, match='vocab.txt is not the whole vocabulary of bert-base-uncased: it has '
                            '30,521 of 30,522 pieces. Fetch it again.'):
             self.build(path)
+
+    @pytest.mark.parametrize('change, place', [
+        (lambda pieces: pieces.__setitem__(-1, '##'), "30,521 is '##' instead of '##～'"),
+        (lambda pieces: pieces.insert(50, pieces.pop(300)), "100 is '[unused99]' instead of '[UNK]'"),
+        (lambda pieces: pieces.reverse(), "0 is '##～' instead of '[PAD]'"),
+    ])
+    def test_other_ids(self, tmp_path, change, place):
+        """Cut within its last line, or with its lines in another order: as many pieces, of other numbers."""
+        pieces = published_pieces()
+        change(pieces)
+        path = write_vocabulary(tmp_path / 'vocab.txt', pieces)
+        with pytest.raises(ValueError) as error:
+            self.build(path)
+        assert f'vocab.txt is not the vocabulary of bert-base-uncased: its piece {place}. Fetch it' in str(error.value)

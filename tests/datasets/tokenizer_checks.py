@@ -7,6 +7,15 @@ import torch
 from torch.utils.data import DataLoader
 
 
+def check_odd_text(tokenizer: Callable) -> None:
+    """Half characters are U+FFFD to each, and a sentence of any length is read in no time."""
+    halves, whole = ['the \ud83d man', 'left \udce9'], ['the \ufffd man', 'left \ufffd']
+    assert all(torch.equal(mine, theirs) for mine, theirs in zip(tokenizer(halves), tokenizer(whole)))
+    # CLIP's own takes hours for a million letters.
+    ids, mask = tokenizer(['lefttop' * 200000, 'man ' * 200000])
+    assert ids.size(0) == 2 and mask[1].all()
+
+
 def check_workers(tokenizer: Callable, sentences: Sequence[str]) -> None:
     """The same in a worker that is forked, and in a copy, as where workers are started anew."""
     expected = tokenizer(sentences)

@@ -14,7 +14,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mmris.engine.hooks import CurvesHook, PredictionSheetHook, prediction_sheet_hook
-from mmris.registry import RUNNERS
+from mmris.registry import RUNNERS, TRANSFORMS
 from mmris.structures import ReferringDataSample
 from mmris.utils.tracking import add_trackers
 from mmris.utils.training_log import read_training_log
@@ -188,3 +188,24 @@ def test_wrong_options():
         PredictionSheetHook(interval=-1)
     with pytest.raises(ValueError, match=r'threshold of PredictionSheetHook is a probability in \[0, 1\), but got 35'):
         PredictionSheetHook(threshold=35)
+
+
+def test_images_annotated_upright_are_drawn_upright(tmp_path):
+    """As the pipeline read them: a mask lies on the turned image."""
+    path = tmp_path / 'photo.jpg'
+    picture = Image.new('RGB', (9, 5))
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    picture.save(path, exif=exif)
+    info = dict(img_path=str(path), img_id=1, height=9, width=5, targets=[0], ref_ids=[2], sent_ids=[3],
+                objects=[[[[0, 0, 4, 0, 4, 4]]]], text=['the man'], token_ids=torch.zeros(1, 4, dtype=torch.int64),
+                token_mask=torch.ones(1, 4, dtype=torch.bool))
+    for step in (dict(type='LoadImage', upright=True), dict(type='LoadMasks'),
+                 dict(type='PackReferringInputs', masks=['gt_original'])):
+        info = TRANSFORMS.build(step)(info)
+    sample = info['data_samples']
+    sample.probabilities = sample.gt_original.float()
+    hook = PredictionSheetHook(number=1)
+    hook._offer(sample, 0.5)
+    drawn = prediction_sheet_hook._with_image(hook._kept[1][1])
+    assert drawn.image.shape == (9, 5, 3) and drawn.target.shape == drawn.mask.shape == (9, 5) and drawn.iou == 1

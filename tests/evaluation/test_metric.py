@@ -77,6 +77,16 @@ def test_by_skill():
     assert scores['skill']['place']['expressions'] == 2
 
 
+def test_any_mixture_of_ids_is_ordered_and_dumped(tmp_path):
+    """As data sets of others may have them; a metric that fails here has lost the whole evaluation."""
+    path, samples = tmp_path / 'per_expression.jsonl', [sample(number, [0.6]) for number in range(5)]
+    for one, sent_id in zip(samples, ['b', 2, np.int64(1), None, 'a']):
+        one['sent_ids'], one['ref_ids'] = [sent_id], [(1, 2)]
+    evaluate(samples, size=5, dump_file=str(path))
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [row['sent_id'] for row in rows] == [1, 2, 'a', 'b', None]
+
+
 def test_dump(tmp_path):
     path = tmp_path / 'per_expression.jsonl'
     evaluate([sample(1, [0.6]), sample(0, [0.2, 1.0])], size=2, dump_file=str(path))

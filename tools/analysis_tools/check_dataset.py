@@ -16,10 +16,11 @@ from typing import Any, Dict, List, Optional
 
 from mmengine.config import DictAction
 
+from mmris.datasets.data_files import REFS_SUFFIXES
 from mmris.datasets.instance_masks import complete_settings
 from mmris.datasets.published_counts import PUBLISHED_SETS, PublishedSet, recognise_set
 from mmris.datasets.set_check import check_set, format_report
-from mmris.utils import write_atomically
+from mmris.utils import type_name, write_atomically
 from mmris.utils.configs import LOADERS, check_output, read_config
 
 IMAGE_FOLDERS = ('images', '../coco/train2014')
@@ -41,6 +42,9 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
         help='published set to compare counts with (default: by the names of folder and refs file)')
     parser.add_argument('--text-field', choices=['sent', 'raw'], help='sentences to check (default: sent)')
     parser.add_argument('--decode', action='store_true', help='decode each image and mask; minutes for a whole set')
+    parser.add_argument(
+        '--upright', action='store_true', help='annotations belong to images turned upright by their EXIF (default: as '
+        'the config\'s LoadImage reads them, or as stored)')
     parser.add_argument('--out', help='JSON file to write the report to')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change values of the config, such '
@@ -92,6 +96,7 @@ def locate_set(options: argparse.Namespace) -> Dict[str, Any]:
         refs_path=os.path.join(root, options.refs_file or found.get('refs_file') or only_refs_file(root)),
         image_folder=os.path.normpath(os.path.join(root, image_folder)),
         text_field=options.text_field or found.get('text_field') or 'sent',
+        upright=options.upright or found.get('upright', False),
         instance_masks=found.get('instance_masks'))
 
 
@@ -105,11 +110,12 @@ def set_of_config(options: argparse.Namespace) -> Dict[str, Any]:
     if dataset.get('instance_masks') is not None:
         masks = complete_settings(dataset.instance_masks)
         named['instance_masks'] = dict(masks, file=os.path.join(dataset.get('data_root', ''), masks['file']))
-    return dict(named, image_folder=dataset.get('data_prefix', {}).get('img_path'))
+    upright = any(type_name(step) == 'LoadImage' and step.get('upright') for step in dataset.get('pipeline', ()))
+    return dict(named, image_folder=dataset.get('data_prefix', {}).get('img_path'), upright=upright)
 
 
 def only_refs_file(root: str) -> str:
-    names = sorted(path.name for path in Path(root).glob('refs*') if path.suffix in ('.p', '.json'))
+    names = sorted(path.name for path in Path(root).glob('*refs*') if path.suffix.lower() in REFS_SUFFIXES)
     if len(names) != 1:
         there = f'these: {", ".join(names)}' if names else 'none'
         raise ValueError(f'--refs-file says which refs file of {root} is meant; there are {there}.')

@@ -9,9 +9,8 @@ from mmcv.transforms import BaseTransform
 from mmris.registry import TRANSFORMS
 from mmris.structures import ReferringDataSample
 
-META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'affine', 'image_box', 'text', 'ref_ids', 'sent_ids',
-             'skills')
-
+META_KEYS = ('img_id', 'img_path', 'upright', 'ori_shape', 'img_shape', 'affine', 'image_box', 'text', 'ref_ids',
+             'sent_ids', 'skills')
 
 # What may be packed of the truth: its type, and what makes it.
 TRUTHS = {

@@ -1,16 +1,18 @@
 """From files to pixels and masks."""
 
 import io
-from typing import Optional
+from typing import Any, Mapping, Optional
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine import fileio
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from mmris.registry import TRANSFORMS
 
 from ..masks import union_of_segmentations
+from ..problems import SKIP_ADVICE
+from .orientation import hide_metadata, read_orientation, turn_upright
 
 REFUSED_MODES = ('I', 'F', 'La')
 """Modes of Pillow of which no RGB is made: nothing says which value is white, or Pillow has no conversion (``La``)."""
@@ -29,22 +31,31 @@ def decode_image(content: bytes, name: str, upright: bool) -> np.ndarray:
         ndarray: ``(H0, W0, 3)`` uint8 RGB.
 
     Raises:
-        ValueError: If it is of no image format that Pillow reads.
-        ValueError: If it is a truncated image.
+        ValueError: If it is empty, or of no image format that Pillow reads.
+        ValueError: If it is truncated or broken. Broken metadata are no error: they are not read, but for the
+            orientation, without which the pixels stay as stored.
         ValueError: If it has more pixels than Pillow decodes, twice ``Image.MAX_IMAGE_PIXELS``.
         ValueError: If its pixels cannot be brought to RGB (see :func:`to_rgb`).
     """
+    if not content:
+        raise ValueError(f'{name} is empty. Fetch it again.')
+    visible, hidden = hide_metadata(bytes(content))
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            return to_rgb(ImageOps.exif_transpose(image) if upright else image, name)
+        image = Image.open(io.BytesIO(visible))
+        image.load()
     except UnidentifiedImageError as error:
         raise ValueError(f'{name} is of no image format that Pillow reads: convert it to JPEG or PNG, or fetch it '
                          f'again if it should be one.') from error
     except Image.DecompressionBombError as error:
         raise ValueError(f'{name} has more than {2 * Image.MAX_IMAGE_PIXELS // 10**6} million pixels: make it '
                          f'smaller.') from error
-    except (OSError, SyntaxError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Pillow's readers raise whatever their parsing of broken bytes runs into.
         raise ValueError(f'{name} is not a whole image file ({error}). Fetch it again.') from error
+    pixels = to_rgb(image, name)
+    return turn_upright(pixels, read_orientation({**image.info, **hidden})) if upright else pixels
 
 
 def to_rgb(image: Image.Image, name: str) -> np.ndarray:
@@ -72,11 +83,13 @@ def to_rgb(image: Image.Image, name: str) -> np.ndarray:
     return np.array(image.convert('RGB'))
 
 
-def read_stored_image(path: str, backend_args: Optional[dict] = None) -> np.ndarray:
-    """Read an image file as data sets do: the stored pixels, to which annotations belong.
+def read_sample_image(path: str, upright: bool = False, backend_args: Optional[dict] = None) -> np.ndarray:
+    """Read an image file as :class:`LoadImage` does.
 
     Args:
         path (str): The file.
+        upright (bool): Turn the image as its EXIF orientation says. Defaults to False: annotations of COCO belong to
+            the stored pixels.
         backend_args (dict, optional): File backend of MMEngine. Defaults to None: by the path.
 
     Returns:
@@ -86,39 +99,88 @@ def read_stored_image(path: str, backend_args: Optional[dict] = None) -> np.ndar
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be decoded (see :func:`decode_image`).
     """
-    return decode_image(fileio.get(path, backend_args=backend_args), path, upright=False)
+    return decode_image(_read_file(path, backend_args), path, upright)
+
+
+def load_sample_image(info: Mapping[str, Any], upright: bool = False,
+                      backend_args: Optional[dict] = None) -> np.ndarray:
+    """Read the image of a sample, and check that it has the size that its annotation says.
+
+    Args:
+        info (Mapping[str, Any]): With ``img_path``, and what the annotation says: ``height`` and ``width`` in pixels,
+            ``img_id``.
+        upright (bool): Whether the image was annotated upright, turned by its EXIF orientation. Defaults to False: as
+            stored.
+        backend_args (dict, optional): File backend of MMEngine. Defaults to None: by the path.
+
+    Returns:
+        ndarray: ``(height, width, 3)`` uint8 RGB.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be decoded (see :func:`decode_image`).
+        ValueError: If it is of another size than its annotation says. Where the other value of ``upright`` makes it
+            fit, the message says so.
+    """
+    path, wanted = info['img_path'], (info['height'], info['width'])
+    content = _read_file(path, backend_args)
+    pixels = decode_image(content, path, upright)
+    found = pixels.shape[:2]
+    if found == wanted:
+        return pixels
+    annotated = f'its annotation says {wanted[0]} x {wanted[1]} (image id {info["img_id"]})'
+    if decode_image(content, path, not upright).shape[:2] != wanted:
+        raise ValueError(f'{path} is {found[0]} x {found[1]} pixels (height x width), but {annotated}: the wrong file, '
+                         f'or a resized one. Fetch the original.')
+    if upright:
+        raise ValueError(f'{path} is {found[0]} x {found[1]} pixels (height x width) when its EXIF turns it upright, '
+                         f'but {annotated}, its size as stored. Set upright=False of LoadImage in all pipelines.')
+    raise ValueError(f'{path} is {found[0]} x {found[1]} pixels (height x width) as stored, but {annotated}, its size '
+                     f'when its EXIF turns it upright. If your images were annotated upright, set '
+                     f'LoadImage(upright=True) in all pipelines.')
+
+
+def _read_file(path: str, backend_args: Optional[dict]) -> bytes:
+    try:
+        return fileio.get(path, backend_args=backend_args)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f'There is no image {path}. Set data_prefix.img_path of the data set to the folder of '
+                                f'the images.') from error
 
 
 @TRANSFORMS.register_module()
 class LoadImage(BaseTransform):
     """Reads the image of a sample.
 
-    Required keys: ``img_path``; ``height`` and ``width`` of the annotation. Added keys: ``img``, ``(H0, W0, 3)`` uint8
-    RGB; ``ori_shape``; ``img_shape``.
+    Required keys: ``img_path``; ``height``, ``width`` and ``img_id`` of the annotation. Added keys: ``img``,
+    ``(H0, W0, 3)`` uint8 RGB; ``ori_shape``; ``img_shape``; ``upright``, how it was read.
 
     Args:
+        upright (bool): Turn the image as its EXIF orientation says before it meets its annotations, for photographs
+            that were annotated upright, as most tools show them. Set it alike in all pipelines. A wrong value is an
+            error where it exchanges height and width; where it does not (square images, or turned by 180 degrees),
+            masks lie elsewhere than what they belong to. Defaults to False: COCO's annotations belong to the pixels as
+            they are stored.
         backend_args (dict, optional): File backend of MMEngine. Defaults to None: by the path.
     """
 
-    def __init__(self, *, backend_args: Optional[dict] = None) -> None:
+    def __init__(self, *, upright: bool = False, backend_args: Optional[dict] = None) -> None:
+        self.upright = upright
         self.backend_args = backend_args
 
     def transform(self, results: dict) -> dict:
         """Read.
 
         Raises:
-            FileNotFoundError: If there is no such file.
-            ValueError: If it cannot be decoded, or is of another size than its annotation says.
+            FileNotFoundError, ValueError: See :func:`load_sample_image`.
         """
-        path = results['img_path']
-        results['img'] = read_stored_image(path, self.backend_args)
-        shape = results['img'].shape[:2]
-        if shape != (results['height'], results['width']):
-            raise ValueError(
-                f'{path} is {shape[0]} x {shape[1]} pixels (height x width), but its annotation says '
-                f'{results["height"]} x {results["width"]} (image id {results["img_id"]}): the wrong file, or a '
-                f'resized one. Fetch the original.')
-        results['ori_shape'] = results['img_shape'] = shape
+        try:
+            results['img'] = load_sample_image(results, self.upright, self.backend_args)
+        except (FileNotFoundError, ValueError) as error:
+            kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
+            raise kind(f'{error} {SKIP_ADVICE}') from error
+        results['ori_shape'] = results['img_shape'] = results['img'].shape[:2]
+        results['upright'] = self.upright
         return results
 
 

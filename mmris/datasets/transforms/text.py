@@ -3,14 +3,15 @@
 from mmcv.transforms import BaseTransform
 
 from mmris.registry import TRANSFORMS
+from mmris.utils.text import to_well_formed
 
 
 @TRANSFORMS.register_module()
 class Tokenize(BaseTransform):
     """Tokenises the expressions of a sample.
 
-    Required key: ``text``, S sentences. Added keys: ``token_ids``, ``(S, L)`` int64; ``token_mask``, ``(S, L)`` bool,
-    true on real tokens.
+    Required key: ``text``, S sentences; half characters in them become U+FFFD. Added keys: ``token_ids``, ``(S, L)``
+    int64; ``token_mask``, ``(S, L)`` bool, true on real tokens.
 
     Args:
         tokenizer (dict): Config of a tokenizer, such as ``dict(type='mmris.CLIPTokenizer', context_length=17)``.
@@ -21,5 +22,7 @@ class Tokenize(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Tokenise."""
+        # Also for data sets of others: what follows may write the text.
+        results['text'] = [to_well_formed(sentence) for sentence in results['text']]
         results['token_ids'], results['token_mask'] = self.tokenizer(results['text'])
         return results

@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from mmengine.visualization import LocalVisBackend
 from PIL import Image
 
-from mmris.datasets.transforms.loading import read_stored_image
+from mmris.datasets.transforms.loading import read_sample_image
 from mmris.evaluation import ReferringIoUMetric
 from mmris.registry import HOOKS
 from mmris.structures import ReferringDataSample
@@ -113,6 +113,7 @@ class PredictionSheetHook(Hook):
             text=sample.text[position],
             img_id=sample.img_id,
             img_path=sample.img_path,
+            upright=sample.get('upright', False),
             target=sample.gt_original[position].cpu().numpy(),
             mask=(sample.probabilities[position] > threshold).cpu().numpy()))
 
@@ -142,7 +143,7 @@ def _first_of_each_image(pairs: Sequence[Tuple[_Order, dict]]) -> List[dict]:
 
 
 def _with_image(entry: dict) -> Prediction:
-    image = read_stored_image(entry['img_path'])
+    image = read_sample_image(entry['img_path'], entry['upright'])
     return Prediction(text=entry['text'], image=image, target=entry['target'], mask=entry['mask'])
 
 

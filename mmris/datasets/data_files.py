@@ -1,0 +1,119 @@
+"""Annotation files of any name, read by what they contain."""
+
+import codecs
+import json
+import re
+from pathlib import Path
+from typing import Any, Callable, List, Optional
+
+from mmris.utils.file_content import START, name_content
+
+from .plain_pickle import load_plain_pickle
+
+# Endings of files that hold a value a line, even if there is one line.
+LINES_SUFFIXES = ('.jsonl', '.ndjson')
+# Endings under which refs are published or written.
+REFS_SUFFIXES = ('.p', '.pkl', '.pickle', '.json', *LINES_SUFFIXES)
+
+_SPACE = re.compile(r'[ \t\n\r]*')
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+
+
+def read_json(path: str, object_hook: Optional[Callable] = None) -> Any:
+    """Read a JSON or JSON Lines file in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
+
+    Args:
+        path (str): The file, of any name.
+        object_hook (Callable, optional): Gets each dict as soon as it is read; what it returns takes the dict's place.
+            Default: None, dicts stay as they are.
+
+    Returns:
+        Any: The content; of JSON Lines the list of its values.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not a whole JSON file; the message says what it is instead, where that can be seen.
+    """
+    start = _read_start(path)
+    if _begins_as_pickle(start):
+        raise ValueError(f'{path} is a pickle, and JSON is expected. Check which file is which.')
+    if not _begins_as_json(start):
+        raise ValueError(f'{path} is not JSON: it begins with {start[:20]!r}.')
+    return _parse(path, start, object_hook)
+
+
+def read_json_or_pickle(path: str) -> Any:
+    """Read a file of JSON, JSON Lines or plain data in a pickle, whatever its name says.
+
+    Args:
+        path (str): The file.
+
+    Returns:
+        Any: The content; of JSON Lines the list of its values.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is neither, is not whole, or its pickle asks for more than plain data (see
+            :func:`load_plain_pickle`).
+    """
+    start = _read_start(path)
+    if _begins_as_json(start):
+        return _parse(path, start, None)
+    if _begins_as_pickle(start):
+        return load_plain_pickle(path)
+    raise ValueError(f'{path} holds neither JSON nor a pickle: it begins with {start[:20]!r}.')
+
+
+def _read_start(path: str) -> bytes:
+    """The first bytes of a file of a format that is read."""
+    with open(path, 'rb') as file:
+        start = file.read(START)
+    if not start.strip(b' \t\r\n'):
+        raise ValueError(f'{path} is empty. Fetch or make it again.')
+    what = name_content(start)
+    if start.startswith(b'PK\x03\x04'):
+        what = 'a zip archive (of an export, or of torch.save): unpack it, and name the file in it'
+    if what is not None:
+        raise ValueError(f'{path} is {what}.')
+    return start
+
+
+def _begins_as_json(start: bytes) -> bool:
+    if start.startswith(_MARKS):
+        return True
+    return start.replace(b'\0', b'').lstrip(b' \t\r\n')[:1] in (b'[', b'{')
+
+
+def _begins_as_pickle(start: bytes) -> bool:
+    # From protocol 2 on 0x80 and its number; before, what opens a tuple, a list or a dict.
+    return start[0] == 0x80 or start[:1] in (b'(', b']', b'}')
+
+
+def _parse(path: str, start: bytes, object_hook: Optional[Callable]) -> Any:
+    encoding = json.detect_encoding(start[:4])
+    try:
+        # Halves of characters are for whoever reads the text: they are no reason to lose the file.
+        with open(path, encoding=encoding, errors='surrogatepass') as file:
+            text = file.read()
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path} is not text in {encoding.upper()} ({error.reason} at byte {error.start:,}). Save it '
+                         f'as UTF-8, or fetch it again.') from error
+    try:
+        values = _decode(text, json.JSONDecoder(object_hook=object_hook))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f'{path} is not a whole JSON file ({error}). Fetch or make it again.') from error
+    return values if len(values) > 1 or Path(path).suffix.lower() in LINES_SUFFIXES else values[0]
+
+
+def _decode(text: str, decoder: json.JSONDecoder) -> List[Any]:
+    """The value of a text, or several objects one after the other."""
+    start = _SPACE.match(text).end()
+    value, end = decoder.raw_decode(text, start)
+    values, end = [value], _SPACE.match(text, end).end()
+    while end < len(text):
+        if text[start] != '{' or text[end] != '{':
+            raise json.JSONDecodeError('Extra data', text, end)
+        value, end = decoder.raw_decode(text, end)
+        values.append(value)
+        end = _SPACE.match(text, end).end()
+    return values
