@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Dict
 
 from mmris.utils.resources import RESOURCES
+from mmris.utils.terminal import run_tool
 
 
 def find_tools() -> Dict[str, Path]:
@@ -40,4 +41,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

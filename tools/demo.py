@@ -16,6 +16,7 @@ from pathlib import Path
 from mmris.checkpoints import best_checkpoint
 from mmris.evaluation import format_results
 from mmris.utils import free_cpus
+from mmris.utils.terminal import run_tool
 
 CONFIG = 'mmris::cm_masksd/vit-tiny_shaperef.py'
 
@@ -60,4 +61,4 @@ def report(results: dict, folder: Path, seconds: float) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

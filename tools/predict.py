@@ -3,19 +3,21 @@
     python tools/predict.py configs/cm_masksd/vit-tiny_shaperef.py work_dirs/demo/best_mIoU_epoch_4.pth photo.jpg \
         "the red circle" "the star on the left" --out predictions
 
+writes photo_1_mask.png, photo_2_mask.png and photo_overlay.png to predictions. Run it again and they are replaced. Run
+it on another photo.jpg or on photo.png and the names differ (photo.png_1_mask.png, ...), so nothing is overwritten.
+
 For a config that takes instance masks, --masks names those that a segmenter found on the image.
 """
 
 import argparse
-from pathlib import Path
 from typing import Optional
 
 import numpy as np
-from PIL import Image
 
+from mmris.apis.outputs import choose_outputs, save_output
 from mmris.apis.own_images import add_image_arguments, open_image
-from mmris.utils import write_atomically
 from mmris.utils.configs import check_output
+from mmris.utils.terminal import one_line, run_tool
 from mmris.visualization import COLOURS, Panel, draw_sheet, instances_panel, overlay_masks, spotlight
 
 
@@ -32,14 +34,15 @@ def main() -> None:
     image = open_image(arguments)
     masks = image.predictor.predict(arguments.sentences) > image.threshold
 
-    folder, stem = Path(arguments.out), Path(arguments.image).stem
-    for position, (sentence, mask) in enumerate(zip(arguments.sentences, masks), start=1):
-        path = folder / f'{stem}_{position}_mask.png'
-        save(mask.astype(np.uint8) * 255, path)
-        print(f'{path}: "{sentence}", {100 * mask.mean():.1f}% of the image')
-    path = folder / f'{stem}_overlay.png'
-    save(draw_overlay(image.pixels, arguments.sentences, masks, image.instances.masks), path)
-    print(f'{path}: all of them')
+    numbers = range(1, len(masks) + 1)
+    endings = [*(f'_{number}_mask.png' for number in numbers), '_overlay.png']
+    *paths, overlay = choose_outputs(arguments.out, arguments.image, endings)
+    for path, sentence, mask in zip(paths, arguments.sentences, masks):
+        save_output(mask.astype(np.uint8) * 255, path, arguments.image)
+        print(f'{one_line(str(path))}: "{one_line(sentence)}", {100 * mask.mean():.1f}% of the image')
+    picture = draw_overlay(image.pixels, arguments.sentences, masks, image.instances.masks)
+    save_output(picture, overlay, arguments.image)
+    print(f'{one_line(str(overlay))}: all of them')
 
 
 def draw_overlay(image: np.ndarray, sentences: list, masks: np.ndarray, instances: Optional[np.ndarray]) -> np.ndarray:
@@ -58,10 +61,5 @@ def draw_overlay(image: np.ndarray, sentences: list, masks: np.ndarray, instance
     return np.asarray(draw_sheet(panels, title='Predictions', columns=3, cell=400))
 
 
-def save(picture: np.ndarray, path: Path) -> None:
-    with write_atomically(path) as temporary:
-        Image.fromarray(picture).save(temporary)
-
-
 if __name__ == '__main__':
-    main()
+    run_tool(main)

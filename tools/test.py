@@ -23,10 +23,12 @@ from mmris.utils.configs import (
     add_config_arguments,
     check_inputs,
     check_output,
+    check_text,
     name_work_dir,
     read_config,
 )
 from mmris.utils.launching import add_launcher_arguments, leave_processes, set_launcher
+from mmris.utils.terminal import run_tool
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -51,6 +53,8 @@ def parse_arguments() -> argparse.Namespace:
 def set_splits(config: Config, arguments: argparse.Namespace) -> None:
     """Tell the test loop what to evaluate."""
     if arguments.split is not None:
+        for name in arguments.split:
+            check_text('split', name)
         known = config.get('test_cfg', {}).get('splits', {})
         splits = {name: known.get(name, dict(split=name)) for name in arguments.split}
         config.test_cfg = dict(type='SplitTestLoop', splits=splits)
@@ -94,4 +98,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -17,6 +17,7 @@ from mmris.utils.launching import (
     set_launcher,
     set_training,
 )
+from mmris.utils.terminal import run_tool
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -40,4 +41,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

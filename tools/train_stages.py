@@ -26,6 +26,7 @@ from mmris.utils.arguments import at_least
 from mmris.utils.commands import check_settings, note_settings, plain, tool_command, tool_environment
 from mmris.utils.configs import add_data_arguments, data_options, name_work_dir, read_config
 from mmris.utils.launching import add_training_arguments, check_trainable
+from mmris.utils.terminal import run_tool
 
 # In a stage's folder, once it is done: the checkpoint that it ended with.
 FINISHED = 'finished.json'
@@ -216,4 +217,4 @@ def end_with_parent() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

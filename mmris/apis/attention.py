@@ -1,14 +1,14 @@
 """Where a model looks, for one image and a sentence."""
 
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
 from mmengine.config import Config
-from PIL import Image
 from torch import Tensor
 
 from mmris.models.segmentors import to_original_pixels
@@ -23,7 +23,12 @@ from .attention_probes import (
     Probe,
     find_probes,
 )
+from .encoded_image import EncodedImage
 from .predictor import Predictor
+from .sentences import read_sentence
+
+# Weights are read by hooks on modules, which would also read what another thread runs.
+_WATCHING = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,17 @@ class Attention:
     maps: List[AttentionMap]
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class WatchedImage(EncodedImage):
+    """An :class:`EncodedImage`, with what its own half of the model looked at.
+
+    Attributes:
+        attention (Mapping[int, Tensor]): Weights ``(T, S)`` float32, by the place of their probe.
+    """
+
+    attention: Mapping[int, Tensor]
+
+
 class AttentionPredictor(Predictor):
     """A :class:`Predictor` that also tells where the model looks.
 
@@ -88,6 +104,8 @@ class AttentionPredictor(Predictor):
 
     The weights are those that the model uses, read from the inputs of its modules while it predicts; what it predicts
     is the same. Which maps there are depends on the model: see :func:`~mmris.apis.attention_probes.find_probes`.
+
+    Threads may share one, as they may share a :class:`Predictor`. They then run one after the other.
 
     Args:
         config (str, Path or Config): As of :class:`Predictor`.
@@ -104,49 +122,58 @@ class AttentionPredictor(Predictor):
                  device: Optional[str] = None) -> None:
         super().__init__(config, checkpoint, device)
         self._probes = find_probes(self.model)
-        self._of_image: Dict[int, Tensor] = {}
 
-    def set_image(self,
-                  image: Union[str, Path, Image.Image, np.ndarray],
-                  instance_masks: Optional[np.ndarray] = None) -> None:
-        """Take an image and encode it: see :meth:`Predictor.set_image`."""
-        with self._watch() as (weights, _):
-            super().set_image(image, instance_masks)
-        self._of_image = weights
+    def predict(self, sentences: Union[str, Sequence[str]], *, image: Optional[EncodedImage] = None) -> np.ndarray:
+        """Predict for sentences about an image: see :meth:`Predictor.predict`."""
+        with _WATCHING:
+            return super().predict(sentences, image=image)
 
     @torch.inference_mode()
-    def look(self, sentence: str) -> Attention:
-        """Predict for a sentence about the image that is set, and tell where the model looks.
+    def look(self, sentence: str, *, image: Optional[EncodedImage] = None) -> Attention:
+        """Predict for a sentence about an image, and tell where the model looks.
 
         Args:
             sentence (str): The sentence.
+            image (EncodedImage, optional): What :meth:`set_image` returned. Defaults to None: the image that this
+                thread has set last.
 
         Returns:
             Attention: Prediction and maps.
 
         Raises:
-            RuntimeError: If no image is set.
+            RuntimeError, ValueError: As :meth:`Predictor.predict`.
+            ValueError: If ``image`` was encoded without a look at the weights, by a :class:`Predictor`.
         """
+        image, sentence = self._choose_image(image), read_sentence(sentence)
+        if not isinstance(image, WatchedImage):
+            raise ValueError('The image was encoded without a look at the weights: call set_image of an '
+                             'AttentionPredictor with it.')
         with self._watch() as (weights, inputs):
-            probabilities = self.predict(sentence)[0]
-        weights = {**self._of_image, **weights}
+            probabilities = self.predict(sentence, image=image)[0]
+        weights = {**image.attention, **weights}
         encoded, fused = inputs['neck'], inputs['decoder']
-        maps = [self._map(probe, weights[place], encoded, fused) for place, probe in enumerate(self._probes)]
+        maps = [_map(probe, weights[place], encoded, fused, image) for place, probe in enumerate(self._probes)]
         if not any(one.part == 'encoder' and one.kind == START_ON_PATCHES for one in maps):
             after = sum(one.part == 'encoder' for one in maps)
-            maps.insert(after, self._correlation(encoded))
+            maps.insert(after, _correlation(encoded, image))
         return Attention(probabilities=probabilities, maps=maps)
+
+    def _encode(self, pixels: np.ndarray, instance_masks: Optional[np.ndarray]) -> WatchedImage:
+        with self._watch() as (weights, _):
+            encoded = super()._encode(pixels, instance_masks)
+        return WatchedImage(**vars(encoded), attention=weights)
 
     @contextmanager
     def _watch(self) -> Iterator[Tuple[Dict[int, Tensor], Dict[str, Any]]]:
-        """Collect weights ``(T, S)``, by the place of their probe, and what neck and decoder take, while it lasts."""
+        """Collect weights ``(T, S)`` float32, by the place of their probe, and what neck and decoder take, while it
+        lasts. Other threads wait."""
         weights: Dict[int, Tensor] = {}
         inputs: Dict[str, Any] = {}
 
         def keep_weights(place: int, probe: Probe) -> Callable:
 
             def hook(module: torch.nn.Module, arguments: tuple, options: dict) -> None:
-                weights[place] = probe.weights(module, *arguments, **options)[0].mean(dim=0)
+                weights[place] = probe.weights(module, *arguments, **options)[0].float().mean(dim=0)
 
             return hook
 
@@ -157,52 +184,57 @@ class AttentionPredictor(Predictor):
 
             return hook
 
-        handles = [
-            probe.module.register_forward_pre_hook(keep_weights(place, probe), with_kwargs=True)
-            for place, probe in enumerate(self._probes)
-        ]
-        handles += [
-            getattr(self.model, part).register_forward_pre_hook(keep_input(part)) for part in ('neck', 'decoder')
-        ]
-        try:
-            yield weights, inputs
-        finally:
-            for handle in handles:
-                handle.remove()
+        with _WATCHING:
+            handles = [
+                probe.module.register_forward_pre_hook(keep_weights(place, probe), with_kwargs=True)
+                for place, probe in enumerate(self._probes)
+            ]
+            handles += [
+                getattr(self.model, part).register_forward_pre_hook(keep_input(part)) for part in ('neck', 'decoder')
+            ]
+            try:
+                yield weights, inputs
+            finally:
+                for handle in handles:
+                    handle.remove()
 
-    def _map(self, probe: Probe, weights: Tensor, encoded: EncoderOutput, fused: FusedFeatures) -> AttentionMap:
-        grid = fused.pixels.shape[-2:] if probe.part == 'decoder' else encoded.image.stages[-1].shape[-2:]
-        cells, words = grid[0] * grid[1], encoded.text.token_mask.size(1)
-        share = None
-        if probe.kind == PIXELS_ON_WORDS:
-            # A class token may stand before the pixels.
-            values = (weights[-cells:] * word_positions(encoded.text.token_mask)).sum(dim=1)
-        elif probe.kind == END_ON_PATCHES:
-            values = weights[encoded.text.token_mask.sum() - 1, -cells:]
-            share = float(values.sum())
-        else:
-            # Words come last, and the start token first of them; the class token's row is of a tower without words.
-            after = 0 if probe.kind == CLASS_ON_PATCHES else words
-            end = weights.size(1) - after
-            values = weights[-after, end - cells:end]
-            share = float(values.sum())
-        return AttentionMap(
-            part=probe.part, name=probe.name, kind=probe.kind, values=self._resample(values, grid), share=share)
 
-    def _correlation(self, encoded: EncoderOutput) -> AttentionMap:
-        values = encoded.image.patches[encoded.image_index[0]] @ encoded.text.sentence[0]
-        grid = encoded.image.stages[-1].shape[-2:]
-        return AttentionMap(
-            part='encoder', name='joint space', kind=SENTENCE_WITH_PATCHES, values=self._resample(values, grid))
+def _map(probe: Probe, weights: Tensor, encoded: EncoderOutput, fused: FusedFeatures,
+         image: EncodedImage) -> AttentionMap:
+    grid = fused.pixels.shape[-2:] if probe.part == 'decoder' else encoded.image.stages[-1].shape[-2:]
+    cells, words = grid[0] * grid[1], encoded.text.token_mask.size(1)
+    share = None
+    if probe.kind == PIXELS_ON_WORDS:
+        # A class token may stand before the pixels.
+        values = (weights[-cells:] * word_positions(encoded.text.token_mask)).sum(dim=1)
+    elif probe.kind == END_ON_PATCHES:
+        values = weights[encoded.text.token_mask.sum() - 1, -cells:]
+        share = float(values.sum())
+    else:
+        # Words come last, and the start token first of them; the class token's row is of a tower without words.
+        after = 0 if probe.kind == CLASS_ON_PATCHES else words
+        end = weights.size(1) - after
+        values = weights[-after, end - cells:end]
+        share = float(values.sum())
+    return AttentionMap(
+        part=probe.part, name=probe.name, kind=probe.kind, values=_resample(values, grid, image), share=share)
 
-    def _resample(self, values: Tensor, grid: Tuple[int, int]) -> np.ndarray:
-        """Bring a value of each cell to the original pixels."""
-        low, high = values.aminmax()
-        span = (high - low).clamp(min=torch.finfo(values.dtype).tiny)
-        # What is resampled to the original pixels are logits.
-        logits = ((values - low) / span).logit().view(1, 1, *grid)
-        resampled = to_original_pixels(logits, self._image['affine'], self._image['input_size'], self.image.shape[:2])
-        return (low + span * resampled[0]).cpu().numpy()
+
+def _correlation(encoded: EncoderOutput, image: EncodedImage) -> AttentionMap:
+    values = encoded.image.patches[encoded.image_index[0]].float() @ encoded.text.sentence[0].float()
+    grid = encoded.image.stages[-1].shape[-2:]
+    return AttentionMap(
+        part='encoder', name='joint space', kind=SENTENCE_WITH_PATCHES, values=_resample(values, grid, image))
+
+
+def _resample(values: Tensor, grid: Tuple[int, int], image: EncodedImage) -> np.ndarray:
+    """Bring a value of each cell to the original pixels."""
+    low, high = values.aminmax()
+    span = (high - low).clamp(min=torch.finfo(values.dtype).tiny)
+    # What is resampled to the original pixels are logits.
+    logits = ((values - low) / span).logit().view(1, 1, *grid)
+    resampled = to_original_pixels(logits, image.affine, image.input_size, image.size)
+    return (low + span * resampled[0]).cpu().numpy()
 
 
 def summarise_maps(maps: Sequence[AttentionMap]) -> List[AttentionMap]:

@@ -15,9 +15,11 @@ from mmris.utils.configs import (
     choose_threshold,
     read_config,
 )
+from mmris.utils.terminal import one_line
 
+from .images import find_image, read_image
 from .mask_files import GivenMasks, add_mask_arguments, masks_of_image
-from .predictor import Predictor, read_image
+from .predictor import Predictor
 
 
 def add_image_arguments(parser: argparse.ArgumentParser, sentences: str) -> None:
@@ -67,18 +69,20 @@ def open_image(arguments: argparse.Namespace, kind: Type[Predictor] = Predictor)
 
     Raises:
         FileNotFoundError: If a file is missing.
+        IsADirectoryError: If the image is a folder.
         ValueError, RuntimeError: If one cannot be read or does not fit (see :class:`Predictor` and
             :func:`masks_of_image`), or there is no checkpoint and the model needs one.
     """
-    check_inputs(checkpoint=arguments.checkpoint, image=arguments.image)
+    check_inputs(checkpoint=arguments.checkpoint)
+    find_image(arguments.image)
     config = read_config(arguments)
     pixels = read_image(arguments.image)
     predictor = kind.trained(config, arguments.checkpoint, arguments.device)
     instances = masks_of_image(arguments, predictor, pixels.shape[:2])
     predictor.set_image(pixels, instances.masks)
     if instances.note:
-        print(instances.note)
+        print(one_line(instances.note))
     for asked, read in zip(arguments.sentences, predictor.read_words(arguments.sentences)):
         if not read.whole:
-            print(f'only "{read.words}" of "{asked}" was read ({read.tokens} tokens)')
+            print(f'only "{one_line(read.words)}" of "{one_line(asked)}" was read ({read.tokens} tokens)')
     return OwnImage(pixels, predictor, instances, choose_threshold(config, arguments))

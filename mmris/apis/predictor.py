@@ -8,16 +8,17 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
-from PIL import Image
 from torch import nn
 
-from mmris.datasets.transforms.loading import decode_image, to_rgb
 from mmris.models.segmentors import to_original_pixels
 from mmris.registry import TRANSFORMS
 from mmris.structures import ExpressionBatch
 from mmris.utils import type_name
 
+from .encoded_image import CurrentImage, EncodedImage, weights_of
+from .images import AnyImage, read_image
 from .model import check_untrained, init_model
+from .sentences import read_sentences
 
 # Steps of a test pipeline that make an input out of pixels; the others read files, or sentences.
 GEOMETRY = ('Letterbox', 'Resize')
@@ -50,6 +51,17 @@ class Predictor:
     The image is encoded once, by :meth:`set_image`; each :meth:`predict` costs only what depends on sentences. Where
     the test pipeline of the config loads instance masks, :meth:`set_image` takes them too.
 
+    :meth:`set_image` also returns the encoded image, so that you can keep several and ask about any of them::
+
+        cat, dog = predictor.set_image('cat.jpg'), predictor.set_image('dog.jpg')
+        probabilities = predictor.predict('the left ear', image=cat)
+
+    Threads may share a predictor. The image that is set is each thread's own, and any thread may ask about any encoded
+    image. Do not change the model (weights, device, dtype) while a thread uses it.
+
+    ``predictor.model.half()`` and ``predictor.model.bfloat16()`` halve the memory of weights and encoded images.
+    Pixels are normalised in float32 before, and probabilities stay float32.
+
     Args:
         config (str, Path or Config): The config; its test pipeline says how images and sentences are prepared.
         checkpoint (str or Path, optional): Weights. Defaults to None: random ones.
@@ -71,8 +83,7 @@ class Predictor:
         if len(tokenize) != 1:
             raise ValueError(f'The test pipeline of the config needs one Tokenize step, but has {len(tokenize)}.')
         self._tokenize = TRANSFORMS.build(tokenize[0])
-        self._image: Optional[dict] = None
-        self._state = None
+        self._current = CurrentImage()
 
     @classmethod
     def trained(cls, config: Union[str, Path, Config], checkpoint: Optional[Union[str, Path]],
@@ -103,33 +114,96 @@ class Predictor:
 
     @property
     def image(self) -> np.ndarray:
-        """ndarray: ``(H0, W0, 3)`` uint8 RGB, the image that is set.
+        """ndarray: ``(H0, W0, 3)`` uint8 RGB, read-only: the image that this thread has set.
 
         Raises:
-            RuntimeError: If none is.
+            RuntimeError: If it has set none.
         """
-        if self._image is None:
-            raise RuntimeError('There is no image yet: call set_image first.')
-        return self._image['original']
+        return self._current_image().pixels
 
     @torch.inference_mode()
-    def set_image(self,
-                  image: Union[str, Path, Image.Image, np.ndarray],
-                  instance_masks: Optional[np.ndarray] = None) -> None:
+    def set_image(self, image: AnyImage, instance_masks: Optional[np.ndarray] = None) -> EncodedImage:
         """Take an image, and what a segmenter found on it, and encode them.
 
+        If it fails, the image that was set before stays set.
+
         Args:
-            image (str, Path, Image or ndarray): A file (turned upright by its EXIF), a PIL image, or ``(H0, W0, 3)``
-                uint8 RGB.
+            image (str, PathLike, bytes, binary file, Image or ndarray): A file, a PIL image, or a uint8 array of RGB,
+                RGBA or grey pixels: see :func:`~mmris.apis.images.read_image`.
             instance_masks (ndarray, optional): ``(K, H0, W0)`` bool or uint8, not 0 inside of an instance; K may be
                 0. Defaults to None: nothing was found.
 
+        Returns:
+            EncodedImage: The image as the model has encoded it, for :meth:`predict`. It is also what this thread asks
+            about where it names no other.
+
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If the image cannot be read (see :func:`read_image`).
+            IsADirectoryError: If the path is a folder.
+            ValueError: If the image cannot be read (see :func:`~mmris.apis.images.read_image`).
             ValueError: If there are instance masks and the model takes none, or they are not of that form.
         """
-        pixels = read_image(image)
+        encoded = self._encode(read_image(image), instance_masks)
+        self._current.image = encoded
+        return encoded
+
+    @torch.inference_mode()
+    def predict(self, sentences: Union[str, Sequence[str]], *, image: Optional[EncodedImage] = None) -> np.ndarray:
+        """Predict for sentences about an image.
+
+        Args:
+            sentences (str or Sequence[str]): One or S sentences.
+            image (EncodedImage, optional): What :meth:`set_image` returned. Defaults to None: the image that this
+                thread has set last.
+
+        Returns:
+            ndarray: ``(S, H0, W0)`` float32 probabilities on the original pixels; where the config has
+            ``resampling='shared_ris'``, 0 or 1, by its own threshold of 0.35.
+
+        Raises:
+            RuntimeError: If this thread has set no image and ``image`` is None.
+            ValueError: If there is no sentence, or one is not a string.
+            ValueError: If ``image`` was not returned by :meth:`set_image`, another model encoded it, or the model has
+                another device or dtype since.
+        """
+        image = self._choose_image(image)
+        sentences = read_sentences(sentences)
+        if not sentences:
+            raise ValueError('There is no sentence to predict for: give at least one.')
+        device = self.model.data_preprocessor.device
+        tokenized = self._tokenize(dict(text=sentences))
+        expressions = ExpressionBatch(
+            token_ids=tokenized['token_ids'],
+            token_mask=tokenized['token_mask'],
+            image_index=torch.zeros(len(sentences), dtype=torch.int64)).to(device)
+        logits = self.model.segment(image.state, expressions)
+        probabilities = to_original_pixels(logits, image.affine, image.input_size, image.size, self.model.resampling)
+        return probabilities.cpu().numpy()
+
+    def read_words(self, sentences: Union[str, Sequence[str]]) -> List[WordsRead]:
+        """Tell what :meth:`predict` reads of sentences: it cuts long ones, as the config's tokenizer says.
+
+        Args:
+            sentences (str or Sequence[str]): One or S sentences.
+
+        Returns:
+            list[WordsRead]: Of each sentence.
+
+        Raises:
+            ValueError: If one is not a string.
+        """
+        sentences = read_sentences(sentences)
+        tokenizer = self._tokenize.tokenizer
+        rows = list(zip(*tokenizer(sentences)))
+        # A full row may be just full. With room for a token more, a sentence that was cut takes it.
+        roomier = copy(tokenizer)
+        roomier.context_length = tokenizer.context_length + 1
+        return [
+            WordsRead(words=tokenizer.decode(ids, mask), tokens=int(mask.sum()), whole=bool(mask.sum() == longer.sum()))
+            for (ids, mask), longer in zip(rows, roomier(sentences)[1])
+        ]
+
+    def _encode(self, pixels: np.ndarray, instance_masks: Optional[np.ndarray]) -> EncodedImage:
         given = dict(img=pixels)
         if instance_masks is not None and not self.takes_instance_masks:
             raise ValueError('The model takes no instance masks in. Leave them out, or use a config whose model does, '
@@ -142,58 +216,30 @@ class Predictor:
         found = None
         if self.takes_instance_masks:
             found = [torch.from_numpy(prepared['instance_input']).to(preprocessor.device)]
-        self._state = self.model.encode_images(preprocessor.batch_images([tensor], [prepared['image_box']], found))
-        self._image = dict(original=pixels, affine=prepared['affine'], input_size=prepared['img_shape'])
+        # Threads may share it.
+        pixels.setflags(write=False)
+        return EncodedImage(
+            pixels=pixels,
+            state=self.model.encode_images(preprocessor.batch_images([tensor], [prepared['image_box']], found)),
+            affine=prepared['affine'],
+            input_size=prepared['img_shape'],
+            model=self.model,
+            weights=weights_of(self.model))
 
-    @torch.inference_mode()
-    def predict(self, sentences: Union[str, Sequence[str]]) -> np.ndarray:
-        """Predict for sentences about the image that is set.
+    def _current_image(self) -> EncodedImage:
+        if self._current.image is None:
+            raise RuntimeError('There is no image yet: call set_image first, in this thread, or pass image=, what '
+                               'set_image returned in another.')
+        return self._current.image
 
-        Args:
-            sentences (str or Sequence[str]): One or S sentences.
-
-        Returns:
-            ndarray: ``(S, H0, W0)`` float32 probabilities on the original pixels; where the config has
-            ``resampling='shared_ris'``, 0 or 1, by its own threshold of 0.35.
-
-        Raises:
-            RuntimeError: If no image is set.
-            ValueError: If there is no sentence.
-        """
-        size = self.image.shape[:2]
-        sentences = [sentences] if isinstance(sentences, str) else list(sentences)
-        if not sentences:
-            raise ValueError('There is no sentence to predict for: give at least one.')
-        device = self.model.data_preprocessor.device
-        tokenized = self._tokenize(dict(text=sentences))
-        expressions = ExpressionBatch(
-            token_ids=tokenized['token_ids'],
-            token_mask=tokenized['token_mask'],
-            image_index=torch.zeros(len(sentences), dtype=torch.int64)).to(device)
-        logits = self.model.segment(self._state, expressions)
-        probabilities = to_original_pixels(logits, self._image['affine'], self._image['input_size'], size,
-                                           self.model.resampling)
-        return probabilities.cpu().numpy()
-
-    def read_words(self, sentences: Union[str, Sequence[str]]) -> List[WordsRead]:
-        """Tell what :meth:`predict` reads of sentences: it cuts long ones, as the config's tokenizer says.
-
-        Args:
-            sentences (str or Sequence[str]): One or S sentences.
-
-        Returns:
-            list[WordsRead]: Of each sentence.
-        """
-        sentences = [sentences] if isinstance(sentences, str) else list(sentences)
-        tokenizer = self._tokenize.tokenizer
-        rows = list(zip(*tokenizer(sentences)))
-        # A full row may be just full. With room for a token more, a sentence that was cut takes it.
-        roomier = copy(tokenizer)
-        roomier.context_length = tokenizer.context_length + 1
-        return [
-            WordsRead(words=tokenizer.decode(ids, mask), tokens=int(mask.sum()), whole=bool(mask.sum() == longer.sum()))
-            for (ids, mask), longer in zip(rows, roomier(sentences)[1])
-        ]
+    def _choose_image(self, image: Optional[EncodedImage]) -> EncodedImage:
+        if image is None:
+            image = self._current_image()
+        elif not isinstance(image, EncodedImage):
+            raise ValueError(f'image= takes what set_image returned, but got {type(image).__name__}: call set_image '
+                             f'with it first.')
+        image.check_model(self.model)
+        return image
 
 
 def _check_masks(masks: Optional[np.ndarray], size: Tuple[int, int]) -> np.ndarray:
@@ -208,34 +254,3 @@ def _check_masks(masks: Optional[np.ndarray], size: Tuple[int, int]) -> np.ndarr
             f'Instance masks are {masks.shape[1]} x {masks.shape[2]} pixels (height x width), but their image is '
             f'{size[0]} x {size[1]}: masks are on the original pixels of the upright image.')
     return (masks != 0).astype(np.uint8)
-
-
-def read_image(image: Union[str, Path, Image.Image, np.ndarray]) -> np.ndarray:
-    """Read an image as :meth:`Predictor.set_image` does.
-
-    Args:
-        image (str, Path, Image or ndarray): As there.
-
-    Returns:
-        ndarray: ``(H0, W0, 3)`` uint8 RGB.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file cannot be decoded, or the PIL image not be brought to RGB (see
-            :func:`mmris.datasets.transforms.loading.decode_image`).
-        ValueError: If the array is not of that form, or there is no pixel.
-    """
-    if isinstance(image, (str, Path)):
-        path = Path(image)
-        if not path.is_file():
-            raise FileNotFoundError(f'There is no image {path}.')
-        return decode_image(path.read_bytes(), str(path), upright=True)
-    if isinstance(image, Image.Image):
-        image = to_rgb(image, 'The PIL image')
-    if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
-        got = f'{image.dtype} of shape {image.shape}' if isinstance(image, np.ndarray) else type(image).__name__
-        raise ValueError(f'An image is a file, a PIL image or a (height, width, 3) uint8 RGB array, but got {got}.')
-    if image.size == 0:
-        raise ValueError(f'An image has at least one pixel, but got {image.shape[0]} x {image.shape[1]} (height x '
-                         f'width): look at how it was read or cropped.')
-    return image

@@ -8,6 +8,7 @@ import torch
 from mmengine.device import get_device
 from mmengine.dist import all_gather_object, broadcast_object_list, is_distributed, is_main_process
 from mmengine.hooks import EMAHook
+from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner, load_state_dict
 from torch import distributed, nn
@@ -25,6 +26,7 @@ from mmris.models.layers import average_running_statistics
 from mmris.models.segmentors import ReferringSegmentor
 from mmris.registry import RUNNERS
 from mmris.utils import unwrap_model, write_atomically
+from mmris.utils.terminal import accept_any_text
 
 from .progress import accumulated_batches
 
@@ -62,6 +64,12 @@ class ReferringRunner(Runner):
                     f'use tools/dist_train.sh or torchrun with --launcher pytorch.')
             distributed.init_process_group(backend='gloo')
         super().setup_env(env_cfg)
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        """Build MMEngine's logger, whose file holds any text."""
+        logger = super().build_logger(*args, **kwargs)
+        accept_any_text(logger)
+        return logger
 
     def wrap_model(self, model_wrapper_cfg: Optional[Dict], model: nn.Module) -> nn.Module:
         """Wrap a model for distributed training; without GPUs, without a device and SyncBatchNorm.

@@ -1,8 +1,10 @@
 """An analysis of errors as Markdown."""
 
+import re
 from typing import Any, Dict
 
 from mmris.utils.tables import markdown_table
+from mmris.utils.terminal import one_line
 
 from .error_analysis import GOOD_ABOVE, WRONG_BELOW
 from .tables import format_table
@@ -30,15 +32,15 @@ def format_error_report(analyses: Dict[str, Dict[str, Any]], source: str) -> str
 
     Args:
         analyses (dict[str, dict]): What :func:`~mmris.evaluation.error_analysis.analyse` gave, by split.
-        source (str): Where the rows came from.
+        source (str): Where the rows came from. It, sentences and names of splits and skills may hold any text.
 
     Returns:
-        str: The page.
+        str: The page; UTF-8 can encode it.
     """
     scores = {split: analysis['scores'] for split, analysis in analyses.items()}
-    parts = [f'# Errors\n\nFrom `{source}`.', format_table(scores, first='split'), _LEGEND]
+    parts = [f'# Errors\n\nFrom {_code(source)}.', format_table(scores, first='split'), _LEGEND]
     for split, analysis in analyses.items():
-        parts.append(f'## {split}')
+        parts.append(f'## {one_line(split)}')
         for name, first, heading, columns in _SECTIONS:
             if analysis[name]:
                 parts.append(f'### {heading}\n\n{format_table(analysis[name], first=first, columns=columns)}')
@@ -49,8 +51,16 @@ def format_error_report(analyses: Dict[str, Dict[str, Any]], source: str) -> str
 def _worst(rows: list) -> str:
     cells = []
     for row in rows:
-        text = row['text'].replace('|', '\\|') or '(empty)'
+        text = one_line(row['text']).strip() or '(empty)'
         # Ids are names: no commas in them.
         ids = [str(row[name]) for name in ('img_id', 'ref_id', 'sent_id')]
         cells.append([text, f'{100 * row["iou"]:.1f}', row['outcome'], *ids])
     return markdown_table(['sentence', 'IoU', 'outcome', 'image', 'ref', 'sentence id'], cells)
+
+
+def _code(text: str) -> str:
+    """Text as a span of code: between more backticks than it has in a row."""
+    text = one_line(text)
+    fence = '`' * (1 + max(map(len, re.findall('`+', text)), default=0))
+    space = ' ' if text.startswith('`') or text.endswith('`') else ''
+    return f'{fence}{space}{text}{space}{fence}'

@@ -46,15 +46,12 @@ def format_results(results: Dict[str, Dict[str, Any]]) -> str:
     """
     groups = {name: scores for split, nested in results.items() for name, scores in _ungroup(split, nested)}
     tables = [format_table(groups, first='split')]
-    skills = sorted({skill for scores in groups.values() for skill in scores.get('skill', {})})
-    if skills:
-        rows = {
-            skill: {
-                name: scores['skill'][skill]['mIoU']
-                for name, scores in groups.items() if 'mIoU' in scores.get('skill', {}).get(skill, {})
-            }
-            for skill in skills
-        }
+    rows: Dict[str, Dict[str, float]] = {}
+    for name, scores in groups.items():
+        for skill, scored in _skills(scores):
+            rows.setdefault(skill, {})[name] = scored['mIoU']
+    if rows:
+        rows = dict(sorted(rows.items()))
         tables.append(format_table(rows, first='mIoU by skill', columns=list(groups)))
     return '\n\n'.join(tables)
 
@@ -81,6 +78,12 @@ def _ungroup(name: str, scores: Dict[str, Any]) -> Iterator[Tuple[str, Dict[str,
         yield name, {key: value for key, value in scores.items() if key not in prefixed}
     for key, value in prefixed.items():
         yield from _ungroup(f'{name}/{key}', value)
+
+
+def _skills(scores: Dict[str, Any]) -> Iterator[Tuple[str, Dict[str, Any]]]:
+    """The scores by skill; a name that has a slash was nested."""
+    for name, nested in scores.get('skill', {}).items():
+        yield from ((skill, scored) for skill, scored in _ungroup(name, nested) if 'mIoU' in scored)
 
 
 def _is_undefined(value: Any) -> bool:

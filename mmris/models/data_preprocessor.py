@@ -1,6 +1,6 @@
 """From collated samples to a batch on the device."""
 
-from typing import List, Optional, Sequence
+from typing import Any, List, Optional, Sequence
 
 import torch
 from mmengine.model import BaseDataPreprocessor
@@ -23,8 +23,19 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
 
     def __init__(self, *, mean: Sequence[float], std: Sequence[float], non_blocking: bool = False) -> None:
         super().__init__(non_blocking=non_blocking)
-        self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
-        self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(-1, 1, 1), persistent=False)
+        self._statistics = dict(mean=tuple(mean), std=tuple(std))
+        for name, values in self._statistics.items():
+            self.register_buffer(name, _per_channel(values), persistent=False)
+        # Whatever changes the dtype of a model's weights, as model.half() does, changes this one too.
+        self.register_buffer('_like_weights', torch.zeros(1), persistent=False)
+
+    def _apply(self, *args: Any, **kwargs: Any) -> 'ReferringDataPreprocessor':
+        super()._apply(*args, **kwargs)
+        for name, values in self._statistics.items():
+            # model.half() must not round what pixels are normalised by.
+            if getattr(self, name).dtype != torch.float32:
+                setattr(self, name, _per_channel(values).to(self._like_weights.device))
+        return self
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Make a batch.
@@ -71,9 +82,13 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
         if instance_masks is not None:
             _check_instances(instance_masks, images)
         return ImageInputs(
-            pixels=(torch.stack(images).float() - self.mean) / self.std,
+            pixels=((torch.stack(images).float() - self.mean) / self.std).to(self._like_weights.dtype),
             box=torch.tensor(boxes, dtype=torch.float32, device=self.device),
             instances=None if instance_masks is None else batch_instances(instance_masks))
+
+
+def _per_channel(values: Sequence[float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32).view(-1, 1, 1)
 
 
 def batch_expressions(samples: Sequence[ReferringDataSample]) -> ExpressionBatch:

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 from typing import Callable, Optional
 
 from .text import to_well_formed
@@ -52,14 +53,18 @@ def sentence(given: str) -> str:
         given (str): What was typed.
 
     Returns:
-        str: The same, with bytes that are not of the terminal's encoding as U+FFFD.
+        str: The same. Bytes that are UTF-8 are read as such, whatever the locale says; others that the locale's
+        encoding does not have become U+FFFD.
 
     Raises:
         argparse.ArgumentTypeError: If it has no words, as by a slip of quoting.
     """
     if not given.strip():
         raise argparse.ArgumentTypeError('a sentence needs words, but one is empty: quote each sentence')
-    return to_well_formed(given)
+    try:
+        return os.fsencode(given).decode()
+    except UnicodeError:
+        return to_well_formed(given)
 
 
 def file_or_none(given: str) -> Optional[str]:

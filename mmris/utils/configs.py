@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import List, Optional, Sequence, Union
 
@@ -9,6 +10,8 @@ from mmengine.config import Config, DictAction
 
 from .arguments import file_or_none, probability
 from .resources import find_config
+from .terminal import one_line
+from .text import shorten
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -83,11 +86,32 @@ def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def name_work_dir(config: Config, config_path: str, work_dir: Optional[str]) -> None:
-    """Set ``config.work_dir``: as given, as the config says, or ``work_dirs/<config name>``."""
+    """Set ``config.work_dir``: as given, as the config says, or ``work_dirs/<config name>``.
+
+    Raises:
+        ValueError: If its name holds bytes that are no text: MMEngine writes it into files.
+    """
     if work_dir is not None:
         config.work_dir = work_dir
     elif config.get('work_dir') is None:
         config.work_dir = str(Path('work_dirs') / Path(config_path).stem)
+    check_text('work folder', config.work_dir)
+
+
+def check_text(what: str, name: str) -> None:
+    """Check that a name can be written on one line of a text file.
+
+    Args:
+        what (str): What it is the name of, for the message.
+        name (str): The name.
+
+    Raises:
+        ValueError: If it holds control characters, or bytes that are not in the encoding of the locale.
+    """
+    if one_line(name) != name:
+        raise ValueError(
+            f'The name of the {what}, {shorten(name)}, holds line breaks, control characters or bytes that are not '
+            f'text in the encoding of the locale ({sys.getfilesystemencoding()}). Name another.')
 
 
 def check_inputs(**files: Optional[Union[str, Path]]) -> None:

@@ -1,6 +1,5 @@
 """Pictures of where a model looks."""
 
-import textwrap
 from dataclasses import dataclass
 from itertools import groupby
 from typing import List, Sequence, Tuple
@@ -11,7 +10,9 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .plots import FAINT_TEXT, GRID, LABEL_SIZE, TEXT, title_figure
+from mmris.utils.terminal import one_line
+
+from .plots import FAINT_TEXT, GRID, LABEL_SIZE, TEXT, title_figure, wrap_text
 
 HEAT_COLOURS = 'inferno'
 # In inches.
@@ -19,8 +20,7 @@ PANEL, GAP, GROUP_GAP = 1.5, 0.07, 0.24
 TITLE, LINE, HEADING, SENTENCE, CAPTION = 0.62, 0.16, 0.5, 0.3, 0.42
 # As titles have it, of the figure's width.
 MARGIN = 0.02
-# To an inch, at most.
-SUBTITLE_LETTERS, SENTENCE_LETTERS = 13, 9.5
+SENTENCE_SIZE = 12
 # A picture's longer side in pixels, at which it is sharp in its panel.
 LONGEST = 500
 
@@ -76,8 +76,8 @@ def draw_attention(rows: Sequence[Tuple[str, List[AttentionPanel]]], *, title: s
     """Draw panels side by side, a row for each sentence.
 
     Args:
-        rows (Sequence[tuple[str, list[AttentionPanel]]]): Sentence and panels of each; a sentence that is too long
-            is cut. All have the same headings in the same order, and pictures of one size.
+        rows (Sequence[tuple[str, list[AttentionPanel]]]): Sentence, of any language, and panels of each; a sentence
+            that is too long is cut. All have the same headings in the same order, and pictures of one size.
         title (str): Large text at the top.
         subtitle (str): Smaller text below it. Defaults to ''.
 
@@ -95,15 +95,16 @@ def draw_attention(rows: Sequence[Tuple[str, List[AttentionPanel]]], *, title: s
     groups = [len(list(group)) for _, group in groupby(first, key=lambda panel: (panel.heading, panel.subheading))]
     row_height = SENTENCE + size[1] + CAPTION
     lefts, width = _lefts(groups)
-    lines = textwrap.wrap(subtitle, int(width * SUBTITLE_LETTERS))
+    room = (1 - 2 * MARGIN) * width
+    lines = wrap_text(subtitle, LABEL_SIZE, room)
     below_title = TITLE + LINE * len(lines)
     figure = Figure(figsize=(width, below_title + HEADING + len(rows) * row_height + 0.1))
-    title_figure(figure, title, '\n'.join(lines))
+    title_figure(figure, one_line(title), '\n'.join(lines))
     _draw_headings(figure, first, groups, lefts, figure.get_figheight() - below_title)
     for place, (sentence, panels) in enumerate(rows):
         top = figure.get_figheight() - below_title - HEADING - place * row_height
-        sentence = textwrap.shorten(sentence, int(width * SENTENCE_LETTERS), placeholder=' ...')
-        _text(figure, lefts[0], top - 0.02, sentence, fontsize=12, color=TEXT)
+        _text(figure, lefts[0], top - 0.02, ''.join(wrap_text(sentence, SENTENCE_SIZE, room, most=1)),
+              fontsize=SENTENCE_SIZE, color=TEXT)
         for left, panel in zip(lefts, panels):
             _draw_panel(figure, panel, (left, top - SENTENCE), size)
     return figure
@@ -146,4 +147,4 @@ def _draw_panel(figure: Figure, panel: AttentionPanel, corner: Tuple[float, floa
 
 def _text(figure: Figure, left: float, top: float, text: str, **look: object) -> None:
     width, height = figure.get_size_inches()
-    figure.text(left / width, top / height, text, va='top', **look)
+    figure.text(left / width, top / height, one_line(text), va='top', **look)

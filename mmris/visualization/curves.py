@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from mmris.utils.terminal import one_line
 from mmris.utils.training_log import TrainingLog
 
 from .plots import LABEL_SIZE, LINE_COLOURS, TEXT, label_ends, style_axes, title_figure
@@ -81,7 +82,7 @@ def _draw_run(name: str, log: TrainingLog) -> Figure:
         raise ValueError(f'{name} logged no loss, metric or learning rate yet.')
     sizes = [size for _, _, size in groups]
     figure = Figure(figsize=(9.5, sum(sizes) + 0.75 * len(groups) + 1.1))
-    title_figure(figure, name, _progress(log))
+    title_figure(figure, one_line(name), _progress(log))
     rows = _grid(figure, len(groups), 1, height_ratios=sizes, right=0.82)
     end = max((row['iter'] for row in (*log.training, *log.validation)), default=1)
     for axes, (title, keys, _) in zip(rows, groups):
@@ -98,7 +99,8 @@ def _draw_comparison(logs: Dict[str, TrainingLog], keys: Sequence[str]) -> Figur
     legend = 0.24 * len(logs) if several else 0.2
     figure = Figure(figsize=(7.4 * columns, 3.95 * rows + 0.9 + legend))
     first, log = next(iter(logs.items()))
-    title_figure(figure, 'Runs compared; circled: the best' if several else first, '' if several else _progress(log))
+    title = 'Runs compared; circled: the best' if several else one_line(first)
+    title_figure(figure, title, '' if several else _progress(log))
     grid = _grid(figure, rows, columns, top=0.9 + legend, right=0.93, wspace=0.36)
     looks = [(LINE_COLOURS[place % len(LINE_COLOURS)], LINE_STYLES[place // len(LINE_COLOURS) % len(LINE_STYLES)])
              for place in range(len(logs))]
@@ -109,7 +111,7 @@ def _draw_comparison(logs: Dict[str, TrainingLog], keys: Sequence[str]) -> Figur
     for axes in grid[len(keys):]:
         axes.remove()
     if several:
-        _draw_legend(figure, list(logs), looks)
+        _draw_legend(figure, [one_line(name) for name in logs], looks)
     return figure
 
 

@@ -8,15 +8,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from mmris.evaluation.error_analysis import OUTCOMES, outcome, target_share, words_bin
+from mmris.utils.terminal import one_line
 
 from .drawing import COLOURS
-from .plots import FAINT_TEXT, LABEL_SIZE, LINE_COLOURS, TEXT, style_axes, title_figure
+from .plots import FAINT_TEXT, LABEL_SIZE, LINE_COLOURS, TEXT, style_axes, text_width, title_figure, wrap_text
 
 _BLUE = LINE_COLOURS[0]
 _OUTCOME_COLOURS = {
     name: tuple(np.array(colour) / 255)
     for name, colour in zip(OUTCOMES, (COLOURS[0], COLOURS[1], COLOURS[4], (120, 120, 128), COLOURS[3]))
 }
+# Points, and inches of a split's name.
+_HEADING_SIZE, _LONGEST_NAME = 12, 2.5
+# How much wider letters are in bold.
+_BOLD = 1.15
 _SHARE_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
@@ -97,7 +102,7 @@ def _draw_skills(axes: Axes, rows: Sequence[dict], analysis: Dict[str, Any]) -> 
     groups = [[100 * row['iou'] for row in rows if name in (row.get('skills') or ())] for name in names]
     means, errors = _means(groups)
     axes.bar(range(len(names)), means, yerr=errors, color=_BLUE, width=0.6, error_kw=dict(ecolor=TEXT, linewidth=1))
-    axes.set_xticks(range(len(names)), [f'{name}\n({len(group)})' for name, group in zip(names, groups)])
+    axes.set_xticks(range(len(names)), [f'{one_line(name)}\n({len(group)})' for name, group in zip(names, groups)])
     axes.axhline(analysis['scores']['mIoU'], color=FAINT_TEXT, linewidth=1, linestyle='--')
     axes.set_xlim(-0.6, max(len(names), 5) - 0.4)
     axes.text(max(len(names), 5) - 0.4, analysis['scores']['mIoU'] + 1.5, 'all', color=FAINT_TEXT, fontsize=LABEL_SIZE,
@@ -115,9 +120,10 @@ def _means(groups: Sequence[Sequence[float]]) -> tuple:
 def _draw_heading(figure: Figure, split: str, analysis: Dict[str, Any], left: float, top: float) -> None:
     """Name and scores of a split, and how many of its predictions come out how."""
     scores, width = analysis['scores'], figure.get_figwidth()
-    title = f'{split}: {scores["expressions"]} expressions, oIoU {scores["oIoU"]:.1f}, mIoU {scores["mIoU"]:.1f}'
-    figure.text(left, top, title, fontsize=12, color=TEXT, weight='bold')
-    left += 5.4 / width
+    name = ''.join(wrap_text(split, _HEADING_SIZE, _LONGEST_NAME, most=1))
+    title = f'{name}: {scores["expressions"]} expressions, oIoU {scores["oIoU"]:.1f}, mIoU {scores["mIoU"]:.1f}'
+    figure.text(left, top, title, fontsize=_HEADING_SIZE, color=TEXT, weight='bold')
+    left += max(5.4, _BOLD * text_width(title, _HEADING_SIZE) + 0.3) / width
     for name, group in analysis['outcome'].items():
         text = f'{name} {group["share"]:.0f} %'
         figure.text(left, top, text, fontsize=LABEL_SIZE + 2, color=_OUTCOME_COLOURS[name], weight='bold')

@@ -1,23 +1,23 @@
 """A sheet of pictures with captions."""
 
 import math
-import textwrap
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from .drawing import overlay_masks
+from .lettering import measure, wrap, write
 
 INK, FAINT, PAPER = (32, 33, 36), (110, 113, 120), (255, 255, 255)
 MARGIN, GAP = 24, 10
 TITLE_SIZE, TEXT_SIZE, NOTE_SIZE, SQUARE = 24, 14, 12, 18
 # Of a caption of one line, of each line more, and of headings.
 CAPTION_HEIGHT, LINE_HEIGHT, HEADING_HEIGHT = 28, 20, 22
+# Of a line of a caption, however long its note is.
+_LEAST_LETTERS = 8
 # Of the files that sheets are saved to.
 SHEET_SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.tif', '.tiff', '.bmp', '.gif', '.pdf')
 
@@ -27,7 +27,7 @@ class Panel:
     """One entry of a sheet: pictures side by side below a caption.
 
     Attributes:
-        caption (str): Text above the pictures; wrapped.
+        caption (str): Text above the pictures, of any language; wrapped.
         pictures (list[ndarray]): ``(H, W, 3)`` uint8 RGB, scaled to fit their cells.
         note (str): Small text at the right of the caption. Defaults to ''.
         colour (tuple[int, int, int], optional): Of a square before the caption. Defaults to None: no square.
@@ -59,6 +59,9 @@ def draw_sheet(panels: Sequence[Panel], *, title: str, subtitle: str = '', headi
                columns: int = 3, cell: int = 200, caption_lines: Optional[int] = 2) -> Image.Image:
     """Draw a sheet.
 
+    All texts may be of any language: fonts of the system have what DejaVu Sans lacks. Where none does, a message says
+    which font to install. Line breaks and control characters are drawn as spaces.
+
     Args:
         panels (Sequence[Panel]): From left to right, then down. All have as many pictures.
         title (str): Large text at the top.
@@ -84,18 +87,17 @@ def draw_sheet(panels: Sequence[Panel], *, title: str, subtitle: str = '', headi
     captions = [CAPTION_HEIGHT + LINE_HEIGHT * (max(1, *map(len, row)) - 1) for row in lines]
     top = MARGIN + 40 + (24 if subtitle else 0) + (HEADING_HEIGHT if headings else 0)
     bottom = top + sum(captions) + sum(height + 2 * GAP for height in heights)
-    text_width = math.ceil(max(_font(TITLE_SIZE).getlength(title), _font(NOTE_SIZE).getlength(subtitle)))
+    text_width = math.ceil(max(measure(title, TITLE_SIZE), measure(subtitle, NOTE_SIZE)))
     width = max(columns * (panel_width + MARGIN), text_width + MARGIN)
     sheet = Image.new('RGB', (MARGIN + width, bottom + MARGIN), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    draw.text((MARGIN, MARGIN - 6), title, fill=INK, font=_font(TITLE_SIZE))
-    draw.text((MARGIN, MARGIN + 32), subtitle, fill=FAINT, font=_font(NOTE_SIZE))
+    write(sheet, (MARGIN, MARGIN - 6), title, TITLE_SIZE, INK)
+    write(sheet, (MARGIN, MARGIN + 32), subtitle, NOTE_SIZE, FAINT)
 
     y = top
     for row, texts, height, caption in zip(rows, lines, heights, captions):
         for column, (panel, text) in enumerate(zip(row, texts)):
             corner = (MARGIN + column * (panel_width + MARGIN), y)
-            _draw_caption(draw, panel, text, corner, panel_width)
+            _draw_caption(sheet, panel, text, corner, panel_width)
             _draw_pictures(sheet, panel, corner, cell, caption, headings if y == top else ())
         y += caption + height + 2 * GAP
     return sheet
@@ -104,11 +106,9 @@ def draw_sheet(panels: Sequence[Panel], *, title: str, subtitle: str = '', headi
 def _draw_pictures(sheet: Image.Image, panel: Panel, corner: Tuple[int, int], cell: int, caption: int,
                    headings: Sequence[str]) -> None:
     """Draw a panel's pictures below its caption, of a height in pixels, and headings above it."""
-    draw = ImageDraw.Draw(sheet)
     x, y = corner
     for place, heading in enumerate(headings):
-        position = (x + place * (cell + GAP), y - HEADING_HEIGHT)
-        draw.text(position, heading, fill=FAINT, font=_font(NOTE_SIZE))
+        write(sheet, (x + place * (cell + GAP), y - HEADING_HEIGHT), heading, NOTE_SIZE, FAINT)
     for place, picture in enumerate(panel.pictures):
         width, height = _fit(picture, cell)
         shrinks = width < picture.shape[1]
@@ -117,32 +117,21 @@ def _draw_pictures(sheet: Image.Image, panel: Panel, corner: Tuple[int, int], ce
         sheet.paste(Image.fromarray(scaled), (left, y + caption))
 
 
-def _draw_caption(draw: ImageDraw.ImageDraw, panel: Panel, lines: Sequence[str], corner: Tuple[int, int],
-                  width: int) -> None:
+def _draw_caption(sheet: Image.Image, panel: Panel, lines: Sequence[str], corner: Tuple[int, int], width: int) -> None:
     """Draw lines, the square before them, and the note at their right."""
     x, y = corner
-    small_font = _font(NOTE_SIZE)
-    draw.text((x + width - small_font.getlength(panel.note), y + 2), panel.note, fill=FAINT, font=small_font)
+    write(sheet, (x + width - measure(panel.note, NOTE_SIZE), y + 2), panel.note, NOTE_SIZE, FAINT)
     if panel.colour is not None:
-        draw.rectangle((x, y + 3, x + 12, y + 15), fill=panel.colour)
+        ImageDraw.Draw(sheet).rectangle((x, y + 3, x + 12, y + 15), fill=panel.colour)
         x += SQUARE
     for place, line in enumerate(lines):
-        draw.text((x, y + place * LINE_HEIGHT), line, fill=INK, font=_font(TEXT_SIZE))
+        write(sheet, (x, y + place * LINE_HEIGHT), line, TEXT_SIZE, INK)
 
 
 def _wrap(panel: Panel, width: int, most: Optional[int]) -> List[str]:
     """The lines of a panel's caption, beside its note and square; no more than so many."""
-    room = width - _font(NOTE_SIZE).getlength(panel.note) - GAP - SQUARE * (panel.colour is not None)
-    letters = max(8, int(room / _font(TEXT_SIZE).getlength('n')))
-    return textwrap.wrap(panel.caption, letters, max_lines=most, placeholder=' ...')
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans as matplotlib brings it: Pillow's own font has no letters beyond ASCII."""
-    # Here, so that whoever draws no sheet does not wait for it.
-    from matplotlib import get_data_path
-    return ImageFont.truetype(str(Path(get_data_path()) / 'fonts' / 'ttf' / 'DejaVuSans.ttf'), size)
+    room = width - measure(panel.note, NOTE_SIZE) - GAP - SQUARE * (panel.colour is not None)
+    return wrap(panel.caption, TEXT_SIZE, max(room, _LEAST_LETTERS * measure('n', TEXT_SIZE)), most)
 
 
 def _fit(picture: np.ndarray, cell: int) -> Tuple[int, int]:

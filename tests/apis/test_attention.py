@@ -62,7 +62,7 @@ def passes(predictor: Predictor, sentence: str = SENTENCE) -> tuple:
     expressions = ExpressionBatch(tokens['token_ids'], tokens['token_mask'], torch.zeros(1, dtype=torch.int64))
     with torch.inference_mode():
         text = model.encoder.encode_text(model.encoder.embed_text(expressions))
-        encoded = model.encoder.join(predictor._state, text, expressions.image_index)
+        encoded = model.encoder.join(predictor._current.image.state, text, expressions.image_index)
         return encoded, model.neck(encoded)
 
 

@@ -1,5 +1,6 @@
 """The picture of where a model looks, as a user calls for it (in this process: imports take seconds)."""
 
+import os
 import runpy
 import sys
 
@@ -70,3 +71,11 @@ def test_errors(run, files, tmp_path):
     with pytest.raises(ValueError, match='text.jpg is of no image format that Pillow reads'):
         run(config, checkpoint, tmp_path / 'text.jpg', SENTENCE, '--out', tmp_path / 'a.png')
     assert not (tmp_path / 'a.png').exists()
+
+
+def test_names_that_are_no_text(run, files, tmp_path):
+    """Of bytes that are not UTF-8: the picture's title has the name of the image."""
+    config, checkpoint, image = files
+    odd = image.rename(tmp_path / os.fsdecode(b'caf\xe9.png'))
+    run(config, checkpoint, odd, SENTENCE, '--brief', '--device', 'cpu', '--out', tmp_path / 'a.png')
+    assert (tmp_path / 'a.png').is_file()

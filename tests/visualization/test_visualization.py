@@ -19,6 +19,7 @@ from mmris.visualization import (
     spotlight,
 )
 from mmris.visualization.plots import FIGURE_SUFFIXES, save_figure
+from tests.visualization.made_fonts import make_font
 
 
 @pytest.fixture
@@ -125,6 +126,40 @@ def test_letters_beyond_ascii(letters):
     drawn = [sheet_of(letter) for letter in letters]
     assert not any(np.array_equal(drawn[place], drawn[place - 1]) for place in range(3))
     assert (sheet_of('e') != sheet_of('é')).any(axis=2).sum() < 20, 'an accent more'
+
+
+def columns_of(sheet: np.ndarray) -> np.ndarray:
+    """Where the lines of the caption of :func:`sheet_of` have ink."""
+    first = np.flatnonzero((sheet == 0).all(axis=2).sum(axis=1) == 100)[0]
+    return np.flatnonzero((sheet[60:first] < 255).any(axis=(0, 2)))
+
+
+@pytest.mark.parametrize('caption', ['红色的圆形在左边的大圆形旁边不是绿色的', 'วงกลมสีแดงทางซ้ายของวงกลมสีเขียวขนาดใหญ่',
+                                     'W' * 30, 'WWW ' * 8])
+@pytest.mark.parametrize('lines', [2, None])
+@pytest.mark.usefixtures('install', 'messages')
+def test_captions_of_wide_letters_or_without_spaces_stay_above_their_picture(caption, lines):
+    columns = columns_of(sheet_of(caption, caption_lines=lines))
+    assert 24 <= columns.min() and columns.max() < 24 + 100
+
+
+def test_captions_in_fonts_of_the_system(tmp_path, install, messages):
+    boxes = sheet_of('红色 red')
+    assert np.array_equal(sheet_of('左边 red'), boxes) and len(messages) == 1
+    install(make_font(tmp_path / 'Made.ttf', '红色'))
+    bars = sheet_of('红色 red')
+    assert not np.array_equal(bars, boxes) and np.array_equal(sheet_of('色红 red'), bars) and len(messages) == 1
+
+
+@pytest.mark.parametrize('text', ['two\nlines', 'two\r\nlines', 'two\u2028lines', 'two\tlines', 'two\x85lines'])
+def test_line_breaks_in_captions_are_spaces(text):
+    one, other = (draw_sheet([Panel(words, [np.zeros((9, 9, 3), np.uint8)], note=words)], title=words, subtitle=words)
+                  for words in (text, 'two lines'))
+    assert one == other
+
+
+def test_captions_of_half_characters():
+    assert np.array_equal(sheet_of('half \ud83d'), sheet_of('half \ufffd'))
 
 
 def test_captions_of_as_many_lines_as_needed():

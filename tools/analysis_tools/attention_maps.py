@@ -15,6 +15,7 @@ from mmris.apis.attention import AttentionMap, AttentionPredictor, summarise_map
 from mmris.apis.attention_probes import PIXELS_ON_WORDS
 from mmris.apis.own_images import add_image_arguments, open_image
 from mmris.utils.configs import check_output
+from mmris.utils.terminal import one_line, run_tool
 from mmris.visualization import COLOURS, spotlight
 from mmris.visualization.attention import AttentionPanel, draw_attention, heat_over
 from mmris.visualization.plots import FIGURE_SUFFIXES, save_figure
@@ -41,10 +42,10 @@ def main() -> None:
         rows.append((sentence, draw_row(image.pixels, attention.probabilities > image.threshold, maps)))
     count = 0 if instances is None else len(instances)
     given = f', {count} instance masks' if takes_instances else ''
-    subtitle = f'{Path(arguments.image).name}{given}. {explain(maps, takes_instances)}'
+    subtitle = f'{one_line(Path(arguments.image).name)}{given}. {explain(maps, takes_instances)}'
     figure = draw_attention(rows, title=f'Attention of {Path(arguments.config).stem}', subtitle=subtitle)
     save_figure(figure, arguments.out)
-    print(f'{arguments.out}: {len(rows)} sentences, {len(rows[0][1]) - 2} maps of each')
+    print(f'{one_line(arguments.out)}: {len(rows)} sentences, {len(rows[0][1]) - 2} maps of each')
 
 
 def draw_row(image: np.ndarray, mask: np.ndarray, maps: List[AttentionMap]) -> List[AttentionPanel]:
@@ -80,4 +81,4 @@ def describe(one: AttentionMap) -> str:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -29,6 +29,7 @@ from mmris.utils.arguments import at_least
 from mmris.utils.configs import check_output
 from mmris.utils.memory import process_memory
 from mmris.utils.tables import markdown_table
+from mmris.utils.terminal import run_tool
 
 MEBI = 2**20
 # In place of an index: report memory.
@@ -181,4 +182,4 @@ def format_results(results: Dict[str, Dict[str, Any]], options: argparse.Namespa
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -28,6 +28,7 @@ from mmris.utils import write_atomically
 from mmris.utils.arguments import at_least
 from mmris.utils.configs import add_config_arguments, check_output, read_config
 from mmris.utils.tables import markdown_table
+from mmris.utils.terminal import run_tool
 
 BARE, WHOLE, REST = 'bare decode and resize', 'whole sample', 'index, draw and seed'
 
@@ -138,4 +139,4 @@ def format_results(seconds: Dict[str, List[float]], title: str) -> str:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -31,6 +31,7 @@ from mmris.utils.configs import add_config_arguments, check_output, read_config
 from mmris.utils.launching import PRECISIONS, enable_mixed_precision
 from mmris.utils.memory import process_memory
 from mmris.utils.tables import markdown_table
+from mmris.utils.terminal import run_tool
 
 
 def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
@@ -151,4 +152,4 @@ def format_results(results: Dict[str, Any]) -> str:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -5,6 +5,7 @@ masks of the image, where the config takes them.
 """
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Callable
 
@@ -16,6 +17,7 @@ from mmris.registry import DATASETS, TRANSFORMS
 from mmris.utils import type_name, write_atomically
 from mmris.utils.arguments import at_least
 from mmris.utils.configs import add_config_arguments, check_output, read_config
+from mmris.utils.terminal import run_tool
 from mmris.visualization import COLOURS, SHEET_SUFFIXES, Panel, draw_sheet, instances_panel, spotlight
 
 
@@ -47,7 +49,7 @@ def main() -> None:
     tokenize = next(step for step in dataset_config.pipeline if type_name(step) == 'Tokenize')
     tokenizer = TRANSFORMS.build(tokenize.tokenizer)
     panels, expressions = [], 0
-    for index in track_iter_progress(chosen.tolist()):
+    for index in track_iter_progress(chosen.tolist(), file=sys.stdout):
         packed = dataset[index]
         panels.extend(draw_sample(packed, tokenizer))
         expressions += len(packed['data_samples'].token_ids)
@@ -90,4 +92,4 @@ def draw_sample(packed: dict, tokenizer: Callable) -> list:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

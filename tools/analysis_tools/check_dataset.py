@@ -22,6 +22,7 @@ from mmris.datasets.published_counts import PUBLISHED_SETS, PublishedSet, recogn
 from mmris.datasets.set_check import check_set, format_report
 from mmris.utils import type_name, write_atomically
 from mmris.utils.configs import LOADERS, check_output, read_config
+from mmris.utils.terminal import run_tool
 
 IMAGE_FOLDERS = ('images', '../coco/train2014')
 
@@ -129,4 +130,4 @@ def choose_published(name: Optional[str], refs_path: str) -> Optional[PublishedS
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(main)

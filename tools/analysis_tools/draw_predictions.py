@@ -21,6 +21,7 @@ from mmris.utils.configs import (
     choose_threshold,
     read_config,
 )
+from mmris.utils.terminal import run_tool
 from mmris.visualization import SHEET_SUFFIXES, draw_prediction_sheet
 
 
@@ -57,4 +58,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

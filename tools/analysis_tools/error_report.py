@@ -28,6 +28,7 @@ from mmris.utils.configs import (
     choose_threshold,
     read_config,
 )
+from mmris.utils.terminal import run_tool
 from mmris.visualization import Prediction, draw_prediction_sheet
 from mmris.visualization.error_plots import draw_errors
 from mmris.visualization.plots import save_figure
@@ -119,4 +120,4 @@ def expression_ids(sample: dict) -> Tuple[int, int, int]:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

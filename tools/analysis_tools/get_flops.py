@@ -25,6 +25,7 @@ from mmris.utils import type_name, write_atomically
 from mmris.utils.complexity import count_complexity
 from mmris.utils.configs import check_output, read_config
 from mmris.utils.tables import markdown_table
+from mmris.utils.terminal import run_tool
 
 
 def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
@@ -100,4 +101,4 @@ def format_costs(costs: Dict[str, Dict[str, Any]], quoted: Optional[Dict[str, fl
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmris.utils.config_comparison import compare, get_part
 from mmris.utils.configs import add_config_arguments, check_inputs, read_config
 from mmris.utils.resources import find_config
+from mmris.utils.terminal import run_tool
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -51,4 +52,4 @@ def pretty(config: Config, key: Optional[str]) -> str:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

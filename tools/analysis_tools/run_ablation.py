@@ -27,6 +27,7 @@ from mmris.utils.arguments import at_least
 from mmris.utils.commands import check_settings, note_settings, plain, tool_command, tool_environment
 from mmris.utils.configs import add_data_arguments, check_inputs, check_output, data_options
 from mmris.utils.launching import check_trainable
+from mmris.utils.terminal import run_tool
 from mmris.visualization.ablation_plot import draw_ablation
 from mmris.visualization.plots import save_figure
 
@@ -131,7 +132,7 @@ def start_tool(tool: str, inputs: List[str], options: List[str], folder: Path, s
     with open(log, 'a', encoding='utf-8') as file:
         code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env=environment).returncode
     if code:
-        end = ''.join(log.read_text(encoding='utf-8').splitlines(keepends=True)[-15:])
+        end = ''.join(log.read_text(encoding='utf-8', errors='backslashreplace').splitlines(keepends=True)[-15:])
         raise RuntimeError(f'{tool}.py of {folder.name} failed with exit status {code}. The end of {log}:\n{end}')
 
 
@@ -168,4 +169,4 @@ def save(summary: dict, runs: List[dict], arguments: argparse.Namespace) -> None
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

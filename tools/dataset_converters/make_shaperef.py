@@ -9,6 +9,7 @@ import sys
 from typing import Any, Dict, List, Optional
 
 from mmris.datasets.shaperef import DEFAULT_COUNTS, STYLES, write_shaperef
+from mmris.utils.terminal import run_tool
 
 _SKILLS = ('shape', 'colour', 'size', 'place', 'relation')
 
@@ -78,4 +79,4 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(main)

@@ -7,9 +7,10 @@
 from mmris.checkpoints import measure_beit3, read_beit3_weights
 from mmris.checkpoints.joint_converting import JointConverter
 from mmris.checkpoints.key_maps.beit3 import to_beit3
+from mmris.utils.terminal import run_tool
 
 if __name__ == '__main__':
-    JointConverter(
+    run_tool(JointConverter(
         name='BEiT-3',
         layout='beit3',
         # What reads BEiT-3's own layout reads files of torch.save alone.
@@ -18,4 +19,4 @@ if __name__ == '__main__':
         read=read_beit3_weights,
         measure=measure_beit3,
         to_theirs=to_beit3,
-        find_foreign=lambda state: []).main()
+        find_foreign=lambda state: []).main)

@@ -14,6 +14,7 @@ from mmris.checkpoints import CLIPWeights, read_clip_weights
 from mmris.checkpoints.clip_writing import write_clip_weights
 from mmris.checkpoints.key_maps.clip import LAYOUTS
 from mmris.utils.configs import check_inputs
+from mmris.utils.terminal import run_tool
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -69,4 +70,4 @@ def activation_name(weights: CLIPWeights) -> str:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

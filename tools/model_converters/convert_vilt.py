@@ -7,9 +7,10 @@
 from mmris.checkpoints import measure_vilt, read_vilt_weights
 from mmris.checkpoints.joint_converting import JointConverter
 from mmris.checkpoints.key_maps.vilt import find_foreign, to_vilt
+from mmris.utils.terminal import run_tool
 
 if __name__ == '__main__':
-    JointConverter(
+    run_tool(JointConverter(
         name='ViLT',
         layout='vilt',
         formats=('ckpt', 'pth'),
@@ -17,4 +18,4 @@ if __name__ == '__main__':
         read=read_vilt_weights,
         measure=measure_vilt,
         to_theirs=to_vilt,
-        find_foreign=find_foreign).main()
+        find_foreign=find_foreign).main)

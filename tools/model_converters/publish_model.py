@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmris.checkpoints import publish
 from mmris.checkpoints.publishing import FORMATS
+from mmris.utils.terminal import run_tool
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -37,4 +38,4 @@ def size(path: str) -> str:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

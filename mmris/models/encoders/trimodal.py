@@ -199,7 +199,7 @@ class TrimodalEncoder(JointEncoder):
         covered = mask_coverage(instances.found.masks, grid).flatten(2)
         # A mask too small to be left in the input covers nothing.
         share = covered / covered.sum(dim=2, keepdim=True).clamp(min=torch.finfo(covered.dtype).tiny)
-        return share.to(cells.dtype) @ cells + self.mask_place(instances.places) + self.mask_type
+        return share.to(cells.dtype) @ cells + self.mask_place(instances.places.to(cells.dtype)) + self.mask_type
 
     def encode_text(self, embeddings: TextEmbeddings) -> TextEmbeddings:
         words = embeddings.words

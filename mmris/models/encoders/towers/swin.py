@@ -117,8 +117,8 @@ class SwinTower(ImageTower):
                 cells, size = stage.downsample(cells, size)
         joint = self.projection(stages.pop())
         patches = joint.flatten(2).transpose(1, 2)
-        inside = embeddings.inside.flatten(1).to(patches.dtype)
-        weights = inside / inside.sum(dim=1, keepdim=True).clamp(min=1)
+        inside = embeddings.inside.flatten(1).float()
+        weights = (inside / inside.sum(dim=1, keepdim=True).clamp(min=1)).to(patches.dtype)
         return ImageFeatures(
             stages=(*stages, joint), patches=patches, image_global=torch.einsum('mn,mnd->md', weights, patches))
 
@@ -127,6 +127,7 @@ def _build_swin(**arguments: Any) -> nn.Module:
     try:
         # Long to import, and no other part needs it.
         from mmpretrain.models import SwinTransformer
+        from mmpretrain.models.utils import WindowMSA
     except Exception as error:
         raise ImportError(
             f'SwinTower needs MMPretrain (onedl-mmpretrain), which cannot be imported: {error!r}. If transformers is '
@@ -134,4 +135,13 @@ def _build_swin(**arguments: Any) -> nn.Module:
     # Its constructor reads values of tensors, which a model built on the meta device has not.
     with torch.device('cpu'):
         swin = SwinTransformer(**arguments)
+    for module in swin.modules():
+        if isinstance(module, WindowMSA):
+            module.register_forward_pre_hook(_cast_mask, with_kwargs=True)
     return swin.to(torch.get_default_device())
+
+
+def _cast_mask(module: nn.Module, inputs: tuple, options: dict) -> Tuple[tuple, dict]:
+    """MMPretrain adds a mask of float32 to attention of any dtype, which then does not fit to the values."""
+    mask = options.get('mask')
+    return inputs, options if mask is None else dict(options, mask=mask.to(inputs[0].dtype))
