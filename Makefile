@@ -10,12 +10,12 @@ help:
 	@echo "make test   lint and tests"
 	@echo "make lint   style alone"
 	@echo "make clean  remove the environment and all results"
-	@echo "PYTHON=python3.12 make test   with another interpreter (3.10 to 3.12)"
+	@echo "PYTHON=python3.13 make test   with another interpreter (3.11 to 3.14)"
 
 install: $(VENV)/installed
 
 $(VENV)/installed: setup.py requirements/maintained_stack.txt requirements/tests.txt requirements/parity.txt requirements/runtime.txt requirements/constraints.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 12) else f"mmris needs Python 3.10 to 3.12, but $(PYTHON) is {v[0]}.{v[1]}. Choose one: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 14) else f"mmris needs Python 3.11 to 3.14, but $(PYTHON) is {v[0]}.{v[1]}. Choose one: make PYTHON=python3.13 ...")'
 	@echo 'Installing the pinned packages into $(VENV): two or three minutes.'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -r requirements/maintained_stack.txt -r requirements/tests.txt

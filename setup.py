@@ -61,13 +61,14 @@ setup(
         'Intended Audience :: Science/Research',
         'Operating System :: POSIX :: Linux',
         'Programming Language :: Python :: 3',
-        'Programming Language :: Python :: 3.10',
         'Programming Language :: Python :: 3.11',
         'Programming Language :: Python :: 3.12',
+        'Programming Language :: Python :: 3.13',
+        'Programming Language :: Python :: 3.14',
         'Topic :: Scientific/Engineering :: Artificial Intelligence',
     ],
     packages=find_packages(include=['mmris', 'mmris.*']),
-    python_requires='>=3.10',
+    python_requires='>=3.11',
     # Neither OpenMMLab stack: one over the other overwrites its files. `maintained` asks for the tested one.
     install_requires=read_requirements('runtime.txt'),
     extras_require=dict(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Dict
 
 from mmris.utils.resources import RESOURCES
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 
 
 def find_tools() -> Dict[str, Path]:

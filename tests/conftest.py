@@ -21,6 +21,8 @@ from mmris.registry import MODELS
 
 ROOT = Path(__file__).parents[1]
 
+# Tools raise their errors as they are, so that tests can look at them; tests/utils/test_tool.py looks at the messages.
+os.environ['MMRIS_DEBUG'] = '1'
 # Two threads beside another process are many times slower than one.
 torch.set_num_threads(1)
 cv2.setNumThreads(1)

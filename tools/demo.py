@@ -16,7 +16,7 @@ from pathlib import Path
 from mmris.checkpoints import best_checkpoint
 from mmris.evaluation import format_results
 from mmris.utils import free_cpus
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 
 CONFIG = 'mmris::cm_masksd/vit-tiny_shaperef.py'
 

@@ -17,7 +17,8 @@ import numpy as np
 from mmris.apis.outputs import choose_outputs, save_output
 from mmris.apis.own_images import add_image_arguments, open_image
 from mmris.utils.configs import check_output
-from mmris.utils.terminal import one_line, run_tool
+from mmris.utils.terminal import one_line
+from mmris.utils.tool import run_tool
 from mmris.visualization import COLOURS, Panel, draw_sheet, instances_panel, overlay_masks, spotlight
 
 

@@ -28,7 +28,7 @@ from mmris.utils.configs import (
     read_config,
 )
 from mmris.utils.launching import add_launcher_arguments, leave_processes, set_launcher
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -17,7 +17,7 @@ from mmris.utils.launching import (
     set_launcher,
     set_training,
 )
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 
 
 def parse_arguments() -> argparse.Namespace:

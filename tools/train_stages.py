@@ -18,15 +18,19 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Sequence
 
-from mmengine.config import DictAction
-
 from mmris.checkpoints import best_checkpoint, find_checkpoints
 from mmris.utils import write_atomically
 from mmris.utils.arguments import at_least
 from mmris.utils.commands import check_settings, note_settings, plain, tool_command, tool_environment
-from mmris.utils.configs import add_data_arguments, data_options, name_work_dir, read_config
+from mmris.utils.configs import (
+    add_data_arguments,
+    add_option_argument,
+    data_options,
+    name_work_dir,
+    read_config,
+)
 from mmris.utils.launching import add_training_arguments, check_trainable
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 
 # In a stage's folder, once it is done: the checkpoint that it ended with.
 FINISHED = 'finished.json'
@@ -115,7 +119,7 @@ def parse_train_options(text: str) -> argparse.Namespace:
         SystemExit: If train.py has no such options, or a stage has them already.
     """
     parser = argparse.ArgumentParser(prog='--train-options', usage='options of train.py', add_help=False)
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    add_option_argument(parser)
     add_training_arguments(parser)
     options = parser.parse_args(shlex.split(text))
     if options.resume is not None:

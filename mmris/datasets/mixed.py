@@ -29,6 +29,9 @@ class MixedDataset(ConcatDataset):
         FileNotFoundError, ValueError: See :class:`RefCOCODataset`.
     """
 
+    # Whose settings **shared are.
+    passes_on_to = 'RefCOCODataset'
+
     def __init__(self, *, datasets: Mapping[str, Optional[dict]], seed: int = 0, **shared) -> None:
         if not isinstance(datasets, Mapping):
             raise ValueError(f'datasets of MixedDataset must be a dict of configs by name, but got {datasets!r:.80}.')

@@ -94,6 +94,7 @@ class RefCOCODataset(BaseDataset):
                  seed: int = 0,
                  pipeline: Sequence[Union[dict, Callable]] = (),
                  **kwargs) -> None:
+        _check_names(data_prefix, kwargs)
         _check_choice('group_by', group_by, GROUPS)
         _check_choice('text_field', text_field, ('sent', 'raw'))
         _check_choice('control', control, (None, *CONTROLS))
@@ -249,6 +250,30 @@ def _sample(image: dict, expressions: List[dict]) -> dict:
     if 'instances' in image:
         sample['instances'] = image['instances']
     return sample
+
+
+# Arguments of MMDetection's data set of this name, and what does the same here.
+_OF_MMDETECTION = dict(
+    split_file='refs_file, such as refs_file=\'refs(unc).p\'',
+    text_mode='group_by=\'expression\' for \'original\'; group_by=\'ref\' with expressions_per_image=1 for '
+    '\'random\', which draws anew in each epoch; \'concat\' and \'select_first\' have none')
+
+
+def _check_names(data_prefix: Mapping[str, str], others: Mapping[str, Any]) -> None:
+    """Answer what the data set of MMDetection is told with what this one is told.
+
+    Raises:
+        ValueError: If ``data_prefix`` has other keys than ``img_path``.
+        ValueError: If ``others`` has an argument of MMDetection's.
+    """
+    unknown = [key for key in data_prefix if key != 'img_path']
+    if unknown or 'img_path' not in data_prefix:
+        raise ValueError(f'data_prefix of RefCOCODataset is dict(img_path=FOLDER), the folder of the images, but got '
+                         f'{dict(data_prefix)}. MMDetection calls it img and MMSegmentation img_path: write img_path.')
+    for name, ours in _OF_MMDETECTION.items():
+        if name in others:
+            raise ValueError(f'RefCOCODataset has no {name}, which is an argument of MMDetection\'s data set of this '
+                            f'name. Here it is {ours}.')
 
 
 def _check_choice(name: str, value: object, choices: Sequence[object]) -> None:

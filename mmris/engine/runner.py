@@ -30,6 +30,9 @@ from mmris.utils.terminal import accept_any_text
 
 from .progress import accumulated_batches
 
+# Settings of a data loader that PyTorch refuses, or that do nothing, where there are no workers.
+_OF_WORKERS = ('persistent_workers', 'prefetch_factor', 'multiprocessing_context', 'timeout')
+
 
 @RUNNERS.register_module()
 class ReferringRunner(Runner):
@@ -94,7 +97,12 @@ class ReferringRunner(Runner):
                          dataloader: Union[DataLoader, Dict],
                          seed: Optional[int] = None,
                          diff_rank_seed: bool = False) -> DataLoader:
-        """Build a data loader whose order follows from :attr:`base_seed`."""
+        """Build a data loader whose order follows from :attr:`base_seed`.
+
+        With ``num_workers=0``, what is about workers is left out: they are for debuggers and notebooks to do without.
+        """
+        if isinstance(dataloader, dict) and dataloader.get('num_workers', 0) == 0:
+            dataloader = {name: value for name, value in dataloader.items() if name not in _OF_WORKERS}
         return super().build_dataloader(dataloader, seed=self.base_seed)
 
     def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: Optional[Dict] = None) -> None:

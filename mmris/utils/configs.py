@@ -9,6 +9,7 @@ from typing import List, Optional, Sequence, Union
 from mmengine.config import Config, DictAction
 
 from .arguments import file_or_none, probability
+from .config_keys import merge_options
 from .resources import find_config
 from .terminal import one_line
 from .text import shorten
@@ -20,8 +21,14 @@ def add_config_arguments(parser: argparse.ArgumentParser, name: str = 'config') 
     """Add ``config`` (or ``--config``) and the options that change it: data of another place, or any value."""
     parser.add_argument(name, help='config file, or mmris::FOLDER/NAME.py for one of the project\'s')
     add_data_arguments(parser)
+    add_option_argument(parser)
+
+
+def add_option_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``."""
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change values of the config')
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change values of the config, such as '
+        'train_dataloader.batch_size=8; a key that nothing is known to read is an error unless + stands before it')
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +53,7 @@ def read_config(arguments: argparse.Namespace) -> Config:
     Raises:
         FileNotFoundError: If there is no such config.
         ValueError: If one refs file is named for a data set of several.
+        ValueError: If an option sets what nothing reads (see :func:`merge_options`).
     """
     path = find_config(arguments.config)
     check_inputs(config=path)
@@ -65,7 +73,7 @@ def read_config(arguments: argparse.Namespace) -> Config:
                 f'--cfg-options {name}.dataset.datasets.{next(iter(loader.dataset.datasets))}.refs_file=...')
         loader.dataset.update({name: value for name, value in changes.items() if value})
     if arguments.cfg_options is not None:
-        config.merge_from_dict(arguments.cfg_options)
+        merge_options(config, arguments.cfg_options)
     return config
 
 

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import sys
-from typing import Callable, Optional
+from typing import Optional
 
 from .text import to_well_formed
 
@@ -14,21 +14,6 @@ from .text import to_well_formed
 ERRORS = 'backslashreplace'
 # Control characters, the line breaks of Unicode, and marks that turn the direction of all text after them.
 _NOT_ON_ONE_LINE = re.compile('\r\n|[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]')
-
-
-def run_tool(main: Callable[[], Optional[int]]) -> None:
-    """Run the ``main`` of a tool, after :func:`prepare_streams`. Each tool is to be started by this.
-
-    Args:
-        main (Callable): Takes nothing. Returns the exit status; None stands for 0.
-
-    Raises:
-        SystemExit: If the status is not 0, or ``main`` raises it. Other errors of ``main`` pass through.
-    """
-    prepare_streams()
-    status = main()
-    if status:
-        sys.exit(status)
 
 
 def prepare_streams() -> None:

@@ -240,7 +240,7 @@ def small_run(family, folder, **changes) -> Config:
     config.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         data[name].dataset.pipeline = config[name].dataset.pipeline
-        data[name].update(batch_size=4, num_workers=0, persistent_workers=False)
+        data[name].update(batch_size=4, num_workers=0)
         config[name] = data[name]
     config.train_dataloader.dataset.expressions_per_image = 2
     config.test_cfg, config.test_evaluator = data.test_cfg, dict(type='ReferringIoUMetric')

@@ -136,6 +136,16 @@ class TestBadData:
         with pytest.raises(ValueError, match=f'{name} must be one of .*, but got \'{value}\''):
             build(refer_set, **{name: value})
 
+    @pytest.mark.parametrize('options, message', [
+        (dict(data_prefix=dict(img='images')), "is dict.img_path=FOLDER., .* got {'img': 'images'}. .* write img_path"),
+        (dict(data_prefix=dict(img_path='images', ann='a')), "but got {'img_path': 'images', 'ann': 'a'}"),
+        (dict(split_file='refs(unc).p'), "has no split_file, .*MMDetection's .* Here it is refs_file, such as refs_fi"),
+        (dict(text_mode='random'), "has no text_mode, .* Here it is group_by='expression' for 'original'; gr"),
+    ])
+    def test_names_of_mmdetection(self, refer_set, options, message):
+        with pytest.raises(ValueError, match=message):
+            build(refer_set, **options)
+
     def test_half_a_json(self, refer_set):
         path = refer_set / 'instances.json'
         path.write_text(path.read_text()[:100])

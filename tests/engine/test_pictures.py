@@ -34,7 +34,7 @@ def small_config(folder: Path, work_dir: str, hooks: list, trackers: list = (), 
     if not (folder / 'set').exists():
         write_set(folder / 'set', images=4, refs_per_image=1)
     for loader in (config.train_dataloader, config.val_dataloader):
-        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
+        loader.update(batch_size=2, num_workers=0)
         loader.dataset.update(data_root=str(folder / 'set'), split='val')
     config.train_cfg = changes.pop('train_cfg', dict(config.train_cfg, max_epochs=2))
     config.merge_from_dict(dict(changes, param_scheduler=[dict(type='ConstantLR', factor=1)]))

@@ -42,7 +42,7 @@ def small_config(folder: Path, work_dir: str, **changes) -> Config:
     if not (folder / 'set').exists():
         write_set(folder / 'set', images=12, sentences=2)
     for loader in (config.train_dataloader, config.val_dataloader):
-        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
+        loader.update(batch_size=2, num_workers=0)
         loader.dataset.update(data_root=str(folder / 'set'), split='val')
     config.train_dataloader.dataset.expressions_per_image = 2
     config.train_cfg.max_epochs = 3

@@ -43,7 +43,7 @@ class Curve(BaseMetric):
 def splits_config(folder: Path, evaluator: object, **test_cfg) -> Config:
     config = tiny_config()
     write_set(folder / 'set', images=3, refs_per_image=2)
-    config.test_dataloader.update(batch_size=2, num_workers=0, persistent_workers=False)
+    config.test_dataloader.update(batch_size=2, num_workers=0)
     config.test_dataloader.dataset.data_root = str(folder / 'set')
     name = f'splits_{next(NAMES)}'
     config.update(work_dir=str(folder / 'work'), experiment_name=name)

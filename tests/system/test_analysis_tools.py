@@ -58,8 +58,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 def data_options(folder: Path) -> list:
-    return ['--data-root', folder / 'set', '--cfg-options', 'test_dataloader.num_workers=0',
-            'test_dataloader.persistent_workers=False']
+    return ['--data-root', folder / 'set', '--cfg-options', 'test_dataloader.num_workers=0']
 
 
 def test_error_report(run, folder):

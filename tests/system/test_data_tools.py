@@ -16,6 +16,7 @@ from mmris.datasets.published_counts import Counts, PublishedSet
 from mmris.datasets.random_set import write_random_set
 from mmris.datasets.set_check import check_set
 from mmris.registry import DATASETS, MODELS
+from mmris.utils.tool import run_tool
 from tests.conftest import ROOT, run_python, write_set
 
 CONFIG = 'configs/cm_masksd/vit-tiny_shaperef.py'
@@ -31,13 +32,16 @@ def load(name: str) -> ModuleType:
 
 
 @pytest.fixture
-def check(capsys):
+def check(capsys, monkeypatch):
     """Run check_dataset.py; its exit status and its output."""
     tool = load('check_dataset')
+    monkeypatch.delenv('MMRIS_DEBUG')
 
     def run(*arguments):
-        status = tool.main([str(one) for one in arguments])
-        return status, capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            run_tool(lambda: tool.main([str(one) for one in arguments]))
+            sys.exit(0)
+        return ended.value.code, capsys.readouterr()
 
     return run
 
@@ -115,7 +119,7 @@ class TestCheckDataset:
         status, output = check(config, '--data-root', refer_set, '--cfg-options', f'{loader}.instance_masks.file=None')
         assert status == 2 and 'instance_masks must name a COCO results file' in output.err
         status, output = check('--data-root', refer_set, '--cfg-options', 'seed=1')
-        assert status == 2 and 'error: --cfg-options changes a config: name one.' in output.err
+        assert status == 2 and output.err == '--cfg-options changes a config: name one.\n'
 
     def test_images_beside_the_set(self, check, tmp_path):
         """Laid out as the documentation says."""
@@ -136,7 +140,7 @@ class TestCheckDataset:
         if content is not None:
             path.write_bytes(content)
         status, output = check('--data-root', refer_set, '--refs-file', 'refs(unc).p')
-        assert status == 2 and re.search(f'error: .*{message}', output.err) and not output.out
+        assert status == 2 and re.fullmatch(f'.*{message}.*\n', output.err) and not output.out
 
     @pytest.mark.parametrize('content, message', [
         ('{"images": [', 'instances.json is not a whole JSON file'),

@@ -68,7 +68,7 @@ def training(folder: Path, name: str, processes: int, epochs: int) -> tuple:
     options = [
         '--resume', '--work-dir', folder / name, '--data-root', folder / 'set', '--cfg-options',
         'train_dataloader.dataset.split=val', 'train_dataloader.batch_size=2', 'val_dataloader.num_workers=0',
-        'val_dataloader.persistent_workers=False', 'default_hooks.logger.interval=1', f'train_cfg.max_epochs={epochs}'
+        'default_hooks.logger.interval=1', f'train_cfg.max_epochs={epochs}'
     ]
     return 'train', processes, [CONFIG], options
 

@@ -32,8 +32,7 @@ def test_controls_are_scored_and_their_worst_predicted_again(tmp_path, monkeypat
     torch.manual_seed(0)
     model = MODELS.build(tiny_config('mail/tiny_shaperef.py').model)
     save_checkpoint(dict(state_dict=model.state_dict()), str(checkpoint))
-    data = ('--data-root', folder, '--cfg-options', 'test_dataloader.num_workers=0',
-            'test_dataloader.persistent_workers=False')
+    data = ('--data-root', folder, '--cfg-options', 'test_dataloader.num_workers=0')
     run(monkeypatch, 'test.py', CONFIG, checkpoint, '--split', 'val', '--controls', 'shuffled_masks', 'no_masks',
         '--dump', rows, '--work-dir', tmp_path / 'work', *data)
     # A training's config in the same folder would have been the file of this name.

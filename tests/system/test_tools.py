@@ -140,7 +140,7 @@ def test_ablation(tmp_path):
         tmp_path / 'set', '--out', out, '--jobs', '2', '--train-options'
     ]
     options = ('--cfg-options train_dataloader.dataset.split=val train_dataloader.batch_size=2 train_cfg.max_epochs=1 '
-               'val_dataloader.num_workers=0 val_dataloader.persistent_workers=False')
+               'val_dataloader.num_workers=0')
     output = run_python(*command, options)
     assert 'shaperef_both_seed4: mIoU val' in output and '| shaperef_both - shaperef_baseline |' in output
     record = json.loads((out / 'ablation.json').read_text())

@@ -22,8 +22,8 @@ from tests.system.test_distributed import family
 TOOL = ROOT / 'tools' / 'train_stages.py'
 COMMON = '''
 _base_ = 'mmris::cm_masksd/ablations/shaperef_baseline.py'
-train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(split='val'))
-val_dataloader = dict(num_workers=0, persistent_workers=False)
+train_dataloader = dict(batch_size=2, num_workers=0, dataset=dict(split='val'))
+val_dataloader = dict(num_workers=0)
 default_hooks = dict(logger=dict(interval=1))
 train_cfg = dict(max_epochs=2)
 '''

@@ -18,8 +18,8 @@ VALUE_PATH = 'risclip/ablations/shaperef_value-path.py'
 NONE_TRAINED = '''
 _base_ = 'mmris::risclip/ablations/shaperef_value-path.py'
 model = dict(encoder=dict(pretrained={pretrained!r}))
-val_dataloader = dict(num_workers=0, persistent_workers=False)
-test_dataloader = dict(num_workers=0, persistent_workers=False)
+val_dataloader = dict(num_workers=0)
+test_dataloader = dict(num_workers=0)
 '''
 
 

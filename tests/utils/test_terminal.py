@@ -10,7 +10,7 @@ import sys
 import pytest
 from mmengine.logging import MMLogger
 
-from mmris.utils.terminal import accept_any_text, one_line, prepare_streams, run_tool
+from mmris.utils.terminal import accept_any_text, one_line, prepare_streams
 
 # Chinese, an emoji, half of one, and a byte of a path that is not UTF-8.
 ANY = '红 👍 \ud83d caf\udce9'
@@ -115,18 +115,6 @@ def test_streams_of_others_stay_theirs(monkeypatch):
     assert binary.getvalue().startswith(b'\\u7ea2')
 
 
-@pytest.mark.parametrize('returned, status', [(None, None), (0, None), (1, 1), (2, 2)])
-def test_exit_status_of_a_tool(capsys, returned, status):
-    try:
-        run_tool(lambda: returned)
-    except SystemExit as end:
-        assert end.code == status is not None
-    else:
-        assert status is None
-    with pytest.raises(KeyError, match='passes'):
-        run_tool(lambda: {}['passes'])
-
-
 @pytest.mark.parametrize('encoding', ['ascii', 'utf-8'])
 def test_log_files_of_mmengine(tmp_path, monkeypatch, encoding):
     """Whatever encoding the locale says they are opened with; MMEngine does not ask for one."""
@@ -163,7 +151,7 @@ def test_one_line(text, shown):
 def test_a_tool_in_a_shell(tmp_path):
     """The whole of it: a path that no encoding has, in a process whose reader and standard input are gone."""
     script = tmp_path / 'tool.py'
-    script.write_text('import sys\nfrom mmris.utils.terminal import run_tool\n'
+    script.write_text('import sys\nfrom mmris.utils.tool import run_tool\n'
                       'def main():\n    for _ in range(9999):\n        print(sys.argv[1], flush=True)\n'
                       '    open(sys.argv[1], "w").close()\n    return 3\n'
                       'run_tool(main)\n')

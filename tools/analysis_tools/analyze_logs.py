@@ -12,7 +12,7 @@ from mmris.evaluation import to_json
 from mmris.utils import write_atomically
 from mmris.utils.configs import check_output
 from mmris.utils.tables import markdown_table
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 from mmris.utils.training_log import TrainingLog, read_training_log, summarise_log
 from mmris.visualization.curves import draw_curves
 from mmris.visualization.plots import FIGURE_SUFFIXES, save_figure

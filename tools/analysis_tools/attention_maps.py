@@ -15,7 +15,8 @@ from mmris.apis.attention import AttentionMap, AttentionPredictor, summarise_map
 from mmris.apis.attention_probes import PIXELS_ON_WORDS
 from mmris.apis.own_images import add_image_arguments, open_image
 from mmris.utils.configs import check_output
-from mmris.utils.terminal import one_line, run_tool
+from mmris.utils.terminal import one_line
+from mmris.utils.tool import run_tool
 from mmris.visualization import COLOURS, spotlight
 from mmris.visualization.attention import AttentionPanel, draw_attention, heat_over
 from mmris.visualization.plots import FIGURE_SUFFIXES, save_figure

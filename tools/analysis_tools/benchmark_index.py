@@ -29,7 +29,7 @@ from mmris.utils.arguments import at_least
 from mmris.utils.configs import check_output
 from mmris.utils.memory import process_memory
 from mmris.utils.tables import markdown_table
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 
 MEBI = 2**20
 # In place of an index: report memory.

@@ -28,7 +28,7 @@ from mmris.utils import write_atomically
 from mmris.utils.arguments import at_least
 from mmris.utils.configs import add_config_arguments, check_output, read_config
 from mmris.utils.tables import markdown_table
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 
 BARE, WHOLE, REST = 'bare decode and resize', 'whole sample', 'index, draw and seed'
 

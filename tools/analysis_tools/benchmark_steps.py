@@ -31,7 +31,7 @@ from mmris.utils.configs import add_config_arguments, check_output, read_config
 from mmris.utils.launching import PRECISIONS, enable_mixed_precision
 from mmris.utils.memory import process_memory
 from mmris.utils.tables import markdown_table
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 
 
 def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:

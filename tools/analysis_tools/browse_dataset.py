@@ -17,7 +17,7 @@ from mmris.registry import DATASETS, TRANSFORMS
 from mmris.utils import type_name, write_atomically
 from mmris.utils.arguments import at_least
 from mmris.utils.configs import add_config_arguments, check_output, read_config
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 from mmris.visualization import COLOURS, SHEET_SUFFIXES, Panel, draw_sheet, instances_panel, spotlight
 
 

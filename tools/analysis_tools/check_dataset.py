@@ -10,19 +10,16 @@ the report cannot be written.
 import argparse
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any, Dict, List, Optional
-
-from mmengine.config import DictAction
 
 from mmris.datasets.data_files import REFS_SUFFIXES
 from mmris.datasets.instance_masks import complete_settings
 from mmris.datasets.published_counts import PUBLISHED_SETS, PublishedSet, recognise_set
 from mmris.datasets.set_check import check_set, format_report
 from mmris.utils import type_name, write_atomically
-from mmris.utils.configs import LOADERS, check_output, read_config
-from mmris.utils.terminal import run_tool
+from mmris.utils.configs import LOADERS, add_option_argument, check_output, read_config
+from mmris.utils.tool import run_tool
 
 IMAGE_FOLDERS = ('images', '../coco/train2014')
 
@@ -47,22 +44,15 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
         '--upright', action='store_true', help='annotations belong to images turned upright by their EXIF (default: as '
         'the config\'s LoadImage reads them, or as stored)')
     parser.add_argument('--out', help='JSON file to write the report to')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change values of the config, such '
-        'as train_dataloader.dataset.instance_masks.file')
+    add_option_argument(parser)
     return parser.parse_args(arguments)
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
     options = parse_arguments(arguments)
-    try:
-        check_output(options.out)
-        places = locate_set(options)
-        report = check_set(
-            **places, published=choose_published(options.set, places['refs_path']), decode=options.decode)
-    except (ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
+    check_output(options.out)
+    places = locate_set(options)
+    report = check_set(**places, published=choose_published(options.set, places['refs_path']), decode=options.decode)
     print(format_report(report))
     if options.out is not None:
         with write_atomically(options.out) as temporary:

@@ -21,7 +21,7 @@ from mmris.utils.configs import (
     choose_threshold,
     read_config,
 )
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 from mmris.visualization import SHEET_SUFFIXES, draw_prediction_sheet
 
 

@@ -28,7 +28,7 @@ from mmris.utils.configs import (
     choose_threshold,
     read_config,
 )
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 from mmris.visualization import Prediction, draw_prediction_sheet
 from mmris.visualization.error_plots import draw_errors
 from mmris.visualization.plots import save_figure

@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmris.apis.predictor import GEOMETRY
 from mmris.registry import MODELS, TRANSFORMS
 from mmris.utils import type_name, write_atomically
 from mmris.utils.complexity import count_complexity
-from mmris.utils.configs import check_output, read_config
+from mmris.utils.configs import add_option_argument, check_output, read_config
 from mmris.utils.tables import markdown_table
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 
 
 def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
@@ -48,8 +48,7 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
         default=0,
         help='instance masks of the image, for models that they enter (default: %(default)s)')
     parser.add_argument('--out', help='JSON file to write the numbers to')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change values of the config')
+    add_option_argument(parser)
     parser.set_defaults(data_root=None, refs_file=None, image_folder=None)
     return parser.parse_args(arguments)
 

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmris.utils.config_comparison import compare, get_part
 from mmris.utils.configs import add_config_arguments, check_inputs, read_config
 from mmris.utils.resources import find_config
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -27,7 +27,7 @@ from mmris.utils.arguments import at_least
 from mmris.utils.commands import check_settings, note_settings, plain, tool_command, tool_environment
 from mmris.utils.configs import add_data_arguments, check_inputs, check_output, data_options
 from mmris.utils.launching import check_trainable
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 from mmris.visualization.ablation_plot import draw_ablation
 from mmris.visualization.plots import save_figure
 

@@ -9,7 +9,7 @@ import sys
 from typing import Any, Dict, List, Optional
 
 from mmris.datasets.shaperef import DEFAULT_COUNTS, STYLES, write_shaperef
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 
 _SKILLS = ('shape', 'colour', 'size', 'place', 'relation')
 

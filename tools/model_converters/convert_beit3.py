@@ -7,7 +7,7 @@
 from mmris.checkpoints import measure_beit3, read_beit3_weights
 from mmris.checkpoints.joint_converting import JointConverter
 from mmris.checkpoints.key_maps.beit3 import to_beit3
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 
 if __name__ == '__main__':
     run_tool(JointConverter(

@@ -14,7 +14,7 @@ from mmris.checkpoints import CLIPWeights, read_clip_weights
 from mmris.checkpoints.clip_writing import write_clip_weights
 from mmris.checkpoints.key_maps.clip import LAYOUTS
 from mmris.utils.configs import check_inputs
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 
 
 def parse_arguments() -> argparse.Namespace:

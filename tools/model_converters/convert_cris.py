@@ -21,7 +21,7 @@ from mmris.checkpoints.loading import find_misfits
 from mmris.checkpoints.publishing import FORMATS, serialise
 from mmris.registry import MODELS
 from mmris.utils import find_config, write_atomically
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 from mmris.version import __version__
 
 # Weights do not tell the data set: those of RefCOCO+ and RefCOCOg fit the same models.

@@ -7,7 +7,7 @@
 from mmris.checkpoints import measure_vilt, read_vilt_weights
 from mmris.checkpoints.joint_converting import JointConverter
 from mmris.checkpoints.key_maps.vilt import find_foreign, to_vilt
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 
 if __name__ == '__main__':
     run_tool(JointConverter(

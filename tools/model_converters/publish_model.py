@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmris.checkpoints import publish
 from mmris.checkpoints.publishing import FORMATS
-from mmris.utils.terminal import run_tool
+from mmris.utils.tool import run_tool
 
 
 def parse_arguments() -> argparse.Namespace:

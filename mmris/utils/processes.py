@@ -1,0 +1,41 @@
+"""Starts a tool in several processes, as torchrun does, and ends with what the first of them to fail has to say.
+
+    python -m mmris.utils.processes --nproc-per-node 8 tools/train.py CONFIG --launcher pytorch
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from torch.distributed import run
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+from mmris.utils.tool import FIRST_ERROR, run_tool
+
+
+def main() -> int:
+    """Run torchrun's command line. Its table of failures, in which no message is, gives way to the message.
+
+    Returns:
+        int: 0 if all processes ended well; the exit status of the first that failed if it said why.
+
+    Raises:
+        ChildFailedError: If a process failed without a word, as one that was killed.
+    """
+    with tempfile.TemporaryDirectory(prefix='mmris-') as folder:
+        first = Path(folder) / 'first_error'
+        os.environ[FIRST_ERROR] = str(first)
+        try:
+            run.main(sys.argv[1:])
+        except ChildFailedError as error:
+            if not first.is_file():
+                raise
+            _, failure = error.get_first_failure()
+            sys.stderr.write(f'\nA process failed, and the others were stopped. It said:\n{first.read_text("utf-8")}')
+            return failure.exitcode if failure.exitcode > 0 else 1
+    return 0
+
+
+if __name__ == '__main__':
+    run_tool(main)

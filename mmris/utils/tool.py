@@ -1,0 +1,101 @@
+"""How a tool is run: on streams that take any text, and with mistakes told by their message alone."""
+
+import dis
+import os
+import sys
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import Callable, Optional
+
+from .terminal import ERRORS, prepare_streams
+from .text import to_well_formed
+
+# Exit status of a tool that was given something wrong, as of argparse.
+MISTAKE = 2
+# Environment variables: set to anything but 0, mistakes show their traceback too; and the file that the first process
+# of a group to fail writes what it has to say to (see mmris.utils.processes).
+DEBUG, FIRST_ERROR = 'MMRIS_DEBUG', 'MMRIS_FIRST_ERROR'
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_OURS = (_PACKAGE, _PACKAGE.parent / 'tools')
+# Parts of MMEngine that read configs.
+_CONFIG_READERS = tuple(os.path.join('', 'mmengine', name, '') for name in ('config', 'registry'))
+
+
+def run_tool(main: Callable[[], Optional[int]]) -> None:
+    """Run the ``main`` of a tool, after :func:`prepare_streams`. Each tool is to be started by this.
+
+    A mistake of the user (see :func:`is_mistake`) ends in its message alone and exit status 2. ``MMRIS_DEBUG=1`` in the
+    environment brings its traceback.
+
+    Args:
+        main (Callable): Takes nothing. Returns the exit status; None stands for 0.
+
+    Raises:
+        SystemExit: If the status is not 0, ``main`` raises it, or the user made a mistake.
+        Exception: Any other error of ``main``.
+    """
+    prepare_streams()
+    try:
+        status = main()
+    except Exception as error:
+        alone = is_mistake(error) and os.environ.get(DEBUG, '0') in ('', '0')
+        said = f'{_message(error)}\n' if alone else traceback.format_exc()
+        _tell_first_error(said)
+        if not alone:
+            raise
+        sys.stderr.write(said)
+        sys.exit(MISTAKE)
+    if status:
+        sys.exit(status)
+
+
+def is_mistake(error: BaseException) -> bool:
+    """Tell whether an error is about what the user gave, so that its message says it all.
+
+    So are errors of the system (a missing file, a full disk, no network), and those that this project, or what reads
+    configs, raises by a statement of its own. Any other may be a fault of the program.
+
+    Args:
+        error (BaseException): As it was caught.
+
+    Returns:
+        bool: Whether it is.
+    """
+    if isinstance(error, OSError):
+        return True
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None or not isinstance(error, (ValueError, RuntimeError, ImportError, KeyError, TypeError)):
+        return False
+    file = os.path.realpath(last.tb_frame.f_code.co_filename)
+    if any(part in file for part in _CONFIG_READERS):
+        # An argument that a type does not take fails where MMEngine calls the type.
+        return _raises(last) or (isinstance(error, TypeError) and 'argument' in str(error))
+    return any(Path(file).is_relative_to(folder) for folder in _OURS) and _raises(last)
+
+
+def _raises(frame: TracebackType) -> bool:
+    """Whether a frame ended in a ``raise`` statement, not in a call that failed."""
+    instructions = dis.get_instructions(frame.tb_frame.f_code)
+    return any(one.offset == frame.tb_lasti and one.opname == 'RAISE_VARARGS' for one in instructions)
+
+
+def _message(error: BaseException) -> str:
+    # The text of a KeyError is the repr of what it says.
+    said = error.args[0] if isinstance(error, KeyError) and error.args else error
+    return to_well_formed(str(said)) or type(error).__name__
+
+
+def _tell_first_error(said: str) -> None:
+    """Write down what a process has to say, if it is the first of its group to fail."""
+    path = os.environ.get(FIRST_ERROR)
+    if path:
+        try:
+            with open(path, 'x', encoding='utf-8', errors=ERRORS) as file:
+                file.write(said)
+        except OSError:
+            # Another was quicker, or the launcher is gone: it is on standard error all the same.
+            return
