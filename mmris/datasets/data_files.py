@@ -3,17 +3,14 @@
 import codecs
 import json
 import re
-from pathlib import Path
 from typing import Any, Callable, List, Optional
 
 from mmris.utils.file_content import START, name_content
 
 from .plain_pickle import load_plain_pickle
 
-# Endings of files that hold a value a line, even if there is one line.
-LINES_SUFFIXES = ('.jsonl', '.ndjson')
 # Endings under which refs are published or written.
-REFS_SUFFIXES = ('.p', '.pkl', '.pickle', '.json', *LINES_SUFFIXES)
+REFS_SUFFIXES = ('.p', '.pkl', '.pickle', '.json', '.jsonl', '.ndjson')
 
 _SPACE = re.compile(r'[ \t\n\r]*')
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
@@ -28,7 +25,7 @@ def read_json(path: str, object_hook: Optional[Callable] = None) -> Any:
             Default: None, dicts stay as they are.
 
     Returns:
-        Any: The content; of JSON Lines the list of its values.
+        Any: The content; of JSON Lines the list of its values, of which a file of one line has only that.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -49,7 +46,7 @@ def read_json_or_pickle(path: str) -> Any:
         path (str): The file.
 
     Returns:
-        Any: The content; of JSON Lines the list of its values.
+        Any: The content; of JSON Lines the list of its values, of which a file of one line has only that.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -102,7 +99,7 @@ def _parse(path: str, start: bytes, object_hook: Optional[Callable]) -> Any:
         values = _decode(text, json.JSONDecoder(object_hook=object_hook))
     except (ValueError, RecursionError) as error:
         raise ValueError(f'{path} is not a whole JSON file ({error}). Fetch or make it again.') from error
-    return values if len(values) > 1 or Path(path).suffix.lower() in LINES_SUFFIXES else values[0]
+    return values if len(values) > 1 else values[0]
 
 
 def _decode(text: str, decoder: json.JSONDecoder) -> List[Any]:

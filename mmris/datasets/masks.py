@@ -12,13 +12,15 @@ from mmris.utils.text import shorten
 
 Segmentation = Union[list, dict]
 
-# More than that Pillow does not decode.
-MOST_PIXELS = 2 * Image.MAX_IMAGE_PIXELS
-
 # Of one run length: 35 bits, more than any image has pixels.
 _MOST_CHARACTERS = 7
 # Drawing an outline takes some 80 bytes of memory a pixel of its length.
 _LONGEST_OUTLINE = 10_000_000
+
+
+def most_pixels() -> float:
+    """The most pixels of an image: more than that Pillow does not decode, unless its limit is taken away."""
+    return math.inf if Image.MAX_IMAGE_PIXELS is None else 2 * Image.MAX_IMAGE_PIXELS
 
 
 def decode_segmentation(segmentation: Segmentation, height: int, width: int) -> np.ndarray:
@@ -44,7 +46,7 @@ def decode_segmentation(segmentation: Segmentation, height: int, width: int) -> 
     if polygons:
         rles += coco_mask.frPyObjects(polygons, height, width)
     # Merging is a union; adding polygons up, as the original reader does, drops or doubles where they overlap.
-    return coco_mask.decode(coco_mask.merge(rles))
+    return coco_mask.decode(_merge(rles))
 
 
 def check_segmentation(segmentation: Segmentation, height: int, width: int) -> int:
@@ -171,6 +173,13 @@ def _run_lengths(counts: Union[str, bytes]) -> Optional[List[int]]:
     for start in (1, 2):
         lengths[start::2] = np.cumsum(lengths[start::2])
     return lengths.tolist()
+
+
+def _merge(rles: List[dict]) -> dict:
+    """The union of at least one RLE. One after the other would take the square of their number in time."""
+    while len(rles) > 1:
+        rles = [coco_mask.merge(rles[start:start + 16]) for start in range(0, len(rles), 16)]
+    return rles[0]
 
 
 def _compress(rle: dict, height: int, width: int) -> dict:

@@ -21,7 +21,7 @@ from .exclusion import leave_out_images, read_excluded_splits
 from .instance_masks import add_instances, complete_settings
 from .problems import SKIP_ADVICE, Problem, ProblemTally, raise_problem
 from .refer_files import read_refer_files
-from .referred_images import Reading, collect_images, leave_out_repeated_ids, leave_out_undecodable
+from .referred_images import Reading, collect_images, leave_out_undecodable
 from .transforms.loading import LoadImage, load_sample_image
 
 GROUPS = ('image', 'ref', 'expression')
@@ -180,13 +180,12 @@ class RefCOCODataset(BaseDataset):
             raise ValueError(
                 f'split {self.split!r} is not in {self.refs_file}. Splits there: {", ".join(files.splits)}.')
         refs = files.refs
-        if self.test_mode:
-            refs = leave_out_repeated_ids(refs, self.refs_file, self._report)
         if self.exclude is not None:
             excluded = read_excluded_splits(self.exclude, self.data_root)
             refs = leave_out_images(refs, files, excluded, name=f'{self.refs_file}, split {self.split}')
-        return collect_images(
-            refs, files, Reading(self.data_prefix['img_path'], self.text_field, self._report, self._repairs))
+        reading = Reading(
+            self.data_prefix['img_path'], self.text_field, self._report, self._repairs, unique_ids=self.test_mode)
+        return collect_images(refs, files, reading)
 
     def _leave_out_undecodable(self, images: List[dict]) -> List[dict]:
         kept, progress = [], ProgressBar(len(images))

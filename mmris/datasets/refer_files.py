@@ -8,7 +8,7 @@ from mmris.utils.ids import Id, read_id, read_whole_number
 from mmris.utils.text import shorten, to_well_formed
 
 from .data_files import read_json, read_json_or_pickle
-from .masks import MOST_PIXELS
+from .masks import most_pixels
 from .problems import Problem, Report, raise_problem
 from .splits import is_in_split, list_splits
 
@@ -114,6 +114,8 @@ def read_refs(path: str,
         FileNotFoundError, ValueError: See :func:`read_refer_files`.
     """
     refs = read_json_or_pickle(path)
+    # JSON Lines of one line.
+    refs = [refs] if isinstance(refs, dict) and 'ref_id' in refs else refs
     if not isinstance(refs, (list, tuple)):
         raise ValueError(f'{path} holds a {type(refs).__name__}, but a refs file is a list of refs.')
     wanted, names = [], set()
@@ -169,7 +171,7 @@ def _read_instances(path: str, wanted: Set[Id]) -> Dict[str, list]:
     def keep_what_is_wanted(entry: dict) -> dict:
         # Three of four annotations are of objects that no ref points to. Their outlines, most of the file, go as soon
         # as they are read.
-        if 'segmentation' not in entry or read_id(entry.get('id')) in wanted:
+        if not {'segmentation', 'image_id'} <= entry.keys() or read_id(entry.get('id')) in wanted:
             return entry
         return {key: entry[key] for key in ('id', 'image_id') if key in entry}
 
@@ -239,8 +241,10 @@ def _fault_of_image(image: dict) -> Optional[str]:
         f'width={shorten(image["width"])}'
     if not isinstance(image['file_name'], str) or not all(size is not None and size > 0 for size in sizes):
         return f'{told}, but needs a name and two positive integers'
-    if sizes[0] * sizes[1] > MOST_PIXELS:
-        return f'{told}, which are more than {MOST_PIXELS // 10**6} million pixels. Make it smaller'
+    if sizes[0] * sizes[1] > most_pixels():
+        return f'{told}, which are more than {most_pixels() // 10**6} million pixels. Make it smaller'
+    if '://' in image['file_name']:
+        return f'{told}, but images are files below data_prefix.img_path. Download it, and name the file'
     return None
 
 

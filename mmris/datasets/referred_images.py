@@ -26,12 +26,15 @@ class Reading:
         report (Callable): Gets each problem of a ref or a sentence, which is left out.
         repairs (ProblemTally): Gets what is mended and costs nothing: polygons of under three points beside good
             ones are left out, half characters in sentences replaced.
+        unique_ids (bool): Whether sentences whose pair of ids was there before are reported, as scores need it.
+            Default: False.
     """
 
     image_folder: str
     text_field: str
     report: Report
     repairs: ProblemTally
+    unique_ids: bool = False
 
 
 def collect_images(refs: Sequence[dict], files: ReferFiles, reading: Reading) -> List[dict]:
@@ -49,11 +52,14 @@ def collect_images(refs: Sequence[dict], files: ReferFiles, reading: Reading) ->
     """
     images: Dict[Id, dict] = {}
     positions: Dict[tuple, int] = {}
+    seen: Set[tuple] = set()
     for ref in refs:
         problems = list(_problems_of_ref(ref, files, reading))
         for problem in problems:
             reading.report(problem)
         sentences = list(_whole_sentences(ref, files.refs_path, reading))
+        if reading.unique_ids and not problems:
+            sentences = _without_repeated_ids(ref, sentences, seen, files.refs_path, reading.report)
         if problems or not sentences:
             continue
         image = images.setdefault(ref['image_id'], _image(files.images.whole[ref['image_id']], reading.image_folder))
@@ -67,44 +73,32 @@ def collect_images(refs: Sequence[dict], files: ReferFiles, reading: Reading) ->
     return list(images.values())
 
 
-def leave_out_repeated_ids(refs: Sequence[dict], refs_path: str, report: Report) -> List[dict]:
-    """Leave out sentences whose pair of ids, of ref and sentence, was there before.
-
-    Args:
-        refs (Sequence[dict]): Refs to evaluate on.
-        refs_path (str): The refs file, for messages.
-        report (Callable): Gets each such sentence.
-
-    Returns:
-        list[dict]: The refs that have a sentence left.
-    """
-    kept, seen = [], set()
-    for ref in refs:
-        sentences = []
-        for sentence in ref['sentences']:
-            pair = (ref['ref_id'], sentence['sent_id'])
-            if pair in seen:
-                report(
-                    Problem(
-                        'repeated ids', f'sentence {pair[1]} of ref {pair[0]}', f'{refs_path}: sentence {pair[1]} of '
-                        f'ref {pair[0]} is there more than once. Scores are told apart by these two ids: give each '
-                        f'sentence its own.'))
-            else:
-                seen.add(pair)
-                sentences.append(sentence)
-        if sentences:
-            kept.append(dict(ref, sentences=sentences))
+def _without_repeated_ids(ref: dict, sentences: Sequence[dict], seen: Set[tuple], refs_path: str,
+                          report: Report) -> List[dict]:
+    """The sentences whose pair of ids, of ref and sentence, was not there before."""
+    kept = []
+    for number, sentence in enumerate(sentences):
+        pair = (ref['ref_id'], sentence['sent_id'])
+        if pair in seen:
+            report(
+                Problem(
+                    'repeated ids', f'sentence {pair[1]} of ref {pair[0]}, number {number} of image {ref["image_id"]}',
+                    f'{refs_path}: sentence {pair[1]} of ref {pair[0]} is there more than once. Scores are told apart '
+                    f'by these two ids: give each sentence its own.'))
+        else:
+            seen.add(pair)
+            kept.append(sentence)
     return kept
 
 
 def _problems_of_ref(ref: dict, files: ReferFiles, reading: Reading) -> Iterator[Problem]:
     """All that is wrong with a ref, but for its sentences, short of decoding its image and mask."""
-    where = f'{files.refs_path}: ref {ref["ref_id"]}'
     image = files.images.whole.get(ref['image_id'])
     if image is None:
         yield files.images.faulty.get(ref['image_id']) or Problem(
-            'missing image', f'ref {ref["ref_id"]}', f'{where} is about image {shorten(ref["image_id"])}, which '
-            f'{files.instances_path} does not have. {_advise(ref["image_id"], files.images)}')
+            'missing image', f'ref {ref["ref_id"]}', f'{files.refs_path}: ref {ref["ref_id"]} is about image '
+            f'{shorten(ref["image_id"])}, which {files.instances_path} does not have. '
+            f'{_advise(ref["image_id"], files.images)}')
         return
     path = image_path(image, reading.image_folder)
     if not _exists(path):
@@ -120,18 +114,21 @@ def _problems_of_ref(ref: dict, files: ReferFiles, reading: Reading) -> Iterator
 def _problem_of_annotation(annotation_id: Id, ref: dict, image: dict, files: ReferFiles,
                            repairs: ProblemTally) -> Optional[Problem]:
     name = f'ref {ref["ref_id"]}'
-    where = f'{files.refs_path}: {name} points to annotation {shorten(annotation_id)}'
+
+    def where() -> str:
+        return f'{files.refs_path}: {name} points to annotation {shorten(annotation_id)}'
+
     annotation = files.annotations.whole.get(annotation_id)
     if annotation is None:
         return files.annotations.faulty.get(annotation_id) or Problem(
             'missing annotation', name,
-            f'{where}, which {files.instances_path} does not have. {_advise(annotation_id, files.annotations)}')
+            f'{where()}, which {files.instances_path} does not have. {_advise(annotation_id, files.annotations)}')
     if read_id(annotation.get('image_id')) != ref['image_id']:
         return Problem(
-            'annotation of another image', name, f'{where}, which is of image {shorten(annotation.get("image_id"))} '
+            'annotation of another image', name, f'{where()}, which is of image {shorten(annotation.get("image_id"))} '
             f'instead of {shorten(ref["image_id"])}. Use the two files of one download.')
     if 'segmentation' not in annotation:
-        return Problem('no segmentation', name, f'{where}, which has no segmentation ({files.instances_path}). Use a '
+        return Problem('no segmentation', name, f'{where()}, which has no segmentation ({files.instances_path}). Use a '
                        f'file of instances, not of boxes or captions.')
     try:
         dropped = check_segmentation(annotation['segmentation'], image['height'], image['width'])
@@ -159,18 +156,19 @@ def _whole_sentences(ref: dict, refs_path: str, reading: Reading) -> Iterator[di
     field = reading.text_field
     for sentence in ref['sentences']:
         text, name = sentence.get(field), f'sentence {sentence["sent_id"]}'
+        entry = f'{name} of ref {ref["ref_id"]}'
         if not isinstance(text, str) or not text.strip():
             other = next((one for one in ('sent', 'raw') if isinstance(sentence.get(one), str)), field)
             remedy = f'Set text_field={other!r}.' if other != field and field not in sentence else \
                 'Correct or remove it.'
             reading.report(
-                Problem('empty sentence', name, f'{refs_path}: ref {ref["ref_id"]}: {name} is empty '
+                Problem('empty sentence', entry, f'{refs_path}: ref {ref["ref_id"]}: {name} is empty '
                         f'({field}={shorten(text)}). {remedy}'))
             continue
         whole = to_well_formed(text)
         if whole != text:
             reading.repairs.report(
-                Problem(HALF_CHARACTERS, name, f'{name} of ref {ref["ref_id"]} in {refs_path}; each is read as U+FFFD: '
+                Problem(HALF_CHARACTERS, entry, f'{entry} in {refs_path}; each is read as U+FFFD: '
                         f'"{whole}".'))
         skills = sentence.get('skills')
         yield dict(

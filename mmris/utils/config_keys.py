@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, 
 from mmengine import registry as root
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
-from mmengine.registry import Registry, init_default_scope
+from mmengine.registry import Registry
 from mmengine.runner import EpochBasedTrainLoop, LogProcessor, Runner, TestLoop, ValLoop
 from mmengine.visualization import Visualizer
 from torch.nn import Module
@@ -69,7 +69,6 @@ def merge_options(config: Config, options: Mapping[str, Any]) -> None:
         ValueError: If a key is neither in the config nor taken by what the ``type`` beside it names; the message has
             the nearest one that is.
     """
-    init_default_scope(config.get('default_scope', 'mmengine'))
     # What takes the place of a whole part is not one of its keys.
     replaced = tuple(key.removesuffix('_delete_') for key in options if key.endswith('._delete_'))
     wanted: Dict[str, Any] = {}

@@ -39,6 +39,8 @@ def read_id(value: Any) -> Optional[Id]:
     Returns:
         int or str, optional: The id; None if the value cannot be one.
     """
+    if type(value) is int and -_LARGEST <= value < _LARGEST:
+        return value
     if isinstance(value, str):
         return int(value) if _INTEGER.fullmatch(value) else to_well_formed(value)
     return read_whole_number(value)

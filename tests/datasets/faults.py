@@ -154,6 +154,7 @@ FAULTS: Dict[str, Fault] = {
     'a text': mask([[1, 1, 5, 1, 5, '5']], 'a polygon is a list of x, y pairs'),
     'far away': mask([[0, 0, 1e8, 0, 1e8, 1e8]], 'a polygon reaches to x = 1e+08, but the image is'),
     'far above': mask([[0, 0, 9, -1e300, 9, 9]], 'a polygon reaches to y = -1e+300, but the image is'),
+    'further out than the image is wide': mask([[0, 0, 125, 0, 125, 9]], 'a polygon reaches to x = 125, but the image'),
     'a scribble': mask([[-30, -30, 60, 60] * 5000], 'its outlines are 900,000 pixels long'),
     'RLE of another size': mask(dict(size=[3, 4], counts=[12]), 'its size is 3 x 4'),
     'RLE of letters': mask([dict(size=['a', 2], counts='é')], "its size is 'a' x 2"),
@@ -201,7 +202,10 @@ FAULTS: Dict[str, Fault] = {
     'no file': Fault(IMAGE, 'missing image file', 'is missing', lambda one, number: one.path(number).unlink()),
     'half a file': Fault(IMAGE, 'broken image file', 'is not a whole image file', _cut, 'access'),
     'a file of another size': Fault(IMAGE, 'broken image file', 'is 20 x 30 pixels', _resize, 'access'),
+    'an address': image('but images are files below data_prefix.img_path', file_name='http://images.org/1.jpg'),
     # What is no fault.
+    'out as far as the image is wide': harmless(lambda one, number: one.annotation(number)['segmentation'].append(
+        [-one.image(number)['width'], 0, 2 * one.image(number)['width'], 0, 9, 9])),
     'nothing': harmless(lambda one, number: None),
     'short polygons beside good ones': harmless(lambda one, number: one.annotation(number)['segmentation'].extend(
         [[1, 2, 3, 4], []])),

@@ -34,7 +34,6 @@ def test_json_lines(tmp_path, encoding, ending):
     text = '\n'.join(json.dumps(ref) for ref in REFS) + ending
     for name in ('refs.jsonl', 'refs.json', 'refs.p'):
         assert read_json_or_pickle(write(tmp_path / name, text.encode(encoding))) == REFS
-    assert read_json(write(tmp_path / 'one.ndjson', json.dumps(REFS[0]).encode())) == REFS[:1]
     assert read_json(write(tmp_path / 'one.json', json.dumps(REFS[0]).encode())) == REFS[0]
 
 
@@ -62,7 +61,7 @@ def test_pickles_of_any_name(tmp_path, protocol):
     (b'<!DOCTYPE html><html>', 'is an HTML page: the download gave a page instead of the file'),
     (b'version https://git-lfs.github.com/spec/v1\noid', 'is a Git LFS pointer.*fetch that with "git lfs pull"'),
     (b'<?xml version="1.0"?><Error>', 'is an XML document'),
-    (gzip.compress(b'[]'), 'is compressed with gzip: unpack it first'),
+    (gzip.compress(b'[]', mtime=0), 'is compressed with gzip: unpack it first'),
     (b'PAR1' + bytes(20), 'is a Parquet file'),
     (b'PK\x03\x04' + bytes(20), 'is a zip archive .*: unpack it, and name the file in it'),
     (bytes(257) + b'ustar\x0000', 'is a tar archive: unpack it first'),

@@ -68,6 +68,10 @@ class TestWhatIsLeft:
         edit_refs(sets / 'other', change)
         assert images(build(sets, other('val'))) == [1, 3, 4, 6, 7]
 
+    def test_refs_of_two_splits(self, sets):
+        write_splits(sets / 'other', 'unc', dict(testAB=[1, 2], test=[3]))
+        assert images(build(sets, other('testA'))) == [3, 4, 5, 6, 7]
+
     def test_its_own_splits(self, sets):
         """In a partition of objects, val's images are in train too."""
         edit_refs(sets / 'mine', lambda refs: refs[0].update(split='val'))

@@ -1,11 +1,13 @@
 """What the loaders refuse, the check of a set finds; what it calls well, they load; and skipping keeps what is good."""
 
 import json
+import time
 from collections import Counter
 
 import numpy as np
 import pytest
 
+from mmris.datasets.masks import decode_segmentation
 from mmris.datasets.problems import SKIP_ADVICE
 from mmris.datasets.set_check import check_set
 from mmris.registry import DATASETS
@@ -188,3 +190,29 @@ def test_reports_can_be_written(tmp_path):
     assert len(report.problems) == 2
     json.dumps(report.to_dict(), ensure_ascii=False).encode('utf-8')
     assert 'val \ufffd' in report.splits
+
+
+def test_a_sentence_whose_broken_twin_comes_first_is_kept(tmp_path):
+    made = FaultySet.start(tmp_path / 'set')
+    good = made.refs[4]['sentences'][0]
+    made.refs[4]['sentences'].insert(0, dict(good, sent=' '))
+    dataset = build(made.write(), test_mode=True, bad_data='skip')
+    assert dataset.num_expressions == 36 and dataset.skipped == {'empty sentence': 1}
+
+
+def test_sentences_numbered_anew_in_each_ref_are_counted_each(tmp_path):
+    made = FaultySet.start(tmp_path / 'set')
+    for ref in made.refs:
+        for number, sentence in enumerate(ref['sentences']):
+            sentence['sent_id'] = number
+    for number in (2, 4):
+        made.refs[number]['sentences'][0]['sent'] = ''
+    assert build(made.write(), test_mode=True, bad_data='skip').skipped == {'empty sentence': 2}
+
+
+def test_masks_of_many_parts(tmp_path):
+    """Each merged into the union of all before, they would take the square of their number in time."""
+    parts = [[x, y, x + 1, y, x + 1, y + 1, x, y + 1] for x in range(0, 1200, 4) for y in range(0, 1200, 4)]
+    start = time.monotonic()
+    assert decode_segmentation(parts, 1200, 1200).sum() == len(parts) == 90000
+    assert time.monotonic() - start < 30

@@ -93,8 +93,8 @@ class TestProblems:
         image_file(refer_set, 2).unlink()
         report = check(refer_set)
         assert [(problem.kind, problem.entry) for problem in report.problems] == [
-            ('malformed entry', 'ref 15'), ('missing annotation', 'ref 1'), ('empty sentence', 'sentence 1000'),
-            ('missing annotation', 'ref 2'), ('missing image', 'ref 8'),
+            ('malformed entry', 'ref 15'), ('missing annotation', 'ref 1'),
+            ('empty sentence', 'sentence 1000 of ref 1'), ('missing annotation', 'ref 2'), ('missing image', 'ref 8'),
             ('missing image file', str(image_file(refer_set, 2)))
         ]
         assert report.splits['val'].image_files == 4
