@@ -2,12 +2,12 @@
 
 import os
 import sys
-from dataclasses import replace
+from functools import partial
 from typing import AbstractSet, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from mmris.utils.ids import Id, read_id, show_id
+from mmris.utils.ids import Id, read_id, tell_difference
 from mmris.utils.memory import collection_paused
 from mmris.utils.text import shorten
 
@@ -169,7 +169,7 @@ def add_instances(images: Sequence[dict], settings: Mapping[str, Any], data_root
             have none, and a warning a kind tells how many there are.
     """
     tally, repairs = ProblemTally(), ProblemTally()
-    report = _raise_with_advice if settings['problems'] == 'raise' else tally.report
+    report = partial(raise_problem, advice=_SKIP) if settings['problems'] == 'raise' else tally.report
     settings = dict(settings, file=os.path.join(data_root, settings['file']))
     images = look_up_instances(images, settings, report, repairs)
     tally.warn(settings['file'])
@@ -193,19 +193,13 @@ def look_up_instances(images: Sequence[dict], settings: Mapping[str, Any], repor
         return with_instances
 
 
-def _raise_with_advice(problem: Problem) -> None:
-    raise_problem(replace(problem, message=f'{problem.message} {_SKIP}'))
-
-
 def _without_results(image: dict, path: str, other: Optional[Id]) -> Problem:
     one = image['img_id']
-    ids = ''
-    if other is not None and isinstance(other, str) != isinstance(one, str):
-        ids = f' The ids there are like {show_id(other)}, and this one is {show_id(one)}.'
+    difference = tell_difference(one, other)
     return Problem(
         NO_RESULTS, f'image {one}', f'{path} has no result for image {one} ({image["img_path"]}): it was made of other '
-        f'images, or nothing was found on this one, which such a file cannot tell apart.{ids} Run the segmenter on all '
-        f'images of the set.')
+        f'images, or nothing was found on this one, which such a file cannot tell apart.'
+        f'{f" {difference}." if difference else ""} Run the segmenter on all images of the set.')
 
 
 def _surest_instances(image: dict, found: Sequence[dict], settings: Mapping[str, Any], report: Report,
@@ -215,19 +209,25 @@ def _surest_instances(image: dict, found: Sequence[dict], settings: Mapping[str,
     for number, instance in enumerate(found, 1):
         if len(whole) == settings['max_instances']:
             break
-        entry, place = f'mask {number} of image {image["img_id"]}', f'{settings["file"]}: an instance mask of image ' \
-            f'{image["img_id"]} ({image["img_path"]}, score {instance["score"]})'
         try:
             short = check_segmentation(instance['segmentation'], image['height'], image['width'])
         except ValueError as error:
             report(
-                Problem('malformed instance mask', entry, f'{place} is malformed: {error}. Run the segmenter on these '
-                        f'very images, at their own size.'))
+                _problem_of_mask('malformed instance mask', f'is malformed: {error}. Run the segmenter on these very '
+                                 f'images, at their own size.', number, instance, image, settings['file']))
             continue
         whole.append(instance)
         if short:
-            repairs.report(Problem(SHORT_POLYGON, entry, f'{place} has {short} beside good ones; they are left out.'))
+            repairs.report(
+                _problem_of_mask(SHORT_POLYGON, f'has {short} beside good ones; they are left out.', number, instance,
+                                 image, settings['file']))
     return whole
+
+
+def _problem_of_mask(kind: str, fault: str, number: int, instance: dict, image: dict, path: str) -> Problem:
+    return Problem(
+        kind, f'mask {number} of image {image["img_id"]}', f'{path}: an instance mask of image {image["img_id"]} '
+        f'({image["img_path"]}, score {instance["score"]}) {fault}')
 
 
 def _sieve(min_score: float, image_ids: Optional[AbstractSet[Id]], found: Dict[Id, List[dict]],

@@ -144,9 +144,10 @@ def _check_rle(segmentation: dict, height: int, width: int) -> None:
         lengths = _run_lengths(counts)
     elif isinstance(counts, (list, tuple)):
         lengths = [read_whole_number(one) for one in counts]
+        lengths = None if None in lengths else lengths
     else:
-        lengths = [None]
-    if lengths is None or None in lengths or min(lengths) < 0:
+        lengths = None
+    if lengths is None or min(lengths) < 0:
         raise ValueError(f'counts of an RLE are integers of at least 0, but these are {shorten(counts)}')
     if sum(lengths) != height * width:
         raise ValueError(f'an RLE of {height} x {width} pixels needs counts of that sum, not {sum(lengths)}')

@@ -39,9 +39,9 @@ SKIP_ADVICE = "Or set bad_data='skip' of the data set to leave it out."
 Report = Callable[[Problem], None]
 
 
-def raise_problem(problem: Problem) -> None:
-    """Raise a problem as its error."""
-    raise problem.error(problem.message)
+def raise_problem(problem: Problem, advice: str = '') -> None:
+    """Raise a problem as its error, with what else could be done at the end of its message."""
+    raise problem.error(f'{problem.message} {advice}'.rstrip())
 
 
 class ProblemTally:

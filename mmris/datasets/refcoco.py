@@ -2,7 +2,6 @@
 
 import logging
 import os
-from dataclasses import replace
 from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 
@@ -21,7 +20,7 @@ from .exclusion import leave_out_images, read_excluded_splits
 from .instance_masks import add_instances, complete_settings
 from .problems import SKIP_ADVICE, Problem, ProblemTally, raise_problem
 from .refer_files import read_refer_files
-from .referred_images import Reading, collect_images, leave_out_undecodable
+from .referred_images import Reading, collect_images, without_undecodable
 from .transforms.loading import LoadImage, load_sample_image
 
 GROUPS = ('image', 'ref', 'expression')
@@ -192,13 +191,13 @@ class RefCOCODataset(BaseDataset):
         step = next((one for one in self.pipeline.transforms if isinstance(one, LoadImage)), LoadImage())
         load_image = partial(load_sample_image, upright=step.upright, backend_args=step.backend_args)
         for image in images:
-            kept += leave_out_undecodable([image], load_image, self._report)
+            kept.append(without_undecodable(image, load_image, self._report))
             progress.update()
-        return kept
+        return [image for image in kept if image is not None]
 
     def _report(self, problem: Problem) -> None:
         if self.bad_data == 'raise':
-            raise_problem(replace(problem, message=f'{problem.message} {SKIP_ADVICE}'))
+            raise_problem(problem, SKIP_ADVICE)
         self._skipped.report(problem)
 
     @property

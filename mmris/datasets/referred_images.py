@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set,
 
 import numpy as np
 
-from mmris.utils.ids import Id, read_id, show_id
+from mmris.utils.ids import Id, read_id, tell_difference
 from mmris.utils.text import shorten, to_well_formed
 
 from .masks import check_segmentation, union_of_segmentations
@@ -145,10 +145,8 @@ def _problem_of_annotation(annotation_id: Id, ref: dict, image: dict, files: Ref
 
 def _advise(one: Id, entries: Entries) -> str:
     """What to do about an id that is not there: files of two downloads, or of two ways to write ids."""
-    example = next(iter(entries.whole), None)
-    if example is None or isinstance(example, str) == isinstance(one, str):
-        return 'Use the two files of one download.'
-    return f'The ids there are like {show_id(example)}, and this one is {show_id(one)}: write both the same way.'
+    difference = tell_difference(one, next(iter(entries.whole), None))
+    return f'{difference}: write both the same way.' if difference else 'Use the two files of one download.'
 
 
 def _whole_sentences(ref: dict, refs_path: str, reading: Reading) -> Iterator[dict]:
@@ -177,32 +175,29 @@ def _whole_sentences(ref: dict, refs_path: str, reading: Reading) -> Iterator[di
             skills=None if skills is None else [to_well_formed(skill) for skill in skills])
 
 
-def leave_out_undecodable(images: Sequence[dict], load_image: Callable[[dict], np.ndarray],
-                          report: Report) -> Iterator[dict]:
-    """Decode each image and each mask, and leave out what turns out to be broken.
+def without_undecodable(image: dict, load_image: Callable[[dict], np.ndarray], report: Report) -> Optional[dict]:
+    """Decode an image and its masks, and leave out what turns out to be broken.
 
     Args:
-        images (Sequence[dict]): Entries of :func:`collect_images`.
+        image (dict): An entry of :func:`collect_images`.
         load_image (Callable): Reads the image of an entry; raises ``ValueError`` or ``OSError`` if it is broken.
-        report (Callable): Gets each broken image, for which all its refs are left out, and each broken mask, for
-            which the refs that point to it are.
+        report (Callable): Gets the broken image, for which all its refs are left out, and each broken mask, for which
+            the refs that point to it are.
 
-    Yields:
-        dict: Each image of which an expression is left.
+    Returns:
+        dict, optional: The image with the expressions that are left; None if none is.
     """
-    for image in images:
-        try:
-            load_image(image)
-            broken = False
-        except (ValueError, OSError) as error:
-            report(Problem('broken image file', image['img_path'], str(error), type(error)))
-            broken = True
-        targets: Set[int] = set()
-        for target, problem in _problems_of_masks(image):
-            report(problem)
-            targets.add(target)
-        if not broken and len(targets) < len(image['objects']):
-            yield _without_targets(image, targets)
+    broken = False
+    try:
+        load_image(image)
+    except (ValueError, OSError) as error:
+        report(Problem('broken image file', image['img_path'], str(error), type(error)))
+        broken = True
+    targets: Set[int] = set()
+    for target, problem in _problems_of_masks(image):
+        report(problem)
+        targets.add(target)
+    return None if broken or len(targets) == len(image['objects']) else _without_targets(image, targets)
 
 
 def _without_targets(image: dict, targets: Set[int]) -> dict:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import combinations
@@ -18,7 +18,7 @@ from .instance_masks import NO_RESULTS, complete_settings, look_up_instances
 from .problems import Problem, ProblemTally, Report
 from .published_counts import Counts, PublishedSet
 from .refer_files import ReferFiles, read_refer_files
-from .referred_images import Reading, collect_images, image_path, leave_out_undecodable
+from .referred_images import Reading, collect_images, image_path, without_undecodable
 from .splits import is_in_split, list_splits
 from .transforms.loading import load_sample_image
 
@@ -201,8 +201,7 @@ def _decode(images: Sequence[dict], upright: bool, report: Report) -> None:
     # Beside the report, not in it.
     progress = ProgressBar(len(images), file=sys.stderr)
     for image in images:
-        # What is left is of no interest here.
-        deque(leave_out_undecodable([image], load_image, report), maxlen=0)
+        without_undecodable(image, load_image, report)
         progress.update()
     print(file=sys.stderr)
 

@@ -53,6 +53,20 @@ def id_order(one: Any) -> Tuple[int, float, str]:
     return (0, one, '') if isinstance(one, Real) else (2, 0, repr(one))
 
 
-def show_id(one: Id) -> str:
-    """An id with its type, for a message about ids that do not match."""
+def tell_difference(one: Id, example: Optional[Id]) -> str:
+    """Say how an id differs in kind from those of a file that does not have it.
+
+    Args:
+        one (int or str): The id.
+        example (int or str, optional): An id that the file has. None if it has none.
+
+    Returns:
+        str: Both with their types, without a full stop; empty if they are of one kind.
+    """
+    if example is None or isinstance(example, str) == isinstance(one, str):
+        return ''
+    return f'The ids there are like {_show(example)}, and this one is {_show(one)}'
+
+
+def _show(one: Id) -> str:
     return f'{shorten(one)} ({"text" if isinstance(one, str) else "a number"})'

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from mmris.utils.ids import id_order, read_id, read_whole_number, show_id
+from mmris.utils.ids import id_order, read_id, read_whole_number, tell_difference
 from mmris.utils.text import shorten, to_well_formed
 
 
@@ -50,7 +50,12 @@ def test_whole_numbers():
     assert read_whole_number(30.0) == 30 and read_whole_number('30') is None
 
 
+def test_ids_of_two_kinds_are_told_with_their_types():
+    assert tell_difference('a', 9) == "The ids there are like 9 (a number), and this one is 'a' (text)"
+    assert tell_difference(9, 'a') == "The ids there are like 'a' (text), and this one is 9 (a number)"
+    assert tell_difference(9, 8) == tell_difference('a', 'b') == tell_difference(9, None) == ''
+
+
 def test_any_mixture_of_ids_has_an_order():
     ids = [3, 'b', None, 1.5, 'a', (1, 2), 2]
     assert sorted(ids, key=id_order)[:5] == [1.5, 2, 3, 'a', 'b']
-    assert show_id('a') == "'a' (text)" and show_id(9) == '9 (a number)'
