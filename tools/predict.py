@@ -3,8 +3,9 @@
     python tools/predict.py configs/cm_masksd/vit-tiny_shaperef.py work_dirs/demo/best_mIoU_epoch_4.pth photo.jpg \
         "the red circle" "the star on the left" --out predictions
 
-writes photo_1_mask.png, photo_2_mask.png and photo_overlay.png to predictions. Run it again and they are replaced. Run
-it on another photo.jpg or on photo.png and the names differ (photo.png_1_mask.png, ...), so nothing is overwritten.
+writes photo_1_mask.png, photo_2_mask.png and photo_overlay.png to predictions. Run it again and they are replaced; with
+fewer sentences, the masks of the others stay. Run it on another photo.jpg or on photo.png and the names differ
+(photo.png_1_mask.png, ...), so nothing is overwritten.
 
 For a config that takes instance masks, --masks names those that a segmenter found on the image.
 """

@@ -65,7 +65,9 @@ def _read_start(path: str) -> bytes:
     """The first bytes of a file of a format that is read."""
     with open(path, 'rb') as file:
         start = file.read(START)
-    if not start.strip(b' \t\r\n'):
+        while start and not start.strip(b' \t\r\n'):
+            start = file.read(START)
+    if not start:
         raise ValueError(f'{path} is empty. Fetch or make it again.')
     what = name_content(start)
     if start.startswith(b'PK\x03\x04'):
@@ -96,14 +98,30 @@ def _parse(path: str, start: bytes, object_hook: Optional[Callable]) -> Any:
         raise ValueError(f'{path} is not text in {encoding.upper()} ({error.reason} at byte {error.start:,}). Save it '
                          f'as UTF-8, or fetch it again.') from error
     try:
-        values = _decode(text, json.JSONDecoder(object_hook=object_hook))
-    except (ValueError, RecursionError) as error:
+        values = _decode(text, object_hook)
+    except json.JSONDecodeError as error:
         raise ValueError(f'{path} is not a whole JSON file ({error}). Fetch or make it again.') from error
+    except RecursionError as error:
+        raise ValueError(f'{path} is nested more deeply than annotations are. Fetch or make it again.') from error
     return values if len(values) > 1 else values[0]
 
 
-def _decode(text: str, decoder: json.JSONDecoder) -> List[Any]:
+def _decode(text: str, object_hook: Optional[Callable]) -> List[Any]:
     """The value of a text, or several objects one after the other."""
+    try:
+        return _decode_all(text, json.JSONDecoder(object_hook=object_hook))
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        # An integer of more digits than Python reads. It is no reason to lose the rest.
+        return _decode_all(text, json.JSONDecoder(object_hook=object_hook, parse_int=_read_integer))
+
+
+def _read_integer(digits: str) -> float:
+    return int(digits) if len(digits) < 400 else float(digits)
+
+
+def _decode_all(text: str, decoder: json.JSONDecoder) -> List[Any]:
     start = _SPACE.match(text).end()
     value, end = decoder.raw_decode(text, start)
     values, end = [value], _SPACE.match(text, end).end()

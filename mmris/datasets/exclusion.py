@@ -9,7 +9,7 @@ from mmengine.logging import print_log
 
 from mmris.utils.ids import id_order
 
-from .refer_files import ReferFiles, read_refs
+from .refer_files import ReferFiles, read_ref_images
 from .splits import is_in_split
 
 
@@ -42,7 +42,7 @@ def read_excluded_splits(exclude: Mapping[str, Optional[dict]], data_root: str) 
     Raises:
         FileNotFoundError: If a refs file is missing; the message tells how to do without it.
         ValueError: If an entry is not of that form, a split is not in its file, or a file is not a whole one. A
-            malformed ref of such a split is an error too: an image that it does not name could not be left out.
+            ref of such a split that does not say which image it is on is an error too: the image could not be left out.
     """
     if not isinstance(exclude, Mapping):
         raise ValueError(f'exclude must be a dict of dict(refs_file=..., splits=[...]) by name, but got {exclude!r}.')
@@ -105,16 +105,16 @@ def _read(name: str, entry: dict, data_root: str) -> ExcludedSplits:
 def _read_images(path: str, splits: Tuple[str, ...], size: int,
                  modified: int) -> Tuple[List[str], Dict[Any, Set[str]]]:
     """The splits that a refs file has, and the images of some of them, with what their files may be called."""
-    refs, there = read_refs(path, splits=splits)
+    images, there = read_ref_images(path, splits)
     names: Dict[Any, Set[str]] = {}
-    for ref in refs:
-        names.setdefault(ref['image_id'], set()).update(_possible_names(ref))
+    for image, file_name in images:
+        names.setdefault(image, set()).update(_possible_names(file_name))
     return there, names
 
 
-def _possible_names(ref: dict) -> Iterator[str]:
-    if isinstance(ref.get('file_name'), str):
-        whole = _stem(ref['file_name'])
+def _possible_names(file_name: Any) -> Iterator[str]:
+    if isinstance(file_name, str):
+        whole = _stem(file_name)
         yield whole
         yield whole.rpartition('_')[0]
 

@@ -6,7 +6,16 @@ from typing import Callable, Dict, Iterator, Set, Tuple, Type
 
 from mmengine.logging import print_log
 
-from mmris.utils.text import to_well_formed
+from mmris.utils.terminal import one_line
+
+# Of an entry's name or a message, in characters.
+_LONGEST = 2000
+
+
+def printable(text: str) -> str:
+    """Text as a problem has it: on one line, and cut in the middle if it is very long."""
+    text = one_line(text)
+    return text if len(text) <= _LONGEST else f'{text[:_LONGEST // 2]} ... {text[-_LONGEST // 2:]}'
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,7 @@ class Problem:
     def __post_init__(self) -> None:
         # They quote names out of files, and go to terminals and reports.
         for name in ('entry', 'message'):
-            object.__setattr__(self, name, to_well_formed(getattr(self, name)))
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
 
 # A kind of what is mended without a loss, of masks of all sources.

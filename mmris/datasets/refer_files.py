@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from mmris.utils.ids import Id, read_id, read_whole_number
 from mmris.utils.text import shorten, to_well_formed
@@ -84,7 +84,8 @@ def read_refer_files(instances_path: str,
             raise FileNotFoundError(
                 f'{path} ({what}) is missing. A set is a folder with instances.json and refs(<by>).p, as published; '
                 f'set data_root, ann_file and refs_file to where yours lies. docs/data.md says how to get it.')
-    refs, splits = read_refs(refs_path, splits=None if split is None else [split], report=report)
+    selected, splits = _select(refs_path, None if split is None else [split])
+    refs = [ref for position, one in selected if (ref := _read_ref(one, position, refs_path, report)) is not None]
     instances = _read_instances(instances_path, {one for ref in refs for one in target_annotation_ids(ref)})
     return ReferFiles(
         refs=refs,
@@ -95,40 +96,48 @@ def read_refer_files(instances_path: str,
         instances_path=instances_path)
 
 
-def read_refs(path: str,
-              *,
-              splits: Optional[Sequence[str]] = None,
-              report: Report = raise_problem) -> Tuple[List[dict], List[str]]:
-    """Read the refs file alone.
+def read_ref_images(path: str, splits: Sequence[str]) -> Tuple[List[Tuple[Id, Any]], List[str]]:
+    """Read which images the refs of some splits are on, whatever else is wrong with them.
 
     Args:
         path (str): The refs file.
-        splits (Sequence[str], optional): Splits whose refs are wanted; refs of others are not even checked. Default:
-            None, all.
-        report (Callable): See :func:`read_refer_files`.
+        splits (Sequence[str]): The splits.
 
     Returns:
-        tuple[list[dict], list[str]]: The wanted refs, and the splits that one can ask for.
+        tuple[list[tuple], list[str]]: For each ref the id of its image and what it has as ``file_name`` (None if
+        nothing), and the splits that one can ask for.
 
     Raises:
         FileNotFoundError, ValueError: See :func:`read_refer_files`.
+        ValueError: If a ref does not say which image it is on, or of which split it is.
     """
+    selected, there = _select(path, splits)
+    images = []
+    for position, ref in selected:
+        fault = _fault_of_keys(ref, ('image_id', 'split')) or _fault_of_id(ref, 'image_id') or _fault_of_split(ref)
+        if fault is not None:
+            _report_entry(f'ref at position {position}', fault, path, raise_problem)
+        images.append((read_id(ref['image_id']), ref.get('file_name')))
+    return images, there
+
+
+def _select(path: str, splits: Optional[Sequence[str]]) -> Tuple[List[Tuple[int, Any]], List[str]]:
+    """The refs of some splits, or that do not say of which they are, with their positions; and all splits there."""
     refs = read_json_or_pickle(path)
     # JSON Lines of one line.
     refs = [refs] if isinstance(refs, dict) and 'ref_id' in refs else refs
     if not isinstance(refs, (list, tuple)):
         raise ValueError(f'{path} holds a {type(refs).__name__}, but a refs file is a list of refs.')
-    wanted, names = [], set()
+    selected, names = [], set()
     for position, ref in enumerate(refs):
         of_ref = ref.get('split') if isinstance(ref, dict) else None
         if isinstance(of_ref, str):
-            names.add(to_well_formed(of_ref))
+            of_ref = to_well_formed(of_ref)
+            names.add(of_ref)
             if splits is not None and not any(is_in_split(of_ref, split) for split in splits):
                 continue
-        whole = _read_ref(ref, position, path, report)
-        if whole is not None:
-            wanted.append(whole)
-    return wanted, list_splits(names)
+        selected.append((position, ref))
+    return selected, list_splits(names)
 
 
 def target_annotation_ids(ref: dict) -> List[Id]:
@@ -183,7 +192,10 @@ def _read_instances(path: str, wanted: Set[Id]) -> Dict[str, list]:
 
 
 def _by_id(entries: Sequence[Any], kind: str, path: str) -> Entries:
-    fault_of: Callable[[dict], Optional[str]] = _fault_of_image if kind == 'images' else lambda entry: None
+    if kind == 'images':
+        fault_of, normalise = _fault_of_image, _normalise_image
+    else:
+        fault_of, normalise = lambda entry: None, _normalise_annotation
     found = Entries({}, {}, [])
     for position, entry in enumerate(entries):
         place = f'the entry at position {position} of `{kind}`'
@@ -195,20 +207,29 @@ def _by_id(entries: Sequence[Any], kind: str, path: str) -> Entries:
         fault = fault_of(entry)
         if fault is not None:
             found.faulty.setdefault(one, Problem('malformed entry', place, f'{path}: {place} {fault}.'))
-        elif found.whole.setdefault(one, entry) != entry:
+            continue
+        entry = normalise(entry, one)
+        if found.whole.setdefault(one, entry) != entry:
             found.faulty[one] = Problem(
                 'duplicate id', f'{kind[:-1]} {one}', f'{path}: two different entries of `{kind}` have id {one}. Give '
                 f'one another id, or remove it.')
     for one in found.faulty:
         found.whole.pop(one, None)
-    if kind == 'images':
-        found.whole.update({one: _with_whole_sizes(image) for one, image in found.whole.items()})
     return found
 
 
-def _with_whole_sizes(image: dict) -> dict:
-    sizes = {side: read_whole_number(image[side]) for side in ('height', 'width')}
-    return dict(image, **sizes, id=read_id(image['id']))
+def _normalise_image(image: dict, one: Id) -> dict:
+    return dict(image, id=one, **{side: read_whole_number(image[side]) for side in ('height', 'width')})
+
+
+def _normalise_annotation(annotation: dict, one: Id) -> dict:
+    image_id = annotation.get('image_id')
+    # One that is no id stays as it is, for the message.
+    known = read_id(image_id)
+    image_id = image_id if known is None else known
+    if annotation['id'] is one and annotation.get('image_id') is image_id:
+        return annotation
+    return dict(annotation, id=one, image_id=image_id)
 
 
 def _fault_of_ref(ref: Any) -> Optional[str]:
@@ -218,6 +239,10 @@ def _fault_of_ref(ref: Any) -> Optional[str]:
         return fault
     if any(read_id(one) is None for one in _as_list(ref['ann_id'])):
         return _id_fault('ann_id', ref['ann_id'])
+    return _fault_of_split(ref)
+
+
+def _fault_of_split(ref: dict) -> Optional[str]:
     return None if isinstance(ref['split'], str) else f'has split={shorten(ref["split"])}, but a split is a name'
 
 

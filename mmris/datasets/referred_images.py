@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set,
 
 import numpy as np
 
-from mmris.utils.ids import Id, read_id, tell_difference
+from mmris.utils.ids import Id, tell_difference
 from mmris.utils.text import shorten, to_well_formed
 
 from .masks import check_segmentation, union_of_segmentations
@@ -123,7 +123,7 @@ def _problem_of_annotation(annotation_id: Id, ref: dict, image: dict, files: Ref
         return files.annotations.faulty.get(annotation_id) or Problem(
             'missing annotation', name,
             f'{where()}, which {files.instances_path} does not have. {_advise(annotation_id, files.annotations)}')
-    if read_id(annotation.get('image_id')) != ref['image_id']:
+    if annotation.get('image_id') != ref['image_id']:
         return Problem(
             'annotation of another image', name, f'{where()}, which is of image {shorten(annotation.get("image_id"))} '
             f'instead of {shorten(ref["image_id"])}. Use the two files of one download.')

@@ -14,8 +14,9 @@ from mmris.utils.ids import Id
 from mmris.utils.memory import collection_paused
 from mmris.utils.tables import markdown_table
 
+from .exclusion import leave_out_images, read_excluded_splits
 from .instance_masks import NO_RESULTS, complete_settings, look_up_instances
-from .problems import Problem, ProblemTally, Report
+from .problems import Problem, ProblemTally, Report, printable
 from .published_counts import Counts, PublishedSet
 from .refer_files import ReferFiles, read_refer_files
 from .referred_images import Reading, collect_images, image_path, without_undecodable
@@ -83,7 +84,9 @@ def check_set(*,
               text_field: str = 'sent',
               decode: bool = False,
               upright: bool = False,
-              instance_masks: Optional[Mapping[str, Any]] = None) -> SetReport:
+              instance_masks: Optional[Mapping[str, Any]] = None,
+              exclude: Optional[Mapping[str, Optional[dict]]] = None,
+              data_root: str = '') -> SetReport:
     """Check each entry of a set, by the rules that the data set loads it by, and count.
 
     Args:
@@ -97,6 +100,9 @@ def check_set(*,
             ``LoadImage(upright=True)`` reads them. Defaults to False: to the stored pixels.
         instance_masks (dict, optional): As of the data set, to check the masks of all its images too; ``file`` is a
             whole path; one that cannot be read is a problem. What ``'skip'`` leaves out is a note. Defaults to None.
+        exclude (dict, optional): As of the data set, to check that the images to leave out are known. Defaults to
+            None.
+        data_root (str): Folder that the refs files of ``exclude`` lie below. Defaults to ''.
 
     Returns:
         SetReport: What was found.
@@ -115,6 +121,8 @@ def check_set(*,
     notes = [*_shared_images(files, published), *repairs.lines('repaired')]
     if decode:
         _decode(images, upright, problems.append)
+    if exclude is not None:
+        _check_exclusion(exclude, data_root, files, problems)
     if instance_masks is not None:
         _check_instances(images, complete_settings(instance_masks), problems, notes)
     return SetReport(
@@ -178,7 +186,7 @@ def _count(split: str, files: ReferFiles, image_folder: str, missing: Set[str],
     state = 'not published'
     if published:
         state = 'equal' if wanted is not None and _agree(counts, wanted) else 'differs'
-    return SplitReport(counts, sum(path not in missing for path in paths), wanted, state)
+    return SplitReport(counts, sum(printable(path) not in missing for path in paths), wanted, state)
 
 
 def _agree(counts: Counts, published: Counts) -> bool:
@@ -204,6 +212,14 @@ def _decode(images: Sequence[dict], upright: bool, report: Report) -> None:
         without_undecodable(image, load_image, report)
         progress.update()
     print(file=sys.stderr)
+
+
+def _check_exclusion(exclude: Mapping[str, Optional[dict]], data_root: str, files: ReferFiles,
+                     problems: List[Problem]) -> None:
+    try:
+        leave_out_images(files.refs, files, read_excluded_splits(exclude, data_root), name=files.refs_path)
+    except (FileNotFoundError, ValueError) as error:
+        problems.append(Problem('images to leave out', 'exclude', str(error), type(error)))
 
 
 def _check_instances(images: Sequence[dict], settings: Mapping[str, Any], problems: List[Problem],
@@ -237,7 +253,7 @@ def _merge_missing_images(problems: Sequence[Problem], files: ReferFiles, image_
     by_path = {problem.entry: problem for problem in reversed(problems) if problem.kind == 'missing image file'}
     others = [problem for problem in problems if problem.kind != 'missing image file']
     ids = {ref['image_id'] for ref in files.refs} & files.images.whole.keys()
-    wanted = {image_path(files.images.whole[one], image_folder) for one in ids}
+    wanted = {printable(image_path(files.images.whole[one], image_folder)) for one in ids}
     if not wanted or by_path.keys() != wanted:
         return [*others, *(by_path[path] for path in sorted(by_path))]
     return [
@@ -259,4 +275,4 @@ def _shared_images(files: ReferFiles, published: Optional[PublishedSet]) -> Iter
     for one, other in combinations(images, 2):
         shared = len(images[one] & images[other])
         if shared:
-            yield f'{shared:,} images are in both {one} and {other}.{why}'
+            yield printable(f'{shared:,} images are in both {one} and {other}.{why}')

@@ -219,6 +219,11 @@ FAULTS: Dict[str, Fault] = {
         id=float(one.annotation(number)['id']), image_id=str(one.annotation(number)['image_id']))),
     'sizes as real numbers': harmless(lambda one, number: one.image(number).update(
         height=float(one.image(number)['height']), id=str(one.image(number)['id']))),
+    'an image twice, its id once as text': harmless(lambda one, number: one.instances['images'].append(
+        dict(one.image(number), id=str(one.image(number)['id']), height=float(one.image(number)['height'])))),
+    'an annotation twice, its id once as text': harmless(lambda one, number: one.instances['annotations'].append(
+        dict(one.annotation(number), id=str(one.annotation(number)['id']),
+             image_id=float(one.annotation(number)['image_id'])))),
     'half an emoji': harmless(lambda one, number: one.refs[number]['sentences'][0].update(sent='the man \ud83d')),
     'no target': harmless(lambda one, number: one.refs[number].update(ann_id=[-1, [], '-1', -1.0][number % 4])),
     'several targets': harmless(lambda one, number: one.refs[number].update(

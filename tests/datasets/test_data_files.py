@@ -42,6 +42,18 @@ def test_dicts_are_seen_as_they_are_read(tmp_path):
     assert read_json(write(tmp_path / 'lines.json', text.encode()), lambda entry: entry['id']) == [1, 3]
 
 
+def test_a_number_of_too_many_digits_is_no_reason_to_lose_a_file(tmp_path):
+    path = write(tmp_path / 'refs.json', b'[{"id": 1, "area": ' + b'9' * 5000 + b', "box": [-' + b'7' * 300 + b']}]')
+    seen = []
+    found, = read_json(path, lambda entry: seen.append(entry['id']) or entry)
+    assert found == dict(id=1, area=float('inf'), box=[-int('7' * 300)]) and seen[-1] == 1
+
+
+def test_a_file_that_begins_with_nothing(tmp_path):
+    for begin in (b'\n' * 600, b' ' * 4096):
+        assert read_json(write(tmp_path / 'refs.json', begin + b'[1]')) == [1]
+
+
 def test_half_a_character_is_no_reason_to_lose_a_file(tmp_path):
     for content in (b'["\\ud83d"]', '["\ud83d"]'.encode('utf-8', 'surrogatepass')):
         assert read_json(write(tmp_path / 'refs.json', content)) == ['\ud83d']
@@ -69,7 +81,7 @@ def test_pickles_of_any_name(tmp_path, protocol):
     (b'[{"ref_id": 1}', 'is not a whole JSON file'),
     (b'{"ref_id": 1}\n{"ref_id"', 'is not a whole JSON file'),
     (b'[{"ref_id": 1}]\n[]', 'is not a whole JSON file .Extra data'),
-    (b'[' * 100000, 'is not a whole JSON file'),
+    (b'[' * 100000, 'is nested more deeply than annotations are'),
     (b'["caf\xe9"]', 'is not text in UTF-8 .invalid continuation byte at byte 5.. Save it as UTF-8'),
 ])
 def test_what_is_neither(tmp_path, content, message):

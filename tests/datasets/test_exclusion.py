@@ -7,6 +7,7 @@ import pickle
 import pytest
 from mmengine.logging import MMLogger
 
+from mmris.datasets.set_check import check_set
 from mmris.registry import DATASETS
 from tests.conftest import edit_instances, edit_refs, write_set
 from tests.datasets.refcoco_family import write_splits
@@ -152,6 +153,29 @@ class TestErrors:
         edit_refs(sets / 'other', lambda refs: refs[3].pop('image_id'))
         with pytest.raises(ValueError, match='other/refs.unc..p: ref at position 3 lacks image_id'):
             build(sets, other('val'), bad_data='skip')
+
+    @pytest.mark.parametrize('change', [
+        lambda ref: ref.update(sentences=[]), lambda ref: ref['sentences'][0].update(sent_id=None),
+        lambda ref: ref['sentences'][0].update(skills='colour'), lambda ref: ref.update(ann_id=None)
+    ])
+    def test_what_else_is_wrong_with_its_ref_does_not_matter(self, sets, change):
+        edit_refs(sets / 'other', lambda refs: change(refs[2]))
+        assert images(build(sets, other('val'))) == [3, 4, 5, 6, 7]
+
+    def test_the_check_of_a_set_reads_what_is_to_be_left_out(self, sets):
+
+        def problems(exclude):
+            folder = sets / 'mine'
+            return check_set(
+                instances_path=str(folder / 'instances.json'), refs_path=str(folder / 'refs(unc).p'),
+                image_folder=str(folder / 'images'), exclude=exclude, data_root=str(sets)).problems
+
+        assert not problems(other('val'))
+        problem, = problems(other('none'))
+        assert problem.kind == 'images to leave out' and "names split 'none', which is not in" in problem.message
+        edit_refs(sets / 'other', lambda refs: refs[3].pop('image_id'))
+        problem, = problems(other('val'))
+        assert 'ref at position 3 lacks image_id' in problem.message
 
     def test_nothing_is_left(self, sets):
         own = dict(own=dict(refs_file='mine/refs(unc).p', splits=['train']))

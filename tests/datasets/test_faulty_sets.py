@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmris.datasets.masks import decode_segmentation
 from mmris.datasets.problems import SKIP_ADVICE
@@ -22,12 +23,13 @@ def build(folder, **options):
     return DATASETS.build({**defaults, **options})
 
 
-def check(folder):
+def check(folder, **options):
     return check_set(
         instances_path=str(folder / 'instances.json'),
         refs_path=str(folder / 'refs(unc).p'),
         image_folder=str(folder / 'images'),
-        decode=True)
+        decode=True,
+        **options)
 
 
 def pairs(dataset):
@@ -190,6 +192,17 @@ def test_reports_can_be_written(tmp_path):
     assert len(report.problems) == 2
     json.dumps(report.to_dict(), ensure_ascii=False).encode('utf-8')
     assert 'val \ufffd' in report.splits
+    assert build(made.folder, split='val \ufffd').get_data_info(0)['ref_ids'] == [5, 5]
+
+
+def test_names_of_strangers_stay_on_one_line(tmp_path):
+    made = FaultySet.start(tmp_path / 'set')
+    made.image(0)['file_name'] = 'a\x1b]0;b\x07\n.jpg'
+    made.refs[4].update(ref_id='r' * 100000, sentences=[])
+    report = check(made.write())
+    assert len(report.problems) == 2
+    assert all(len(one.message) < 2100 and one.message.isprintable() for one in report.problems)
+    assert report.splits['val'].image_files == 5
 
 
 def test_a_sentence_whose_broken_twin_comes_first_is_kept(tmp_path):
@@ -216,3 +229,17 @@ def test_masks_of_many_parts(tmp_path):
     start = time.monotonic()
     assert decode_segmentation(parts, 1200, 1200).sum() == len(parts) == 90000
     assert time.monotonic() - start < 30
+
+
+def test_skipping_reads_images_as_the_pipeline_does(tmp_path):
+    """Annotated upright: stored pixels are of another size than their annotation says."""
+    made = FaultySet.start(tmp_path / 'set')
+    entry = made.image(4)
+    picture = Image.new('RGB', (entry['height'], entry['width']))
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    picture.save(made.path(4), exif=exif)
+    folder, upright = made.write(), [dict(type='LoadImage', upright=True), dict(type='LoadMasks')]
+    assert build(folder, bad_data='skip').skipped == {'broken image file': 1}
+    assert not build(folder, bad_data='skip', pipeline=upright).skipped
+    assert check(folder, upright=True).is_fine and not check(folder).is_fine

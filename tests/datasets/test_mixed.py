@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from mmris.datasets import ReferringSampler, exclusion
 from mmris.datasets.published_counts import PUBLISHED_SETS
-from mmris.datasets.refer_files import read_refs
+from mmris.datasets.refer_files import read_ref_images
 from mmris.registry import DATASETS, RUNNERS
 from mmris.utils.configs import add_config_arguments, read_config
 from tests.conftest import ROOT, assert_same, tiny_config
@@ -72,8 +72,8 @@ class TestTheConfig:
 
     def test_what_is_excluded_is_read_once_for_all_sets(self, tmp_path, monkeypatch):
         family, read = write_family(tmp_path / 'data'), []
-        monkeypatch.setattr(exclusion, 'read_refs',
-                            lambda path, **options: read.append(path) or read_refs(path, **options))
+        monkeypatch.setattr(exclusion, 'read_ref_images',
+                            lambda path, splits: read.append(path) or read_ref_images(path, splits))
         exclude = configured(family).train_dataloader.dataset.exclude
         assert len(build(family).datasets) == 3
         assert read == [str(family / one.refs_file) for one in exclude.values()]

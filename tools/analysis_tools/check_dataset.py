@@ -88,7 +88,9 @@ def locate_set(options: argparse.Namespace) -> Dict[str, Any]:
         image_folder=os.path.normpath(os.path.join(root, image_folder)),
         text_field=options.text_field or found.get('text_field') or 'sent',
         upright=options.upright or found.get('upright', False),
-        instance_masks=found.get('instance_masks'))
+        instance_masks=found.get('instance_masks'),
+        exclude=found.get('exclude'),
+        data_root=root)
 
 
 def set_of_config(options: argparse.Namespace) -> Dict[str, Any]:
@@ -97,7 +99,8 @@ def set_of_config(options: argparse.Namespace) -> Dict[str, Any]:
     if 'refs_file' not in dataset:
         raise ValueError(f'The data set of {options.config} is not of one refs file: name each by --data-root and '
                          f'--refs-file instead.')
-    named = {key: dataset[key] for key in ('data_root', 'refs_file', 'ann_file', 'text_field') if key in dataset}
+    keys = ('data_root', 'refs_file', 'ann_file', 'text_field', 'exclude')
+    named = {key: dataset[key] for key in keys if key in dataset}
     if dataset.get('instance_masks') is not None:
         masks = complete_settings(dataset.instance_masks)
         named['instance_masks'] = dict(masks, file=os.path.join(dataset.get('data_root', ''), masks['file']))
