@@ -103,7 +103,7 @@ def test_the_first_of_several_processes_has_the_word(monkeypatch, tmp_path, caps
 
 @pytest.mark.parametrize('command, last', [
     (['bash', 'tools/dist_train.sh', 'none.py', '2'], 'There is no config none.py.'),
-    (['bash', 'tools/dist_test.sh', CONFIG, 'none.pth', '2'], 'There is no checkpoint none.pth.'),
+    (['bash', 'tools/dist_test.sh', CONFIG, 'none.pth', '1'], 'There is no checkpoint none.pth.'),
     ([sys.executable, 'tools/train.py', CONFIG, '--cfg-options', 'train_datalaoder.batch_size=3'],
      'To set it all the same, write +train_datalaoder.batch_size=...'),
 ])
