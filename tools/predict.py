@@ -34,7 +34,7 @@ def main() -> None:
     arguments = parse_arguments()
     check_output(arguments.out, folder=True)
     image = open_image(arguments)
-    masks = image.predictor.predict(arguments.sentences) > image.threshold
+    masks = image.protocol.masks(image.predictor.predict(arguments.sentences))
 
     numbers = range(1, len(masks) + 1)
     endings = [*(f'_{number}_mask.png' for number in numbers), '_overlay.png']

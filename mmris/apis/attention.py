@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-from mmris.models.segmentors import to_original_pixels
+from mmris.protocols.mmris import resample_once
 from mmris.structures import EncoderOutput, FusedFeatures, word_positions
 
 from .attention_probes import (
@@ -229,12 +229,7 @@ def _correlation(encoded: EncoderOutput, image: EncodedImage) -> AttentionMap:
 
 def _resample(values: Tensor, grid: Tuple[int, int], image: EncodedImage) -> np.ndarray:
     """Bring a value of each cell to the original pixels."""
-    low, high = values.aminmax()
-    span = (high - low).clamp(min=torch.finfo(values.dtype).tiny)
-    # What is resampled to the original pixels are logits.
-    logits = ((values - low) / span).logit().view(1, 1, *grid)
-    resampled = to_original_pixels(logits, image.affine, image.input_size, image.size)
-    return (low + span * resampled[0]).cpu().numpy()
+    return resample_once(values.view(1, 1, *grid), image.affine, image.input_size, image.size)[0].cpu().numpy()
 
 
 def summarise_maps(maps: Sequence[AttentionMap]) -> List[AttentionMap]:

@@ -1,5 +1,6 @@
 """A model from a config, and a checkpoint if it needs one."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Optional, Union
 
@@ -9,6 +10,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from mmris.checkpoints import load_model_weights
+from mmris.datasets.pipelines import settle_pipelines
 from mmris.registry import MODELS
 from mmris.utils import find_config, is_part
 
@@ -42,6 +44,9 @@ def init_model(config: Union[str, Path, Config],
         if not path.is_file():
             raise FileNotFoundError(f'There is no config {path}.')
         config = Config.fromfile(path)
+    else:
+        config = deepcopy(config)
+    settle_pipelines(config)
     init_default_scope('mmris')
     model = MODELS.build(config.model)
     if checkpoint is not None:

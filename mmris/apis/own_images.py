@@ -6,13 +6,13 @@ from typing import Type
 
 import numpy as np
 
+from mmris.protocols import Protocol
 from mmris.utils.arguments import sentence
 from mmris.utils.configs import (
     add_checkpoint_argument,
     add_config_arguments,
     add_prediction_arguments,
     check_inputs,
-    choose_threshold,
     read_config,
 )
 from mmris.utils.terminal import one_line
@@ -46,13 +46,13 @@ class OwnImage:
         pixels (ndarray): ``(H0, W0, 3)`` uint8 RGB, upright.
         predictor (Predictor): With the image set.
         instances (GivenMasks): What the model was told of the instances on it.
-        threshold (float): The probability above which a pixel belongs to a mask.
+        protocol (Protocol): How a pixel is decided.
     """
 
     pixels: np.ndarray
     predictor: Predictor
     instances: GivenMasks
-    threshold: float
+    protocol: Protocol
 
 
 def open_image(arguments: argparse.Namespace, kind: Type[Predictor] = Predictor) -> OwnImage:
@@ -85,4 +85,4 @@ def open_image(arguments: argparse.Namespace, kind: Type[Predictor] = Predictor)
     for asked, read in zip(arguments.sentences, predictor.read_words(arguments.sentences)):
         if not read.whole:
             print(f'only "{one_line(read.words)}" of "{one_line(asked)}" was read ({read.tokens} tokens)')
-    return OwnImage(pixels, predictor, instances, choose_threshold(config, arguments))
+    return OwnImage(pixels, predictor, instances, predictor.protocol.with_threshold(arguments.threshold))

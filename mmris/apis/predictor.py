@@ -10,7 +10,8 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from torch import nn
 
-from mmris.models.segmentors import to_original_pixels
+from mmris.datasets.pipelines import is_geometry
+from mmris.protocols import Protocol
 from mmris.registry import TRANSFORMS
 from mmris.structures import ExpressionBatch
 from mmris.utils import type_name
@@ -19,9 +20,6 @@ from .encoded_image import CurrentImage, EncodedImage, weights_of
 from .images import AnyImage, read_image
 from .model import check_untrained, init_model
 from .sentences import read_sentences
-
-# Steps of a test pipeline that make an input out of pixels; the others read files, or sentences.
-GEOMETRY = ('Letterbox', 'Resize')
 
 
 class WordsRead(NamedTuple):
@@ -46,7 +44,7 @@ class Predictor:
         predictor = Predictor('configs/cm_masksd/vit-tiny_shaperef.py', 'work_dirs/demo/best_mIoU_epoch_4.pth')
         predictor.set_image('photo.jpg')
         probabilities = predictor.predict(['the red circle', 'the star on the left'])
-        masks = probabilities > 0.35
+        masks = predictor.protocol.masks(probabilities)
 
     The image is encoded once, by :meth:`set_image`; each :meth:`predict` costs only what depends on sentences. Where
     the test pipeline of the config loads instance masks, :meth:`set_image` takes them too.
@@ -61,6 +59,11 @@ class Predictor:
 
     ``predictor.model.half()`` and ``predictor.model.bfloat16()`` halve the memory of weights and encoded images.
     Pixels are normalised in float32 before, and probabilities stay float32.
+
+    Attributes:
+        model (nn.Module): The model.
+        protocol (Protocol): Which pixels belong to masks: the model's protocol, with the threshold of the config's
+            evaluation if it has one.
 
     Args:
         config (str, Path or Config): The config; its test pipeline says how images and sentences are prepared.
@@ -78,11 +81,12 @@ class Predictor:
                  device: Optional[str] = None) -> None:
         self.model: nn.Module = init_model(config, checkpoint, device)
         pipeline = self.model.cfg.test_dataloader.dataset.pipeline
-        self._geometry = Compose([step for step in pipeline if type_name(step) in GEOMETRY])
+        self._geometry = Compose([step for step in pipeline if is_geometry(step)])
         tokenize = [step for step in pipeline if type_name(step) == 'Tokenize']
         if len(tokenize) != 1:
             raise ValueError(f'The test pipeline of the config needs one Tokenize step, but has {len(tokenize)}.')
         self._tokenize = TRANSFORMS.build(tokenize[0])
+        self.protocol: Protocol = self.model.protocol.with_threshold(_threshold(self.model.cfg))
         self._current = CurrentImage()
 
     @classmethod
@@ -157,8 +161,8 @@ class Predictor:
                 thread has set last.
 
         Returns:
-            ndarray: ``(S, H0, W0)`` float32 probabilities on the original pixels; where the config has
-            ``resampling='shared_ris'``, 0 or 1, by its own threshold of 0.35.
+            ndarray: ``(S, H0, W0)`` float32 probabilities on the original pixels. If ``protocol.binary``, they are 0
+            or 1, since the protocol's threshold has been applied.
 
         Raises:
             RuntimeError: If this thread has set no image and ``image`` is None.
@@ -177,8 +181,7 @@ class Predictor:
             token_mask=tokenized['token_mask'],
             image_index=torch.zeros(len(sentences), dtype=torch.int64)).to(device)
         logits = self.model.segment(image.state, expressions)
-        probabilities = to_original_pixels(logits, image.affine, image.input_size, image.size, self.model.resampling)
-        return probabilities.cpu().numpy()
+        return self.model.protocol.to_original_pixels(logits, image.affine, image.input_size, image.size).cpu().numpy()
 
     def read_words(self, sentences: Union[str, Sequence[str]]) -> List[WordsRead]:
         """Tell what :meth:`predict` reads of sentences: it cuts long ones, as the config's tokenizer says.
@@ -240,6 +243,13 @@ class Predictor:
                              f'with it first.')
         image.check_model(self.model)
         return image
+
+
+def _threshold(config: Config) -> Optional[float]:
+    """What the evaluation of a config names, if it names one."""
+    evaluators = config.get('test_evaluator') or []
+    evaluators = evaluators if isinstance(evaluators, list) else [evaluators]
+    return next((one['threshold'] for one in evaluators if one.get('threshold') is not None), None)
 
 
 def _check_masks(masks: Optional[np.ndarray], size: Tuple[int, int]) -> np.ndarray:

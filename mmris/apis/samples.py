@@ -6,6 +6,7 @@ from mmris.datasets import RefCOCODataset
 from mmris.datasets.controls import split_settings
 from mmris.datasets.instance_masks import sample_masks
 from mmris.datasets.transforms.loading import read_sample_image
+from mmris.protocols import Protocol
 from mmris.registry import DATASETS
 from mmris.visualization import Prediction
 
@@ -29,7 +30,7 @@ def build_expressions(config: Config, split: str) -> RefCOCODataset:
     return DATASETS.build(dict(settings, group_by='expression', test_mode=True))
 
 
-def predict_sample(predictor: Predictor, dataset: RefCOCODataset, index: int, threshold: float) -> Prediction:
+def predict_sample(predictor: Predictor, dataset: RefCOCODataset, index: int, protocol: Protocol) -> Prediction:
     """Predict for one expression of a data set, on what evaluation reads: the image as the pipeline loads it, and
     instance masks if the model takes them.
 
@@ -37,7 +38,7 @@ def predict_sample(predictor: Predictor, dataset: RefCOCODataset, index: int, th
         predictor (Predictor): The predictor; its image is then the sample's.
         dataset (RefCOCODataset): Of :func:`build_expressions`.
         index (int): Which sample.
-        threshold (float): The probability above which a pixel belongs to the mask.
+        protocol (Protocol): How a pixel is decided.
 
     Returns:
         Prediction: The mask, beside the image and the ground truth.
@@ -52,4 +53,5 @@ def predict_sample(predictor: Predictor, dataset: RefCOCODataset, index: int, th
         text=sample.text[0],
         image=predictor.image,
         target=sample.gt_original[0].numpy(),
-        mask=predictor.predict(sample.text)[0] > threshold)
+        mask=protocol.masks(predictor.predict(sample.text)[0]),
+        empty_iou=protocol.empty_iou)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Union
 
 from open_clip import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
-from torch import Tensor
 
 from .file_kinds import unreadable
 from .key_maps.clip import HUGGING_FACE, IMAGE, OPENAI, OURS, TEXT, behind, detect_layout
@@ -14,11 +13,11 @@ from .key_maps.key_map import LEFT_OUT, KeyMap, State
 from .left_out import read_note
 from .reading import read_checkpoint
 from .resuming import best_checkpoint
+from .unwrapping import fit_layout, unwrap_weights
 
 # Weights in a folder as the Hugging Face hub gives it, the safe ones first. open_clip's stand beside timm's now and
 # then, which are the image tower alone.
 _NAMES = ('open_clip_model.safetensors', 'model.safetensors', 'open_clip_pytorch_model.bin', 'pytorch_model.bin')
-_WRAPPERS = ('state_dict', 'model')
 _QUICK_GELU = ('image.quick_gelu', 'text.quick_gelu')
 _ENCODER = 'encoder.'
 _TOWERS = (_ENCODER + IMAGE, _ENCODER + TEXT)
@@ -84,7 +83,7 @@ def read_clip_weights(pretrained: str,
     if absent:
         raise unreadable(
             path, f'it was saved without {" and ".join(absent)}: give the file that these were loaded from')
-    state = _unwrap(checkpoint, path)
+    state, beside = fit_layout(unwrap_weights(checkpoint, path), _is_known)
     state, others = _split_encoder(state)
     layout = detect_layout(state)
     if layout is None:
@@ -96,7 +95,8 @@ def read_clip_weights(pretrained: str,
         quick_gelu = bool(tag.get('quick_gelu', False))
     weights = {key: tensor for key, tensor in state.items() if layout is not OURS or key not in _QUICK_GELU}
     ours = layout.to_ours(weights, path)
-    return CLIPWeights(behind(ours, IMAGE), behind(ours, TEXT), behind(ours, LEFT_OUT), quick_gelu, path, others)
+    return CLIPWeights(behind(ours, IMAGE), behind(ours, TEXT), behind(ours, LEFT_OUT), quick_gelu, path,
+                       (*others, *beside))
 
 
 def _find_in_folder(folder: Path) -> Path:
@@ -136,15 +136,8 @@ def _download(pretrained: str, tag: Mapping[str, Any]) -> str:
             f'see {tag.get("url") or "https://huggingface.co/" + tag.get("hf_hub", "")}.') from error
 
 
-def _unwrap(checkpoint: Mapping[str, Any], path: str) -> State:
-    state: Mapping[str, Any] = next(
-        (checkpoint[name] for name in _WRAPPERS if isinstance(checkpoint.get(name), Mapping)), checkpoint)
-    if state and all(key.startswith('module.') for key in state):
-        state = {key.removeprefix('module.'): value for key, value in state.items()}
-    strange = [str(key) for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
-    if strange:
-        raise unreadable(path, f'it holds values that are not tensors: {", ".join(strange)}')
-    return {key: tensor.detach() for key, tensor in state.items()}
+def _is_known(state: State) -> bool:
+    return any(key.startswith(_TOWERS) for key in state) or detect_layout(state) is not None
 
 
 def _split_encoder(state: State) -> Tuple[State, Tuple[str, ...]]:

@@ -8,9 +8,8 @@ from torch import Tensor
 
 from .file_kinds import unreadable
 from .key_maps.key_map import LEFT_OUT, KeyMap, State
+from .unwrapping import fit_layout, unwrap_weights
 
-# In published files weights stand under one of these, or bare: under the second in those that DeepSpeed wrote.
-WRAPPERS = ('model', 'module', 'state_dict')
 _ENCODER = 'encoder.'
 # By this key weights of ours are known.
 OURS = 'word_embedding.weight'
@@ -56,18 +55,18 @@ def sort_weights(checkpoint: Mapping[str, Any],
         UnreadableCheckpointError: If there are no such weights, or values that are not tensors among them.
         KeyMapError: If keys of the published layout are left over.
     """
-    state = _unwrap(checkpoint, path)
+    state, beside = fit_layout(unwrap_weights(checkpoint, path), lambda one: _is_ours(one) or detect(one) is not None)
     layout = detect(state)
     if layout is not None:
         ours, others = layout.to_ours(state, path), ()
-    elif OURS in state or _ENCODER + OURS in state:
+    elif _is_ours(state):
         ours, others = _split_encoder(state, without)
     else:
         begin = ', '.join(sorted(state)[:5]) or 'nothing'
         raise unreadable(path, f'it holds no weights by the keys of {name} or mmris, but {begin}')
     encoder = {key: tensor for key, tensor in ours.items() if not key.startswith(LEFT_OUT)}
     left_out = {key.removeprefix(LEFT_OUT): tensor for key, tensor in ours.items() if key.startswith(LEFT_OUT)}
-    return JointWeights(encoder, left_out, path, others)
+    return JointWeights(encoder, left_out, path, (*others, *beside))
 
 
 def measure_weights(state: Mapping[str, Tensor], *, layers: str, feedforward: str,
@@ -100,12 +99,8 @@ def measure_weights(state: Mapping[str, Tensor], *, layers: str, feedforward: st
         return None
 
 
-def _unwrap(checkpoint: Mapping[str, Any], path: str) -> State:
-    state = next((checkpoint[name] for name in WRAPPERS if isinstance(checkpoint.get(name), Mapping)), checkpoint)
-    strange = [str(key) for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
-    if strange:
-        raise unreadable(path, f'it holds values that are not tensors: {", ".join(strange)}')
-    return {key: tensor.detach() for key, tensor in state.items()}
+def _is_ours(state: State) -> bool:
+    return OURS in state or _ENCODER + OURS in state
 
 
 def _split_encoder(state: State, without: Tuple[str, ...]) -> Tuple[State, Tuple[str, ...]]:

@@ -11,6 +11,7 @@ from .architectures import describe_architecture, find_architectures
 from .key_maps.key_map import LEFT_OUT
 from .left_out import put_back
 from .reading import read_checkpoint
+from .unwrapping import fit_names, unwrap_weights
 
 # Of more keys than these, a message tells the number.
 _SHOWN = 10
@@ -38,6 +39,8 @@ def load_tower(tower: nn.Module, state: Mapping[str, Tensor], source: str) -> No
 def load_model_weights(model: nn.Module, path: Union[str, Path], map_location: str = 'cpu') -> None:
     """Load a checkpoint that training wrote, or one that was converted or published, into a model for inference.
 
+    Other frameworks' entries and prefixes around the weights do not matter: see :func:`unwrap_weights`.
+
     Keys of distillation branches that the model lacks are left out: inference does not need them. Frozen parts that
     the checkpoint was saved without are loaded by the model's encoder, from its ``pretrained``.
 
@@ -53,11 +56,10 @@ def load_model_weights(model: nn.Module, path: Union[str, Path], map_location: s
             the checkpoint says that it is.
         RuntimeError: If the checkpoint was saved without frozen parts, and ``encoder.pretrained`` does not give them.
     """
-    checkpoint = read_checkpoint(path, map_location)
+    checkpoint, expected = read_checkpoint(path, map_location), model.state_dict()
+    checkpoint['state_dict'] = fit_names(unwrap_weights(checkpoint, str(path)), expected, str(path))
     put_back(checkpoint, model, path)
-    state = checkpoint.get('state_dict', checkpoint)
-    state = {key: value for key, value in state.items() if not key.startswith(LEFT_OUT)}
-    expected = model.state_dict()
+    state = {key: value for key, value in checkpoint['state_dict'].items() if not key.startswith(LEFT_OUT)}
     branches = [key for key in state if key.startswith('distillation.') and key not in expected]
     for key in branches:
         del state[key]

@@ -17,6 +17,7 @@ from mmris.version import __version__
 
 from .left_out import NOTE, read_note
 from .reading import read_checkpoint
+from .unwrapping import find_container, fit_layout, unwrap_weights
 
 FORMATS = ('pth', 'safetensors')
 DISTILLATION = 'distillation.'
@@ -114,15 +115,20 @@ def serialise(weights: Mapping[str, Tensor], meta: Mapping[str, Any], suffix: st
 def _open(checkpoint: Union[str, Path]) -> Tuple[Dict[str, Tensor], dict, List[str]]:
     """Weights, meta, and the names of what else there is."""
     content = read_checkpoint(checkpoint)
-    if 'state_dict' not in content:
-        content = dict(state_dict=content)
-    weights = content['state_dict']
+    weights, beside = fit_layout(unwrap_weights(content, str(checkpoint)), _is_segmentor)
     if not weights:
         raise ValueError(f'{checkpoint} holds no weights.')
-    strange = [name for name, value in weights.items() if not isinstance(value, Tensor)]
-    if strange:
-        raise ValueError(f'The weights in {checkpoint} are not tensors alone: {", ".join(strange)}.')
-    return weights, content.get('meta', {}), [name for name in content if name not in ('state_dict', 'meta')]
+    found = find_container(content)
+    others = [name for name, value in content.items() if name != 'meta' and not _holds(value, found)]
+    return weights, content.get('meta', {}), [*(others if found is not content else ()), *beside]
+
+
+def _is_segmentor(state: Mapping[str, Tensor]) -> bool:
+    return any(name.startswith('encoder.') for name in state)
+
+
+def _holds(value: Any, found: Mapping[str, Any]) -> bool:
+    return value is found or isinstance(value, Mapping) and any(_holds(one, found) for one in value.values())
 
 
 def _config_name(checkpoint: Union[str, Path], meta: dict, config: Optional[str]) -> str:

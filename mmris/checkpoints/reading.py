@@ -5,7 +5,7 @@ import pickle
 import secrets
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Callable, ContextManager, Optional, Sequence, Union
+from typing import Any, Callable, ContextManager, Optional, Union
 
 import numpy as np
 import safetensors
@@ -54,7 +54,6 @@ def read_checkpoint(path: Union[str, Path],
 
 
 def read_tensors(path: Union[str, Path],
-                 wrappers: Sequence[str],
                  trust: bool = False,
                  trust_option: Optional[str] = None) -> dict:
     """Read weights of a file that may hold anything besides, which is left out: no code of the file is run.
@@ -65,8 +64,6 @@ def read_tensors(path: Union[str, Path],
 
     Args:
         path (str or Path): A file, or an address that MMEngine's file backends read (``https://...``).
-        wrappers (Sequence[str]): Entries that weights can stand under, the first that is there; else they are taken
-            for the whole.
         trust (bool): Read the old format without restriction, which runs the code that the file asks for. Defaults to
             False.
         trust_option (str, optional): What users set for ``trust``, for the message of a refusal. Defaults to None:
@@ -85,7 +82,7 @@ def read_tensors(path: Union[str, Path],
         local = Path(name)
         kind = _identify(local, path)
         if kind is FileKind.TORCH:
-            return read_tensors_alone(local, str(path), wrappers)
+            return read_tensors_alone(local, str(path))
         return _read(local, kind, 'cpu', trust, trust_option, str(path))
 
 

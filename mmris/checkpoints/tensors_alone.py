@@ -7,20 +7,19 @@ not be there. All of these become objects here that keep nothing and do nothing.
 import pickle
 import zipfile
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
 from .archive import ArchiveUnpickler, Function, Storage, StorageType, View
 from .file_kinds import unreadable
+from .unwrapping import find_container
 
 
-def read_tensors_alone(local: Path, name: str, wrappers: Sequence[str]) -> dict:
+def read_tensors_alone(local: Path, name: str) -> dict:
     """Read the weights of a zip archive that ``torch.save`` wrote.
 
     Args:
         local (Path): The file.
         name (str): What to call it in messages.
-        wrappers (Sequence[str]): Entries that weights can stand under, the first that is there; else they are taken
-            for the whole.
 
     Returns:
         dict: ``state_dict``, with each tensor by its key. What is no tensor, is there as something else.
@@ -34,9 +33,10 @@ def read_tensors_alone(local: Path, name: str, wrappers: Sequence[str]) -> dict:
             root = _Unpickler(archive).load()
             if not isinstance(root, dict):
                 raise pickle.UnpicklingError('it holds no dict')
-            state = next((root[key] for key in wrappers if isinstance(root.get(key), dict)), root)
             return dict(state_dict={
-                key: value.tensor if isinstance(value, View) else value for key, value in state.items()})
+                key: value.tensor if isinstance(value, View) else value
+                for key, value in find_container(root).items()
+            })
         except Exception as error:
             # A wrong pickle can fail in any way: with missing entries of its stack, wrong types, wrong text.
             raise unreadable(name, f'it is an archive of torch.save that is damaged ({error!r})') from error

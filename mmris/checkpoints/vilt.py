@@ -4,7 +4,7 @@ from typing import Dict, Mapping, Optional
 
 from torch import Tensor
 
-from .joint_weights import WRAPPERS, JointWeights, measure_weights, sort_weights
+from .joint_weights import JointWeights, measure_weights, sort_weights
 from .key_maps.vilt import detect_layout
 from .reading import read_tensors
 
@@ -32,7 +32,7 @@ def read_vilt_weights(path: str,
         UnreadableCheckpointError: If it is in torch's old format and holds more than tensors.
         KeyMapError: If keys of a published layout are left over.
     """
-    checkpoint = read_tensors(path, WRAPPERS, trust=trust, trust_option=trust_option)
+    checkpoint = read_tensors(path, trust=trust, trust_option=trust_option)
     return sort_weights(checkpoint, path, name='ViLT', detect=detect_layout)
 
 

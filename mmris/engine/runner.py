@@ -1,10 +1,12 @@
 """MMEngine's runner, with restarts that leave no trace and distribution over processors."""
 
 import re
+from copy import deepcopy
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import all_gather_object, broadcast_object_list, is_distributed, is_main_process
 from mmengine.hooks import EMAHook
@@ -18,10 +20,13 @@ from mmris.checkpoints import (
     UnreadableCheckpointError,
     best_checkpoint,
     find_checkpoints,
+    fit_names,
     read_checkpoint,
     remove_leftovers,
+    unwrap_weights,
 )
 from mmris.checkpoints.left_out import check_frozen, find_random_frozen, put_back
+from mmris.datasets.pipelines import settle_pipelines
 from mmris.models.layers import average_running_statistics
 from mmris.models.segmentors import ReferringSegmentor
 from mmris.registry import RUNNERS
@@ -48,6 +53,13 @@ class ReferringRunner(Runner):
     With :class:`~mmris.engine.RestartHook`, a run that was killed and resumed ends with the same bits as one that was
     not.
     """
+
+    @classmethod
+    def from_cfg(cls, cfg: Union[Config, dict]) -> 'ReferringRunner':
+        """Build a runner from a config, whose pipelines take images in as its protocol does."""
+        cfg = deepcopy(cfg)
+        settle_pipelines(cfg)
+        return super().from_cfg(cfg)
 
     @property
     def base_seed(self) -> int:
@@ -242,22 +254,20 @@ class ReferringRunner(Runner):
             RuntimeError: If a training would begin from it with frozen weights that nothing gives.
             ValueError: If it holds averaged weights, and the resumed run would not average.
         """
-        checkpoint = read_checkpoint(filename)
-        if 'state_dict' not in checkpoint:
-            checkpoint = dict(state_dict=checkpoint, meta={})
+        checkpoint, model = read_checkpoint(filename), unwrap_model(self.model)
+        own = model.state_dict()
+        checkpoint['state_dict'] = fit_names(unwrap_weights(checkpoint, filename), own, filename)
         # MMEngine would run it as a config.
         checkpoint.get('meta', {}).pop('config', None)
         if self._resume and 'ema_state_dict' in checkpoint and not self._averages():
             raise ValueError(
                 f'{filename} was trained with averaged weights, which the run to resume would leave out. Add --ema '
                 f'as before, or EMAHook to custom_hooks.')
-        model = unwrap_model(self.model)
         put_back(checkpoint, model, filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         state = checkpoint['state_dict']
         for pattern, replacement in revise_keys:
             state = {re.sub(pattern, replacement, key): value for key, value in state.items()}
-        own = model.state_dict()
         wrong = [key for key, value in state.items() if key in own and value.shape != own[key].shape]
         if wrong or not any(key in own for key in state):
             what = 'of other shapes' if wrong else 'not one that the model has'

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Sequence, Union
 
 import numpy as np
 
@@ -123,7 +123,7 @@ def analyse(rows: Sequence[dict], worst: int = 12) -> Dict[str, Any]:
         for name, members_by_name in groups.items()
     }
     return dict(
-        scores=dict(summarise(*_pixels(rows)), expressions=total),
+        scores=dict(_score(rows), expressions=total),
         **tables,
         worst=[dict(row, outcome=outcome(row)) for row in worst_rows(rows, worst)])
 
@@ -140,7 +140,7 @@ def summarise_rows(rows: Sequence[dict], total: int) -> Dict[str, float]:
         ``precision`` (how much of the mask lies on the target) and ``recall`` (how much of the target is covered),
         means over those where they are defined; and ``lost``, the points that the group takes from the split's mIoU.
     """
-    scores = summarise(*_pixels(rows))
+    scores = _score(rows)
     return dict(
         expressions=len(rows),
         share=100 * len(rows) / total,
@@ -175,8 +175,9 @@ def _last_edge(edges: Sequence[int], value: float) -> int:
     return int(np.searchsorted(edges, value, side='right')) - 1
 
 
-def _pixels(rows: Sequence[dict]) -> Tuple[np.ndarray, np.ndarray]:
-    return tuple(np.array([row[name] for row in rows], dtype=np.int64) for name in ('intersection', 'union'))
+def _score(rows: Sequence[dict]) -> Dict[str, float]:
+    pixels = (np.array([row[name] for row in rows], dtype=np.int64) for name in ('intersection', 'union'))
+    return summarise(*pixels, iou=np.array([row['iou'] for row in rows], dtype=np.float64))
 
 
 def _mean_ratio(rows: Sequence[dict], whole: str) -> float:

@@ -1,6 +1,6 @@
 """IoU of referring image segmentation, as pure functions."""
 
-from typing import Dict, Tuple
+from typing import Dict, Optional, Tuple
 
 import numpy as np
 from torch import Tensor
@@ -30,22 +30,23 @@ def intersection_and_union(prediction: Tensor, target: Tensor) -> Tuple[np.ndarr
     return intersection.cpu().numpy().astype(np.int64), union.cpu().numpy().astype(np.int64)
 
 
-def iou_scores(intersection: np.ndarray, union: np.ndarray) -> np.ndarray:
+def iou_scores(intersection: np.ndarray, union: np.ndarray, empty: float = 1.0) -> np.ndarray:
     """IoU of each expression.
 
-    Nothing predicted where nothing is to be found scores 1; one of the two empty scores 0.
+    If only one of prediction and target is empty, the IoU is 0.
 
     Args:
         intersection (ndarray): ``(P,)`` pixels.
         union (ndarray): ``(P,)`` pixels.
+        empty (float): The IoU where both are empty. Default: 1.
 
     Returns:
         ndarray: ``(P,)`` float64 in [0, 1].
     """
-    return np.where(union == 0, 1.0, intersection / np.maximum(union, 1))
+    return np.where(union == 0, empty, intersection / np.maximum(union, 1))
 
 
-def summarise(intersection: np.ndarray, union: np.ndarray) -> Dict[str, float]:
+def summarise(intersection: np.ndarray, union: np.ndarray, iou: Optional[np.ndarray] = None) -> Dict[str, float]:
     """Summarise P expressions.
 
     ``oIoU`` is the sum of intersections over the sum of unions (large objects weigh more), ``mIoU`` the mean of IoUs,
@@ -55,6 +56,8 @@ def summarise(intersection: np.ndarray, union: np.ndarray) -> Dict[str, float]:
         intersection (ndarray): ``(P,)`` pixels, in an order that does not depend on how they were computed, since the
             mean is summed in it.
         union (ndarray): ``(P,)`` pixels.
+        iou (ndarray, optional): ``(P,)`` IoUs, if a protocol scores 0 / 0 in its own way. Default: None, those of
+            :func:`iou_scores`.
 
     Returns:
         dict[str, float]: ``oIoU`` (NaN where no expression has a union), ``mIoU``, ``Pr@0.5``, ...
@@ -64,7 +67,7 @@ def summarise(intersection: np.ndarray, union: np.ndarray) -> Dict[str, float]:
     """
     if len(union) == 0:
         raise ValueError('There is no expression to summarise: the data set or the selection of expressions is empty.')
-    iou = iou_scores(intersection, union)
+    iou = iou_scores(intersection, union) if iou is None else iou
     total = int(union.sum())
     scores = dict(oIoU=100 * int(intersection.sum()) / total if total else float('nan'), mIoU=100 * float(iou.mean()))
     for threshold in PRECISION_THRESHOLDS:

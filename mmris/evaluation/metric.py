@@ -7,6 +7,7 @@ import numpy as np
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.evaluator import BaseMetric
 
+from mmris.protocols import Protocol, find_protocol
 from mmris.registry import METRICS
 from mmris.utils import write_atomically
 from mmris.utils.ids import id_order
@@ -18,8 +19,12 @@ from .iou import intersection_and_union, iou_scores, summarise
 class ReferringIoUMetric(BaseMetric):
     """oIoU, mIoU and Pr@X over expressions, in percent, on the original pixels (docs/metrics.md).
 
+    How a pixel is decided, and what an empty prediction of nothing scores, is said by the protocol that a sample's
+    predictions were made by (``model.protocol``); samples without one are scored by ``'mmris'``.
+
     Args:
-        threshold (float): Pixels of higher probability are predicted. Defaults to 0.35.
+        threshold (float, optional): The probability above which a pixel is predicted, in [0, 1). Default: None, the
+            protocol's.
         by_skill (bool): Also score each skill's expressions, where the data set tags them, as
             ``skill/<name>/mIoU`` and so on. Defaults to False.
         dump_file (str, optional): Where to write one line of JSON an expression: its ids, sentence, intersection,
@@ -35,12 +40,12 @@ class ReferringIoUMetric(BaseMetric):
 
     def __init__(self,
                  *,
-                 threshold: float = 0.35,
+                 threshold: Optional[float] = None,
                  by_skill: bool = False,
                  dump_file: Optional[str] = None,
                  prefix: Optional[str] = None) -> None:
         super().__init__(prefix=prefix)
-        if not 0 <= threshold < 1:
+        if threshold is not None and not 0 <= threshold < 1:
             raise ValueError(f'threshold of ReferringIoUMetric is a probability in [0, 1), but got {threshold}.')
         self.threshold = threshold
         self.by_skill = by_skill
@@ -53,18 +58,21 @@ class ReferringIoUMetric(BaseMetric):
 
         Raises:
             ValueError: If a sample lacks its ground truth, or its prediction is of another size.
+            ValueError: If the metric has a threshold, and the protocol's way back has applied its own.
         """
         for sample in data_samples:
             if 'gt_original' not in sample:
                 raise ValueError(
                     f'{sample["img_path"]} has no gt_original to score against: the test pipeline needs LoadMasks and '
                     f'PackReferringInputs(masks=[\'gt_original\']).')
-            prediction, target = sample['probabilities'] > self.threshold, sample['gt_original']
+            protocol, target = self.protocol_of(sample), sample['gt_original']
+            prediction = protocol.masks(sample['probabilities'])
             intersection, union = intersection_and_union(prediction, target)
             self.results.append(
                 dict(
                     intersection=intersection,
                     union=union,
+                    iou=iou_scores(intersection, union, protocol.empty_iou),
                     predicted_pixels=prediction.flatten(1).sum(dim=1).tolist(),
                     target_pixels=target.flatten(1).sum(dim=1).tolist(),
                     image_pixels=target[0].numel(),
@@ -73,6 +81,20 @@ class ReferringIoUMetric(BaseMetric):
                     ref_ids=sample['ref_ids'],
                     text=sample['text'],
                     skills=sample.get('skills')))
+
+    def protocol_of(self, sample: Any) -> Protocol:
+        """Find how a sample is scored.
+
+        Args:
+            sample (dict or ReferringDataSample): With the name of its ``protocol``, or without.
+
+        Returns:
+            Protocol: Its own, with the metric's threshold if it has one.
+
+        Raises:
+            ValueError: If there is no such protocol, or it takes no other threshold.
+        """
+        return find_protocol(sample.get('protocol') or 'mmris').with_threshold(self.threshold)
 
     def evaluate(self, size: int) -> Dict[str, float]:
         """Score what all processes have seen, each sample once.
@@ -122,7 +144,6 @@ def _expression_rows(results: List[dict]) -> List[dict]:
     """One row an expression, in the order of ids: sums of floats must not depend on who computed what."""
     rows = []
     for entry in results:
-        iou = iou_scores(entry['intersection'], entry['union'])
         for position, text in enumerate(entry['text']):
             rows.append(
                 dict(
@@ -132,7 +153,7 @@ def _expression_rows(results: List[dict]) -> List[dict]:
                     text=text,
                     intersection=int(entry['intersection'][position]),
                     union=int(entry['union'][position]),
-                    iou=float(iou[position]),
+                    iou=float(entry['iou'][position]),
                     predicted_pixels=entry['predicted_pixels'][position],
                     target_pixels=entry['target_pixels'][position],
                     image_pixels=entry['image_pixels'],
@@ -143,7 +164,8 @@ def _expression_rows(results: List[dict]) -> List[dict]:
 def _summarise_rows(rows: List[dict]) -> Dict[str, float]:
     intersection = np.array([row['intersection'] for row in rows], dtype=np.int64)
     union = np.array([row['union'] for row in rows], dtype=np.int64)
-    return dict(summarise(intersection, union), expressions=len(rows))
+    iou = np.array([row['iou'] for row in rows], dtype=np.float64)
+    return dict(summarise(intersection, union, iou), expressions=len(rows))
 
 
 def _dump(rows: List[dict], path: str) -> None:

@@ -17,6 +17,7 @@ class ReferringDataSample(SegDataSample):
         image_box (tuple[float]): ``x0, y0, x1, y1`` of the rectangle that the image fills in the input.
         text (list[str]): The S expressions.
         ref_ids, sent_ids (list[int]): Ids of the S expressions' objects and of the expressions themselves.
+        protocol (str): The name of the protocol that ``probabilities`` were made by.
         skills (list[list[str]]): What each expression needs (colour, place, ...), where the data set tells.
 
     Data fields, each a Tensor:

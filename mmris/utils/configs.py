@@ -8,6 +8,8 @@ from typing import List, Optional, Sequence, Union
 
 from mmengine.config import Config, DictAction
 
+from mmris.datasets.pipelines import settle_pipelines
+
 from .arguments import file_or_none, probability
 from .config_keys import merge_options
 from .resources import find_config
@@ -74,6 +76,7 @@ def read_config(arguments: argparse.Namespace) -> Config:
         loader.dataset.update({name: value for name, value in changes.items() if value})
     if arguments.cfg_options is not None:
         merge_options(config, arguments.cfg_options)
+    settle_pipelines(config)
     return config
 
 
@@ -89,7 +92,8 @@ def add_checkpoint_argument(parser: argparse.ArgumentParser, **settings: object)
 def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
     """Add how to predict: ``--threshold`` and ``--device``."""
     parser.add_argument(
-        '--threshold', type=probability, help='probability of a mask (default: that of the config\'s scores)')
+        '--threshold', type=probability, help='probability above which a pixel belongs to a mask '
+        '(default: that of the config\'s scores)')
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
 
 
@@ -166,11 +170,3 @@ def check_output(path: Optional[Union[str, Path]], suffixes: Sequence[str] = (),
         raise NotADirectoryError(f'{path} cannot be written: {there} is a file, no folder. Name another place.')
     if not os.access(there, os.W_OK | os.X_OK):
         raise PermissionError(f'{path} cannot be written: nothing may be written to {there}. Name another place.')
-
-
-def choose_threshold(config: Config, arguments: argparse.Namespace) -> float:
-    """The probability above which a pixel is predicted: ``--threshold``, or what the config's evaluation says."""
-    if arguments.threshold is not None:
-        return arguments.threshold
-    evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
-    return next((evaluator['threshold'] for evaluator in evaluators if 'threshold' in evaluator), 0.35)

@@ -24,19 +24,21 @@ class Prediction:
         image (ndarray): ``(H0, W0, 3)`` uint8 RGB.
         target (ndarray): ``(H0, W0)`` bool.
         mask (ndarray): ``(H0, W0)`` bool, the prediction.
+        empty_iou (float): What the protocol scores if mask and target are both empty. Default: 1.
     """
 
     text: str
     image: np.ndarray
     target: np.ndarray
     mask: np.ndarray
+    empty_iou: float = 1.0
 
     @property
     def iou(self) -> float:
         """float: As the metric scores it, in [0, 1]."""
         intersection = np.array([np.count_nonzero(self.mask & self.target)])
         union = np.array([np.count_nonzero(self.mask | self.target)])
-        return float(iou_scores(intersection, union)[0])
+        return float(iou_scores(intersection, union, self.empty_iou)[0])
 
 
 def mean_iou(predictions: Sequence[Prediction]) -> float:

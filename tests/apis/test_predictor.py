@@ -81,7 +81,7 @@ def test_samples_are_drawn_as_they_are_scored(predictor, tmp_path, upright, size
     assert len(dataset) == 15
     sample, expected = evaluate(predictor, dataset, 1)
     threshold = float(np.median(expected))
-    drawn = predict_sample(predictor, dataset, 1, threshold)
+    drawn = predict_sample(predictor, dataset, 1, predictor.protocol.with_threshold(threshold))
     assert drawn.image.shape == (*size, 3) and drawn.text == sample.text[0]
     assert drawn.target.sum() == 100 and drawn.target.shape == drawn.mask.shape
     assert 0.4 < drawn.mask.mean() < 0.6 and (drawn.mask == (expected[0] > threshold)).mean() > 0.999

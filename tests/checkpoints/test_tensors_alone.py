@@ -14,7 +14,6 @@ from tests.checkpoints.clip_files import Malicious, rewrite_archive
 from tests.checkpoints.vilt_files import as_torch_1_7, published, vanishing_module, write_lightning
 from tests.conftest import assert_same
 
-WRAPPERS = ('model', 'state_dict')
 # (None, {'__doc__': 'changed'}), then BUILD: what a pickle sets attributes with.
 BUILD = b'N}X\x07\x00\x00\x00__doc__X\x07\x00\x00\x00changeds\x86b'
 
@@ -25,7 +24,7 @@ def archive(tmp_path_factory):
 
 
 def read(path):
-    return read_tensors(path, WRAPPERS)['state_dict']
+    return read_tensors(path)['state_dict']
 
 
 class TestWhatElseThereIs:
@@ -53,7 +52,7 @@ class TestWhatElseThereIs:
 
     def test_wrappers(self, tmp_path):
         weights, path = dict(weight=torch.ones(2)), tmp_path / 'wrapped.pth'
-        for content in (weights, dict(model=weights, state_dict=dict(other=torch.zeros(1))),
+        for content in (weights, dict(state_dict=weights, model=dict(other=torch.zeros(1))),
                         dict(model='a name', state_dict=weights)):
             torch.save(content, path)
             assert_same(read(path), weights)

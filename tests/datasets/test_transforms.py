@@ -10,7 +10,7 @@ from PIL import Image
 
 from mmris.datasets import CLIPTokenizer
 from mmris.datasets.transforms.loading import decode_image, to_rgb
-from mmris.models.segmentors import to_original_pixels
+from mmris.protocols import find_protocol
 from mmris.registry import TRANSFORMS
 from tests.datasets.tokenizer_checks import check_odd_text
 
@@ -89,6 +89,7 @@ class TestGeometry:
         image = np.repeat((picture * 255).round().astype(np.uint8)[..., None], 3, axis=2)
         results = build(kind, size=size)(dict(img=image))
         warped = results['img'][..., 0] / 255
+        to_original_pixels = find_protocol('mmris').to_original_pixels
         back = to_original_pixels(logit(warped)[None, None], results['affine'], results['img_shape'], original)
         inner = (slice(2, -2), slice(2, -2))
         assert np.abs(back[0].numpy()[inner] - picture[inner]).max() < 0.012
@@ -130,45 +131,6 @@ class TestGeometry:
     def test_sizes_that_are_none(self, size):
         with pytest.raises(ValueError, match='size of Letterbox is a height and a width in pixels'):
             build('Letterbox', size=size)
-
-
-class TestPostprocess:
-
-    def test_one_resampling_of_probabilities(self):
-        """Upsampling logits of 1/4 of the input by 4 equals torch's bilinear interpolation of their sigmoids."""
-        logits = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-        affine = np.array([[1.0, 0, 0], [0, 1.0, 0]])
-        probabilities = to_original_pixels(logits, affine, (32, 32), (32, 32))
-        expected = torch.nn.functional.interpolate(
-            logits.sigmoid(), size=(32, 32), mode='bilinear', align_corners=False)
-        assert torch.allclose(probabilities, expected[:, 0], atol=1e-5)
-
-
-    @pytest.mark.parametrize('original', [(48, 96), (20, 31)])
-    def test_cubic_as_cris_does(self, original):
-        """Bicubic with aligned corners to the input, then cubic through a letterbox, against torch's own sampling."""
-        logits = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-        results = build('Letterbox', size=64)(dict(img=np.zeros((*original, 3), dtype=np.uint8)))
-        affine = results['affine']
-        probabilities = to_original_pixels(logits, affine, (64, 64), original, 'cris')
-        at_input = torch.nn.functional.interpolate(logits.sigmoid(), size=(64, 64), mode='bicubic', align_corners=True)
-        x, y = ((torch.arange(count) + 0.5) * affine[axis, axis] + affine[axis, 2]
-                for axis, count in enumerate(original[::-1]))
-        grid = torch.stack((x.expand(len(y), -1), y[:, None].expand(-1, len(x))), dim=-1) / 32 - 1
-        expected = torch.nn.functional.grid_sample(
-            at_input, grid.float().expand(2, -1, -1, -1), mode='bicubic', padding_mode='zeros', align_corners=False)
-        assert probabilities.shape == (2, *original)
-        # OpenCV places samples on 32nds of a pixel.
-        assert (probabilities - expected[:, 0].clamp(0, 1)).abs().max() < 0.02
-        assert (probabilities - to_original_pixels(logits, affine, (64, 64), original)).abs().max() > 0.05
-
-    def test_threshold_first_as_shared_ris_does(self):
-        """Each original pixel is that of the cell it lies in, whole."""
-        logits = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-        results = build('Resize', size=64)(dict(img=np.zeros((16, 24, 3), dtype=np.uint8)))
-        probabilities = to_original_pixels(logits, results['affine'], (64, 64), (16, 24), 'shared_ris')
-        expected = (logits[:, 0].sigmoid() > 0.35).float().repeat_interleave(2, dim=1).repeat_interleave(3, dim=2)
-        assert torch.equal(probabilities, expected)
 
 
 class TestTokens:

@@ -14,6 +14,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mmris.engine.hooks import CurvesHook, PredictionSheetHook, prediction_sheet_hook
+from mmris.protocols import find_protocol
 from mmris.registry import RUNNERS, TRANSFORMS
 from mmris.structures import ReferringDataSample
 from mmris.utils.tracking import add_trackers
@@ -206,6 +207,6 @@ def test_images_annotated_upright_are_drawn_upright(tmp_path):
     sample = info['data_samples']
     sample.probabilities = sample.gt_original.float()
     hook = PredictionSheetHook(number=1)
-    hook._offer(sample, 0.5)
+    hook._offer(sample, find_protocol('mmris'))
     drawn = prediction_sheet_hook._with_image(hook._kept[1][1])
     assert drawn.image.shape == (9, 5, 3) and drawn.target.shape == drawn.mask.shape == (9, 5) and drawn.iou == 1

@@ -141,7 +141,6 @@ def test_images_of_several_sizes_are_an_error(tiny_model):
 @pytest.mark.parametrize('name, value, message', [
     ('max_expressions', 0, 'max_expressions must be at least 1, but got 0'),
     ('target_resize', 'cubic', "target_resize must be 'nearest' or 'area', but got 'cubic'"),
-    ('resampling', 'cubic', "resampling must be one of bilinear, cris, shared_ris, but got 'cubic'"),
 ])
 def test_values_that_are_none(name, value, message):
     config = tiny_config().model

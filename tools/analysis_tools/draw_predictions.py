@@ -18,7 +18,6 @@ from mmris.utils.configs import (
     add_prediction_arguments,
     check_inputs,
     check_output,
-    choose_threshold,
     read_config,
 )
 from mmris.utils.tool import run_tool
@@ -45,8 +44,8 @@ def main() -> None:
     predictor = Predictor.trained(config, arguments.checkpoint, arguments.device)
     dataset = build_expressions(config, arguments.split)
     chosen = np.random.default_rng(arguments.seed).permutation(len(dataset))[:arguments.number]
-    threshold = choose_threshold(config, arguments)
-    predictions = [predict_sample(predictor, dataset, index, threshold) for index in sorted(chosen.tolist())]
+    protocol = predictor.protocol.with_threshold(arguments.threshold)
+    predictions = [predict_sample(predictor, dataset, index, protocol) for index in sorted(chosen.tolist())]
     sheet = draw_prediction_sheet(
         predictions,
         title=f'Predictions on {arguments.split}',

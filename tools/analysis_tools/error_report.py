@@ -25,7 +25,6 @@ from mmris.utils.configs import (
     add_prediction_arguments,
     check_inputs,
     check_output,
-    choose_threshold,
     read_config,
 )
 from mmris.utils.tool import run_tool
@@ -82,8 +81,7 @@ def choose_splits(arguments: argparse.Namespace) -> Dict[str, List[dict]]:
 def draw_worst(arguments: argparse.Namespace, split: str, worst: List[dict]) -> None:
     """Predict the worst expressions again, and draw them."""
     config = read_config(arguments)
-    threshold = choose_threshold(config, arguments)
-    predictions = predict(config, arguments, split, worst, threshold)
+    predictions = predict(config, arguments, split, worst)
     differ = [row for row, made in zip(worst, predictions) if abs(row['iou'] - made.iou) > 0.01]
     if differ:
         print(f'Warning: {len(differ)} of {len(worst)} score otherwise now than in {arguments.rows}: it was made with '
@@ -97,10 +95,10 @@ def draw_worst(arguments: argparse.Namespace, split: str, worst: List[dict]) -> 
         sheet.save(temporary)
 
 
-def predict(config: Config, arguments: argparse.Namespace, split: str, rows: List[dict],
-            threshold: float) -> List[Prediction]:
+def predict(config: Config, arguments: argparse.Namespace, split: str, rows: List[dict]) -> List[Prediction]:
     """Predict for the expressions of rows."""
     predictor = Predictor.trained(config, arguments.checkpoint, arguments.device)
+    protocol = predictor.protocol.with_threshold(arguments.threshold)
     dataset = build_expressions(config, split)
     places = {expression_ids(dataset.get_data_info(index)): index for index in range(len(dataset))}
     predictions = []
@@ -110,7 +108,7 @@ def predict(config: Config, arguments: argparse.Namespace, split: str, rows: Lis
             raise ValueError(f'Image {ids[0]}, ref {ids[1]}, sentence {ids[2]} of {arguments.rows} is not in split '
                              f'{split} of {dataset.refs_file}. Give --data-root and --refs-file of the set that was '
                              f'scored.')
-        predictions.append(predict_sample(predictor, dataset, places[ids], threshold))
+        predictions.append(predict_sample(predictor, dataset, places[ids], protocol))
     return predictions
 
 

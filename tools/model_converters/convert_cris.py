@@ -15,10 +15,11 @@ from torch import Tensor
 
 from mmris.checkpoints import read_checkpoint
 from mmris.checkpoints.key_maps import KeyMapError
-from mmris.checkpoints.key_maps.cris import CRIS, to_cris
+from mmris.checkpoints.key_maps.cris import CRIS, PREFIX, to_cris
 from mmris.checkpoints.key_maps.key_map import LEFT_OUT
 from mmris.checkpoints.loading import find_misfits
 from mmris.checkpoints.publishing import FORMATS, serialise
+from mmris.checkpoints.unwrapping import fit_layout, unwrap_weights
 from mmris.registry import MODELS
 from mmris.utils import find_config, write_atomically
 from mmris.utils.tool import run_tool
@@ -46,14 +47,22 @@ def main() -> None:
     arguments = parse_arguments()
     source = arguments.checkpoint
     checkpoint = read_checkpoint(source, trust=arguments.trust, trust_option='--trust')
-    state = checkpoint.get('state_dict', checkpoint)
-    config = fitting_config(state, source, from_cris=arguments.to == 'mmris')
-    converted = CRIS.to_ours(state, source) if arguments.to == 'mmris' else to_cris(state, source)
+    from_cris = arguments.to == 'mmris'
+    beginning = 'backbone.visual.' if from_cris else 'encoder.image.'
+    state, beside = fit_layout(
+        unwrap_weights(checkpoint, source), lambda one: any(name.startswith(beginning) for name in one))
+    if from_cris:
+        # What DDP puts before names is a part of theirs.
+        state = {PREFIX + name: value for name, value in state.items()}
+    config = fitting_config(state, source, from_cris=from_cris)
+    converted = CRIS.to_ours(state, source) if from_cris else to_cris(state, source)
     out = Path(arguments.out)
     data = serialise(converted, dict(mmris_version=__version__), out.suffix[1:])
     with write_atomically(out) as temporary:
         temporary.write_bytes(data)
     print(f'{out}: {len(converted)} tensors that fit {config}, or the config of another data set with that model')
+    if beside:
+        print(f'Left out, no part of the model: {", ".join(sorted({name.partition(".")[0] for name in beside}))}')
 
 
 def fitting_config(state: Mapping[str, Tensor], source: str, *, from_cris: bool) -> str:

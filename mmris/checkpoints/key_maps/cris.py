@@ -8,6 +8,8 @@ from torch import Tensor
 
 from .key_map import LEFT_OUT, KeyMap, Rule, State, rename
 
+# Before each name of theirs: their training left it.
+PREFIX = 'module.'
 # CLIP's temperature, which CRIS does not use.
 _LOGIT_SCALE = f'{LEFT_OUT}logit_scale'
 # In the order of a forward pass, their names and ours.
@@ -58,7 +60,7 @@ def _without_quick_gelu(tensors: List[Tensor]) -> List[Tensor]:
 CRIS = KeyMap(
     name='CRIS',
     rules=tuple(
-        rule.under('module.', '') for rule in (
+        rule.under(PREFIX, '') for rule in (
             *(rename(f'{theirs}.{{rest}}', f'{ours}.{{rest}}') for theirs, ours in _MODULES),
             rename('backbone.positional_embedding', 'encoder.text.clip.positional_embedding'),
             rename('backbone.text_projection', 'encoder.text.clip.text_projection'),

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmris.protocols.geometry import cris_affine, cris_matrices, letterbox_affine, stretch_affine, to_opencv
 from mmris.registry import TRANSFORMS
 
 CLIP_MEAN = (122.7709383, 116.7460125, 104.09373615)
@@ -39,6 +40,10 @@ class AffineTransform(BaseTransform):
     def affine(self, height: int, width: int) -> np.ndarray:
         """The ``(2, 3)`` map of an image of that height and width to the input."""
 
+    def opencv_matrix(self, image: np.ndarray, affine: np.ndarray) -> np.ndarray:
+        """The map as OpenCV's functions take it."""
+        return to_opencv(affine)
+
     @property
     def border(self) -> Tuple[float, ...]:
         """Colour of what the image does not fill."""
@@ -50,7 +55,8 @@ class AffineTransform(BaseTransform):
         affine = self.affine(height, width)
         results['affine'] = affine
         results['img_shape'] = self.size
-        (x0, y0), (x1, y1) = affine[:, 2], affine[:, :2] @ (width, height) + affine[:, 2]
+        limits = self.size[::-1]
+        (x0, y0), (x1, y1) = np.clip((affine[:, 2], affine[:, :2] @ (width, height) + affine[:, 2]), 0, limits)
         results['image_box'] = (float(x0), float(y0), float(x1), float(y1))
         results['img'] = self.warp(results['img'], affine, cv2.INTER_CUBIC, self.border)
         if 'gt_original' in results:
@@ -68,12 +74,9 @@ class AffineTransform(BaseTransform):
 
     def warp(self, image: np.ndarray, affine: np.ndarray, interpolation: int, border: Sequence[float]) -> np.ndarray:
         """Warp one image by a map in continuous coordinates."""
-        pixel_affine = affine.copy()
-        # OpenCV's coordinates are of pixel centres: its 0 is 0.5 here.
-        pixel_affine[:, 2] += 0.5 * affine[:, :2].sum(axis=1) - 0.5
         return cv2.warpAffine(
             image,
-            pixel_affine,
+            self.opencv_matrix(image, affine),
             self.size[::-1],
             flags=interpolation,
             borderMode=cv2.BORDER_CONSTANT,
@@ -101,10 +104,31 @@ class Letterbox(AffineTransform):
         return self.border_colour
 
     def affine(self, height: int, width: int) -> np.ndarray:
-        scale = min(self.size[0] / height, self.size[1] / width)
-        shift_x = (self.size[1] - width * scale) / 2
-        shift_y = (self.size[0] - height * scale) / 2
-        return np.array([[scale, 0, shift_x], [0, scale, shift_y]], dtype=np.float64)
+        return letterbox_affine((height, width), self.size)
+
+
+@TRANSFORMS.register_module()
+class CRISWarp(Letterbox):
+    """Letterboxes as the published code of CRIS does, to the last bit: ``protocol='cris'`` needs it.
+
+    The picture lies half of (1 - scale) pixels beside that of :class:`Letterbox`
+    (:func:`~mmris.protocols.geometry.cris_matrices`). The border is CLIP's mean colour.
+
+    Args:
+        size (int or tuple[int, int]): Height and width of the input in pixels; one number for a square.
+
+    Raises:
+        ValueError: If ``size`` is not positive.
+    """
+
+    def __init__(self, *, size: Union[int, Sequence[int]]) -> None:
+        super().__init__(size=size)
+
+    def affine(self, height: int, width: int) -> np.ndarray:
+        return cris_affine((height, width), self.size)
+
+    def opencv_matrix(self, image: np.ndarray, affine: np.ndarray) -> np.ndarray:
+        return cris_matrices(image.shape[:2], self.size)[0]
 
 
 @TRANSFORMS.register_module()
@@ -119,7 +143,7 @@ class Resize(AffineTransform):
     """
 
     def affine(self, height: int, width: int) -> np.ndarray:
-        return np.array([[self.size[1] / width, 0, 0], [0, self.size[0] / height, 0]], dtype=np.float64)
+        return stretch_affine((height, width), self.size)
 
     def warp(self, image: np.ndarray, affine: np.ndarray, interpolation: int, border: Sequence[float]) -> np.ndarray:
         # Unlike a warp, a resize repeats the outermost pixels, so that no border shines in.

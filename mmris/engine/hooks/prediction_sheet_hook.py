@@ -13,6 +13,7 @@ from PIL import Image
 
 from mmris.datasets.transforms.loading import read_sample_image
 from mmris.evaluation import ReferringIoUMetric
+from mmris.protocols import Protocol
 from mmris.registry import HOOKS
 from mmris.structures import ReferringDataSample
 from mmris.utils import write_atomically
@@ -37,7 +38,8 @@ class PredictionSheetHook(Hook):
     Args:
         number (int): Expressions on the sheet. Defaults to 8.
         interval (int): Draw at every n-th validation, and at the last. Defaults to 1.
-        threshold (float, optional): Pixels of higher probability are drawn. Defaults to None: the metric's.
+        threshold (float, optional): Pixels of higher probability are drawn. Default: None, the metric's, or else the
+            protocol's.
         seed (int): Another seed, other expressions. Defaults to 0.
 
     Raises:
@@ -77,9 +79,9 @@ class PredictionSheetHook(Hook):
                        outputs: Optional[Sequence[ReferringDataSample]] = None) -> None:
         """Keep those of the batch that belong on the sheet."""
         if self._due:
-            threshold = _threshold(runner) if self.threshold is None else self.threshold
+            metric = _metric(runner) if self.threshold is None else ReferringIoUMetric(threshold=self.threshold)
             for sample in outputs:
-                self._offer(sample, threshold)
+                self._offer(sample, metric.protocol_of(sample))
 
     def after_val_epoch(self, runner: Runner, metrics: Optional[Dict[str, float]] = None) -> None:
         """Draw."""
@@ -96,7 +98,7 @@ class PredictionSheetHook(Hook):
             # A picture is no reason to end a training.
             runner.logger.warning(f'The sheet of predictions was not drawn: {error}')
 
-    def _offer(self, sample: ReferringDataSample, threshold: float) -> None:
+    def _offer(self, sample: ReferringDataSample, protocol: Protocol) -> None:
         orders = [
             (self._hash(sample.img_id), self._hash(sample.img_id, *ids)) for ids in zip(sample.ref_ids, sample.sent_ids)
         ]
@@ -115,7 +117,8 @@ class PredictionSheetHook(Hook):
             img_path=sample.img_path,
             upright=sample.get('upright', False),
             target=sample.gt_original[position].cpu().numpy(),
-            mask=(sample.probabilities[position] > threshold).cpu().numpy()))
+            mask=protocol.masks(sample.probabilities[position]).cpu().numpy(),
+            empty_iou=protocol.empty_iou))
 
     def _hash(self, *ids: int) -> bytes:
         return blake2b('-'.join(map(str, (self.seed, *ids))).encode(), digest_size=8).digest()
@@ -144,7 +147,8 @@ def _first_of_each_image(pairs: Sequence[Tuple[_Order, dict]]) -> List[dict]:
 
 def _with_image(entry: dict) -> Prediction:
     image = read_sample_image(entry['img_path'], entry['upright'])
-    return Prediction(text=entry['text'], image=image, target=entry['target'], mask=entry['mask'])
+    kept = {name: entry[name] for name in ('text', 'target', 'mask', 'empty_iou')}
+    return Prediction(image=image, **kept)
 
 
 def _send(runner: Runner, sheet: Image.Image, step: int) -> None:
@@ -154,9 +158,9 @@ def _send(runner: Runner, sheet: Image.Image, step: int) -> None:
             backend.add_image('val/predictions', np.asarray(sheet), step)
 
 
-def _threshold(runner: Runner) -> float:
+def _metric(runner: Runner) -> ReferringIoUMetric:
     metrics = runner.val_loop.evaluator.metrics
-    return next((metric.threshold for metric in metrics if isinstance(metric, ReferringIoUMetric)), 0.35)
+    return next((metric for metric in metrics if isinstance(metric, ReferringIoUMetric)), ReferringIoUMetric())
 
 
 def _is_due(runner: Runner, interval: int) -> bool:

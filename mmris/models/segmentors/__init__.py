@@ -1,4 +1,3 @@
-from .postprocess import to_original_pixels
 from .referring_segmentor import ReferringSegmentor
 
-__all__ = ['ReferringSegmentor', 'to_original_pixels']
+__all__ = ['ReferringSegmentor']

@@ -8,6 +8,7 @@ from mmengine.model import ModuleDict
 from mmseg.models.segmentors import BaseSegmentor
 from torch import Tensor, nn
 
+from mmris.protocols import find_protocol
 from mmris.registry import MODELS
 from mmris.structures import (
     EncoderOutput,
@@ -21,7 +22,6 @@ from mmris.structures import (
 )
 
 from .parts import find_part
-from .postprocess import RESAMPLINGS, to_original_pixels
 
 
 @MODELS.register_module()
@@ -55,16 +55,19 @@ class ReferringSegmentor(BaseSegmentor):
         target_resize (str): How the ground truth comes to the logits' grid: ``'nearest'`` as CRIS does, which at
             stride s takes the first of s x s pixels, so shifts the mask by up to s / 2 pixels; ``'area'`` gives each
             cell its covered share, so no shift, and targets between 0 and 1 along edges. Defaults to ``'nearest'``.
-        resampling (str): How probabilities come to the original pixels: ``'bilinear'``, once, or as others do,
-            ``'cris'`` or ``'shared_ris'``, which has a threshold of its own, 0.35, and gives 0 and 1 alone: see
-            :func:`to_original_pixels`. Defaults to ``'bilinear'``.
+        protocol (str): Whose protocol predictions are made and scored by: ``'mmris'``, ``'cris'`` or
+            ``'shared_ris'`` (docs/metrics.md). Default: ``'mmris'``.
+        resampling (str, optional): The way from the logits to the original pixels alone, if it shall not be the
+            protocol's: ``'bilinear'``, ``'cris'`` or ``'shared_ris'``, which applies its threshold of 0.35 and gives 0
+            and 1 alone. Default: None, the protocol's.
         max_expressions (int): How many expressions are segmented at once in evaluation; an image with more is done
             in chunks. Bounds memory. Defaults to 64.
         data_preprocessor (dict, optional): Config of the data preprocessor. Defaults to None.
         init_cfg (dict, optional): MMEngine initialisation. Defaults to None.
 
     Raises:
-        ValueError: If ``max_expressions`` is not positive, or ``target_resize`` or ``resampling`` is unknown.
+        ValueError: If ``max_expressions`` is not positive, or ``target_resize``, ``protocol`` or ``resampling`` is
+            unknown.
         ValueError: If two of losses, auxiliary losses and distillation branches share a name.
         ValueError: If the model has no such part as ``frozen`` names.
     """
@@ -80,7 +83,8 @@ class ReferringSegmentor(BaseSegmentor):
                  distillation: Optional[Dict[str, dict]] = None,
                  frozen: Union[str, Sequence[str]] = (),
                  target_resize: str = 'nearest',
-                 resampling: str = 'bilinear',
+                 protocol: str = 'mmris',
+                 resampling: Optional[str] = None,
                  max_expressions: int = 64,
                  data_preprocessor: Optional[dict] = None,
                  init_cfg: Optional[dict] = None) -> None:
@@ -89,10 +93,8 @@ class ReferringSegmentor(BaseSegmentor):
             raise ValueError(f'max_expressions must be at least 1, but got {max_expressions}.')
         if target_resize not in ('nearest', 'area'):
             raise ValueError(f"target_resize must be 'nearest' or 'area', but got {target_resize!r}.")
-        if resampling not in RESAMPLINGS:
-            raise ValueError(f"resampling must be one of {', '.join(RESAMPLINGS)}, but got {resampling!r}.")
         self.target_resize = target_resize
-        self.resampling = resampling
+        self.protocol = find_protocol(protocol, resampling)
         self.max_expressions = max_expressions
         self.encoder = MODELS.build(encoder)
         self.neck = MODELS.build(neck)
@@ -211,12 +213,17 @@ class ReferringSegmentor(BaseSegmentor):
         """Predict probabilities on the original pixels.
 
         Returns:
-            list[ReferringDataSample]: The samples, each with ``probabilities (S, H0, W0)``.
+            list[ReferringDataSample]: The samples, each with ``probabilities (S, H0, W0)`` and the name of the
+            ``protocol`` that they were made by.
+
+        Raises:
+            ValueError: If an image became an input by another geometry than the protocol's.
         """
         counts = [len(sample.token_ids) for sample in data_samples]
         for sample, logits in zip(data_samples, self.encode_decode(inputs).split(counts)):
-            sample.probabilities = to_original_pixels(logits, sample.affine, sample.img_shape, sample.ori_shape,
-                                                      self.resampling)
+            sample.probabilities = self.protocol.to_original_pixels(logits, sample.affine, sample.img_shape,
+                                                                    sample.ori_shape)
+            sample.set_metainfo(dict(protocol=self.protocol.name))
         return data_samples
 
     def extract_feat(self, inputs: ReferringInputs) -> EncoderOutput:

@@ -6,7 +6,7 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmris.checkpoints import read_checkpoint
+from mmris.checkpoints import fit_names, read_checkpoint, unwrap_weights
 from mmris.registry import MODELS
 from mmris.structures import ImageEmbeddings, ImageFeatures
 
@@ -83,10 +83,9 @@ class SwinTower(ImageTower):
             return
         checkpoint = read_checkpoint(
             path, trust=self.trust_pretrained, trust_option='trust_pretrained=True of the image tower')
-        state = {
-            name.removeprefix(PREFIX): value
-            for name, value in checkpoint.get('state_dict', checkpoint).items() if name.startswith(PREFIX)
-        }
+        expected = {PREFIX + name for name in self.swin.state_dict()}
+        weights = fit_names(unwrap_weights(checkpoint, path), expected, path)
+        state = {name.removeprefix(PREFIX): value for name, value in weights.items() if name.startswith(PREFIX)}
         # Norms of stages that a classifier does not give on are not in its checkpoint.
         own = tuple(f'norm{tap - 1}.' for tap in self.taps[:-1])
         try:

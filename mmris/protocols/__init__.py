@@ -1,0 +1,40 @@
+"""How papers score: one file for each protocol, and the table of their names."""
+
+from dataclasses import replace
+from typing import Optional
+
+from .cris import CRIS
+from .mmris import MMRIS
+from .protocol import Protocol
+from .shared_ris import SHARED_RIS
+
+PROTOCOLS = {protocol.name: protocol for protocol in (MMRIS, CRIS, SHARED_RIS)}
+# The protocols whose way back can be taken alone, by the name of its resampling.
+RESAMPLINGS = dict(bilinear=MMRIS, cris=CRIS, shared_ris=SHARED_RIS)
+
+
+def find_protocol(name: str, resampling: Optional[str] = None) -> Protocol:
+    """Find a protocol by its name.
+
+    Args:
+        name (str): Such as ``'cris'``.
+        resampling (str, optional): The way back to take instead of the protocol's own, such as ``'bilinear'``, which
+            works with any geometry. Default: None, its own.
+
+    Returns:
+        Protocol: The protocol.
+
+    Raises:
+        ValueError: If there is none of that name, or no such resampling.
+    """
+    if name not in PROTOCOLS:
+        raise ValueError(f'protocol must be one of {", ".join(PROTOCOLS)}, but got {name!r}.')
+    if resampling is None:
+        return PROTOCOLS[name]
+    if resampling not in RESAMPLINGS:
+        raise ValueError(f'resampling must be one of {", ".join(RESAMPLINGS)}, but got {resampling!r}.')
+    other = RESAMPLINGS[resampling]
+    return replace(PROTOCOLS[name], way_back=other.way_back, binary=other.binary)
+
+
+__all__ = ['PROTOCOLS', 'Protocol', 'RESAMPLINGS', 'find_protocol']

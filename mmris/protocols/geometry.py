@@ -1,0 +1,60 @@
+"""Maps from original to input pixels, by sizes alone.
+
+Each takes the image's and the input's ``(height, width)`` in pixels. Coordinates are continuous unless a function says
+otherwise: the first pixel reaches from 0 to 1, so its centre is at 0.5. OpenCV's are of pixel centres: its 0 is 0.5.
+"""
+
+from typing import Tuple
+
+import cv2
+import numpy as np
+
+Size = Tuple[int, int]
+
+
+def letterbox_affine(original_size: Size, input_size: Size) -> np.ndarray:
+    """Scale to fit, keep the proportions, centre: ``(2, 3)`` float64."""
+    (height, width), (input_height, input_width) = original_size, input_size
+    scale = min(input_height / height, input_width / width)
+    shift_x = (input_width - width * scale) / 2
+    shift_y = (input_height - height * scale) / 2
+    return np.array([[scale, 0, shift_x], [0, scale, shift_y]], dtype=np.float64)
+
+
+def stretch_affine(original_size: Size, input_size: Size) -> np.ndarray:
+    """Scale to fill, whatever the proportions: ``(2, 3)`` float64."""
+    scale_y, scale_x = input_size[0] / original_size[0], input_size[1] / original_size[1]
+    return np.array([[scale_x, 0, 0], [0, scale_y, 0]], dtype=np.float64)
+
+
+def cris_matrices(original_size: Size, input_size: Size) -> Tuple[np.ndarray, np.ndarray]:
+    """CRIS's letterbox, and its inverse, as OpenCV's functions take them.
+
+    As the published code does, corners in float32 are given to ``cv2.getAffineTransform``. It takes corners of the
+    image for centres of pixels, which shifts the picture by half of (1 - scale) pixels against
+    :func:`letterbox_affine`.
+
+    Returns:
+        tuple[ndarray, ndarray]: From original to input and back, each ``(2, 3)`` float64 in OpenCV's coordinates.
+    """
+    (height, width), (input_height, input_width) = original_size, input_size
+    scale = min(input_height / height, input_width / width)
+    new_height, new_width = height * scale, width * scale
+    x, y = (input_width - new_width) / 2, (input_height - new_height) / 2
+    original = np.array([[0, 0], [width, 0], [0, height]], dtype=np.float32)
+    placed = np.array([[x, y], [new_width + x, y], [x, new_height + y]], dtype=np.float32)
+    return cv2.getAffineTransform(original, placed), cv2.getAffineTransform(placed, original)
+
+
+def cris_affine(original_size: Size, input_size: Size) -> np.ndarray:
+    """CRIS's letterbox in continuous coordinates: ``(2, 3)`` float64."""
+    affine = cris_matrices(original_size, input_size)[0]
+    affine[:, 2] += 0.5 - 0.5 * affine[:, :2].sum(axis=1)
+    return affine
+
+
+def to_opencv(affine: np.ndarray) -> np.ndarray:
+    """Bring a map of continuous coordinates to OpenCV's: ``(2, 3)`` float64."""
+    matrix = affine.astype(np.float64)
+    matrix[:, 2] += 0.5 * affine[:, :2].sum(axis=1) - 0.5
+    return matrix

@@ -1,0 +1,120 @@
+"""What a protocol is."""
+
+from dataclasses import dataclass, replace
+from typing import Callable, Optional, Tuple, TypeVar
+
+import numpy as np
+from torch import Tensor
+
+Size = Tuple[int, int]
+Array = TypeVar('Array', np.ndarray, Tensor)
+
+WayBack = Callable[[Tensor, np.ndarray, Size, Size], Tensor]
+
+
+def same_map(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two ``(2, 3)`` maps differ by no more than rounding: CRIS computes its own in float32."""
+    return np.allclose(one, other, rtol=0, atol=1e-3)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How images of any size become inputs of one size.
+
+    Attributes:
+        step (str): The type of the pipeline's step that does it.
+        affine (Callable): From the image's and the input's size, each height and width in pixels, to the ``(2, 3)``
+            float64 map from original to input coordinates. Both are continuous: the first pixel reaches from 0 to 1.
+    """
+
+    step: str
+    affine: Callable[[Size, Size], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A paper's way from an image to an input, and from logits to a score.
+
+    A config names one as ``model.protocol``. Its pipelines then take images in by the protocol's geometry, the model
+    brings logits back to the original pixels by its way back, and whoever decides or scores (metric, pictures, tools)
+    uses its threshold, comparison and score of nothing.
+
+    Attributes:
+        name (str): What a config calls it.
+        way_back (Callable): From probabilities ``(S, 1, h, w)``, the map from original to input coordinates, and the
+            sizes of input and original, to ``(S, H0, W0)`` values in [0, 1].
+        geometry (Geometry, optional): How images become inputs. None: in any way, such as the config's own.
+        threshold (float): The probability of a pixel from which on it belongs to the mask, in [0, 1).
+        inclusive (bool): Whether a pixel of just that probability belongs to it too: ``>=`` instead of ``>``.
+        binary (bool): Whether the way back applies the threshold, and gives 0 and 1 alone.
+        empty_iou (float): The IoU of an empty prediction and an empty target, which is 0 / 0: 1 or 0.
+    """
+
+    name: str
+    way_back: WayBack
+    geometry: Optional[Geometry] = None
+    threshold: float = 0.35
+    inclusive: bool = False
+    binary: bool = False
+    empty_iou: float = 1.0
+
+    def with_threshold(self, threshold: Optional[float]) -> 'Protocol':
+        """The same protocol with another threshold.
+
+        Args:
+            threshold (float, optional): In [0, 1). None: its own.
+
+        Returns:
+            Protocol: The protocol.
+
+        Raises:
+            ValueError: If ``threshold`` is not in that range.
+            ValueError: If the way back applies the threshold, so that no other can be chosen after it.
+        """
+        if threshold is None or threshold == self.threshold:
+            return self
+        if not 0 <= threshold < 1:
+            raise ValueError(f'threshold is a probability in [0, 1), but got {threshold}.')
+        if self.binary:
+            raise ValueError(
+                f'Protocol {self.name} applies its threshold of {self.threshold} before it resizes masks, so a '
+                f'threshold of {threshold} would have no effect. Leave it out, or choose another protocol '
+                f'(model.protocol).')
+        return replace(self, threshold=threshold)
+
+    def to_original_pixels(self, logits: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:
+        """Take sigmoids, and bring them to the original pixels.
+
+        Args:
+            logits (Tensor): ``(S, 1, h, w)`` of S expressions about one image.
+            affine (ndarray): ``(2, 3)``, the map from original to input coordinates, both continuous (the first pixel
+                reaches from 0 to 1). Only scale and shift, no rotation.
+            input_size (tuple[int, int]): ``(H, W)`` of the input in pixels.
+            original_size (tuple[int, int]): ``(H0, W0)`` of the image in pixels.
+
+        Returns:
+            Tensor: ``(S, H0, W0)`` float32 in [0, 1].
+
+        Raises:
+            ValueError: If the map is not that of the protocol's geometry.
+        """
+        if self.geometry is not None:
+            wanted = self.geometry.affine(original_size, input_size)
+            if not same_map(affine, wanted):
+                raise ValueError(
+                    f'Protocol {self.name} scores images that became inputs by {self.geometry.step}, but one of '
+                    f'{original_size[0]} x {original_size[1]} pixels (height x width) did so by another step. Put '
+                    f'{self.geometry.step} into the pipeline in place of it; where model.protocol is set before a '
+                    f'model or runner is built from the config, that is done for you.')
+        return self.way_back(logits.float().sigmoid(), affine, input_size, original_size)
+
+    def masks(self, probabilities: Array) -> Array:
+        """Decide which pixels belong to masks.
+
+        Args:
+            probabilities (Tensor or ndarray): Of any shape, values in [0, 1].
+
+        Returns:
+            Tensor or ndarray: bool of the same shape.
+        """
+        return probabilities >= self.threshold if self.inclusive else probabilities > self.threshold

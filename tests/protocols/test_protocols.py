@@ -1,0 +1,175 @@
+"""What holds for every protocol, and how a config's protocol reaches whatever makes or scores masks."""
+
+import argparse
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmris.apis import Predictor
+from mmris.datasets.pipelines import is_geometry, settle_pipelines
+from mmris.evaluation import ReferringIoUMetric
+from mmris.models.segmentors import ReferringSegmentor
+from mmris.protocols import PROTOCOLS, RESAMPLINGS, Protocol, find_protocol
+from mmris.protocols.geometry import cris_affine, letterbox_affine, stretch_affine
+from mmris.registry import MODELS, RUNNERS, TRANSFORMS
+from mmris.utils import type_name
+from mmris.utils.configs import add_config_arguments, read_config
+from tests.conftest import ROOT, tiny_config
+from tests.test_configs import batch_of
+
+AFFINES = dict(Letterbox=letterbox_affine, CRISWarp=cris_affine, Resize=stretch_affine)
+
+
+def logits_of(count: int = 2) -> torch.Tensor:
+    return 3 * torch.randn(count, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+def read(*options: str) -> Config:
+    parser = argparse.ArgumentParser()
+    add_config_arguments(parser)
+    return read_config(parser.parse_args([str(ROOT / 'configs/cris/rn-tiny_shaperef.py'), '--cfg-options', *options]))
+
+
+def geometry_steps(config: Config) -> list:
+    return [
+        step for pipeline in (config.train_pipeline, config.test_pipeline, config.train_dataloader.dataset.pipeline,
+                              config.val_dataloader.dataset.pipeline, config.test_dataloader.dataset.pipeline)
+        for step in pipeline if is_geometry(step)
+    ]
+
+
+@pytest.mark.parametrize('name', PROTOCOLS)
+def test_probabilities_and_masks(name):
+    protocol = find_protocol(name)
+    step = protocol.geometry.step if protocol.geometry else 'Letterbox'
+    affine = AFFINES[step]((37, 61), (64, 64))
+    found = protocol.to_original_pixels(logits_of(), affine, (64, 64), (37, 61))
+    assert found.shape == (2, 37, 61) and found.dtype == torch.float32 and 0 <= found.min() and found.max() <= 1
+    assert protocol.binary == (set(found.unique().tolist()) <= {0, 1})
+    assert torch.equal(protocol.masks(found), found > 0.35)
+    assert np.array_equal(protocol.masks(found.numpy()), found.numpy() > 0.35)
+    # Sentences do not depend on one another.
+    alone = protocol.to_original_pixels(logits_of()[1:], affine, (64, 64), (37, 61))
+    assert torch.equal(alone[0], found[1])
+
+
+def test_a_pixel_at_the_threshold():
+    values = torch.tensor([0.25, 0.5, 0.75])
+    exclusive = Protocol('one', way_back=lambda *_: None, threshold=0.5)
+    inclusive = Protocol('other', way_back=lambda *_: None, threshold=0.5, inclusive=True)
+    assert exclusive.masks(values).tolist() == [False, False, True]
+    assert inclusive.masks(values).tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize('name, other', [('cris', 'Letterbox'), ('cris', 'Resize'), ('shared_ris', 'Letterbox'),
+                                         ('shared_ris', 'CRISWarp')])
+def test_images_that_went_in_otherwise_are_refused(name, other):
+    protocol = find_protocol(name)
+    affine = AFFINES[other]((480, 640), (416, 416))
+    message = (f'Protocol {name} scores images that became inputs by {protocol.geometry.step}, but one of 480 x 640 '
+               f'pixels .height x width. did so by another step. Put {protocol.geometry.step} into the pipeline')
+    with pytest.raises(ValueError, match=message):
+        protocol.to_original_pixels(logits_of(), affine, (416, 416), (480, 640))
+
+
+@pytest.mark.parametrize('step', AFFINES)
+def test_what_a_step_says_of_its_map_is_the_protocols(step):
+    """Steps and protocols compute one map."""
+    results = TRANSFORMS.build(dict(type=step, size=(40, 72)))(dict(img=np.zeros((30, 44, 3), dtype=np.uint8)))
+    assert np.array_equal(results['affine'], AFFINES[step]((30, 44), (40, 72)))
+
+
+@pytest.mark.parametrize('name, step', [('cris', 'CRISWarp'), ('shared_ris', 'Resize'), ('mmris', 'Letterbox')])
+class TestOneKeyOfAConfig:
+    """``model.protocol`` alone changes all pipelines, however the config is taken."""
+
+    def test_on_the_command_line(self, name, step):
+        config = read(f'model.protocol={name}')
+        steps = geometry_steps(config)
+        assert len(steps) == 5 and {(type_name(one), one['size']) for one in steps} == {(step, 128)}
+        before = config.pretty_text
+        settle_pipelines(config)
+        assert config.pretty_text == before
+
+    def test_in_python(self, name, step):
+        config = tiny_config()
+        config.model.protocol = name
+        predictor = Predictor(config, device='cpu')
+        assert {type_name(one) for one in geometry_steps(predictor.model.cfg)} == {step}
+        predictor.set_image(np.full((20, 50, 3), 90, dtype=np.uint8))
+        found = predictor.predict('the circle')
+        assert found.shape == (1, 20, 50) and predictor.protocol.name == name
+
+    def test_in_a_runner(self, name, step, refer_set, tmp_path):
+        config = tiny_config()
+        config.merge_from_dict({'model.protocol': name, 'work_dir': str(tmp_path), 'default_scope': 'mmris'})
+        for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+            config[loader].update(num_workers=0)
+            config[loader].dataset.update(data_root=str(refer_set), refs_file='refs(unc).p')
+        runner = RUNNERS.build(config)
+        loader = runner.build_dataloader(runner._val_dataloader)
+        assert {type(one).__name__ for one in loader.dataset.pipeline.transforms} & set(AFFINES) == {step}
+        samples = runner.model.val_step(next(iter(loader)))
+        assert {sample.protocol for sample in samples} == {name}
+
+
+def test_the_metric_asks_the_samples(refer_set):
+    """Threshold, comparison and empty masks are those of the protocol that the model has predicted by."""
+    config = tiny_config()
+    config.model.protocol = 'shared_ris'
+    settle_pipelines(config)
+    model = MODELS.build(config.model).eval()
+    with torch.no_grad():
+        samples = model.test_step(batch_of(config.val_dataloader, refer_set, 'refs(unc).p'))
+    assert set(samples[0].probabilities.unique().tolist()) <= {0.0, 1.0}
+    protocol = ReferringIoUMetric().protocol_of(samples[0].to_dict())
+    assert protocol is PROTOCOLS['shared_ris']
+    with pytest.raises(ValueError, match='Protocol shared_ris applies its threshold of 0.35 before it resizes masks, '
+                       r'so a threshold of 0.5 would have no effect. Leave it out, or choose another protocol'):
+        ReferringIoUMetric(threshold=0.5).process({}, [samples[0].to_dict()])
+    assert ReferringIoUMetric(threshold=0.5).protocol_of({}).threshold == 0.5
+
+
+def test_a_way_back_alone(refer_set):
+    """``model.resampling`` changes the way back and nothing else."""
+    config = tiny_config()
+    predicted = {}
+    for resampling in RESAMPLINGS:
+        torch.manual_seed(0)
+        model = MODELS.build(dict(config.model, resampling=resampling)).eval()
+        with torch.no_grad():
+            samples = model.test_step(batch_of(config.val_dataloader, refer_set, 'refs(unc).p'))
+        predicted[resampling] = samples[0].probabilities
+        assert samples[0].protocol == 'mmris'
+    assert not torch.allclose(predicted['bilinear'], predicted['cris'], atol=1e-4)
+    assert set(predicted['shared_ris'].unique().tolist()) <= {0.0, 1.0}
+
+
+@pytest.mark.parametrize('wrong, message', [
+    (dict(protocol='lavt'), "protocol must be one of mmris, cris, shared_ris, but got 'lavt'"),
+    (dict(resampling='cubic'), "resampling must be one of bilinear, cris, shared_ris, but got 'cubic'"),
+])
+def test_names_that_are_none(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        MODELS.build(dict(tiny_config().model, **wrong))
+    if 'protocol' in wrong:
+        with pytest.raises(ValueError, match=message):
+            read('model.protocol=lavt')
+
+
+def test_thresholds_that_are_none():
+    with pytest.raises(ValueError, match=r'threshold is a probability in \[0, 1\), but got 35'):
+        find_protocol('cris').with_threshold(35)
+    assert find_protocol('cris').with_threshold(None) is PROTOCOLS['cris']
+    assert isinstance(find_protocol('cris').with_threshold(0.5), Protocol)
+
+
+def test_a_threshold_of_the_config_is_the_predictors():
+    config = tiny_config()
+    config.test_evaluator = [dict(type='ReferringIoUMetric', threshold=0.6)]
+    assert Predictor(config, device='cpu').protocol.threshold == 0.6
+    config.test_evaluator = [dict(type='ReferringIoUMetric')]
+    predictor = Predictor(config, device='cpu')
+    assert predictor.protocol.threshold == 0.35 and isinstance(predictor.model, ReferringSegmentor)
