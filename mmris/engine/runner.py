@@ -9,22 +9,14 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import all_gather_object, broadcast_object_list, is_distributed, is_main_process
-from mmengine.hooks import EMAHook
+from mmengine.hooks import CheckpointHook, EMAHook
 from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner, load_state_dict
 from torch import distributed, nn
 from torch.utils.data import DataLoader
 
-from mmris.checkpoints import (
-    UnreadableCheckpointError,
-    best_checkpoint,
-    find_checkpoints,
-    fit_names,
-    read_checkpoint,
-    remove_leftovers,
-    unwrap_weights,
-)
+from mmris.checkpoints import fit_names, read_checkpoint, unwrap_weights
 from mmris.checkpoints.left_out import check_frozen, find_random_frozen, put_back
 from mmris.datasets.pipelines import settle_pipelines
 from mmris.models.layers import average_running_statistics
@@ -34,6 +26,7 @@ from mmris.utils import unwrap_model, write_atomically
 from mmris.utils.terminal import accept_any_text
 
 from .progress import accumulated_batches
+from .starts import last_checkpoint, starting_checkpoint
 
 # Settings of a data loader that PyTorch refuses, or that do nothing, where there are no workers.
 _OF_WORKERS = ('persistent_workers', 'prefetch_factor', 'multiprocessing_context', 'timeout')
@@ -138,6 +131,21 @@ class ReferringRunner(Runner):
                              'it as it is, with tools/test.py.')
         return super().train()
 
+    def val(self) -> Dict[str, float]:
+        """Evaluate the validation set; see ``mmengine.runner.Runner.val``.
+
+        Returns:
+            dict[str, float]: The scores.
+        """
+        hooks = self._hooks
+        if not isinstance(self._train_loop, BaseLoop):
+            # Without a training there is nothing to save the best of, and MMEngine's hook is not ready to.
+            self._hooks = [hook for hook in hooks if not isinstance(hook, CheckpointHook)]
+        try:
+            return super().val()
+        finally:
+            self._hooks = hooks
+
     def build_train_loop(self, loop: Union[BaseLoop, Dict]) -> BaseLoop:
         """Build the training loop; see ``mmengine.runner.Runner.build_train_loop``.
 
@@ -175,7 +183,7 @@ class ReferringRunner(Runner):
         """
         if not self._has_loaded and self._resume and (self._resume == 'last' or self._load_from is None):
             # One process looks: another may see another folder, or fail to read what this one can.
-            chosen = [self._find_last() if is_main_process() else None]
+            chosen = [last_checkpoint(self.work_dir, self.logger) if is_main_process() else None]
             broadcast_object_list(chosen)
             if chosen[0] is None:
                 self.logger.info(f'There is no checkpoint in {self.work_dir} to resume from: training begins anew.')
@@ -183,7 +191,7 @@ class ReferringRunner(Runner):
             else:
                 self._load_from = chosen[0]
         if not self._has_loaded and not self._resume and self._load_from is not None:
-            chosen = [_find_start(self._load_from) if is_main_process() else None]
+            chosen = [starting_checkpoint(self._load_from) if is_main_process() else None]
             broadcast_object_list(chosen)
             self._load_from = chosen[0]
         super().load_or_resume()
@@ -193,21 +201,6 @@ class ReferringRunner(Runner):
             self.logger.warning(
                 f'{len(random)} weights that model.frozen names, such as {random[0]}, stay at random: neither '
                 f'load_from nor model.encoder.pretrained gives them.')
-
-    def _find_last(self) -> Optional[str]:
-        remove_leftovers(self.work_dir)
-        found = find_checkpoints(self.work_dir)
-        for path in found:
-            try:
-                read_checkpoint(path)
-                return str(path)
-            except UnreadableCheckpointError as error:
-                self.logger.warning(f'{error} Trying the checkpoint before it.')
-        if found:
-            raise UnreadableCheckpointError(
-                f'None of the checkpoints in {self.work_dir} is whole: {", ".join(path.name for path in found)}. '
-                f'Remove them to start anew.')
-        return None
 
     def resume(self,
                filename: str,
@@ -306,15 +299,3 @@ class ReferringRunner(Runner):
     def _averages(self) -> List[nn.Module]:
         """The averaged copies of the model."""
         return [hook.ema_model for hook in self.hooks if isinstance(hook, EMAHook)]
-
-
-def _find_start(load_from: str) -> str:
-    """The file that ``load_from`` stands for."""
-    load_from = str(load_from)
-    if '://' in load_from or Path(load_from).is_file():
-        return load_from
-    if Path(load_from).is_dir():
-        return str(best_checkpoint(load_from))
-    raise FileNotFoundError(
-        f'load_from={load_from!r} is neither a checkpoint nor the work folder of a training. Train the stage that '
-        f'leaves it first, or name a file: --cfg-options load_from=FILE.')

@@ -1,0 +1,74 @@
+"""Whatever one may call on a runner works, for configs of each kind: ``train``, ``val`` and ``test``, each first."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from mmris.registry import RUNNERS
+from tests.conftest import ROOT, edit_refs, write_set
+from tests.test_configs import shrink
+
+NAMES = itertools.count()
+# Epochs and iterations, one and two stages, with instance masks, of several sets, and with nothing to train.
+CONFIGS = ('cm_masksd/vit-tiny_shaperef', 'mail/tiny_shaperef', 'risclip/vit-tiny_shaperef_stage2',
+           'shared_ris/beit3-l_mixed', 'risclip/ablations/value-path')
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory) -> Path:
+    """Twelve images, some in each split."""
+    folder = write_set(tmp_path_factory.mktemp('calls') / 'set', images=12, refs_per_image=2)
+    splits = ('train', 'train', 'val', 'testA', 'testB', 'test')
+    edit_refs(folder, lambda refs: [ref.update(split=splits[ref['image_id'] % 6]) for ref in refs])
+    return folder
+
+
+@pytest.fixture(params=CONFIGS)
+def config(request, folder, tmp_path) -> Config:
+    config = Config.fromfile(ROOT / 'configs' / f'{request.param}.py')
+    files = dict(refs_file='refs(unc).p', ann_file='instances.json')
+    # Their own copies: a config's test loader is its val loader.
+    config.test_dataloader.dataset.pipeline = config.val_dataloader.dataset.pipeline
+    shrink(config)
+    for loader in filter(None, (config.train_dataloader, config.val_dataloader, config.test_dataloader)):
+        loader.update(num_workers=0, batch_size=2)
+        loader.dataset.update(data_root=str(folder), data_prefix=dict(img_path='images'))
+        if 'datasets' in loader.dataset:
+            loader.dataset.update(datasets={name: files for name in loader.dataset.datasets}, exclude=None)
+        else:
+            loader.dataset.update(files)
+        if 'instance_masks' in loader.dataset:
+            loader.dataset.instance_masks = dict(file='instance_masks.json')
+    config.test_cfg.splits = dict(val=dict(split='val'), testA=dict(split='testA'))
+    if config.train_cfg is not None:
+        config.train_cfg.update(dict(max_iters=2) if 'max_iters' in config.train_cfg else dict(max_epochs=1))
+    config.update(work_dir=str(tmp_path / 'work'), experiment_name=f'calls_{next(NAMES)}', log_level='ERROR',
+                  load_from=None)
+    return config
+
+
+def test_val(config):
+    """The same scores as a test of that split; nothing is saved."""
+    scores = RUNNERS.build(config).val()
+    assert scores['expressions'] == 4 and not list(Path(config.work_dir).glob('*.pth'))
+
+
+def test_test(config):
+    scores = RUNNERS.build(config).test()
+    assert {name: scores[f'{name}/expressions'] for name in ('val', 'testA')} == dict(val=4, testA=4)
+
+
+def test_train(config):
+    """Then the others: what was trained is evaluated."""
+    runner = RUNNERS.build(config)
+    if config.train_cfg is None:
+        with pytest.raises(ValueError, match='There is nothing to train: model.frozen names all of the model. Name'):
+            runner.train()
+        return
+    runner.train()
+    saved = list(Path(config.work_dir).glob('best_*.pth'))
+    assert len(saved) == 1
+    scores = runner.val()
+    assert scores['mIoU'] == runner.test()['val/mIoU'] and list(Path(config.work_dir).glob('best_*.pth')) == saved
