@@ -222,9 +222,10 @@ def _group(image: dict, group_by: str) -> List[dict]:
     if group_by == 'image':
         groups = [expressions]
     elif group_by == 'ref':
-        by_ref: Dict[int, List[dict]] = {}
+        by_ref: Dict[tuple, List[dict]] = {}
         for expression in expressions:
-            by_ref.setdefault(expression['ref_id'], []).append(expression)
+            # Two objects may share the id of a ref.
+            by_ref.setdefault((expression['ref_id'], expression['target']), []).append(expression)
         groups = list(by_ref.values())
     else:
         groups = [[expression] for expression in expressions]

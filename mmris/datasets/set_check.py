@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import combinations
@@ -114,8 +113,9 @@ def check_set(*,
     problems, repairs = [], ProblemTally()
     with collection_paused():
         files = read_refer_files(instances_path, refs_path, report=problems.append)
-        problems += [*files.images.problems, *files.annotations.problems, *_duplicates(files)]
-        images = collect_images(files.refs, files, Reading(image_folder, text_field, problems.append, repairs))
+        problems += [*files.images.problems, *files.annotations.problems]
+        reading = Reading(image_folder, text_field, problems.append, repairs, unique_ids=True)
+        images = collect_images(files.refs, files, reading)
     missing = {problem.entry for problem in problems if problem.kind == 'missing image file'}
     splits = {split: _count(split, files, image_folder, missing, published) for split in _splits(files, published)}
     notes = [*_shared_images(files, published), *repairs.lines('repaired')]
@@ -191,17 +191,6 @@ def _count(split: str, files: ReferFiles, image_folder: str, missing: Set[str],
 
 def _agree(counts: Counts, published: Counts) -> bool:
     return all(wanted in (None, getattr(counts, name)) for name, wanted in asdict(published).items())
-
-
-def _duplicates(files: ReferFiles) -> Iterator[Problem]:
-    ids = dict(
-        ref=[ref['ref_id'] for ref in files.refs],
-        sentence=[sentence['sent_id'] for ref in files.refs for sentence in ref['sentences']])
-    for kind, found in ids.items():
-        for one, count in Counter(found).items():
-            if count > 1:
-                yield Problem('duplicate id', f'{kind} {one}', f'{files.refs_path}: {count} {kind}s have the id {one}. '
-                              f'Give each its own: results are told apart by it.')
 
 
 def _decode(images: Sequence[dict], upright: bool, report: Report) -> None:

@@ -4,7 +4,7 @@ import math
 from typing import Tuple
 
 import numpy as np
-from matplotlib import font_manager, ft2font
+from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
@@ -17,13 +17,9 @@ from mmris.utils.terminal import one_line
 from .fonts import Face
 from .lettering import line_metrics, measure, needs_pictures, outline_faces, write
 
-# From 3.11 on matplotlib joins and turns letters.
-_JOINS_LETTERS = hasattr(ft2font, '__libraqm_version__')
-
 
 class AnyTextCanvas(FigureCanvasAgg):
-    """Matplotlib's canvas of pixels, which also draws what matplotlib has no fonts for: emoji in colours, and before
-    matplotlib 3.11 letters that are joined or read from right to left. Made for a figure, it is what saves it."""
+    """Matplotlib's canvas of pixels, which also draws emoji in colours. Made for a figure, it is what saves it."""
 
     def get_renderer(self) -> RendererAgg:
         """Get what draws."""
@@ -89,9 +85,8 @@ def _family(face: Face) -> str:
     if not any(entry.fname == face.path for entry in fonts.ttflist):
         fonts.addfont(face.path)
     entries = [entry for entry in fonts.ttflist if entry.fname == face.path]
-    # Before matplotlib 3.11 a file has one entry, that of its first font.
-    return next((entry for entry in entries if getattr(entry, 'index', 0) == face.index), entries[0]).name
+    return next((entry for entry in entries if entry.index == face.index), entries[0]).name
 
 
 def _needs_pillow(text: str) -> bool:
-    return not text.isascii() and (needs_pictures(text) or not _JOINS_LETTERS)
+    return not text.isascii() and needs_pictures(text)

@@ -203,20 +203,8 @@ def _coverage(path: str) -> Callable[[str], bool]:
     try:
         font = FT2Font(path)
     except (OSError, RuntimeError):
-        table = _read_table(path)
-        return lambda character: ord(character) in table
+        return lambda character: False
     return lambda character: font.get_char_index(ord(character)) > 0
-
-
-def _read_table(path: str) -> dict:
-    """The characters of a font without outlines, which older versions of matplotlib do not open."""
-    from fontTools.ttLib import TTFont
-    try:
-        with TTFont(path, fontNumber=0, lazy=True) as font:
-            return font.getBestCmap() or {}
-    except Exception:
-        # Besides TTLibError, fontTools lets through whatever a broken file leads to.
-        return {}
 
 
 def _describe(path: str, region: str) -> Optional[Face]:
@@ -228,7 +216,7 @@ def _describe(path: str, region: str) -> Optional[Face]:
             coloured = any(table in font for table in ('CBDT', 'sbix', 'COLR'))
             return Face(path, index, _strike(font), coloured)
     except Exception:
-        # As above.
+        # Besides TTLibError, fontTools lets through whatever a broken file leads to.
         return None
 
 

@@ -152,7 +152,7 @@ def test_pairs_of_ids_are_found_when_a_test_set_is_loaded(tmp_path):
         build(folder, test_mode=True)
     assert build(folder).num_expressions == 37
     assert build(folder, test_mode=True, bad_data='skip').metainfo['num_expressions'] == 36
-    assert 'sentence 1009' in {problem.entry for problem in check(folder).problems}
+    assert 'repeated ids' in {problem.kind for problem in check(folder).problems}
 
 
 def test_what_is_mended_is_counted(tmp_path, caplog):

@@ -229,3 +229,10 @@ class TestControls:
         sample = build(refer_set, control='empty')[0]['data_samples']
         assert sample.text == ['', '', '']
         assert sample.token_mask.sum(dim=1).tolist() == [2, 2, 2]
+
+
+def test_two_objects_that_share_the_id_of_a_ref(refer_set):
+    """They stay two samples of a training."""
+    edit_refs(refer_set, lambda refs: refs[1].update(ref_id=refs[0]['ref_id']))
+    settings = dict(data_root=str(refer_set), refs_file='refs(unc).p', data_prefix=dict(img_path='images'), split='val')
+    assert len(DATASETS.build(dict(type='RefCOCODataset', group_by='ref', **settings))) == 15

@@ -53,15 +53,17 @@ class TestProblems:
         assert astuple(report.splits['val'].counts) == (15, 15, 5)
         assert report.splits['val'].image_files == 5 and report.splits['val'].state == 'not published'
 
-    @pytest.mark.parametrize('change, entry, message', [
-        (lambda refs: refs[4].update(ref_id=4), 'ref 4', '2 refs have the id 4. Give each its own'),
-        (lambda refs: refs[4].update(ref_id='4'), 'ref 4', '2 refs have the id 4. Give each its own'),
-        (lambda refs: refs[4]['sentences'][0].update(sent_id=1000.0), 'sentence 1000', '2 sentences have the id 1000'),
-    ])
-    def test_ids_given_twice(self, refer_set, change, entry, message):
-        edit(refer_set, refs=change)
+    @pytest.mark.parametrize('ref_id, sent_id', [(4, 1003), ('4', 1003.0)])
+    def test_a_pair_of_ids_given_twice(self, refer_set, ref_id, sent_id):
+        edit(refer_set, refs=lambda refs: (refs[4].update(ref_id=ref_id), refs[4]['sentences'][0].update(
+            sent_id=sent_id)))
         problem, = check(refer_set).problems
-        assert (problem.kind, problem.entry) == ('duplicate id', entry) and message in problem.message
+        assert problem.kind == 'repeated ids' and 'sentence 1003 of ref 4 is there more than once' in problem.message
+
+    def test_one_of_two_ids_given_twice(self, refer_set):
+        """Some sets count sentences anew in each ref."""
+        edit(refer_set, refs=lambda refs: (refs[4].update(ref_id=4), refs[6]['sentences'][0].update(sent_id=1005)))
+        assert check(refer_set).is_fine
 
     def test_entries_that_no_ref_needs(self, refer_set):
         """They stop no loader, and are listed."""
