@@ -17,6 +17,7 @@ from mmengine.registry import init_default_scope
 from pycocotools import mask as coco_mask
 
 import mmris  # noqa: F401
+from mmris.datasets.pipelines import resolve_pipelines
 from mmris.registry import MODELS
 
 ROOT = Path(__file__).parents[1]
@@ -157,8 +158,10 @@ def refer_set(tmp_path: Path) -> Path:
 
 
 def tiny_config(name: str = 'cm_masksd/vit-tiny_shaperef.py') -> Config:
-    """A config of the project, small enough for a test."""
-    return Config.fromfile(ROOT / 'configs' / name)
+    """A config of the project, small enough for a test, with its pipelines."""
+    config = Config.fromfile(ROOT / 'configs' / name)
+    resolve_pipelines(config)
+    return config
 
 
 @pytest.fixture

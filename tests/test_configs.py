@@ -7,9 +7,10 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 
+from mmris.datasets.pipelines import resolve_pipelines
 from mmris.registry import DATASETS, MODELS
 from mmris.structures import ExpressionBatch, ImageInputs, InstanceMasks
-from tests.conftest import ROOT
+from tests.conftest import ROOT, tiny_config
 
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/**/*.py') if '_base_' not in path.parts)
 # A new config raises this number, so that one that is not found is noticed.
@@ -22,18 +23,16 @@ TOY_SWIN = dict(arch=dict(embed_dims=8, depths=[1, 1, 2, 1], num_heads=[1, 2, 2,
 
 
 def shrink(config: Config) -> Config:
-    """Toy widths and depths; wiring, losses, branches and pipeline steps stay the config's own."""
+    """Toy widths and depths; wiring, losses, branches and pipelines, which are added, stay the config's own."""
     shrinks = dict(BEiT3Encoder=shrink_beit3, RISCLIPEncoder=shrink_risclip, TrimodalEncoder=shrink_trimodal)
     shrink_model = shrinks.get(config.model.encoder.type, shrink_clip)
     size = shrink_model(config.model)
     config.model.encoder.pretrained = None
-    for loader in filter(None, (config.train_dataloader, config.val_dataloader)):
-        for step in loader.dataset.pipeline:
-            if step.type in ('Letterbox', 'Resize'):
-                step.size = size
-            elif step.type == 'Tokenize' and 'vocabulary' in step.tokenizer:
-                # A file that users get.
-                step.tokenizer = dict(type='CLIPTokenizer', context_length=step.tokenizer.context_length)
+    config.inputs.views.main.size = size
+    if 'vocabulary' in config.inputs.tokenizer:
+        # A file that users get.
+        config.inputs.tokenizer = dict(type='CLIPTokenizer', context_length=config.inputs.tokenizer.context_length)
+    resolve_pipelines(config)
     return config
 
 
@@ -162,8 +161,7 @@ def test_config(path, refer_set):
 def test_full_size(path):
     """Unshrunk, on the meta device: widths fit together, and logits lie on the grid that the method says."""
     config = Config.fromfile(path)
-    size = next(step.size for step in config.test_pipeline if step.type in ('Letterbox', 'Resize'))
-    length = next(step.tokenizer.context_length for step in config.test_pipeline if step.type == 'Tokenize')
+    size, length = config.inputs.views.main.size, config.inputs.tokenizer.context_length
     config.model.encoder.pretrained = None
     with torch.device('meta'):
         model = MODELS.build(config.model).eval()
@@ -247,7 +245,7 @@ def test_cris_has_its_published_schedule():
     ('cris/rn101_refcocog_umd', 416, 22),
 ])
 def test_sizes_and_lengths(name, size, length):
-    config = Config.fromfile(ROOT / f'configs/{name}.py')
+    config = tiny_config(f'{name}.py')
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
         steps = {step.type: step for step in loader.dataset.pipeline}
         assert steps['Letterbox'].size == size
@@ -262,7 +260,7 @@ def test_ablations_vary_what_their_names_say(path):
     """Branch, sharing, and at most one setting; all else is the paper's final setting, at its ablations' size."""
     config = Config.fromfile(path)
     full_size = not path.stem.startswith('shaperef')
-    assert config.train_pipeline[2].size == (480 if full_size else 64)
+    assert config.inputs.views.main.size == (480 if full_size else 64)
     row, *varied = path.stem.removeprefix('shaperef_').split('_')
     branches = dict(baseline=[], lmvsd=['lmvsd'], vmlsd=['vmlsd'], both=['lmvsd', 'vmlsd'])[row]
     final = Config.fromfile(ROOT / 'configs/_base_/models/masked_distillation.py').distillation

@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from mmris.utils.config_comparison import compare
-from tests.conftest import ROOT
+from tests.conftest import ROOT, tiny_config
 
 MAIL = ROOT / 'configs/mail'
 PAIRS = ['tiny_shaperef', *(f'vilt-b_{data}' for data in ('refcoco', 'refcoco+', 'refcocog_umd', 'refcocog_google'))]
@@ -21,7 +21,7 @@ def differences(first: str, second: str) -> list:
 @pytest.mark.parametrize('name', PAIRS)
 def test_two_modalities(name):
     """No masks in data and model, and all else the same: data, size, words, schedule, losses of the mask."""
-    first, second = (Config.fromfile(MAIL / f'{one}.py') for one in (name, f'{name}_two-modality'))
+    first, second = (tiny_config(f'mail/{one}.py') for one in (name, f'{name}_two-modality'))
     model = [line for line in differences(name, f'{name}_two-modality') if line[2:].startswith('model.')]
     assert model == [
         '  model.encoder.masks: True -> False',

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from mmris.datasets.pipelines import resolve_pipelines
 from tests.conftest import ROOT
 
 FOLDER = ROOT / 'configs/shared_ris'
@@ -17,7 +18,9 @@ WIDTHS = dict(b=768, l=1024)
 
 
 def read(path: Path) -> dict:
-    return Config.fromfile(path).to_dict()
+    config = Config.fromfile(path)
+    resolve_pipelines(config)
+    return config.to_dict()
 
 
 def test_main_configs():

@@ -6,14 +6,11 @@
 # Command: bash tools/dist_train.sh configs/cm_masksd/beit3-b_refcoco.py 8
 _base_ = [
     '../_base_/datasets/refcoco.py',
-    '../_base_/pipelines/beit3_480_20-tokens.py',
+    '../_base_/inputs/beit3.py',
     '../_base_/models/cm_masksd_beit3-b.py',
     '../_base_/schedules/adam_100e.py',
     '../_base_/default_runtime.py',
 ]
 
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
 # Shared-RIS has a config of this name.
 work_dir = 'work_dirs/cm_masksd_beit3-b_refcoco'

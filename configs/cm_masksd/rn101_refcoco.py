@@ -6,14 +6,12 @@
 # Command: bash tools/dist_train.sh configs/cm_masksd/rn101_refcoco.py 8
 _base_ = [
     '../_base_/datasets/refcoco.py',
-    '../_base_/pipelines/clip_416_17-tokens.py',
+    '../_base_/inputs/clip.py',
     '../_base_/models/cm_masksd_rn101.py',
     '../_base_/schedules/adam_100e.py',
     '../_base_/default_runtime.py',
 ]
+inputs = dict(tokenizer=dict(context_length=17), views=dict(main=dict(size=416)))
 
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
 # CRIS has a config of this name.
 work_dir = 'work_dirs/cm_masksd_rn101_refcoco'

@@ -6,12 +6,9 @@
 # Command: bash tools/dist_train.sh configs/cm_masksd/vit-b_refcocog_google.py 8
 _base_ = [
     '../_base_/datasets/refcocog_google.py',
-    '../_base_/pipelines/clip_576_22-tokens.py',
+    '../_base_/inputs/clip.py',
     '../_base_/models/cm_masksd_vit-b.py',
     '../_base_/schedules/adam_100e.py',
     '../_base_/default_runtime.py',
 ]
-
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
+inputs = dict(tokenizer=dict(context_length=22), views=dict(main=dict(size=576)))

@@ -6,19 +6,20 @@
 # Command: python tools/train.py configs/cm_masksd/vit-tiny_224.py --data-root SET --refs-file 'refs(google).p'
 _base_ = [
     '../_base_/datasets/shaperef.py',
-    '../_base_/pipelines/clip_224_22-tokens.py',
+    '../_base_/inputs/clip.py',
     '../_base_/models/cm_masksd_vit-tiny.py',
     '../_base_/schedules/adamw_3k.py',
     '../_base_/default_runtime.py',
 ]
+inputs = dict(tokenizer=dict(context_length=22), views=dict(main=dict(size=224)))
 model = dict(encoder=dict(architecture=dict(vision_cfg=dict(image_size=224, patch_size=16))))
 
 # A stream without epochs, which for a handful of images would be a step or less; all sentences in each.
 train_dataloader = dict(
     batch_size=12,
     sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True),
-    dataset=dict(split='val', expressions_per_image=None, pipeline=_base_.train_pipeline))
-val_dataloader = dict(batch_size=4, dataset=dict(pipeline=_base_.test_pipeline))
+    dataset=dict(split='val', expressions_per_image=None))
+val_dataloader = dict(batch_size=4)
 test_dataloader = val_dataloader
 
 # Targets are covered shares of cells, so that a mask's edge lies at a half; at the usual 0.35 it lies outside.

@@ -6,12 +6,11 @@
 # Command: bash tools/dist_train.sh configs/cris/rn101_refcocog_umd.py 8 --amp
 _base_ = [
     '../_base_/datasets/refcocog_umd.py',
-    '../_base_/pipelines/clip_416_22-tokens.py',
+    '../_base_/inputs/clip.py',
     '../_base_/models/clip_rn101_cris.py',
     '../_base_/schedules/adam_50e.py',
     '../_base_/default_runtime.py',
 ]
+inputs = dict(tokenizer=dict(context_length=22), views=dict(main=dict(size=416)))
 
-train_dataloader = dict(batch_size=8, dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
+train_dataloader = dict(batch_size=8)

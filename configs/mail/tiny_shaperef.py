@@ -6,13 +6,10 @@
 # Command: python tools/train.py configs/mail/tiny_shaperef.py
 _base_ = [
     '../_base_/datasets/shaperef.py',
-    '../_base_/pipelines/clip_64_16-tokens_masks.py',
+    '../_base_/inputs/clip.py',
     '../_base_/models/mail_tiny.py',
     '../_base_/schedules/adamw_1500.py',
     '../_base_/default_runtime.py',
 ]
+inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=64)), instance_masks=_base_.instance_masks)
 work_dir = 'work_dirs/mail_tiny_shaperef'
-
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline, instance_masks=_base_.instance_masks))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline, instance_masks=_base_.instance_masks))
-test_dataloader = val_dataloader

@@ -5,13 +5,10 @@
 # Command: python tools/train.py configs/mail/tiny_shaperef_two-modality.py
 _base_ = [
     '../_base_/datasets/shaperef.py',
-    '../_base_/pipelines/clip_64_16-tokens.py',
+    '../_base_/inputs/clip.py',
     '../_base_/models/mail_tiny_two-modality.py',
     '../_base_/schedules/adamw_1500.py',
     '../_base_/default_runtime.py',
 ]
+inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=64)))
 work_dir = 'work_dirs/mail_tiny_shaperef_two-modality'
-
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader

@@ -7,13 +7,11 @@
 # Command: bash tools/dist_train.sh configs/mail/vilt-b_refcoco+_two-modality.py 8
 _base_ = [
     '../_base_/datasets/refcoco+.py',
-    '../_base_/pipelines/vilt_384_40-tokens.py',
+    '../_base_/inputs/vilt.py',
     '../_base_/models/mail_vilt-b_two-modality.py',
     '../_base_/schedules/adamw_35e.py',
     '../_base_/default_runtime.py',
 ]
 work_dir = 'work_dirs/mail_vilt-b_refcoco+_two-modality'
 
-train_dataloader = dict(batch_size=14, dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
+train_dataloader = dict(batch_size=14)

@@ -8,14 +8,12 @@
 # Command: bash tools/dist_train.sh configs/mail/vilt-b_refcocog_umd.py 8
 _base_ = [
     '../_base_/datasets/refcocog_umd.py',
-    '../_base_/pipelines/vilt_384_40-tokens_masks.py',
+    '../_base_/inputs/vilt.py',
     '../_base_/models/mail_vilt-b.py',
     '../_base_/schedules/adamw_35e.py',
     '../_base_/default_runtime.py',
 ]
+inputs = dict(instance_masks=_base_.instance_masks)
 work_dir = 'work_dirs/mail_vilt-b_refcocog_umd'
 
-train_dataloader = dict(
-    batch_size=14, dataset=dict(pipeline=_base_.train_pipeline, instance_masks=_base_.instance_masks))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline, instance_masks=_base_.instance_masks))
-test_dataloader = val_dataloader
+train_dataloader = dict(batch_size=14)

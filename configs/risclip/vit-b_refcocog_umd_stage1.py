@@ -7,12 +7,9 @@
 # Both stages: python tools/train_stages.py configs/risclip/vit-b_refcocog_umd_stage{1,2}.py --processes 8
 _base_ = [
     '../_base_/datasets/refcocog_umd.py',
-    '../_base_/pipelines/clip_480_22-tokens.py',
+    '../_base_/inputs/clip.py',
     '../_base_/models/risclip_vit-b.py',
     '../_base_/schedules/adamw_60e.py',
     '../_base_/default_runtime.py',
 ]
-
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
+inputs = dict(tokenizer=dict(context_length=22), views=dict(main=dict(size=480)))

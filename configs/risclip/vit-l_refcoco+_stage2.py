@@ -7,14 +7,11 @@
 # Both stages: python tools/train_stages.py configs/risclip/vit-l_refcoco+_stage{1,2}.py --processes 8
 _base_ = [
     '../_base_/datasets/refcoco+.py',
-    '../_base_/pipelines/clip_476_17-tokens.py',
+    '../_base_/inputs/clip.py',
     '../_base_/models/risclip_vit-l_decoder.py',
     '../_base_/schedules/adamw_60e.py',
     '../_base_/default_runtime.py',
 ]
+inputs = dict(tokenizer=dict(context_length=17), views=dict(main=dict(size=476)))
 # Its best checkpoint.
 load_from = 'work_dirs/vit-l_refcoco+_stage1'
-
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader

@@ -7,12 +7,9 @@
 # Both stages: python tools/train_stages.py configs/risclip/vit-l_refcoco_stage{1,2}.py --processes 8
 _base_ = [
     '../_base_/datasets/refcoco.py',
-    '../_base_/pipelines/clip_476_17-tokens.py',
+    '../_base_/inputs/clip.py',
     '../_base_/models/risclip_vit-l.py',
     '../_base_/schedules/adamw_60e.py',
     '../_base_/default_runtime.py',
 ]
-
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
+inputs = dict(tokenizer=dict(context_length=17), views=dict(main=dict(size=476)))

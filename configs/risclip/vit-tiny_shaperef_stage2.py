@@ -6,17 +6,16 @@
 # All three: python tools/train_stages.py configs/risclip/vit-tiny_shaperef_{towers,stage1,stage2}.py
 _base_ = [
     '../_base_/datasets/shaperef.py',
-    '../_base_/pipelines/clip_64_16-tokens.py',
+    '../_base_/inputs/clip.py',
     '../_base_/models/risclip_vit-tiny_decoder.py',
     '../_base_/schedules/adamw_1500.py',
     '../_base_/default_runtime.py',
 ]
+inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=64)))
 # Its best checkpoint.
 load_from = 'work_dirs/vit-tiny_shaperef_stage1'
 
 # 1 epoch of 1,500 steps of 4 images.
 train_cfg = dict(max_epochs=1)
 auto_scale_lr = dict(base_batch_size=4)
-train_dataloader = dict(batch_size=4, dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
+train_dataloader = dict(batch_size=4)

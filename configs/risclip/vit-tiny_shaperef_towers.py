@@ -8,12 +8,9 @@
 # All three: python tools/train_stages.py configs/risclip/vit-tiny_shaperef_{towers,stage1,stage2}.py
 _base_ = [
     '../_base_/datasets/shaperef.py',
-    '../_base_/pipelines/clip_64_16-tokens.py',
+    '../_base_/inputs/clip.py',
     '../_base_/models/clip_vit-tiny.py',
     '../_base_/schedules/adamw_1500.py',
     '../_base_/default_runtime.py',
 ]
-
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
+inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=64)))

@@ -8,12 +8,10 @@
 # Command: bash tools/dist_train.sh configs/shared_ris/beit3-l_mixed.py 8
 _base_ = [
     '../_base_/datasets/refcoco_mixed.py',
-    '../_base_/pipelines/beit3_480_20-tokens.py',
+    '../_base_/inputs/beit3.py',
     '../_base_/models/shared_ris_beit3-l.py',
     '../_base_/schedules/adamw_35e.py',
     '../_base_/default_runtime.py',
 ]
 
-train_dataloader = dict(batch_size=14, dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
+train_dataloader = dict(batch_size=14)

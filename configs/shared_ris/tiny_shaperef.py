@@ -5,12 +5,9 @@
 # Command: python tools/train.py configs/shared_ris/tiny_shaperef.py
 _base_ = [
     '../_base_/datasets/shaperef.py',
-    '../_base_/pipelines/clip_64_16-tokens.py',
+    '../_base_/inputs/clip.py',
     '../_base_/models/shared_ris_beit3-tiny.py',
     '../_base_/schedules/adamw_3k.py',
     '../_base_/default_runtime.py',
 ]
-
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
+inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=64)))

@@ -10,7 +10,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from mmris.checkpoints import load_model_weights
-from mmris.datasets.pipelines import settle_pipelines
+from mmris.datasets.pipelines import resolve_pipelines
 from mmris.registry import MODELS
 from mmris.utils import find_config, is_part
 
@@ -46,7 +46,7 @@ def init_model(config: Union[str, Path, Config],
         config = Config.fromfile(path)
     else:
         config = deepcopy(config)
-    settle_pipelines(config)
+    resolve_pipelines(config)
     init_default_scope('mmris')
     model = MODELS.build(config.model)
     if checkpoint is not None:

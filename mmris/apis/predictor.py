@@ -11,6 +11,7 @@ from mmengine.dataset import Compose
 from torch import nn
 
 from mmris.datasets.pipelines import is_geometry
+from mmris.datasets.transforms.formatting import image_tensor
 from mmris.protocols import Protocol
 from mmris.registry import TRANSFORMS
 from mmris.structures import ExpressionBatch
@@ -215,7 +216,11 @@ class Predictor:
             given['instance_masks'] = _check_masks(instance_masks, pixels.shape[:2])
         prepared = self._geometry(given)
         preprocessor = self.model.data_preprocessor
-        tensor = torch.from_numpy(np.ascontiguousarray(prepared['img'].transpose(2, 0, 1))).to(preprocessor.device)
+        tensor = image_tensor(prepared['img']).to(preprocessor.device)
+        views = {
+            name: ([image_tensor(view['img']).to(preprocessor.device)], [view['image_box']])
+            for name, view in prepared.get('views', {}).items()
+        }
         found = None
         if self.takes_instance_masks:
             found = [torch.from_numpy(prepared['instance_input']).to(preprocessor.device)]
@@ -223,7 +228,7 @@ class Predictor:
         pixels.setflags(write=False)
         return EncodedImage(
             pixels=pixels,
-            state=self.model.encode_images(preprocessor.batch_images([tensor], [prepared['image_box']], found)),
+            state=self.model.encode_images(preprocessor.batch_images([tensor], [prepared['image_box']], found, views)),
             affine=prepared['affine'],
             input_size=prepared['img_shape'],
             model=self.model,

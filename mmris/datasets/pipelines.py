@@ -1,34 +1,129 @@
-"""What a config says of its inputs, put into its pipelines."""
+"""Pipelines out of a config's block ``inputs``.
 
-from typing import Any, Iterator, List, Union
+::
+
+    inputs = dict(
+        tokenizer=dict(type='CLIPTokenizer', context_length=17),
+        views=dict(main=dict(type='Letterbox', size=416)),
+        instance_masks=dict(file='masks.json'),                              # of methods that take them in
+        steps=dict(load_image=dict(upright=True)))                           # what else is to differ
+
+    training:   load_image, load_masks, load_instance_masks, match_instances, other views, main, tokenize, pack
+    evaluation: load_image, load_instance_masks, other views, main, load_masks, tokenize, pack
+
+Masks that predictions are scored against are loaded after the geometry, since they stay on the original pixels.
+"""
+
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Union
 
 from mmengine.config import Config
 
 from mmris.protocols import find_protocol
 from mmris.registry import TRANSFORMS
 from mmris.utils import type_name
+from mmris.utils.type_parameters import check_parameters
 
 from .transforms import AffineTransform
 
+LOADERS = dict(train_dataloader='train', val_dataloader='test', test_dataloader='test')
+PHASES = ('train', 'test')
+MAIN = 'main'
+OWN_SCOPE = 'mmris'
+# What inputs may have.
+KEYS = ('tokenizer', 'views', 'instance_masks', 'steps')
+# Beside a step's own arguments, in inputs.steps.
+STEP_KEYS = ('after', 'phase')
+# Steps that stand in every pipeline, or in those with instance masks, by name.
+STEP_TYPES = dict(
+    load_image='LoadImage',
+    load_masks='LoadMasks',
+    load_instance_masks='LoadInstanceMasks',
+    match_instances='MatchInstances',
+    tokenize='Tokenize',
+    pack='PackReferringInputs')
 
-def settle_pipelines(config: Union[Config, dict]) -> None:
-    """Let the pipelines of a config take images in by the geometry of its protocol, if that has one.
 
-    To be called when all is merged and before anything is built. Called again, it changes nothing.
+def resolve_pipelines(config: Union[Config, dict]) -> None:
+    """Give the data sets of a config the pipelines that its ``inputs`` and its protocol say.
+
+    Call it when all is merged and before anything is built. Called again, it changes nothing.
 
     Args:
         config (Config or dict): The config to change.
 
     Raises:
-        ValueError: If ``model.protocol`` is the name of none.
+        ValueError: If ``inputs`` is malformed (see :func:`build_pipeline`).
+        ValueError: If a data set has a pipeline of its own beside ``inputs``, or ``model.protocol`` is unknown.
     """
-    geometry = find_protocol((config.get('model') or {}).get('protocol', 'mmris')).geometry
-    if geometry is None:
-        return
-    for steps in _pipelines(config._cfg_dict if isinstance(config, Config) else config):
-        for position, step in enumerate(steps):
-            if is_geometry(step) and type_name(step) != geometry.step:
-                steps[position] = dict(type=geometry.step, size=step['size'])
+    content = config._cfg_dict if isinstance(config, Config) else config
+    geometry = find_protocol((content.get('model') or {}).get('protocol', 'mmris')).geometry
+    inputs, scope = content.get('inputs'), content.get('default_scope') or OWN_SCOPE
+    for loader, dataset in _datasets(content):
+        if inputs is not None:
+            pipeline = build_pipeline(inputs, LOADERS[loader], prefix='' if scope == OWN_SCOPE else f'{OWN_SCOPE}.')
+            pipeline = _with_geometry(pipeline, geometry and geometry.step)
+            if dataset.get('pipeline', pipeline) != pipeline:
+                raise ValueError(
+                    f'{loader}.dataset.pipeline is not what inputs says, so that changes of inputs would not reach it. '
+                    f'Change inputs (inputs.views.main.size=..., inputs.steps.NAME.ARGUMENT=...) and leave the '
+                    f'pipeline out, or set inputs=None.')
+            dataset['pipeline'] = pipeline
+            if inputs.get('instance_masks') is not None:
+                dataset['instance_masks'] = inputs['instance_masks']
+        elif dataset.get('pipeline') is not None:
+            dataset['pipeline'] = _with_geometry(dataset['pipeline'], geometry and geometry.step)
+
+
+def unresolve_pipelines(config: Config) -> None:
+    """Take out of a config what :func:`resolve_pipelines` put in, so that it can be changed, and resolved again.
+
+    Args:
+        config (Config): The config to change.
+    """
+    content = config._cfg_dict
+    if content.get('inputs') is not None:
+        for _, dataset in _datasets(content):
+            dataset.pop('pipeline', None)
+            if content['inputs'].get('instance_masks') is not None:
+                dataset.pop('instance_masks', None)
+
+
+def build_pipeline(inputs: Mapping[str, Any], phase: str, prefix: str = '') -> List[dict]:
+    """List the steps of a pipeline.
+
+    Args:
+        inputs (Mapping): ``tokenizer``, the config of a tokenizer; ``views``, by name the configs of the steps that
+            make an input out of an image, one of them ``main``; ``instance_masks``, as of the data set, None for
+            methods without; ``steps``, by name what is to differ: arguments of a step that is there, None to leave it
+            out, or a new step with its ``type`` and the name of the step that it stands ``after``. ``phase`` in one of
+            these (``'train'`` or ``'test'``) keeps it out of the other.
+        phase (str): ``'train'`` or ``'test'``, which is also that of validation and of the ``Predictor``.
+        prefix (str): What stands before the types of steps that every pipeline has, ``'mmris.'`` in a config of
+            another scope. Default: ''.
+
+    Returns:
+        list[dict]: Configs of the steps, in order.
+
+    Raises:
+        ValueError: If something in ``inputs`` is unknown or missing.
+    """
+    unknown = [name for name in inputs if name not in KEYS]
+    if unknown:
+        raise ValueError(f'inputs has {", ".join(KEYS)}, but got {unknown[0]}.')
+    steps, changes = _usual_steps(inputs, phase, prefix), dict(inputs.get('steps') or {})
+    usual = set(steps)
+    for name, change in changes.items():
+        if change is None:
+            _check_known(name, steps)
+            steps.pop(name, None)
+        elif change.get('phase', phase) not in PHASES:
+            raise ValueError(f'inputs.steps.{name}.phase must be train or test, but got {change["phase"]!r}.')
+        elif ('after' in change) != ('type' in change and name not in usual and name not in STEP_TYPES):
+            raise ValueError(f'inputs.steps.{name}: a new step, and no other, has a `type` and the name of the step '
+                             f'that it stands `after`, one of {", ".join(steps)}.')
+        elif change.get('phase', phase) == phase:
+            steps = _change_step(steps, name, change)
+    return _in_order(steps, changes)
 
 
 def is_geometry(step: dict) -> bool:
@@ -42,13 +137,93 @@ def is_geometry(step: dict) -> bool:
     return isinstance(kind, type) and issubclass(kind, AffineTransform)
 
 
-def _pipelines(part: Any) -> Iterator[List[dict]]:
-    """All lists of steps in a part of a config."""
-    if isinstance(part, dict):
-        for value in part.values():
-            yield from _pipelines(value)
-    elif isinstance(part, list):
-        if part and all(isinstance(step, dict) and 'type' in step for step in part):
-            yield part
-        for value in part:
-            yield from _pipelines(value)
+def _usual_steps(inputs: Mapping[str, Any], phase: str, prefix: str) -> Dict[str, dict]:
+    for name in ('tokenizer', 'views'):
+        if not inputs.get(name):
+            raise ValueError(f'inputs lacks {name}.')
+    views = {name: view for name, view in inputs['views'].items() if view is not None}
+    if MAIN not in views:
+        raise ValueError(f'inputs.views has {", ".join(views) or "nothing"}, but needs {MAIN}, the view whose grid '
+                         f'predictions have.')
+    taken = [name for name in views if name in STEP_TYPES]
+    if taken:
+        raise ValueError(f'{taken[0]} cannot be the name of a view, since a step of every pipeline has it.')
+    # The main view last: it replaces the stored pixels that the others are made of.
+    geometry = {name: dict(view, view=name) for name, view in views.items() if name != MAIN}
+    geometry[MAIN] = dict(views[MAIN])
+    training, masked = phase == 'train', inputs.get('instance_masks') is not None
+    truths = ['gt_input', *(['instance_iou'] if masked else [])] if training else ['gt_original']
+    steps = dict(load_image={}, **(dict(load_masks={}) if training else {}))
+    if masked:
+        steps.update(load_instance_masks={}, **(dict(match_instances={}) if training else {}))
+    steps.update(geometry)
+    if not training:
+        steps.update(load_masks={})
+    steps.update(tokenize=dict(tokenizer=dict(inputs['tokenizer'])), pack=dict(masks=truths))
+    return {
+        name: dict(type=prefix + STEP_TYPES[name], **step) if name in STEP_TYPES else step
+        for name, step in steps.items()
+    }
+
+
+def _change_step(steps: Dict[str, dict], name: str, change: Mapping[str, Any]) -> Dict[str, dict]:
+    """The steps with one changed, or a new one among them."""
+    change = {key: value for key, value in change.items() if key not in STEP_KEYS}
+    if name in steps:
+        step = {**steps[name], **change}
+        check_parameters(step, f'inputs.steps.{name}')
+        return {**steps, name: step}
+    if 'type' not in change:
+        # A usual step that this pipeline has not, or none at all.
+        _check_known(name, steps)
+        return steps
+    check_parameters(change, f'inputs.steps.{name}')
+    return {**steps, name: change}
+
+
+def _in_order(steps: Dict[str, dict], changes: Mapping[str, Any]) -> List[dict]:
+    """The steps, each new one right behind the step that it follows, or behind others that follow that one."""
+    names = [name for name in steps if not (changes.get(name) or {}).get('after')]
+    for name in steps:
+        if name in names:
+            continue
+        after = changes[name]['after']
+        if after not in names:
+            raise ValueError(f'inputs.steps.{name} stands after {after!r}, but must stand after one of '
+                             f'{", ".join(names)}.')
+        place = names.index(after) + 1
+        while place < len(names) and (changes.get(names[place]) or {}).get('after') == after:
+            place += 1
+        names.insert(place, name)
+    return [steps[name] for name in names]
+
+
+def _check_known(name: str, steps: Mapping[str, dict]) -> None:
+    if name not in steps and name not in STEP_TYPES:
+        raise ValueError(f'inputs.steps.{name} has no type, and there is no step of that name to change or leave out, '
+                         f'but {", ".join(steps)}. A new step has a type, and the name of the step before it as after.')
+
+
+def _with_geometry(steps: List[dict], kind: Optional[str]) -> List[dict]:
+    """The steps with a protocol's geometry, if it has one, in place of that of the main view."""
+    if kind is None:
+        return steps
+    return [
+        dict(type=kind, size=step['size'])
+        if is_geometry(step) and step.get('view', MAIN) == MAIN and type_name(step) != kind else step for step in steps
+    ]
+
+
+def _datasets(content: Mapping[str, Any]) -> Iterator[tuple]:
+    """The name of a loader, and a data set of it, also one inside of others that repeat or join."""
+    for loader in LOADERS:
+        found = [(content.get(loader) or {}).get('dataset')]
+        while found:
+            dataset = found.pop()
+            if not isinstance(dataset, dict):
+                continue
+            inner = dataset.get('datasets')
+            if 'dataset' in dataset or isinstance(inner, list):
+                found += [dataset.get('dataset'), *(inner or [])]
+            else:
+                yield loader, dataset

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from mmris.checkpoints import fit_names, read_checkpoint, unwrap_weights
 from mmris.checkpoints.left_out import check_frozen, find_random_frozen, put_back
-from mmris.datasets.pipelines import settle_pipelines
+from mmris.datasets.pipelines import resolve_pipelines, unresolve_pipelines
 from mmris.models.layers import average_running_statistics
 from mmris.models.segmentors import ReferringSegmentor
 from mmris.registry import RUNNERS
@@ -51,7 +51,7 @@ class ReferringRunner(Runner):
     def from_cfg(cls, cfg: Union[Config, dict]) -> 'ReferringRunner':
         """Build a runner from a config, whose pipelines take images in as its protocol does."""
         cfg = deepcopy(cfg)
-        settle_pipelines(cfg)
+        resolve_pipelines(cfg)
         return super().from_cfg(cfg)
 
     @property
@@ -163,11 +163,12 @@ class ReferringRunner(Runner):
 
     def dump_config(self) -> None:
         """Write the config to the work folder; of an evaluation to the folder of its logs, beside no training's."""
-        if self._train_loop is not None:
-            super().dump_config()
-        elif is_main_process():
-            name = Path(self.cfg.filename).name if self.cfg.filename else 'config.py'
-            self.cfg.dump(str(Path(self._log_dir) / name))
+        if is_main_process():
+            config = deepcopy(self.cfg)
+            # A copy to change and train again: what follows from inputs is made anew.
+            unresolve_pipelines(config)
+            name = Path(self.cfg.filename).name if self.cfg.filename else f'{self.timestamp}.py'
+            config.dump(str(Path(self.work_dir if self._train_loop is not None else self._log_dir) / name))
 
     def load_or_resume(self) -> None:
         """Load weights or resume, as the config says.

@@ -1,6 +1,6 @@
 """From collated samples to a batch on the device."""
 
-from typing import Any, List, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import torch
 from mmengine.model import BaseDataPreprocessor
@@ -8,7 +8,14 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from mmris.registry import MODELS
-from mmris.structures import ExpressionBatch, ImageInputs, InstanceMasks, ReferringDataSample, ReferringInputs
+from mmris.structures import (
+    ExpressionBatch,
+    ImageInputs,
+    ImageView,
+    InstanceMasks,
+    ReferringDataSample,
+    ReferringInputs,
+)
 
 
 @MODELS.register_module()
@@ -18,12 +25,22 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
     Args:
         mean (Sequence[float]): Mean of red, green and blue, in 0 to 255.
         std (Sequence[float]): Standard deviation of red, green and blue, in 0 to 255.
+        views (dict[str, dict], optional): ``mean`` and ``std`` of views other than the main one, by their names.
+            Default: None, there are no others.
         non_blocking (bool): Copy to the device without waiting. Defaults to False.
     """
 
-    def __init__(self, *, mean: Sequence[float], std: Sequence[float], non_blocking: bool = False) -> None:
+    def __init__(self,
+                 *,
+                 mean: Sequence[float],
+                 std: Sequence[float],
+                 views: Optional[Dict[str, dict]] = None,
+                 non_blocking: bool = False) -> None:
         super().__init__(non_blocking=non_blocking)
+        self.views = tuple(views or ())
         self._statistics = dict(mean=tuple(mean), std=tuple(std))
+        for view, statistics in (views or {}).items():
+            self._statistics.update({f'{name}_{view}': tuple(statistics[name]) for name in ('mean', 'std')})
         for name, values in self._statistics.items():
             self.register_buffer(name, _per_channel(values), persistent=False)
         # Whatever changes the dtype of a model's weights, as model.half() does, changes this one too.
@@ -41,7 +58,8 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
         """Make a batch.
 
         Args:
-            data (dict): ``inputs``: list of B ``(3, H, W)`` uint8 RGB images; ``data_samples``: list of B samples.
+            data (dict): ``inputs``: list of B ``(3, H, W)`` uint8 RGB images; ``data_samples``: list of B samples;
+                ``views``, where there are other views than the main one: by name lists as ``inputs``.
             training (bool): Unused: nothing here differs.
 
         Returns:
@@ -54,14 +72,20 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
         images, samples = data['inputs'], data['data_samples']
         boxes = [sample.image_box for sample in samples]
         found = [sample.instance_masks for sample in samples if 'instance_masks' in sample]
+        views = {
+            name: (pixels, [sample.view_boxes[name] for sample in samples])
+            for name, pixels in data.get('views', {}).items()
+        }
         inputs = ReferringInputs(
-            images=self.batch_images(images, boxes, found or None), expressions=batch_expressions(samples))
+            images=self.batch_images(images, boxes, found or None, views), expressions=batch_expressions(samples))
         return dict(inputs=inputs, data_samples=samples)
 
     def batch_images(self,
                      images: List[Tensor],
                      boxes: Sequence[Sequence[float]],
-                     instance_masks: Optional[Sequence[Tensor]] = None) -> ImageInputs:
+                     instance_masks: Optional[Sequence[Tensor]] = None,
+                     views: Optional[Mapping[str, Tuple[List[Tensor], Sequence[Sequence[float]]]]] = None
+                     ) -> ImageInputs:
         """Stack and normalise images.
 
         Args:
@@ -69,22 +93,40 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
             boxes (Sequence[Sequence[float]]): For each ``x0, y0, x1, y1`` of the rectangle that it fills.
             instance_masks (Sequence[Tensor], optional): For each ``(K_b, H, W)`` bool, what was found on it. Defaults
                 to None: nobody looked.
+            views (Mapping, optional): By name images and boxes of other views. Default: None, no others.
 
         Raises:
+            ValueError: If the views are not those that the model has statistics of.
             ValueError: If the images differ in size.
             ValueError: If some images have instance masks and others have not, or masks are not bool of their size.
         """
+        if set(views or ()) != set(self.views):
+            raise ValueError(
+                f'The images have the views {", ".join(["main", *(views or ())])}, but model.data_preprocessor has '
+                f'mean and std of {", ".join(["main", *self.views])}: name the same in inputs.views and in '
+                f'model.data_preprocessor.views.')
+        if instance_masks is not None:
+            _check_instances(instance_masks, images)
+        return ImageInputs(
+            pixels=self._normalise(images, self.mean, self.std),
+            box=self._boxes(boxes),
+            instances=None if instance_masks is None else batch_instances(instance_masks),
+            views={
+                name: ImageView(
+                    self._normalise(pixels, getattr(self, f'mean_{name}'), getattr(self, f'std_{name}')),
+                    self._boxes(places)) for name, (pixels, places) in (views or {}).items()
+            })
+
+    def _normalise(self, images: List[Tensor], mean: Tensor, std: Tensor) -> Tensor:
         sizes = sorted({tuple(image.shape[-2:]) for image in images})
         if len(sizes) > 1:
             raise ValueError(
                 f'Images of one batch must have one size, but got {sizes} (height, width). End the pipeline\'s '
                 f'geometry with Letterbox or Resize to a fixed size.')
-        if instance_masks is not None:
-            _check_instances(instance_masks, images)
-        return ImageInputs(
-            pixels=((torch.stack(images).float() - self.mean) / self.std).to(self._like_weights.dtype),
-            box=torch.tensor(boxes, dtype=torch.float32, device=self.device),
-            instances=None if instance_masks is None else batch_instances(instance_masks))
+        return ((torch.stack(images).float() - mean) / std).to(self._like_weights.dtype)
+
+    def _boxes(self, boxes: Sequence[Sequence[float]]) -> Tensor:
+        return torch.tensor(boxes, dtype=torch.float32, device=self.device)
 
 
 def _per_channel(values: Sequence[float]) -> Tensor:

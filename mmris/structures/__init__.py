@@ -11,12 +11,12 @@ from .features import (
     TextEmbeddings,
     TextFeatures,
 )
-from .inputs import ExpressionBatch, ImageInputs, InstanceMasks, ReferringInputs, word_positions
+from .inputs import ExpressionBatch, ImageInputs, ImageView, InstanceMasks, ReferringInputs, word_positions
 from .referring_data_sample import ReferringDataSample
-from .tensor_structure import TensorStructure
+from .tensor_structure import SharedRows, TensorStructure
 
 __all__ = [
     'EncoderOutput', 'ExpressionBatch', 'FusedFeatures', 'ImageEmbeddings', 'ImageFeatures', 'ImageInputs',
-    'InstanceEmbeddings', 'InstanceFeatures', 'InstanceMasks', 'MainPass', 'ReferringDataSample', 'ReferringInputs',
-    'TensorStructure', 'TextEmbeddings', 'TextFeatures', 'word_positions'
+    'ImageView', 'InstanceEmbeddings', 'InstanceFeatures', 'InstanceMasks', 'MainPass', 'ReferringDataSample',
+    'ReferringInputs', 'SharedRows', 'TensorStructure', 'TextEmbeddings', 'TextFeatures', 'word_positions'
 ]

@@ -4,13 +4,13 @@ Shape letters: B images, P expressions, M rows of image features, L tokens, N = 
 space's width. M is B while the image half of an encoder has not seen the sentence, and P afterwards.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from torch import Tensor
 
 from .inputs import InstanceMasks
-from .tensor_structure import TensorStructure
+from .tensor_structure import SharedRows, TensorStructure
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,14 @@ class ImageEmbeddings(TensorStructure):
         inside (Tensor): ``(M, h, w)`` bool, the patches of the encoder's output that hold some image; false on those
             that lie wholly in the letterbox border.
         instances (InstanceEmbeddings, optional): What was found on the images, of encoders that take it in.
+        frozen (SharedRows, optional): What frozen towers made of other views of the images, of encoders that have
+            such: no mask changes it, so a replay shares it instead of computing or copying it.
     """
 
     cells: Tensor
     inside: Tensor
     instances: Optional[InstanceEmbeddings] = None
+    frozen: Optional[SharedRows] = None
 
 
 @dataclass(frozen=True)
@@ -99,30 +102,19 @@ class InstanceFeatures(TensorStructure):
 
     Attributes:
         tokens (Tensor): ``(P, K, C)``, each instance after the encoder.
-        found (InstanceMasks): Of the images that were encoded: larger than all else, so not repeated for each
-            expression about one.
-        image_index (Tensor): ``(P,)`` int64, the row of ``found`` that belongs to each expression.
+        found (SharedRows): ``InstanceMasks`` of the images that were encoded: larger than all else, so not repeated
+            for each expression about one.
         scores (Tensor, optional): ``(P, K)``, logits of being what the expression refers to, of decoders that select.
     """
 
     tokens: Tensor
-    found: InstanceMasks
-    image_index: Tensor
+    found: SharedRows
     scores: Optional[Tensor] = None
 
     @property
     def present(self) -> Tensor:
         """Tensor: ``(P, K)`` bool, true where there is an instance."""
-        return self.found.present.index_select(0, self.image_index)
-
-    def select(self, rows: Tensor) -> 'InstanceFeatures':
-        """Return a copy with some expressions; ``found``, which they point into, stays as it is."""
-        scores = None if self.scores is None else self.scores.index_select(0, rows)
-        return replace(
-            self,
-            tokens=self.tokens.index_select(0, rows),
-            image_index=self.image_index.index_select(0, rows),
-            scores=scores)
+        return self.found.values.present.index_select(0, self.found.index)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What enters a model."""
 
-from dataclasses import dataclass
-from typing import Optional
+from dataclasses import dataclass, field
+from typing import Dict, Optional
 
 import torch
 from torch import Tensor
@@ -41,19 +41,52 @@ class InstanceMasks(TensorStructure):
 
 
 @dataclass(frozen=True)
+class ImageView(TensorStructure):
+    """B images as another part of a model sees them than the one that defines the output grid.
+
+    Attributes:
+        pixels (Tensor): ``(B, 3, H, W)`` float32, RGB normalised by the view's own statistics.
+        box (Tensor): ``(B, 4)`` float32, ``x0, y0, x1, y1`` of the rectangle that the image fills, in pixels of the
+            view.
+    """
+
+    pixels: Tensor
+    box: Tensor
+
+
+@dataclass(frozen=True)
 class ImageInputs(TensorStructure):
-    """B images.
+    """B images: the main view, which the output grid and the way back belong to, and others by name.
 
     Attributes:
         pixels (Tensor): ``(B, 3, H, W)`` float32, normalised RGB.
         box (Tensor): ``(B, 4)`` float32, ``x0, y0, x1, y1`` of the rectangle that the image fills, in input pixels;
             what lies outside is letterbox border.
         instances (InstanceMasks, optional): What was found on them. None: nobody looked.
+        views (dict[str, ImageView]): The other views. Encoders ask for them by name (:meth:`view`).
     """
 
     pixels: Tensor
     box: Tensor
     instances: Optional[InstanceMasks] = None
+    views: Dict[str, ImageView] = field(default_factory=dict)
+
+    def view(self, name: str) -> ImageView:
+        """Find a view.
+
+        Args:
+            name (str): Its name.
+
+        Returns:
+            ImageView: The view.
+
+        Raises:
+            ValueError: If the images came without it.
+        """
+        if name not in self.views:
+            raise ValueError(f'The model looks at a view {name!r} of its images, but they come with '
+                             f'{", ".join(["main", *self.views])}: add inputs.views.{name} to the config.')
+        return self.views[name]
 
 
 @dataclass(frozen=True)

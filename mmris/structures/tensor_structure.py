@@ -1,6 +1,6 @@
 """The base of the structures that hold tensors."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Callable, TypeVar
 
 import torch
@@ -16,12 +16,25 @@ def _map(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
         return value.map(function)
     if isinstance(value, tuple):
         return tuple(_map(item, function) for item in value)
+    if isinstance(value, dict):
+        return {name: _map(item, function) for name, item in value.items()}
     return value
+
+
+def _select(value: Any, rows: Tensor) -> Any:
+    # A structure knows which of its tensors have those rows.
+    if isinstance(value, TensorStructure):
+        return value.select(rows)
+    if isinstance(value, tuple):
+        return tuple(_select(item, rows) for item in value)
+    if isinstance(value, dict):
+        return {name: _select(item, rows) for name, item in value.items()}
+    return value.index_select(0, rows) if isinstance(value, Tensor) else value
 
 
 @dataclass(frozen=True)
 class TensorStructure:
-    """A frozen dataclass whose fields are tensors, tuples of tensors or further structures."""
+    """A frozen dataclass whose fields are tensors, further structures, or tuples and dicts of these."""
 
     def map(self: Structure, function: Callable[[Tensor], Tensor]) -> Structure:
         """Return a copy with ``function`` applied to each tensor."""
@@ -35,7 +48,33 @@ class TensorStructure:
         """Return a copy with some rows of each tensor.
 
         Args:
-            rows (Tensor): ``(R,)`` int64, indices into the first dimension, which all tensors here must share. May
-                repeat.
+            rows (Tensor): ``(R,)`` int64, indices into the first dimension, which all tensors here must share, but
+                for those of a structure that selects in its own way. May repeat.
         """
-        return self.map(lambda tensor: tensor.index_select(0, rows))
+        return type(self)(**{field.name: _select(getattr(self, field.name), rows) for field in fields(self)})
+
+
+@dataclass(frozen=True)
+class SharedRows(TensorStructure):
+    """Rows that others point into, instead of having copies: what is made of an image once, for all that is asked.
+
+    Attributes:
+        values (TensorStructure, Tensor, tuple or dict): Tensors of B rows.
+        index (Tensor): ``(M,)`` int64, the row that belongs to each of M others.
+    """
+
+    values: Any
+    index: Tensor
+
+    @classmethod
+    def of(cls, values: Any, count: int, device: torch.device) -> 'SharedRows':
+        """Make one in which each of ``count`` rows stands for itself."""
+        return cls(values, torch.arange(count, device=device))
+
+    def select(self, rows: Tensor) -> 'SharedRows':
+        """Return what some of the others point to; ``values`` stay as they are."""
+        return replace(self, index=self.index.index_select(0, rows))
+
+    def expand(self) -> Any:
+        """The values of each of the M others, copied: for what cannot work on B rows."""
+        return _select(self.values, self.index)

@@ -10,7 +10,7 @@ def get_part(config: Config, key: str) -> Any:
 
     Args:
         config (Config): The config.
-        key (str): Such as ``'model.distillation.lmvsd'``; entries of lists by number, ``'train_pipeline.0'``.
+        key (str): Such as ``'model.distillation.lmvsd'``; entries of lists by number, ``'custom_hooks.0'``.
 
     Returns:
         Any: The value there, of plain Python.

@@ -8,7 +8,7 @@ from typing import List, Optional, Sequence, Union
 
 from mmengine.config import Config, DictAction
 
-from mmris.datasets.pipelines import settle_pipelines
+from mmris.datasets.pipelines import resolve_pipelines
 
 from .arguments import file_or_none, probability
 from .config_keys import merge_options
@@ -76,7 +76,7 @@ def read_config(arguments: argparse.Namespace) -> Config:
         loader.dataset.update({name: value for name, value in changes.items() if value})
     if arguments.cfg_options is not None:
         merge_options(config, arguments.cfg_options)
-    settle_pipelines(config)
+    resolve_pipelines(config)
     return config
 
 

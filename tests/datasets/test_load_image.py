@@ -39,10 +39,10 @@ def test_as_stored_or_upright(path):
 
 @pytest.mark.parametrize('upright, size, message', [
     (False, (30, 20), '{path} is 20 x 30 pixels (height x width) as stored, but its annotation says 30 x 20 (image id '
-     '7), its size when its EXIF turns it upright. If your images were annotated upright, set LoadImage(upright=True) '
-     'in all pipelines.'),
+     '7), its size when its EXIF turns it upright. If your images were annotated upright, set '
+     'inputs.steps.load_image.upright=True.'),
     (True, (20, 30), '{path} is 30 x 20 pixels (height x width) when its EXIF turns it upright, but its annotation '
-     'says 20 x 30 (image id 7), its size as stored. Set upright=False of LoadImage in all pipelines.'),
+     'says 20 x 30 (image id 7), its size as stored. Set inputs.steps.load_image.upright=False.'),
     (False, (40, 60), '{path} is 20 x 30 pixels (height x width), but its annotation says 40 x 60 (image id 7): the '
      'wrong file, or a resized one. Fetch the original.'),
 ])

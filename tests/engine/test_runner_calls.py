@@ -29,8 +29,8 @@ def folder(tmp_path_factory) -> Path:
 def config(request, folder, tmp_path) -> Config:
     config = Config.fromfile(ROOT / 'configs' / f'{request.param}.py')
     files = dict(refs_file='refs(unc).p', ann_file='instances.json')
-    # Their own copies: a config's test loader is its val loader.
-    config.test_dataloader.dataset.pipeline = config.val_dataloader.dataset.pipeline
+    if 'instance_masks' in config.inputs:
+        config.inputs.instance_masks.file = 'instance_masks.json'
     shrink(config)
     for loader in filter(None, (config.train_dataloader, config.val_dataloader, config.test_dataloader)):
         loader.update(num_workers=0, batch_size=2)
@@ -39,8 +39,6 @@ def config(request, folder, tmp_path) -> Config:
             loader.dataset.update(datasets={name: files for name in loader.dataset.datasets}, exclude=None)
         else:
             loader.dataset.update(files)
-        if 'instance_masks' in loader.dataset:
-            loader.dataset.instance_masks = dict(file='instance_masks.json')
     config.test_cfg.splits = dict(val=dict(split='val'), testA=dict(split='testA'))
     if config.train_cfg is not None:
         config.train_cfg.update(dict(max_iters=2) if 'max_iters' in config.train_cfg else dict(max_epochs=1))

@@ -18,6 +18,7 @@ from mmris.structures import (
     InstanceFeatures,
     ReferringDataSample,
     ReferringInputs,
+    SharedRows,
 )
 from tests.conftest import tiny_config
 
@@ -32,7 +33,7 @@ def random_masks(*shape):
 
 def instances(channels=8, scores=None):
     found = batch_instances([random_masks(count, 16, 24) for count in COUNTS])
-    return InstanceFeatures(torch.randn(4, 3, channels), found, torch.tensor(IMAGE_INDEX), scores)
+    return InstanceFeatures(torch.randn(4, 3, channels), SharedRows(found, torch.tensor(IMAGE_INDEX)), scores)
 
 
 def fused(given=None):
@@ -58,19 +59,19 @@ class TestUnion:
         for row, image in enumerate(IMAGE_INDEX):
             for y in range(8):
                 for x in range(6):
-                    cell = given.found.masks[image, :COUNTS[image], 2 * y:2 * y + 2, 4 * x:4 * x + 4].float()
+                    cell = given.found.values.masks[image, :COUNTS[image], 2 * y:2 * y + 2, 4 * x:4 * x + 4].float()
                     weighted = [part.mean().item() / (1 + math.exp(-score)) for part, score in zip(cell, scores[row])]
                     assert union[row, 0, y, x].item() == pytest.approx(max(weighted, default=0), abs=1e-6)
 
     def test_what_absent_instances_hold_does_not_matter(self):
         given = instances(scores=torch.randn(4, 3))
-        masks = given.found.masks | ~given.found.present[:, :, None, None]
-        filled = replace(given, found=replace(given.found, masks=masks))
+        masks = given.found.values.masks | ~given.found.values.present[:, :, None, None]
+        filled = replace(given, found=replace(given.found, values=replace(given.found.values, masks=masks)))
         assert torch.equal(weighted_union(filled, (8, 6)), weighted_union(given, (8, 6)))
 
     def test_no_image_has_an_instance(self):
         found = batch_instances([random_masks(0, 16, 24)] * 3)
-        given = InstanceFeatures(torch.zeros(4, 0, 8), found, torch.tensor(IMAGE_INDEX), torch.zeros(4, 0))
+        given = InstanceFeatures(torch.zeros(4, 0, 8), SharedRows(found, torch.tensor(IMAGE_INDEX)), torch.zeros(4, 0))
         assert torch.equal(weighted_union(given, (8, 6)), torch.zeros(4, 1, 8, 6))
 
 

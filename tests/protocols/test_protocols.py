@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 
 from mmris.apis import Predictor
-from mmris.datasets.pipelines import is_geometry, settle_pipelines
+from mmris.datasets.pipelines import is_geometry, resolve_pipelines
 from mmris.evaluation import ReferringIoUMetric
 from mmris.models.segmentors import ReferringSegmentor
 from mmris.protocols import PROTOCOLS, RESAMPLINGS, Protocol, find_protocol
@@ -34,10 +34,13 @@ def read(*options: str) -> Config:
 
 def geometry_steps(config: Config) -> list:
     return [
-        step for pipeline in (config.train_pipeline, config.test_pipeline, config.train_dataloader.dataset.pipeline,
-                              config.val_dataloader.dataset.pipeline, config.test_dataloader.dataset.pipeline)
-        for step in pipeline if is_geometry(step)
+        step for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader)
+        for step in loader.dataset.pipeline if is_geometry(step)
     ]
+
+
+def unresolved() -> Config:
+    return Config.fromfile(ROOT / 'configs/cm_masksd/vit-tiny_shaperef.py')
 
 
 @pytest.mark.parametrize('name', PROTOCOLS)
@@ -88,13 +91,13 @@ class TestOneKeyOfAConfig:
     def test_on_the_command_line(self, name, step):
         config = read(f'model.protocol={name}')
         steps = geometry_steps(config)
-        assert len(steps) == 5 and {(type_name(one), one['size']) for one in steps} == {(step, 128)}
+        assert len(steps) == 3 and {(type_name(one), one['size']) for one in steps} == {(step, 128)}
         before = config.pretty_text
-        settle_pipelines(config)
+        resolve_pipelines(config)
         assert config.pretty_text == before
 
     def test_in_python(self, name, step):
-        config = tiny_config()
+        config = unresolved()
         config.model.protocol = name
         predictor = Predictor(config, device='cpu')
         assert {type_name(one) for one in geometry_steps(predictor.model.cfg)} == {step}
@@ -103,7 +106,7 @@ class TestOneKeyOfAConfig:
         assert found.shape == (1, 20, 50) and predictor.protocol.name == name
 
     def test_in_a_runner(self, name, step, refer_set, tmp_path):
-        config = tiny_config()
+        config = unresolved()
         config.merge_from_dict({'model.protocol': name, 'work_dir': str(tmp_path), 'default_scope': 'mmris'})
         for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
             config[loader].update(num_workers=0)
@@ -117,9 +120,9 @@ class TestOneKeyOfAConfig:
 
 def test_the_metric_asks_the_samples(refer_set):
     """Threshold, comparison and empty masks are those of the protocol that the model has predicted by."""
-    config = tiny_config()
+    config = unresolved()
     config.model.protocol = 'shared_ris'
-    settle_pipelines(config)
+    resolve_pipelines(config)
     model = MODELS.build(config.model).eval()
     with torch.no_grad():
         samples = model.test_step(batch_of(config.val_dataloader, refer_set, 'refs(unc).p'))

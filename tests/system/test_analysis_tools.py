@@ -17,6 +17,7 @@ import mmris.visualization
 from mmris.apis import Predictor
 from mmris.datasets import ReferringSampler
 from mmris.datasets.controls import split_settings
+from mmris.datasets.pipelines import resolve_pipelines
 from mmris.registry import DATASETS, MODELS
 from tests.conftest import ROOT, edit_refs, tiny_config, write_set
 from tests.datasets.refcoco_family import write_family
@@ -105,8 +106,9 @@ def test_predictions_of_a_config_of_several_sets(run, folder, tmp_path):
     family = write_family(tmp_path / 'data')
     config = Config.fromfile(ROOT / 'configs/_base_/datasets/refcoco_mixed.py')
     test_loader = config.test_dataloader
-    test_loader.dataset.pipeline = Config.fromfile(ROOT / CONFIG).test_dataloader.dataset.pipeline
-    config.merge_from_dict(dict(model=tiny_config().model, default_scope='mmris', test_dataloader=test_loader))
+    tiny = tiny_config()
+    config.merge_from_dict(
+        dict(model=tiny.model, inputs=tiny.inputs, default_scope='mmris', test_dataloader=test_loader))
     config.dump(tmp_path / 'mixed.py')
     for name, expressions in {'refcocog_umd_test': 12, 'refcoco+_val_empty': 6}.items():
         printed = run('analysis_tools/draw_predictions.py', tmp_path / 'mixed.py', folder / 'model.pth', '--data-root',
@@ -162,11 +164,10 @@ def test_browsing_shows_what_a_training_draws(run, folder, tmp_path, monkeypatch
     config.merge_from_dict(dict(randomness=dict(seed=3), default_scope='mmengine'))
     settings = config.train_dataloader.dataset
     settings.update(data_root=str(folder / 'set'), split='val', type='mmris.RefCOCODataset')
-    for transform in settings.pipeline:
-        transform.type = f'mmris.{transform.type}'
-        if 'tokenizer' in transform:
-            transform.tokenizer.type = f'mmris.{transform.tokenizer.type}'
+    for part in (config.inputs.tokenizer, config.inputs.views.main):
+        part.type = f'mmris.{part.type}'
     config.dump(tmp_path / 'scoped.py')
+    resolve_pipelines(config)
     dataset, drawn = DATASETS.build(settings), []
     for epoch in (0, 2):
         ReferringSampler(dataset, seed=3).set_epoch(epoch)
@@ -192,7 +193,7 @@ def test_browsing_shows_all_tokens(run, tmp_path):
     for length in (4, 18):
         run('analysis_tools/browse_dataset.py', CONFIG, '--loader', 'val', '--number', '1', '--out', tmp_path / 'a.png',
             '--data-root', tmp_path / 'set', '--cfg-options',
-            f'val_dataloader.dataset.pipeline.3.tokenizer.context_length={length}')
+            f'inputs.tokenizer.context_length={length}')
         heights.append(Image.open(tmp_path / 'a.png').size[1])
     assert heights[1] - heights[0] > 4 * 20
 

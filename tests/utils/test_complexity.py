@@ -272,9 +272,9 @@ class TestTool:
         run_tool(ROOT / TINY, '--out', out)
         assert json.loads(out.read_text()) == count_complexity(model, shape=(64, 64), tokens=16)
         assert capsys.readouterr().out.startswith('vit-tiny_shaperef, 64 x 64 pixels, 16 tokens\n')
-        step = 'test_dataloader.dataset.pipeline.1'
-        run_tool(ROOT / TINY, '--out', out, '--cfg-options', f'{step}.type=mmris.Resize', f'{step}.size=(32,96)',
-                 'test_dataloader.dataset.pipeline.3.tokenizer.context_length=9')
+        view = 'inputs.views.main'
+        run_tool(ROOT / TINY, '--out', out, '--cfg-options', f'{view}.type=mmris.Resize', f'{view}.size=(32,96)',
+                 'inputs.tokenizer.context_length=9')
         assert json.loads(out.read_text()) == count_complexity(model, shape=(32, 96), tokens=9)
 
     def test_input_given(self, tmp_path, capsys):
@@ -294,9 +294,9 @@ class TestTool:
 
     def test_a_model_alone_needs_an_input(self, tmp_path):
         path = ROOT / 'configs/_base_/models/clip_vit-tiny_cris.py'
-        with pytest.raises(ValueError, match='has no step Letterbox or Resize: give --shape HEIGHT WIDTH'):
+        with pytest.raises(ValueError, match='test pipeline of the config does not say it: give --shape HEIGHT WIDTH'):
             run_tool(path, '--tokens', 16)
-        with pytest.raises(ValueError, match='has no step Tokenize: give --tokens NUMBER'):
+        with pytest.raises(ValueError, match='does not say it: give --tokens NUMBER'):
             run_tool(path, '--shape', 64, 64)
         run_tool(path, '--shape', 64, 64, '--tokens', 16, '--out', tmp_path / 'costs.json')
         assert 'total' in json.loads((tmp_path / 'costs.json').read_text())

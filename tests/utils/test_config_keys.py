@@ -5,7 +5,9 @@ import re
 import pytest
 from mmengine.config import Config
 
-from mmris.utils.config_keys import check_key, merge_options, parameters_of_type
+from mmris.datasets.pipelines import resolve_pipelines
+from mmris.utils.config_keys import check_key, merge_options
+from mmris.utils.type_parameters import parameters_of_type
 from tests.conftest import ROOT, tiny_config
 
 MIXED = 'shared_ris/beit3-l_mixed.py'
@@ -15,7 +17,9 @@ MIXED = 'shared_ris/beit3-l_mixed.py'
     ('train_datalaoder.batch_size', 'train_dataloader'),
     ('train_dataloader.batchsize', 'train_dataloader.batch_size'),
     ('train_dataloader.dataset.expressions_per_imgae', 'train_dataloader.dataset.expressions_per_image'),
-    ('train_dataloader.dataset.pipeline.2.sze', 'train_dataloader.dataset.pipeline.2.size'),
+    ('inputs.views.main.sze', 'inputs.views.main.size'),
+    ('inputs.tokeniser.context_length', 'inputs.tokenizer'),
+    ('inputs.tokenizer.contex_length', 'inputs.tokenizer.context_length'),
     ('val_dataloader.sampler.shufle', 'val_dataloader.sampler.shuffle'),
     ('model.head.chanels', 'model.head.channels'),
     ('model.resamplin', 'model.resampling'),
@@ -44,6 +48,7 @@ def test_a_key_that_nothing_reads(key, nearest):
     'train_dataloader.prefetch_factor', 'train_dataloader.dataset.lazy_init', 'train_dataloader.dataset.exclude',
     'optim_wrapper.accumulative_counts', 'optim_wrapper.paramwise_cfg', 'optim_wrapper.optimizer.betas',
     'env_cfg.dist_cfg.timeout', 'test_cfg.splits.more', 'test_cfg.splits.val.control', 'load_from', 'work_dir',
+    'inputs.views.more', 'inputs.steps.load_image.upright', 'inputs.instance_masks.file',
     'default_hooks.more', 'test_evaluator.prefix', 'visualizer.vis_backends.0.save_dir', 'auto_scale_lr.enable',
 ])
 def test_keys_that_are_read(key):
@@ -93,7 +98,9 @@ def test_whatever_the_configs_set_is_read():
     paths, seen = [*(ROOT / 'configs').glob('*/*_refcoco.py'), *(ROOT / 'configs').glob('*/*_shaperef*.py')], set()
     assert len(paths) >= 20
     for path in paths:
-        for where, part in typed_parts(Config.fromfile(path).to_dict()):
+        config = Config.fromfile(path)
+        resolve_pipelines(config)
+        for where, part in typed_parts(config.to_dict()):
             taken = parameters_of_type(part['type'])
             # MMEngine takes this one out before it builds a scheduler.
             unknown = part.keys() - (taken or part.keys()) - {'type', 'convert_to_iter_based'}

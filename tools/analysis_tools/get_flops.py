@@ -13,13 +13,13 @@ be there, and nothing is computed: it takes seconds, and the model no memory, fo
 import argparse
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional
 
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmris.apis.predictor import GEOMETRY
+from mmris.datasets.pipelines import is_geometry
 from mmris.registry import MODELS, TRANSFORMS
 from mmris.utils import type_name, write_atomically
 from mmris.utils.complexity import count_complexity
@@ -60,10 +60,10 @@ def main(arguments: Optional[List[str]] = None) -> None:
     init_default_scope(config.get('default_scope', 'mmris'))
     shape, tokens = options.shape, options.tokens
     if shape is None:
-        shape = TRANSFORMS.build(last_step(config, GEOMETRY, '--shape HEIGHT WIDTH')).size
+        shape = TRANSFORMS.build(last_step(config, is_geometry, '--shape HEIGHT WIDTH')).size
     if tokens is None:
         # Not built: a tokenizer may want a file.
-        tokens = last_step(config, ['Tokenize'], '--tokens NUMBER')['tokenizer']['context_length']
+        tokens = last_step(config, _tokenizes, '--tokens NUMBER')['tokenizer']['context_length']
     with torch.device('meta'):
         model = MODELS.build(config.model)
     costs = count_complexity(model, shape=shape, tokens=tokens, instances=options.instances)
@@ -77,12 +77,16 @@ def main(arguments: Optional[List[str]] = None) -> None:
             path.write_text(json.dumps(costs, indent=2) + '\n')
 
 
-def last_step(config: Config, kinds: Sequence[str], option: str) -> dict:
-    """The last step of some kinds in the test pipeline."""
+def _tokenizes(step: dict) -> bool:
+    return type_name(step) == 'Tokenize'
+
+
+def last_step(config: Config, is_one: Callable[[dict], bool], option: str) -> dict:
+    """The last step of a kind in the test pipeline: of several views the main one is the last."""
     pipeline = config.get('test_dataloader', {}).get('dataset', {}).get('pipeline', [])
-    steps = [step for step in pipeline if type_name(step) in kinds]
+    steps = [step for step in pipeline if is_one(step)]
     if not steps:
-        raise ValueError(f'The test pipeline of the config has no step {" or ".join(kinds)}: give {option}.')
+        raise ValueError(f'The test pipeline of the config does not say it: give {option}.')
     return steps[-1]
 
 

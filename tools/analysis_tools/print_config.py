@@ -2,6 +2,7 @@
 
     python tools/analysis_tools/print_config.py configs/cm_masksd/vit-b_refcoco.py
     python tools/analysis_tools/print_config.py configs/cm_masksd/vit-b_refcoco.py --key model.distillation
+    python tools/analysis_tools/print_config.py configs/cris/rn50_refcoco.py --key test_dataloader.dataset.pipeline
     python tools/analysis_tools/print_config.py configs/cm_masksd/vit-b_refcoco.py --diff \
         configs/cm_masksd/vit-l_refcoco.py
 """
@@ -11,6 +12,7 @@ from typing import Any, Optional
 
 from mmengine.config import Config
 
+from mmris.datasets.pipelines import unresolve_pipelines
 from mmris.utils.config_comparison import compare, get_part
 from mmris.utils.configs import add_config_arguments, check_inputs, read_config
 from mmris.utils.resources import find_config
@@ -20,7 +22,7 @@ from mmris.utils.tool import run_tool
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Print a config, a part of it, or how two differ.')
     add_config_arguments(parser)
-    parser.add_argument('--key', help='this part alone, such as model.distillation or train_pipeline.0')
+    parser.add_argument('--key', help='this part alone, such as model.distillation or test_dataloader.dataset.pipeline')
     parser.add_argument('--diff', metavar='CONFIG', help='what differs in this one, which options do not change')
     return parser.parse_args()
 
@@ -28,6 +30,9 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     config = read_config(arguments)
+    if arguments.key is None or arguments.diff is not None:
+        # As it is written: what follows from inputs would say all of it once more for each loader.
+        unresolve_pipelines(config)
     if arguments.diff is None:
         print(pretty(config, arguments.key))
         return

@@ -5,14 +5,11 @@
 # Command: bash tools/dist_train.sh configs/cm_masksd/ablations/baseline.py 8
 _base_ = [
     '../../_base_/datasets/refcoco.py',
-    '../../_base_/pipelines/clip_480_17-tokens.py',
+    '../../_base_/inputs/clip.py',
     '../../_base_/models/clip_vit-b_cris.py',
     # Its settings, for the rows that start from this one.
     '../../_base_/models/masked_distillation.py',
     '../../_base_/schedules/adam_100e.py',
     '../../_base_/default_runtime.py',
 ]
-
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
+inputs = dict(tokenizer=dict(context_length=17), views=dict(main=dict(size=480)))

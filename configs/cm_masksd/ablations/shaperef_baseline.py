@@ -5,14 +5,11 @@
 # Command: python tools/train.py configs/cm_masksd/ablations/shaperef_baseline.py
 _base_ = [
     '../../_base_/datasets/shaperef.py',
-    '../../_base_/pipelines/clip_64_16-tokens.py',
+    '../../_base_/inputs/clip.py',
     '../../_base_/models/clip_vit-tiny_cris.py',
     # Its settings, for the rows that start from this one.
     '../../_base_/models/masked_distillation.py',
     '../../_base_/schedules/adamw_1500.py',
     '../../_base_/default_runtime.py',
 ]
-
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
+inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=64)))

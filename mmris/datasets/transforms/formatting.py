@@ -5,6 +5,7 @@ from typing import Sequence
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
+from torch import Tensor
 
 from mmris.registry import TRANSFORMS
 from mmris.structures import ReferringDataSample
@@ -24,7 +25,8 @@ TRUTHS = {
 class PackReferringInputs(BaseTransform):
     """Packs a sample: the image as ``inputs``, all else into a ``ReferringDataSample``.
 
-    Instance masks are packed wherever the pipeline loaded them.
+    Instance masks are packed wherever the pipeline loaded them, and so are views other than the main one: their pixels
+    as ``views``, a dict of ``(3, H, W)`` tensors by name.
 
     Args:
         masks (Sequence[str]): What is packed of the ground truth: ``gt_input`` for training, ``gt_original`` for
@@ -59,5 +61,13 @@ class PackReferringInputs(BaseTransform):
                 raise ValueError('Instance masks were loaded, but not warped with the image: put LoadInstanceMasks '
                                  'before Letterbox or Resize.')
             sample.instance_masks = torch.from_numpy(results['instance_input'])
-        image = np.ascontiguousarray(results['img'].transpose(2, 0, 1))
-        return dict(inputs=torch.from_numpy(image), data_samples=sample)
+        packed = dict(inputs=image_tensor(results['img']), data_samples=sample)
+        if 'views' in results:
+            packed['views'] = {name: image_tensor(view['img']) for name, view in results['views'].items()}
+            sample.set_metainfo(dict(view_boxes={name: view['image_box'] for name, view in results['views'].items()}))
+        return packed
+
+
+def image_tensor(image: np.ndarray) -> Tensor:
+    """Bring an image to what models take: ``(H, W, 3)`` to ``(3, H, W)``."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

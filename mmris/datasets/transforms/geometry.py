@@ -24,14 +24,19 @@ class AffineTransform(BaseTransform):
     ``(S, H, W)`` float32 in [0, 1], where there is ``gt_original``; ``instance_input``, ``(K, H, W)`` bool, true where
     at least half is covered, where there is ``instance_masks``.
 
+    Of a view that is not the main one nothing is changed but ``views``, where it is added by its name: its ``img`` and
+    its ``image_box``. It is made of the stored pixels, so that its step stands before that of the main view.
+
     Args:
         size (int or tuple[int, int]): Height and width of the input in pixels; one number for a square.
+        view (str): Name of the view that is made. Default: ``'main'``.
 
     Raises:
         ValueError: If ``size`` is not positive.
     """
 
-    def __init__(self, *, size: Union[int, Sequence[int]]) -> None:
+    def __init__(self, *, size: Union[int, Sequence[int]], view: str = 'main') -> None:
+        self.view = view
         self.size = (size, size) if isinstance(size, int) else tuple(size)
         if len(self.size) != 2 or min(self.size) < 1:
             raise ValueError(f'size of {type(self).__name__} is a height and a width in pixels, but got {size}.')
@@ -50,15 +55,24 @@ class AffineTransform(BaseTransform):
         return 0.0, 0.0, 0.0
 
     def transform(self, results: dict) -> dict:
-        """Warp."""
+        """Warp.
+
+        Raises:
+            ValueError: If the main view was made before another one.
+        """
+        if 'affine' in results:
+            raise ValueError(f'{type(self).__name__} is to make the view {self.view}, but the main view has taken the '
+                             f'place of the stored pixels: put the step before that of the main view.')
         height, width = results['img'].shape[:2]
         affine = self.affine(height, width)
-        results['affine'] = affine
-        results['img_shape'] = self.size
         limits = self.size[::-1]
         (x0, y0), (x1, y1) = np.clip((affine[:, 2], affine[:, :2] @ (width, height) + affine[:, 2]), 0, limits)
-        results['image_box'] = (float(x0), float(y0), float(x1), float(y1))
-        results['img'] = self.warp(results['img'], affine, cv2.INTER_CUBIC, self.border)
+        box = (float(x0), float(y0), float(x1), float(y1))
+        image = self.warp(results['img'], affine, cv2.INTER_CUBIC, self.border)
+        if self.view != 'main':
+            results.setdefault('views', {})[self.view] = dict(img=image, image_box=box)
+            return results
+        results.update(img=image, image_box=box, affine=affine, img_shape=self.size)
         if 'gt_original' in results:
             results['gt_input'] = self.warp_masks(results['gt_original'], affine).astype(np.float32) / 255
         if 'instance_masks' in results:
@@ -90,13 +104,18 @@ class Letterbox(AffineTransform):
     Args:
         size (int or tuple[int, int]): Height and width of the input in pixels; one number for a square.
         border_colour (Sequence[float]): Red, green, blue in 0 to 255. Defaults to CLIP's mean.
+        view (str): Name of the view that is made. Default: ``'main'``.
 
     Raises:
         ValueError: If ``size`` is not positive.
     """
 
-    def __init__(self, *, size: Union[int, Sequence[int]], border_colour: Sequence[float] = CLIP_MEAN) -> None:
-        super().__init__(size=size)
+    def __init__(self,
+                 *,
+                 size: Union[int, Sequence[int]],
+                 border_colour: Sequence[float] = CLIP_MEAN,
+                 view: str = 'main') -> None:
+        super().__init__(size=size, view=view)
         self.border_colour = tuple(border_colour)
 
     @property
@@ -116,13 +135,14 @@ class CRISWarp(Letterbox):
 
     Args:
         size (int or tuple[int, int]): Height and width of the input in pixels; one number for a square.
+        view (str): Name of the view that is made. Default: ``'main'``.
 
     Raises:
         ValueError: If ``size`` is not positive.
     """
 
-    def __init__(self, *, size: Union[int, Sequence[int]]) -> None:
-        super().__init__(size=size)
+    def __init__(self, *, size: Union[int, Sequence[int]], view: str = 'main') -> None:
+        super().__init__(size=size, view=view)
 
     def affine(self, height: int, width: int) -> np.ndarray:
         return cris_affine((height, width), self.size)
@@ -137,6 +157,7 @@ class Resize(AffineTransform):
 
     Args:
         size (int or tuple[int, int]): Height and width of the input in pixels; one number for a square.
+        view (str): Name of the view that is made. Default: ``'main'``.
 
     Raises:
         ValueError: If ``size`` is not positive.

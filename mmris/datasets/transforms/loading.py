@@ -134,10 +134,10 @@ def load_sample_image(info: Mapping[str, Any], upright: bool = False,
                          f'or a resized one. Fetch the original.')
     if upright:
         raise ValueError(f'{path} is {found[0]} x {found[1]} pixels (height x width) when its EXIF turns it upright, '
-                         f'but {annotated}, its size as stored. Set upright=False of LoadImage in all pipelines.')
+                         f'but {annotated}, its size as stored. Set inputs.steps.load_image.upright=False.')
     raise ValueError(f'{path} is {found[0]} x {found[1]} pixels (height x width) as stored, but {annotated}, its size '
                      f'when its EXIF turns it upright. If your images were annotated upright, set '
-                     f'LoadImage(upright=True) in all pipelines.')
+                     f'inputs.steps.load_image.upright=True.')
 
 
 def _read_file(path: str, backend_args: Optional[dict]) -> bytes:

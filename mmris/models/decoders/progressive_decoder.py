@@ -109,7 +109,7 @@ def weighted_union(instances: InstanceFeatures, size: Sequence[int]) -> Tensor:
         Tensor: ``(P, 1, height, width)`` float32 in [0, 1]; zeros where no mask is.
     """
     # Each image once, not once a sentence.
-    covered = mask_coverage(instances.found.masks, tuple(size)).index_select(0, instances.image_index)
+    covered = mask_coverage(instances.found.values.masks, tuple(size)).index_select(0, instances.found.index)
     weighted = covered * (instances.scores.float().sigmoid() * instances.present)[:, :, None, None]
     # An image without masks has a maximum too.
     return F.pad(weighted, (0, 0, 0, 0, 0, 1)).amax(dim=1, keepdim=True)

@@ -16,6 +16,7 @@ from mmris.structures import (
     InstanceEmbeddings,
     InstanceFeatures,
     InstanceMasks,
+    SharedRows,
     TensorStructure,
     TextEmbeddings,
 )
@@ -215,7 +216,7 @@ class TrimodalEncoder(JointEncoder):
         parts = [stage.split(sizes, dim=1) for stage in stages]
         instances = None
         if self.takes_instances:
-            instances = InstanceFeatures(tokens=parts[-1][0], found=image.found, image_index=image_index)
+            instances = InstanceFeatures(tokens=parts[-1][0], found=SharedRows(image.found, image_index))
         return self.gather([(seen, words) for _, seen, words in parts], parts[-1][2], text.token_mask,
                            image.inside.shape[-2:], instances)
 

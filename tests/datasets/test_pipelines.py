@@ -1,0 +1,230 @@
+"""One block of a config says what its models look at, wherever that is read."""
+
+import argparse
+import copy
+import inspect
+import runpy
+import sys
+
+import pytest
+from mmengine.config import Config
+
+from mmris.apis import Predictor, init_model
+from mmris.datasets.pipelines import build_pipeline, resolve_pipelines, unresolve_pipelines
+from mmris.registry import DATASETS, RUNNERS
+from mmris.utils.configs import add_config_arguments, read_config
+from tests.conftest import ROOT, tiny_config
+
+CONFIG = 'configs/mail/tiny_shaperef.py'
+INPUTS = dict(
+    tokenizer=dict(type='CLIPTokenizer', context_length=8),
+    views=dict(main=dict(type='Letterbox', size=64)),
+)
+TRAIN = ['LoadImage', 'LoadMasks', 'Letterbox', 'Tokenize', 'PackReferringInputs']
+TEST = ['LoadImage', 'Letterbox', 'LoadMasks', 'Tokenize', 'PackReferringInputs']
+
+
+def read(*options: str, config: str = CONFIG) -> Config:
+    parser = argparse.ArgumentParser()
+    add_config_arguments(parser)
+    return read_config(parser.parse_args([str(ROOT / config), *(['--cfg-options', *options] if options else [])]))
+
+
+def build(phase: str = 'train', **changes) -> list:
+    return build_pipeline({**INPUTS, **changes}, phase)
+
+
+def types(steps: list) -> list:
+    return [step['type'] for step in steps]
+
+
+def sizes(config: Config) -> dict:
+    """The size that each loader's pipeline makes."""
+    return {
+        loader: [step.size for step in config[loader].dataset.pipeline if 'size' in step]
+        for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader')
+    }
+
+
+class TestOneNumber:
+    """Changed in a child config or on the command line, it is the same everywhere."""
+
+    EVERYWHERE = dict(train_dataloader=[96], val_dataloader=[96], test_dataloader=[96])
+
+    @pytest.fixture(params=['child', 'command line', 'python'])
+    def config(self, request, tmp_path) -> Config:
+        if request.param == 'child':
+            child = tmp_path / 'child.py'
+            child.write_text(f"_base_ = '{ROOT / CONFIG}'\ninputs = dict(views=dict(main=dict(size=96)))\n")
+            return read(config=str(child))
+        if request.param == 'command line':
+            return read('inputs.views.main.size=96')
+        config = Config.fromfile(ROOT / CONFIG)
+        config.inputs.views.main.size = 96
+        return config
+
+    def test_in_loaders_runner_and_predictor(self, config, refer_set, tmp_path):
+        model = init_model(copy.deepcopy(config), device='cpu')
+        assert sizes(model.cfg) == self.EVERYWHERE
+        # What a GPU would be given, of a prediction, a training and an evaluation.
+        assert Predictor(copy.deepcopy(config), device='cpu').set_image(
+            refer_set / 'images' / 'COCO_train2014_000000000001.jpg').input_size == (96, 96)
+        for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
+            loader.update(num_workers=0, batch_size=2)
+            loader.dataset.update(data_root=str(refer_set), split='val', data_prefix=dict(img_path='images'))
+        config.update(work_dir=str(tmp_path / 'work'), experiment_name=tmp_path.name, log_level='ERROR')
+        runner = RUNNERS.build(config)
+        assert sizes(runner.cfg) == self.EVERYWHERE
+        for loader in (runner._train_dataloader, runner._val_dataloader, runner._test_dataloader):
+            batch = next(iter(runner.build_dataloader(loader)))
+            assert {tuple(image.shape) for image in batch['inputs']} == {(3, 96, 96)}
+            assert {sample.instance_masks.shape[1:] for sample in batch['data_samples']} == {(96, 96)}
+
+    @pytest.mark.parametrize('tool, arguments', [
+        ('get_flops.py', []),
+        ('browse_dataset.py', ['--loader', 'val', '--number', '1']),
+        ('benchmark_samples.py', ['--samples', '1', '--repetitions', '1']),
+    ])
+    def test_in_tools(self, tool, arguments, refer_set, tmp_path, monkeypatch, capsys):
+        seen, build = [], DATASETS.build
+        monkeypatch.setattr(type(DATASETS), 'build', lambda self, cfg, *rest, **more: seen.append(cfg) or (
+            build.__func__(self, cfg, *rest, **more)))
+        arguments = [ROOT / 'configs/cm_masksd/vit-tiny_shaperef.py', *arguments, '--cfg-options',
+                     'inputs.views.main.size=96']
+        if tool == 'browse_dataset.py':
+            arguments[1:1] = ['--data-root', refer_set, '--out', tmp_path / 'a.png']
+        monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
+        runpy.run_path(str(ROOT / 'tools/analysis_tools' / tool), run_name='__main__')
+        if tool == 'get_flops.py':
+            assert '96 x 96 pixels' in capsys.readouterr().out
+            return
+        [found] = {step['size'] for config in seen if isinstance(config, dict) and 'pipeline' in config
+                   for step in config['pipeline'] if 'size' in step}
+        assert found == 96
+
+    def test_a_run_leaves_a_config_that_can_be_changed_again(self, refer_set, tmp_path):
+        config = tiny_config()
+        config.update(work_dir=str(tmp_path), experiment_name=tmp_path.name, log_level='ERROR')
+        for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+            config[loader].num_workers = 0
+            config[loader].dataset.update(data_root=str(refer_set), split='val')
+        runner = RUNNERS.build(config)
+        runner.dump_config()
+        [written] = tmp_path.glob('*.py')
+        assert sizes(read('inputs.views.main.size=96', config=str(written))) == self.EVERYWHERE
+        assert runner.cfg.test_dataloader.dataset.pipeline
+
+
+class TestSteps:
+
+    def test_usual_ones(self):
+        assert types(build('train')) == TRAIN and types(build('test')) == TEST
+        assert build('train')[-1]['masks'] == ['gt_input'] and build('test')[-1]['masks'] == ['gt_original']
+        masked = dict(instance_masks=dict(file='a'))
+        assert types(build('train', **masked))[2:4] == ['LoadInstanceMasks', 'MatchInstances']
+        assert types(build('test', **masked))[1] == 'LoadInstanceMasks'
+
+    def test_an_argument_of_one(self):
+        steps = dict(load_image=dict(upright=True))
+        for phase in ('train', 'test'):
+            assert build(phase, steps=steps)[0] == dict(type='LoadImage', upright=True)
+
+    def test_a_new_one_follows_the_one_that_it_names(self):
+        flip = dict(type='RandomFlip', prob=0.5, after='load_masks', phase='train')
+        noise = dict(type='PhotoMetricDistortion', after='load_masks')
+        steps = dict(flip=flip, noise=noise, after_flip=dict(type='RandomRotate', prob=0.1, degree=5, after='flip',
+                                                             phase='train'))
+        assert types(build('train', steps=steps)) == [
+            'LoadImage', 'LoadMasks', 'RandomFlip', 'RandomRotate', 'PhotoMetricDistortion', *TRAIN[2:]]
+        assert types(build('test', steps=steps)) == [*TEST[:3], 'PhotoMetricDistortion', *TEST[3:]]
+        assert build('train', steps=dict(flip=flip))[2] == dict(type='RandomFlip', prob=0.5)
+
+    def test_none_leaves_one_out(self):
+        assert types(build('test', steps=dict(load_masks=None, match_instances=None))) == [
+            'LoadImage', 'Letterbox', 'Tokenize', 'PackReferringInputs']
+
+    def test_other_views_stand_before_the_main_one(self):
+        views = dict(main=dict(type='Letterbox', size=64), near=dict(type='Resize', size=32), left=None)
+        for phase in ('train', 'test'):
+            steps = [step for step in build(phase, views=views) if 'size' in step]
+            assert steps == [dict(type='Resize', size=32, view='near'), dict(type='Letterbox', size=64)]
+
+    @pytest.mark.parametrize('changes, message', [
+        (dict(size=64), 'inputs has tokenizer, views, instance_masks, steps, but got size'),
+        (dict(views={}), 'inputs lacks views'),
+        (dict(tokenizer=None), 'inputs lacks tokenizer'),
+        (dict(views=dict(near=dict(type='Resize', size=32))), 'inputs.views has near, but needs main'),
+        (dict(views=dict(main=dict(type='Resize', size=3), pack=dict(type='Resize', size=3))),
+         'pack cannot be the name of a view'),
+        (dict(steps=dict(load_imgae=dict(upright=True))),
+         'inputs.steps.load_imgae has no type, and there is no step of that name to change or leave out, but load'),
+        (dict(steps=dict(crop=None)), 'inputs.steps.crop has no type, and there is no step of that name'),
+        (dict(steps=dict(load_image=dict(uprigth=True))),
+         'inputs.steps.load_image: LoadImage has no uprigth. Did you mean upright?'),
+        (dict(steps=dict(crop=dict(type='RandomCrop', crop_size=(3, 3)))),
+         'inputs.steps.crop: a new step, and no other, has a `type` and the name of the step that it stands `after`'),
+        (dict(steps=dict(load_image=dict(after='pack'))), 'inputs.steps.load_image: a new step, and no other, has a'),
+        (dict(steps=dict(crop=dict(type='RandomCrop', crop_size=(3, 3), after='cut'))),
+         "inputs.steps.crop stands after 'cut', but must stand after one of load_image, load_masks, main, tokenize"),
+        (dict(steps=dict(crop=dict(type='RandomFlip', after='main', phase='val'))),
+         "inputs.steps.crop.phase must be train or test, but got 'val'"),
+    ])
+    def test_mistakes(self, changes, message):
+        with pytest.raises(ValueError) as error:
+            build('train', **changes)
+        assert message in str(error.value)
+
+
+class TestResolving:
+
+    def test_a_pipeline_beside_inputs(self):
+        """It would silently win over them, or they over it."""
+        config = tiny_config()
+        config.inputs.views.main.size = 96
+        with pytest.raises(ValueError, match='train_dataloader.dataset.pipeline is not what inputs says, so that '
+                           'changes of inputs would not reach it. Change inputs'):
+            resolve_pipelines(config)
+        unresolve_pipelines(config)
+        resolve_pipelines(config)
+        assert sizes(config)['test_dataloader'] == [96]
+
+    def test_pipelines_without_inputs_stay(self):
+        config = tiny_config()
+        config.inputs = None
+        config.test_dataloader.dataset.pipeline[1].size = 96
+        before = config.pretty_text
+        resolve_pipelines(config)
+        assert config.pretty_text == before
+
+    def test_data_sets_inside_of_others(self):
+        config = tiny_config()
+        unresolve_pipelines(config)
+        one = config.train_dataloader.dataset
+        config.train_dataloader.dataset = dict(
+            type='RepeatDataset', times=2, dataset=dict(type='ConcatDataset', datasets=[one, one]))
+        resolve_pipelines(config)
+        for inner in config.train_dataloader.dataset.dataset.datasets:
+            assert types(inner.pipeline) == TRAIN
+        assert 'pipeline' not in config.train_dataloader.dataset
+
+    def test_in_another_scope(self):
+        config = tiny_config()
+        unresolve_pipelines(config)
+        config.default_scope = 'mmdet'
+        resolve_pipelines(config)
+        assert types(config.test_dataloader.dataset.pipeline)[::2] == [
+            'mmris.LoadImage', 'mmris.LoadMasks', 'mmris.PackReferringInputs']
+
+    def test_a_loader_that_is_none(self):
+        config = tiny_config()
+        config.train_dataloader = None
+        resolve_pipelines(config)
+        assert config.train_dataloader is None
+
+
+def test_what_the_docstring_shows_works():
+    """The example of the module is one."""
+    example = inspect.getdoc(sys.modules['mmris.datasets.pipelines']).split('::')[1].split('training:')[0]
+    found = {}
+    exec(inspect.cleandoc(example), found)
+    assert build_pipeline(found['inputs'], 'train')[0] == dict(type='LoadImage', upright=True)
