@@ -1,5 +1,6 @@
 """What passes between the stages."""
 
+from .distillation import BranchOutput, TargetShare
 from .features import (
     EncoderOutput,
     FusedFeatures,
@@ -16,7 +17,7 @@ from .referring_data_sample import ReferringDataSample
 from .tensor_structure import TensorStructure
 
 __all__ = [
-    'EncoderOutput', 'ExpressionBatch', 'FusedFeatures', 'ImageEmbeddings', 'ImageFeatures', 'ImageInputs',
-    'InstanceEmbeddings', 'InstanceFeatures', 'InstanceMasks', 'MainPass', 'ReferringDataSample', 'ReferringInputs',
-    'TensorStructure', 'TextEmbeddings', 'TextFeatures', 'word_positions'
+    'BranchOutput', 'EncoderOutput', 'ExpressionBatch', 'FusedFeatures', 'ImageEmbeddings', 'ImageFeatures',
+    'ImageInputs', 'InstanceEmbeddings', 'InstanceFeatures', 'InstanceMasks', 'MainPass', 'ReferringDataSample',
+    'ReferringInputs', 'TargetShare', 'TensorStructure', 'TextEmbeddings', 'TextFeatures', 'word_positions'
 ]
