@@ -145,8 +145,12 @@ def test_config(path, refer_set):
         inputs = model.data_preprocessor(batch_of(config.train_dataloader, refer_set, 'refs(unc).p'), True)
         losses = model(**inputs, mode='loss')
         groups = [config.model.get(group) or {} for group in ('losses', 'auxiliary_losses', 'distillation')]
-        assert set(losses) == {f'loss_{name}' for group in groups for name in group}
-        total = sum(losses.values())
+        branches = config.model.get('distillation') or {}
+        visual = [name for name, branch in branches.items() if branch.type == 'MaskedVisualDistillation']
+        measured = {f'{what}_{name}' for what in ('target_share', 'chance') for name in visual}
+        assert set(losses) == {f'loss_{name}' for group in groups for name in group} | measured
+        assert all(0 <= losses[name] <= 1 for name in measured)
+        total, _ = model.parse_losses(losses)
         assert total.isfinite() and total > 0
         total.backward()
     model.eval()

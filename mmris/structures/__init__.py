@@ -1,5 +1,6 @@
 """What passes between the stages."""
 
+from .distillation import BranchOutput, TargetShare
 from .features import (
     EncoderOutput,
     FusedFeatures,
@@ -16,7 +17,8 @@ from .referring_data_sample import ReferringDataSample
 from .tensor_structure import SharedRows, TensorStructure
 
 __all__ = [
-    'EncoderOutput', 'ExpressionBatch', 'FusedFeatures', 'ImageEmbeddings', 'ImageFeatures', 'ImageInputs',
-    'ImageView', 'InstanceEmbeddings', 'InstanceFeatures', 'InstanceMasks', 'MainPass', 'ReferringDataSample',
-    'ReferringInputs', 'SharedRows', 'TensorStructure', 'TextEmbeddings', 'TextFeatures', 'word_positions'
+    'BranchOutput', 'EncoderOutput', 'ExpressionBatch', 'FusedFeatures', 'ImageEmbeddings', 'ImageFeatures',
+    'ImageInputs', 'ImageView', 'InstanceEmbeddings', 'InstanceFeatures', 'InstanceMasks', 'MainPass',
+    'ReferringDataSample', 'ReferringInputs', 'SharedRows', 'TargetShare', 'TensorStructure', 'TextEmbeddings',
+    'TextFeatures', 'word_positions'
 ]

@@ -182,3 +182,8 @@ class MainPass(TensorStructure):
     encoded: EncoderOutput
     fused: FusedFeatures
     logits: Tensor
+
+    @property
+    def inside(self) -> Tensor:
+        """Tensor: ``(P, h, w)`` bool, the patches of each expression's image that hold some image, not only border."""
+        return self.image_embeddings.inside.index_select(0, self.image_index)

@@ -9,6 +9,8 @@ import numpy as np
 
 SCALARS = '*/vis_data/scalars.json'
 COUNTERS = ('step', 'iter', 'epoch')
+# What a branch of masked visual distillation measures, before the branch's name.
+TARGET_SHARE, CHANCE = 'target_share_', 'chance_'
 TIMES = ('time', 'data_time')
 
 
@@ -45,6 +47,12 @@ class TrainingLog:
         """list[str]: The total first, then its parts."""
         names = {key: None for row in self.training for key in row if 'loss' in key}
         return sorted(names, key=lambda name: name != 'loss')
+
+    @property
+    def selecting_branches(self) -> List[str]:
+        """list[str]: Distillation branches that logged their share of the target's patches."""
+        names = {key: None for row in self.training for key in row if key.startswith(TARGET_SHARE)}
+        return [name.removeprefix(TARGET_SHARE) for name in names]
 
     @property
     def metrics(self) -> List[str]:
@@ -123,8 +131,9 @@ def summarise_log(log: TrainingLog) -> Dict[str, Any]:
 
     Returns:
         dict: ``steps`` (and ``epochs``) done; ``losses``, the last logged by name; ``seconds_per_step`` and
-        ``seconds_of_data`` of those waiting for data, means; ``memory_megabytes``, the most, None without a GPU; and
-        ``metrics``: for each ``last`` and ``best``, with ``last_at`` and ``best_at`` (epoch or step).
+        ``seconds_of_data`` of those waiting for data, means; ``memory_megabytes``, the most, None without a GPU;
+        ``target_shares``: for each branch that logged it, the last ``target_share`` and ``chance``; and ``metrics``:
+        for each ``last`` and ``best``, with ``last_at`` and ``best_at`` (epoch or step).
     """
     last = log.training[-1] if log.training else {}
     memory = [row['memory'] for row in log.training if 'memory' in row]
@@ -136,6 +145,10 @@ def summarise_log(log: TrainingLog) -> Dict[str, Any]:
         seconds_of_data=_mean(log, 'data_time'),
         memory_megabytes=max(memory, default=None),
         losses={name: last[name] for name in log.losses if name in last},
+        target_shares={
+            name: dict(target_share=last[TARGET_SHARE + name], chance=last.get(CHANCE + name))
+            for name in log.selecting_branches if TARGET_SHARE + name in last
+        },
         metrics={name: _last_and_best(log, name) for name in log.metrics})
     return summary
 

@@ -1,4 +1,4 @@
-"""Curves of losses, metrics and learning rate of one run, or of several over one another."""
+"""Curves of losses, metrics and the like of one run, or of several over one another."""
 
 from typing import Dict, List, Optional, Sequence, Tuple
 
@@ -9,14 +9,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from mmris.utils.terminal import one_line
-from mmris.utils.training_log import TrainingLog
+from mmris.utils.training_log import CHANCE, TARGET_SHARE, TrainingLog
 
-from .plots import LABEL_SIZE, LINE_COLOURS, TEXT, label_ends, style_axes, title_figure
+from .plots import FAINT_TEXT, LABEL_SIZE, LINE_COLOURS, TEXT, label_ends, style_axes, title_figure
 
 COMPARED = ('loss', 'mIoU', 'oIoU', 'Pr@0.5')
 # What is set and not measured has no noise to smooth.
 EXACT = ('lr', 'base_lr', 'momentum')
 LINE_STYLES = ('-', '--', ':')
+SHARES = "Share of the target's patches that a branch selected"
 PRECISION_COLOUR = LINE_COLOURS[2]
 
 
@@ -27,8 +28,9 @@ def draw_curves(logs: Dict[str, TrainingLog], keys: Optional[Sequence[str]] = No
 
     Args:
         logs (dict[str, TrainingLog]): By the run's name.
-        keys (Sequence[str], optional): Numbers to draw, each by itself. Defaults to None: of one run losses, metrics
-            and learning rate, of several what they have of :data:`COMPARED`.
+        keys (Sequence[str], optional): Numbers to draw, each by itself. Defaults to None: of one run losses, metrics,
+            the share of the target's patches that distillation branches selected, if logged, and learning rate; of
+            several runs what they have of :data:`COMPARED`.
 
     Returns:
         Figure: To be saved with :func:`mmris.visualization.plots.save_figure`.
@@ -75,8 +77,9 @@ def running_mean(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def _draw_run(name: str, log: TrainingLog) -> Figure:
+    shares = [prefix + branch for branch in log.selecting_branches for prefix in (TARGET_SHARE, CHANCE)]
     groups: List[Tuple[str, List[str], float]] = [('Losses', log.losses, 3.2), ('Validation', log.metrics, 3.2),
-                                                  ('Learning rate', ['lr'], 1.5)]
+                                                  (SHARES, shares, 1.9), ('Learning rate', ['lr'], 1.5)]
     groups = [(title, keys, size) for title, keys, size in groups if any(len(log.series(key)[0]) for key in keys)]
     if not groups:
         raise ValueError(f'{name} logged no loss, metric or learning rate yet.')
@@ -88,7 +91,11 @@ def _draw_run(name: str, log: TrainingLog) -> Figure:
     for axes, (title, keys, _) in zip(rows, groups):
         style_axes(axes, title, x_label='step' if axes is rows[-1] else '', y_label=_unit(keys))
         axes.set_xlim(0, 1.01 * end)
-        _draw_lines(axes, [(key, log, key, colour, '-') for key, colour in _colours(keys)])
+        if title == SHARES:
+            # A line at 1 is seen whole.
+            axes.set_ylim(0, 1.03)
+        _draw_lines(axes, [(_label(key), log, key, colour, '--' if key.startswith(CHANCE) else '-')
+                           for key, colour in _colours(keys)])
     return figure
 
 
@@ -142,7 +149,7 @@ def _draw_lines(axes: Axes, lines: Sequence[Tuple[str, TrainingLog, str, tuple, 
             _draw_metric(axes, steps, values, colour, style, lowest='loss' in key)
             number = f'{values[-1]:.1f}'
         else:
-            if key not in EXACT:
+            if key not in EXACT and not key.startswith(CHANCE):
                 axes.plot(steps, values, color=colour, alpha=0.3, linewidth=1)
                 values = running_mean(values, window=2 * (len(values) // 40) + 1)
             axes.plot(steps, values, color=colour, linewidth=1.8, linestyle=style)
@@ -174,15 +181,23 @@ def _draw_legend(figure: Figure, names: Sequence[str], looks: Sequence[tuple]) -
 
 
 def _colours(keys: Sequence[str]) -> List[Tuple[str, tuple]]:
-    """The total loss in black, precisions in shades of one colour, all else in turn."""
+    """The total loss in black, chance in grey, precisions in shades of one colour, all else in turn."""
     precisions = [key for key in keys if key.startswith('Pr@')]
-    others = [key for key in keys if key != 'loss' and key not in precisions]
-    colours = dict(loss=TEXT)
+    references = [key for key in keys if key.startswith(CHANCE)]
+    others = [key for key in keys if key != 'loss' and key not in precisions + references]
+    colours = dict(dict.fromkeys(references, FAINT_TEXT), loss=TEXT)
     colours.update({key: LINE_COLOURS[place % len(LINE_COLOURS)] for place, key in enumerate(others)})
     for place, key in enumerate(precisions):
         paleness = 0.55 * place / len(precisions)
         colours[key] = tuple(1 - (1 - part) * (1 - paleness) for part in PRECISION_COLOUR)
     return [(key, colours[key]) for key in keys]
+
+
+def _label(key: str) -> str:
+    """A panel's title says what a share is, so its label is the branch alone."""
+    if key.startswith(CHANCE):
+        return f'{key.removeprefix(CHANCE)}, chance'
+    return key.removeprefix(TARGET_SHARE)
 
 
 def _unit(keys: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +21,7 @@ from mmris.structures import ReferringDataSample
 from mmris.utils.tracking import add_trackers
 from mmris.utils.training_log import read_training_log
 from mmris.visualization import mean_iou
+from mmris.visualization.curves import draw_curves
 from tests.conftest import assert_same, tiny_config, write_set
 
 NAMES = itertools.count()
@@ -116,6 +118,27 @@ def test_tensorboard_gets_losses_metrics_and_sheets(pictured):
     assert [image.step for image in events.Images('val/predictions')] == [1, 2]
     assert [scalar.step for scalar in events.Scalars('val/mIoU')] == [1, 2]
     assert [scalar.step for scalar in events.Scalars('train/loss')] == [2, 4]
+
+
+def test_logs_hold_the_share_of_the_target_that_was_selected(pictured):
+    """In scalars.json and TensorBoard, beside chance; in curves.png a panel shows them."""
+    log = read_training_log(pictured.work_dir)
+    assert log.selecting_branches == ['lmvsd']
+    (steps, shares), (_, chance) = log.series('target_share_lmvsd'), log.series('chance_lmvsd')
+    assert steps.tolist() == [2, 4] and ((0 <= shares) & (shares <= 1)).all() and chance.tolist() == [0.5, 0.5]
+    assert any('target' in axes.get_title(loc='left') for axes in draw_curves(dict(run=log)).axes)
+    events = EventAccumulator(str(next(pictured.work_dir.rglob('events.out*'))))
+    events.Reload()
+    values = [scalar.value for scalar in events.Scalars('train/target_share_lmvsd')]
+    assert values == pytest.approx(shares.tolist(), abs=1e-6)
+
+
+def test_what_is_logged_is_the_mean_over_the_window():
+    """Of what branches measure, as of losses: the value of one batch alone says little."""
+    pattern = tiny_config().log_processor.mean_pattern
+    for name in ('loss', 'loss_bce', 'time', 'data_time', 'grad_norm', 'target_share_lmvsd', 'train/chance_lmvsd'):
+        assert re.search(pattern, name), name
+    assert not re.search(pattern, 'lr')
 
 
 def test_iterations_with_an_interval(tmp_path):

@@ -77,7 +77,7 @@ class TestWhereMasksFall:
         top = torch.zeros_like(inside).scatter_(1, scores.topk(16).indices, True)
         ever = torch.zeros_like(inside)
         for _ in range(40):
-            mask = branch.draw(main_pass).flatten(1)
+            mask = branch.draw(branch.select(main_pass)).flatten(1)
             assert (mask.sum(dim=1) == 4).all()
             assert not (mask & ~top).any()
             ever |= mask
@@ -87,7 +87,7 @@ class TestWhereMasksFall:
         """Only on the top half of the words, in a share of mask_ratio, never on [SOS], [EOS] or padding."""
         branch = tiny_model.distillation['vmlsd']
         token_mask = main_pass.encoded.text.token_mask
-        drawn = torch.stack([branch.draw(main_pass) for _ in range(1500)]).float().mean(dim=0)
+        drawn = torch.stack([branch.draw(branch.select(main_pass)) for _ in range(1500)]).float().mean(dim=0)
         selected_count = 0
         for row in range(token_mask.size(0)):
             words = int(token_mask[row].sum()) - 2
@@ -103,7 +103,7 @@ class TestWhereMasksFall:
         for name in ('lmvsd', 'vmlsd'):
             branch = tiny_model.distillation[name]
             branch.mask_ratio = ratio
-            count = branch.draw(main_pass).flatten(1).sum(dim=1)
+            count = branch.draw(branch.select(main_pass)).flatten(1).sum(dim=1)
             if ratio == 0:
                 assert (count == 0).all()
             elif name == 'lmvsd':
@@ -149,7 +149,8 @@ class TestWhatIsMasked:
         main = tiny_model.main_pass(make_inputs())
         for branch in tiny_model.distillation.values():
             branch.mask_ratio = 0.0
-            logits = tiny_model.decode(branch.replay(main, tiny_model.encoder))
+            mask = branch.draw(branch.select(main))
+            logits = tiny_model.decode(branch.replay(main, tiny_model.encoder, mask))
             assert torch.allclose(logits, main.logits, atol=1e-5)
 
 
@@ -160,7 +161,7 @@ class TestGradients:
         main = tiny_model.main_pass(make_inputs())
         teacher = main.logits.detach().requires_grad_()
         main = replace(main, logits=teacher)
-        tiny_model.distillation[name](main, tiny_model.encoder, tiny_model.stages).backward()
+        tiny_model.distillation[name](main, tiny_model.encoder, tiny_model.stages).loss.backward()
         assert teacher.grad is None
 
     @pytest.mark.parametrize('name', ['lmvsd', 'vmlsd'])
@@ -168,14 +169,15 @@ class TestGradients:
         main = tiny_model.main_pass(make_inputs())
         teacher = main.logits.detach().requires_grad_()
         tiny_model.distillation[name].detach_teacher = False
-        tiny_model.distillation[name](replace(main, logits=teacher), tiny_model.encoder, tiny_model.stages).backward()
+        main = replace(main, logits=teacher)
+        tiny_model.distillation[name](main, tiny_model.encoder, tiny_model.stages).loss.backward()
         assert teacher.grad.abs().sum() > 0
 
     def test_mask_tokens_are_in_the_graph_when_nothing_is_drawn(self, tiny_model):
         main = tiny_model.main_pass(make_inputs())
         for branch in tiny_model.distillation.values():
             branch.mask_ratio = 0.0
-            branch(main, tiny_model.encoder, tiny_model.stages).backward(retain_graph=True)
+            branch(main, tiny_model.encoder, tiny_model.stages).loss.backward(retain_graph=True)
             assert branch.mask_token.grad is not None
 
 

@@ -19,7 +19,7 @@ from tests.conftest import tiny_config
 from tests.models.test_beit3_architecture import ARCHITECTURE, published
 from tests.models.test_distillation import make_inputs
 from tests.models.test_image_towers import SWIN
-from tests.models.test_referring_segmentor import samples_with_masks
+from tests.models.test_referring_segmentor import total_loss
 
 
 def frozen_model(*names: str, **changes) -> nn.Module:
@@ -35,7 +35,7 @@ class TestFrozen:
     def test_no_gradient(self):
         model, names = frozen_model('encoder.text', 'neck'), ('encoder.text.', 'neck.')
         inputs = make_inputs()
-        sum(model.loss(inputs, samples_with_masks(inputs)).values()).backward()
+        total_loss(model, inputs).backward()
         for name, parameter in model.named_parameters():
             assert (parameter.grad is None) == (not parameter.requires_grad) == name.startswith(names), name
 

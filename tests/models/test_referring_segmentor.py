@@ -23,23 +23,31 @@ def samples_with_masks(inputs) -> list:
     return samples
 
 
+def total_loss(model, inputs) -> torch.Tensor:
+    """What is optimised."""
+    return model.parse_losses(model.loss(inputs, samples_with_masks(inputs)))[0]
+
+
 class TestLoss:
 
     def test_what_is_logged_is_what_is_optimised(self, tiny_model):
         torch.manual_seed(0)
         inputs = make_inputs()
         losses = tiny_model.loss(inputs, samples_with_masks(inputs))
-        assert set(losses) == {'loss_bce', 'loss_lmvsd', 'loss_vmlsd'}
+        summands, measured = {'loss_bce', 'loss_lmvsd', 'loss_vmlsd'}, {'target_share_lmvsd', 'chance_lmvsd'}
+        assert set(losses) == summands | measured
         total, logged = tiny_model.parse_losses(losses)
-        assert total.item() == pytest.approx(sum(value.item() for value in losses.values()))
+        assert total.item() == pytest.approx(sum(losses[name].item() for name in summands))
         assert logged['loss'].item() == pytest.approx(total.item())
+        for name in measured:
+            assert logged[name].item() == losses[name].item() and not losses[name].requires_grad
 
     @pytest.mark.parametrize('name', ['vit-tiny_shaperef.py', 'ablations/shaperef_baseline.py'])
     def test_every_parameter_gets_a_gradient(self, name):
         torch.manual_seed(0)
         model = MODELS.build(tiny_config(f'cm_masksd/{name}').model)
         inputs = make_inputs()
-        sum(model.loss(inputs, samples_with_masks(inputs)).values()).backward()
+        total_loss(model, inputs).backward()
         without = [name for name, parameter in model.named_parameters()
                    if parameter.grad is None or not parameter.grad.isfinite().all()]
         zero = [name for name, parameter in model.named_parameters() if parameter.grad.abs().sum() == 0]
@@ -49,7 +57,7 @@ class TestLoss:
         inputs = make_inputs()
         with torch.autocast('cpu', dtype=torch.bfloat16):
             losses = tiny_model.loss(inputs, samples_with_masks(inputs))
-        sum(losses.values()).backward()
+        tiny_model.parse_losses(losses)[0].backward()
         assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())
         assert all(parameter.grad.isfinite().all() for parameter in tiny_model.parameters())
 
@@ -62,7 +70,7 @@ class TestLoss:
             branch.mask_ratio = 0.0
             probability = main.logits.sigmoid()
             entropy = -(probability * probability.log() + (1 - probability) * (1 - probability).log()).mean()
-            loss = branch(main, tiny_model.encoder, tiny_model.stages)
+            loss = branch(main, tiny_model.encoder, tiny_model.stages).loss
             assert loss.item() == pytest.approx(weight * entropy.item(), rel=1e-3)
 
 
@@ -123,7 +131,7 @@ def test_without_distillation_predictions_are_the_same(tiny_model, tmp_path):
     inputs = make_inputs()
     for _ in range(2):
         optimizer.zero_grad()
-        sum(tiny_model.loss(inputs, samples_with_masks(inputs)).values()).backward()
+        total_loss(tiny_model, inputs).backward()
         optimizer.step()
     path = tmp_path / 'checkpoint.pth'
     torch.save(dict(state_dict=tiny_model.state_dict()), path)

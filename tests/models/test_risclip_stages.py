@@ -265,6 +265,6 @@ class TestMaskedDistillation:
             assert branch.mask_token.grad.any() and branch.mask_token.grad.isfinite().all()
             branch.mask_ratio = 0
             main = model.main_pass(batch())
-            replayed = branch.replay(main, model.encoder)
+            replayed = branch.replay(main, model.encoder, branch.draw(branch.select(main)))
             for one in range(len(main.image_index)):
                 assert_all_close(of_one(replayed, one), of_one(main.encoded, one))

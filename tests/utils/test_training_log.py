@@ -63,6 +63,15 @@ def test_series_and_kinds(tmp_path):
     assert [part.tolist() for part in log.series('grad_norm')] == [[], []]
 
 
+def test_what_distillation_branches_selected(tmp_path):
+    shares = dict(target_share_lmvsd=0.2, chance_lmvsd=0.5)
+    write_start(tmp_path, '1', [step(10, 5.0, 1), step(20, 4.0, 1, **shares, target_share_other=0.3)])
+    log = read_training_log(tmp_path)
+    assert log.selecting_branches == ['lmvsd', 'other'] and log.losses == ['loss', 'loss_bce'] and not log.metrics
+    assert summarise_log(log)['target_shares'] == dict(
+        lmvsd=dict(target_share=0.2, chance=0.5), other=dict(target_share=0.3, chance=None))
+
+
 def test_names_with_a_hierarchy(tmp_path):
     write_start(tmp_path, '1', [{'train/loss': 1.0, 'iter': 5, 'step': 5, 'epoch': 1}, {'val/mIoU': 2.0, 'step': 1}])
     log = read_training_log(tmp_path)

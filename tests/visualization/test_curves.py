@@ -57,6 +57,18 @@ def test_one_run_shows_losses_metrics_and_rate(tmp_path):
     assert picture.shape[0] > 800 and picture.std() > 10
 
 
+def test_the_share_of_the_target_has_a_panel_with_chance_as_reference(tmp_path):
+    figure = draw_curves(dict(run=log(target_share_lmvsd=0.21, chance_lmvsd=0.5, target_share_other=0.9)))
+    titles = [axes.get_title(loc='left') for axes in figure.axes]
+    assert titles == ['Losses', 'Validation', "Share of the target's patches that a branch selected", 'Learning rate']
+    axes = figure.axes[2]
+    assert axes.get_ylim() == (0, 1.03)
+    assert {text.get_text() for text in axes.texts} == {'lmvsd 0.21', 'lmvsd, chance 0.5', 'other 0.9'}
+    dashed, = (line for line in axes.lines if line.get_linestyle() == '--')
+    assert set(dashed.get_ydata()) == {0.5}
+    assert pixels(figure, tmp_path / 'curves.png').std() > 10
+
+
 def test_several_runs_are_drawn_over_one_another(tmp_path):
     figure = draw_curves({f'run {place}': log(10 + place) for place in range(8)})
     assert [axes.get_title(loc='left') for axes in figure.axes] == ['loss', 'mIoU', 'Pr@0.5']

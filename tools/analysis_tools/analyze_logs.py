@@ -62,6 +62,9 @@ def summary_cells(summary: dict) -> list:
     for name, metric in summary['metrics'].items():
         cells.append((f'{name}, best / last', f'{metric["best"]:.2f} ({metric["best_at"]}) / {metric["last"]:.2f}'))
     cells += [(f'{name}, last', f'{value:.4f}') for name, value in summary['losses'].items()]
+    for name, found in summary['target_shares'].items():
+        chance = 'not logged' if found['chance'] is None else f'{found["chance"]:.4f}'
+        cells.append((f'target share of {name}, last / chance', f'{found["target_share"]:.4f} / {chance}'))
     if summary['seconds_per_step'] is not None:
         cells.append(('seconds a step', f'{summary["seconds_per_step"]:.3f}'))
     if summary['seconds_of_data'] is not None:

@@ -19,6 +19,8 @@ from ..progress import is_training
 class CurvesHook(Hook):
     """Draws ``curves.png`` in the work folder after each validation and at the end: losses, metrics, learning rate.
 
+    If distillation branches logged their share of the target's patches, a panel shows it, with chance as a dashed line.
+
     It reads what ``LocalVisBackend`` wrote, in all starts of the run. ``tools/analysis_tools/analyze_logs.py`` draws
     the same, and several runs over one another.
     """

@@ -10,7 +10,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmris.registry import MODELS
-from mmris.structures import EncoderOutput, MainPass
+from mmris.structures import BranchOutput, EncoderOutput, MainPass, TensorStructure
 
 from ..encoders import Encoder
 from ..layers import keep_running_statistics
@@ -70,22 +70,32 @@ class MaskedDistillation(BaseModule):
             for own, stage in zip(self.stages, stages):
                 own.load_state_dict(stage.state_dict())
 
-    def forward(self, main: MainPass, encoder: Encoder, stages: Sequence[nn.Module]) -> Tensor:
+    def forward(self,
+                main: MainPass,
+                encoder: Encoder,
+                stages: Sequence[nn.Module],
+                target: Optional[Tensor] = None) -> BranchOutput:
         """Replay the model on masked embeddings and compare.
 
         Args:
             main (MainPass): What the main branch computed.
             encoder (Encoder): The main branch's encoder.
             stages (Sequence[nn.Module]): The main branch's neck, decoder and head.
+            target (Tensor, optional): ``(P, 1, H, W)`` float in [0, 1], the ground truth in the input's geometry. Only
+                :meth:`measure` sees it, never the loss. Defaults to None: nothing is measured.
 
         Returns:
-            Tensor: Scalar, the weighted loss.
+            BranchOutput: The weighted loss, and what was measured.
         """
+        selected = self.select(main)
+        mask = self.draw(selected)
         shared = (encoder, *(stages if self.stages is None else ()))
         with nullcontext() if self.update_statistics else keep_running_statistics(*shared):
-            logits = self._decode(self.replay(main, encoder), stages)
+            logits = self._decode(self.replay(main, encoder, mask), stages)
         teacher = main.logits.detach() if self.detach_teacher else main.logits
-        return self.loss(logits, teacher.sigmoid())
+        return BranchOutput(
+            loss=self.loss(logits, teacher.sigmoid()),
+            measured=None if target is None else self.measure(main, selected, target))
 
     def _decode(self, encoded: EncoderOutput, stages: Sequence[nn.Module]) -> Tensor:
         features = encoded
@@ -99,5 +109,46 @@ class MaskedDistillation(BaseModule):
         """Width of what the mask token replaces."""
 
     @abstractmethod
-    def replay(self, main: MainPass, encoder: Encoder) -> EncoderOutput:
-        """Mask and encode again."""
+    def select(self, main: MainPass) -> Tensor:
+        """Select the tokens that may be masked.
+
+        Args:
+            main (MainPass): What the main branch computed.
+
+        Returns:
+            Tensor: bool, a row for each expression.
+        """
+
+    @abstractmethod
+    def draw(self, selected: Tensor) -> Tensor:
+        """Draw the tokens to mask among the selected ones.
+
+        Args:
+            selected (Tensor): What :meth:`select` returned.
+
+        Returns:
+            Tensor: bool, of the same shape.
+        """
+
+    @abstractmethod
+    def replay(self, main: MainPass, encoder: Encoder, mask: Tensor) -> EncoderOutput:
+        """Mask and encode again.
+
+        Args:
+            main (MainPass): What the main branch computed.
+            encoder (Encoder): The main branch's encoder.
+            mask (Tensor): What :meth:`draw` returned.
+        """
+
+    def measure(self, main: MainPass, selected: Tensor, target: Tensor) -> Optional[TensorStructure]:
+        """Compare the selection with the ground truth, for the log; nothing by default.
+
+        Args:
+            main (MainPass): What the main branch computed.
+            selected (Tensor): What :meth:`select` returned.
+            target (Tensor): ``(P, 1, H, W)`` float in [0, 1], the ground truth in the input's geometry.
+
+        Returns:
+            TensorStructure or None: Fields are scalars without gradient, each logged as ``<field>_<branch>``.
+        """
+        return None

@@ -27,17 +27,16 @@ class MaskedLanguageDistillation(MaskedDistillation):
     def mask_token_channels(encoder: Encoder) -> int:
         return encoder.word_channels
 
-    def replay(self, main: MainPass, encoder: Encoder) -> EncoderOutput:
-        masked = encoder.replace_words(main.text_embeddings, self.draw(main), self.mask_token)
-        return encoder.join(main.image_state, encoder.encode_text(masked), main.image_index)
-
-    def draw(self, main: MainPass) -> Tensor:
-        """Draw the words to mask.
-
-        Returns:
-            Tensor: ``(P, L)`` bool.
-        """
+    def select(self, main: MainPass) -> Tensor:
+        """Select the words that correlate most with the image: ``(P, L)`` bool."""
         image_global = main.encoded.image.image_global.index_select(0, main.encoded.image_index)
         candidates = word_positions(main.encoded.text.token_mask)
-        selected = self.correlation_filter(image_global, main.encoded.text.words_joint, candidates)
+        return self.correlation_filter(image_global, main.encoded.text.words_joint, candidates)
+
+    def draw(self, selected: Tensor) -> Tensor:
+        """Draw the words to mask: ``(P, L)`` bool."""
         return selected & (torch.rand(selected.shape, device=selected.device) < self.mask_ratio)
+
+    def replay(self, main: MainPass, encoder: Encoder, mask: Tensor) -> EncoderOutput:
+        masked = encoder.replace_words(main.text_embeddings, mask, self.mask_token)
+        return encoder.join(main.image_state, encoder.encode_text(masked), main.image_index)

@@ -4,11 +4,12 @@ import torch
 from torch import Tensor
 
 from mmris.registry import MODELS
-from mmris.structures import EncoderOutput, MainPass
+from mmris.structures import EncoderOutput, MainPass, TargetShare
 
 from ..encoders import Encoder
 from .correlation_filter import highest
 from .masked_distillation import MaskedDistillation
+from .target_share import measure_target_share
 
 
 @MODELS.register_module()
@@ -20,6 +21,11 @@ class MaskedVisualDistillation(MaskedDistillation):
     and go through image encoder, neck, decoder and head again, with the unmasked sentence. Patches that lie wholly in
     the letterbox border and the class token are never masked.
 
+    The method rests on the sentence pointing to the target, so the branch measures whether it does: the share of the
+    target's patches among the selected ones, beside the share that a random selection would hold
+    (:func:`~mmris.models.distillation.measure_target_share`). Logged as ``target_share_<branch>`` and
+    ``chance_<branch>``.
+
     Arguments and errors are those of :class:`MaskedDistillation`.
     """
 
@@ -27,22 +33,25 @@ class MaskedVisualDistillation(MaskedDistillation):
     def mask_token_channels(encoder: Encoder) -> int:
         return encoder.cell_channels
 
-    def replay(self, main: MainPass, encoder: Encoder) -> EncoderOutput:
+    def select(self, main: MainPass) -> Tensor:
+        """Select the patches that correlate most with the sentence: ``(P, h, w)`` bool."""
+        patches = main.encoded.image.patches.index_select(0, main.encoded.image_index)
+        inside = main.inside
+        return self.correlation_filter(main.encoded.text.sentence, patches, inside.flatten(1)).view_as(inside)
+
+    def draw(self, selected: Tensor) -> Tensor:
+        """Draw the patches to mask: ``(P, h, w)`` bool."""
+        rows = selected.flatten(1)
+        count = torch.floor(self.mask_ratio * rows.sum(dim=1) + 0.5)
+        return highest(torch.rand(rows.shape, device=rows.device), count, rows).view_as(selected)
+
+    def replay(self, main: MainPass, encoder: Encoder, mask: Tensor) -> EncoderOutput:
         # Which patches are masked depends on the sentence, so that from here on each expression has its own image.
         embeddings = main.image_embeddings.select(main.image_index)
-        masked = encoder.replace_patches(embeddings, self.draw(main), self.mask_token)
+        masked = encoder.replace_patches(embeddings, mask, self.mask_token)
         own_image = torch.arange(len(main.image_index), device=main.image_index.device)
         return encoder.join(encoder.encode_image(masked), main.text_state, own_image)
 
-    def draw(self, main: MainPass) -> Tensor:
-        """Draw the patches to mask.
-
-        Returns:
-            Tensor: ``(P, h, w)`` bool.
-        """
-        patches = main.encoded.image.patches.index_select(0, main.encoded.image_index)
-        inside = main.image_embeddings.inside.index_select(0, main.image_index)
-        selected = self.correlation_filter(main.encoded.text.sentence, patches, inside.flatten(1))
-        count = torch.floor(self.mask_ratio * selected.sum(dim=1) + 0.5)
-        mask = highest(torch.rand(selected.shape, device=selected.device), count, selected)
-        return mask.view_as(inside)
+    def measure(self, main: MainPass, selected: Tensor, target: Tensor) -> TargetShare:
+        """Average the share of the target's patches that is selected, and chance, over the expressions."""
+        return measure_target_share(selected, main.inside, target).mean()

@@ -73,7 +73,7 @@ def mask_coverage(masks: Tensor, grid: Tuple[int, int]) -> Tensor:
     """How much of each cell of a grid masks cover.
 
     Args:
-        masks (Tensor): ``(B, K, H, W)`` bool; K may be 0.
+        masks (Tensor): ``(B, K, H, W)`` bool, or float in [0, 1]; K may be 0.
         grid (tuple[int, int]): Height and width in cells.
 
     Returns:

@@ -1,4 +1,5 @@
 from .mask_losses import BinaryCrossEntropyLoss, DiceLoss, FocalLoss
 from .mask_selection_loss import MaskSelectionLoss
+from .patch_text_alignment_loss import PatchTextAlignmentLoss
 
-__all__ = ['BinaryCrossEntropyLoss', 'DiceLoss', 'FocalLoss', 'MaskSelectionLoss']
+__all__ = ['BinaryCrossEntropyLoss', 'DiceLoss', 'FocalLoss', 'MaskSelectionLoss', 'PatchTextAlignmentLoss']

@@ -177,17 +177,22 @@ class ReferringSegmentor(BaseSegmentor):
 
         Returns:
             dict[str, Tensor]: ``loss_<name>`` of each loss, each auxiliary loss and each distillation branch, weights
-            included, so that what is logged adds up to what is optimised.
+            included: these add up to what is optimised. Beside them what branches measured, under names without
+            ``loss``, which is logged only: ``target_share_<name>`` and ``chance_<name>`` of a
+            :class:`~mmris.models.distillation.MaskedVisualDistillation`.
         """
         main = self.main_pass(inputs)
         target = torch.cat([sample.gt_input for sample in data_samples]).unsqueeze(1)
-        target = F.interpolate(target, size=main.logits.shape[-2:], mode=self.target_resize)
-        losses = {f'loss_{name}': loss(main.logits, target) for name, loss in self.losses.items()}
+        resized = F.interpolate(target, size=main.logits.shape[-2:], mode=self.target_resize)
+        losses = {f'loss_{name}': loss(main.logits, resized) for name, loss in self.losses.items()}
         for name, loss in self.auxiliary_losses.items():
             losses[f'loss_{name}'] = loss(main, data_samples)
+        measured: Dict[str, Tensor] = {}
         for name, branch in self.distillation.items():
-            losses[f'loss_{name}'] = branch(main, self.encoder, self.stages)
-        return losses
+            output = branch(main, self.encoder, self.stages, target)
+            losses[f'loss_{name}'] = output.loss
+            measured.update(output.measured_by_name(name))
+        return {**losses, **measured}
 
     def main_pass(self, inputs: ReferringInputs) -> MainPass:
         """Run the main branch and keep what auxiliary losses look at, and distillation branches replay."""

@@ -1,0 +1,71 @@
+"""What a distillation branch returns."""
+
+from dataclasses import dataclass, fields
+from typing import Dict, Optional
+
+import torch
+from torch import Tensor
+
+from .tensor_structure import TensorStructure
+
+
+@dataclass(frozen=True)
+class BranchOutput(TensorStructure):
+    """The loss of a branch, and what the branch measured beside it.
+
+    Attributes:
+        loss (Tensor): Scalar, weight included.
+        measured (TensorStructure, optional): Its fields are scalars without gradient, such as a mean
+            :class:`TargetShare`. None means nothing was measured.
+    """
+
+    loss: Tensor
+    measured: Optional[TensorStructure] = None
+
+    def measured_by_name(self, branch: str) -> Dict[str, Tensor]:
+        """Name the measured values as they are logged.
+
+        Args:
+            branch (str): Name of the branch.
+
+        Returns:
+            dict[str, Tensor]: ``<field>_<branch>`` for each field of ``measured``.
+
+        Raises:
+            ValueError: If one of these names contains ``loss``.
+        """
+        measured = () if self.measured is None else fields(self.measured)
+        values = {f'{field.name}_{branch}': getattr(self.measured, field.name) for field in measured}
+        for name in values:
+            if 'loss' in name:
+                raise ValueError(
+                    f'A measured value would be logged as {name!r}, but MMEngine optimises the sum of all values whose '
+                    f'names contain "loss". Rename the distillation branch {branch!r} or the measured value.')
+        return values
+
+
+@dataclass(frozen=True)
+class TargetShare(TensorStructure):
+    """How many of the target's patches a selection holds, beside what a random selection would hold.
+
+    Attributes:
+        target_share (Tensor): ``(P,)`` float32 in [0, 1]: of the target's patches, the share that is selected. NaN
+            where an expression has no target.
+        chance (Tensor): ``(P,)`` float32 in [0, 1]: of all patches that could be selected, the share that is. A random
+            selection of the same size holds this share of the target's patches on average.
+    """
+
+    target_share: Tensor
+    chance: Tensor
+
+    def mean(self) -> 'TargetShare':
+        """Average over the expressions that have a target.
+
+        Returns:
+            TargetShare: Two scalars, always finite. If no expression has a target, both are the mean of ``chance``.
+        """
+        known = ~self.target_share.isnan()
+        counted = (known | ~known.any()).float()
+        weight = counted / counted.sum()
+        share = torch.where(known, self.target_share, self.chance)
+        return TargetShare(target_share=(weight * share).sum(), chance=(weight * self.chance).sum())
