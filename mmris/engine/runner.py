@@ -16,8 +16,14 @@ from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner, load_state_di
 from torch import distributed, nn
 from torch.utils.data import DataLoader
 
-from mmris.checkpoints import fit_names, read_checkpoint, unwrap_weights
-from mmris.checkpoints.left_out import check_frozen, find_random_frozen, put_back
+from mmris.checkpoints import read_checkpoint, strip_model_prefix, unwrap_weights
+from mmris.checkpoints.runs import (
+    check_frozen,
+    find_uninitialized_frozen,
+    last_whole_checkpoint,
+    resolve_load_from,
+    restore_excluded_parts,
+)
 from mmris.datasets.pipelines import settle_pipelines
 from mmris.models.layers import average_running_statistics
 from mmris.models.segmentors import ReferringSegmentor
@@ -26,7 +32,6 @@ from mmris.utils import unwrap_model, write_atomically
 from mmris.utils.terminal import accept_any_text
 
 from .progress import accumulated_batches
-from .starts import last_checkpoint, starting_checkpoint
 
 # Settings of a data loader that PyTorch refuses, or that do nothing, where there are no workers.
 _OF_WORKERS = ('persistent_workers', 'prefetch_factor', 'multiprocessing_context', 'timeout')
@@ -183,7 +188,7 @@ class ReferringRunner(Runner):
         """
         if not self._has_loaded and self._resume and (self._resume == 'last' or self._load_from is None):
             # One process looks: another may see another folder, or fail to read what this one can.
-            chosen = [last_checkpoint(self.work_dir, self.logger) if is_main_process() else None]
+            chosen = [last_whole_checkpoint(self.work_dir, self.logger) if is_main_process() else None]
             broadcast_object_list(chosen)
             if chosen[0] is None:
                 self.logger.info(f'There is no checkpoint in {self.work_dir} to resume from: training begins anew.')
@@ -191,12 +196,12 @@ class ReferringRunner(Runner):
             else:
                 self._load_from = chosen[0]
         if not self._has_loaded and not self._resume and self._load_from is not None:
-            chosen = [starting_checkpoint(self._load_from) if is_main_process() else None]
+            chosen = [resolve_load_from(self._load_from) if is_main_process() else None]
             broadcast_object_list(chosen)
             self._load_from = chosen[0]
         super().load_or_resume()
         begins = isinstance(self._train_loop, BaseLoop) and not self._has_loaded
-        random = find_random_frozen(unwrap_model(self.model)) if begins else []
+        random = find_uninitialized_frozen(unwrap_model(self.model)) if begins else []
         if random:
             self.logger.warning(
                 f'{len(random)} weights that model.frozen names, such as {random[0]}, stay at random: neither '
@@ -249,14 +254,14 @@ class ReferringRunner(Runner):
         """
         checkpoint, model = read_checkpoint(filename), unwrap_model(self.model)
         own = model.state_dict()
-        checkpoint['state_dict'] = fit_names(unwrap_weights(checkpoint, filename), own, filename)
+        checkpoint['state_dict'] = strip_model_prefix(unwrap_weights(checkpoint, filename), own, filename)
         # MMEngine would run it as a config.
         checkpoint.get('meta', {}).pop('config', None)
         if self._resume and 'ema_state_dict' in checkpoint and not self._averages():
             raise ValueError(
                 f'{filename} was trained with averaged weights, which the run to resume would leave out. Add --ema '
                 f'as before, or EMAHook to custom_hooks.')
-        put_back(checkpoint, model, filename)
+        restore_excluded_parts(checkpoint, model, filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         state = checkpoint['state_dict']
         for pattern, replacement in revise_keys:

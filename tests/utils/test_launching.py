@@ -130,8 +130,8 @@ def test_an_average_forgets(batches):
 
 
 def test_checkpoints_without_frozen_parts():
-    hooks = changed('--leave-out-frozen').custom_hooks
-    assert hooks == [*tiny_config().custom_hooks, dict(type='LeaveOutFrozenHook')]
+    hooks = changed('--exclude-frozen').custom_hooks
+    assert hooks == [*tiny_config().custom_hooks, dict(type='ExcludeFrozenHook')]
 
 
 def test_nothing_to_train():

@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmris.checkpoints.published.beit3 import ARCHITECTURES, BEIT3
 from mmris.registry import MODELS
 from mmris.structures import EncoderOutput, ImageEmbeddings, TextEmbeddings
 
 from ..layers import resize_positions
-from .beit3_architecture import PROJECTIONS, complete_architecture, load_beit3
 from .joint import JointEncoder
 from .multiway import MultiwayLayer
 
@@ -61,7 +61,8 @@ class BEiT3Encoder(JointEncoder):
         ValueError: If ``drop_path`` is not in [0, 1).
     """
 
-    not_published = PROJECTIONS
+    published = BEIT3
+    not_published = ('image_projection', 'text_projection')
 
     def __init__(self,
                  *,
@@ -74,7 +75,7 @@ class BEiT3Encoder(JointEncoder):
                  drop_path: float = 0.0,
                  activation_checkpointing: bool = False,
                  init_cfg: Optional[dict] = None) -> None:
-        sizes = complete_architecture(architecture)
+        sizes = ARCHITECTURES.complete(architecture)
         super().__init__(
             architecture=sizes,
             pretrained=pretrained,
@@ -111,16 +112,6 @@ class BEiT3Encoder(JointEncoder):
         for layer in self.layers:
             layer.image.scale(gain)
             layer.text.scale(gain)
-
-    def load_pretrained(self) -> None:
-        """Load ``pretrained``, if set.
-
-        Raises:
-            FileNotFoundError, ValueError: If the file is missing, cannot be read, or has keys that are not BEiT-3's.
-            RuntimeError: If it holds another architecture.
-        """
-        if self.pretrained is not None:
-            load_beit3(self, self.pretrained, self.architecture, trust=self.trust_pretrained)
 
     @property
     def max_tokens(self) -> int:
