@@ -16,20 +16,13 @@ from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner, load_state_di
 from torch import distributed, nn
 from torch.utils.data import DataLoader
 
-from mmris.checkpoints import read_checkpoint, strip_model_prefix, unwrap_weights
-from mmris.checkpoints.runs import (
-    check_frozen,
-    find_uninitialized_frozen,
-    last_whole_checkpoint,
-    resolve_load_from,
-    restore_excluded_parts,
-)
+from mmris.checkpoints import read_checkpoint, runs, strip_model_prefix, unwrap_weights
 from mmris.datasets.pipelines import settle_pipelines
 from mmris.models.layers import average_running_statistics
 from mmris.models.segmentors import ReferringSegmentor
 from mmris.registry import RUNNERS
 from mmris.utils import unwrap_model, write_atomically
-from mmris.utils.terminal import accept_any_text
+from mmris.utils.terminal import use_utf8_log_files
 
 from .progress import accumulated_batches
 
@@ -81,7 +74,7 @@ class ReferringRunner(Runner):
     def build_logger(self, *args, **kwargs) -> MMLogger:
         """Build MMEngine's logger, whose file holds any text."""
         logger = super().build_logger(*args, **kwargs)
-        accept_any_text(logger)
+        use_utf8_log_files(logger)
         return logger
 
     def wrap_model(self, model_wrapper_cfg: Optional[Dict], model: nn.Module) -> nn.Module:
@@ -188,7 +181,7 @@ class ReferringRunner(Runner):
         """
         if not self._has_loaded and self._resume and (self._resume == 'last' or self._load_from is None):
             # One process looks: another may see another folder, or fail to read what this one can.
-            chosen = [last_whole_checkpoint(self.work_dir, self.logger) if is_main_process() else None]
+            chosen = [runs.last_whole_checkpoint(self.work_dir, self.logger) if is_main_process() else None]
             broadcast_object_list(chosen)
             if chosen[0] is None:
                 self.logger.info(f'There is no checkpoint in {self.work_dir} to resume from: training begins anew.')
@@ -196,12 +189,12 @@ class ReferringRunner(Runner):
             else:
                 self._load_from = chosen[0]
         if not self._has_loaded and not self._resume and self._load_from is not None:
-            chosen = [resolve_load_from(self._load_from) if is_main_process() else None]
+            chosen = [runs.resolve_load_from(self._load_from) if is_main_process() else None]
             broadcast_object_list(chosen)
             self._load_from = chosen[0]
         super().load_or_resume()
         begins = isinstance(self._train_loop, BaseLoop) and not self._has_loaded
-        random = find_uninitialized_frozen(unwrap_model(self.model)) if begins else []
+        random = runs.find_uninitialized_frozen(unwrap_model(self.model)) if begins else []
         if random:
             self.logger.warning(
                 f'{len(random)} weights that model.frozen names, such as {random[0]}, stay at random: neither '
@@ -261,7 +254,7 @@ class ReferringRunner(Runner):
             raise ValueError(
                 f'{filename} was trained with averaged weights, which the run to resume would leave out. Add --ema '
                 f'as before, or EMAHook to custom_hooks.')
-        restore_excluded_parts(checkpoint, model, filename)
+        runs.restore_excluded_parts(checkpoint, model, filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         state = checkpoint['state_dict']
         for pattern, replacement in revise_keys:
@@ -273,10 +266,10 @@ class ReferringRunner(Runner):
                 f'{filename} does not fit the model of the config: its weights are {what}: '
                 f'{", ".join((wrong or list(state))[:5])}. Use the config that it was trained with.')
         if not self._resume:
-            check_frozen(model, state, filename)
+            runs.check_frozen(model, state, filename)
         load_state_dict(model, state, strict or bool(self._resume), self.logger)
         if not self._resume and isinstance(model, ReferringSegmentor):
-            model.start_copies(loaded=state)
+            model.init_branch_copies(loaded=state)
         self._has_loaded = True
         self.logger.info(f'Loaded checkpoint {filename}.')
         return checkpoint

@@ -28,7 +28,7 @@ def set_launcher(config: Config, arguments: argparse.Namespace) -> None:
     config.launcher = arguments.launcher
 
 
-def leave_processes() -> None:
+def destroy_process_group() -> None:
     """Leave the group of processes that the launcher started, if any: to be called when all work is done.
 
     Left to the interpreter's end, threads of the group may be torn down under it, and NCCL warns.

@@ -13,7 +13,7 @@ from mmris.utils.launching import (
     add_launcher_arguments,
     add_training_arguments,
     check_trainable,
-    leave_processes,
+    destroy_process_group,
     set_launcher,
     set_training,
 )
@@ -147,7 +147,7 @@ def test_activation_checkpointing():
 
 
 def test_leaving(tmp_path):
-    leave_processes()
+    destroy_process_group()
     distributed.init_process_group('gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1)
-    leave_processes()
+    destroy_process_group()
     assert not distributed.is_initialized()

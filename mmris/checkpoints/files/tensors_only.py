@@ -42,21 +42,21 @@ def read_tensors_only(local: Path, name: str) -> dict:
             raise unreadable(name, f'it is an archive of torch.save that is damaged ({error!r})') from error
 
 
-class Inert:
+class Placeholder:
     """Stands for any class and function that is not of tensors, and for what it makes: takes all, does nothing."""
     __slots__ = ()
 
-    def __new__(cls, *_: Any, **__: Any) -> 'Inert':
+    def __new__(cls, *_: Any, **__: Any) -> 'Placeholder':
         return super().__new__(cls)
 
-    def __call__(self, *_: Any) -> 'Inert':
+    def __call__(self, *_: Any) -> 'Placeholder':
         return self
 
-    def _take(self, *_: Any) -> None:
+    def _ignore(self, *_: Any) -> None:
         """Ignore what a pickle puts into an object."""
 
     # By these a pickle's instructions fill objects: attributes, entries of dicts and of lists.
-    __setstate__ = __setitem__ = extend = _take
+    __setstate__ = __setitem__ = extend = _ignore
 
 
 class _State(dict):
@@ -73,16 +73,16 @@ class _Unpickler(ArchiveUnpickler):
         if (module, name) == ('collections', 'OrderedDict'):
             return Function(_make_state)
         if (module, name) == ('torch._utils', '_rebuild_parameter'):
-            return Function(_take_data)
-        return Inert
+            return Function(_unwrap_parameter)
+        return Placeholder
 
     def make_tensor(self, storage: Any, *description: Any) -> Any:
-        return View(storage, *description) if isinstance(storage, Storage) else Inert()
+        return View(storage, *description) if isinstance(storage, Storage) else Placeholder()
 
     def persistent_load(self, identifier: Any) -> Any:
         kinds = (identifier[0], type(identifier[1])) if isinstance(identifier, tuple) and len(identifier) > 1 else None
         # Types of numbers that no weights have, as complex ones.
-        return super().persistent_load(identifier) if kinds == ('storage', StorageType) else Inert()
+        return super().persistent_load(identifier) if kinds == ('storage', StorageType) else Placeholder()
 
 
 def _make_state(*pairs: Any) -> _State:
@@ -92,5 +92,5 @@ def _make_state(*pairs: Any) -> _State:
     return _State()
 
 
-def _take_data(data: Any, *_: Any) -> Any:
+def _unwrap_parameter(data: Any, *_: Any) -> Any:
     return data

@@ -126,22 +126,22 @@ class BEiT3Encoder(JointEncoder):
 
     def join(self, image: ImageEmbeddings, text: TextEmbeddings, image_index: Tensor) -> EncoderOutput:
         # Positions are added to each image once, then the images are handed to their sentences.
-        image_tokens = self._place_image(image.cells).index_select(0, image_index)
-        stages = self._run_layers(image_tokens, self._place_words(text), text.token_mask)
+        image_tokens = self._add_image_positions(image.cells).index_select(0, image_index)
+        stages = self._run_layers(image_tokens, self._add_word_positions(text), text.token_mask)
         image_tokens, words = stages.pop()
         image_tokens, words = self.image_norm(image_tokens), self.text_norm(words)
         joint_image, joint_words = self.image_projection(image_tokens), self.text_projection(words)
         stages.append((joint_image, joint_words))
-        return self.gather(stages, words, text.token_mask, image.cells.shape[-2:])
+        return self.build_output(stages, words, text.token_mask, image.cells.shape[-2:])
 
-    def _place_image(self, cells: Tensor) -> Tensor:
+    def _add_image_positions(self, cells: Tensor) -> Tensor:
         """Class token and patches ``(M, 1 + N, C)`` at their positions."""
         _, class_position, positions = self.image_positions.tensor_split((UNUSED_POSITIONS, UNUSED_POSITIONS + 1))
         positions = resize_positions(positions, self.grid, tuple(cells.shape[-2:]))
         patches = cells.flatten(2).transpose(1, 2) + positions
         return torch.cat(((self.class_token + class_position).expand(len(cells), -1, -1), patches), dim=1)
 
-    def _place_words(self, text: TextEmbeddings) -> Tensor:
+    def _add_word_positions(self, text: TextEmbeddings) -> Tensor:
         """Words ``(P, L, C)`` at their positions, zero on padding."""
         positions = self.text_positions[UNUSED_POSITIONS:UNUSED_POSITIONS + text.words.size(1)]
         return (text.words + positions) * text.token_mask.unsqueeze(-1)

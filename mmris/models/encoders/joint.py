@@ -125,12 +125,12 @@ class JointEncoder(Encoder):
             return recompute(layer, *inputs, **options)
         return layer(*inputs, **options)
 
-    def gather(self,
-               stages: Sequence[Tuple[Tensor, Tensor]],
-               words: Tensor,
-               token_mask: Tensor,
-               grid: Sequence[int],
-               instances: Optional[InstanceFeatures] = None) -> EncoderOutput:
+    def build_output(self,
+                     stages: Sequence[Tuple[Tensor, Tensor]],
+                     words: Tensor,
+                     token_mask: Tensor,
+                     grid: Sequence[int],
+                     instances: Optional[InstanceFeatures] = None) -> EncoderOutput:
         """What the encoder gives, out of its stages.
 
         Args:

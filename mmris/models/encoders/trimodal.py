@@ -217,8 +217,8 @@ class TrimodalEncoder(JointEncoder):
         instances = None
         if self.takes_instances:
             instances = InstanceFeatures(tokens=parts[-1][0], found=image.found, image_index=image_index)
-        return self.gather([(seen, words) for _, seen, words in parts], parts[-1][2], text.token_mask,
-                           image.inside.shape[-2:], instances)
+        return self.build_output([(seen, words) for _, seen, words in parts], parts[-1][2], text.token_mask,
+                                 image.inside.shape[-2:], instances)
 
     def _run_blocks(self, tokens: Tensor, key_mask: Tensor) -> List[Tensor]:
         """The sequence after each tap."""
