@@ -66,12 +66,7 @@ def convert(model: PublishedModel,
     """
     layout, target = model.written[to], Path(out)
     _check_out(layout, target, to)
-    weights = read_published(model, source, trust=trust, trust_option='--trust')
-    if None not in (quick_gelu, weights.quick_gelu) and quick_gelu != weights.quick_gelu:
-        raise ValueError(
-            f'{weights.source} was trained with {activation_name(weights.quick_gelu)}: leave the option out.')
-    if quick_gelu is not None:
-        weights = replace(weights, quick_gelu=quick_gelu)
+    weights = _with_activation(read_published(model, source, trust=trust, trust_option='--trust'), quick_gelu)
     description = model.describe(weights)
     _check_activation(model, weights, layout)
     state = {**weights.state, **{EXCLUDED + key: value for key, value in weights.excluded.items()}}
@@ -97,6 +92,15 @@ def _check_out(layout: Optional[Layout], out: Path, name: str) -> None:
     elif out.suffix not in suffixes:
         raise ValueError(
             f'Layout {name} is written to a file that ends with {" or ".join(suffixes)}, but out is {out}.')
+
+
+def _with_activation(weights: PublishedWeights, quick_gelu: Optional[bool]) -> PublishedWeights:
+    if quick_gelu is None:
+        return weights
+    if weights.quick_gelu not in (None, quick_gelu):
+        raise ValueError(
+            f'{weights.source} was trained with {activation_name(weights.quick_gelu)}: leave the option out.')
+    return replace(weights, quick_gelu=quick_gelu)
 
 
 def _check_activation(model: PublishedModel, weights: PublishedWeights, layout: Optional[Layout]) -> None:

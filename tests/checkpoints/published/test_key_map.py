@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mmris.checkpoints.published import Derived, KeyMap, KeyMapError, Rule, fuse, rename, transpose
+from tests.conftest import assert_same
 
 MAP = KeyMap(
     'Toy',
@@ -106,3 +107,26 @@ def test_names_of_a_rule_are_the_same_on_both_sides():
         rename('x.{block}', 'y.{rest}')
     with pytest.raises(ValueError, match='different names in braces'):
         Rule(('x.{block}', 'z'), ('y.{block}', ), list, list)
+
+
+def test_a_rule_whose_last_key_may_be_missing():
+    """Of ours: written from and read to one tensor or two."""
+    split = Rule(('a', ), ('b', 'c'), lambda tensors: list(tensors[0].split(2)),
+                         lambda tensors: [torch.cat(tensors)], optional=1)
+    toy = KeyMap('Toy', (split, ))
+    for length in (2, 4):
+        state = dict(a=torch.rand(length))
+        ours = toy.to_ours(state, 'toy.pt')
+        assert list(ours) == ['b', 'c'][:length // 2]
+        assert_same(toy.to_theirs(ours, 'toy.pt'), state)
+    with pytest.raises(KeyMapError, match='missing beside others: b'):
+        toy.to_theirs(dict(c=torch.rand(2)), 'toy.pt')
+
+
+def test_a_tensor_that_ours_may_lack():
+    toy = KeyMap('Toy', (rename('{rest}', '{rest}'), ),
+                         defaults=dict(scale=lambda ours: 2 * ours['weight']))
+    assert toy.to_theirs(dict(weight=torch.ones(1)), 'toy.pt')['scale'].item() == 2
+    assert toy.to_theirs(dict(weight=torch.ones(1), scale=torch.ones(1)), 'toy.pt')['scale'].item() == 1
+    with pytest.raises(KeyMapError, match="toy.pt: scale follows from 'weight', which is missing"):
+        toy.to_theirs({}, 'toy.pt')
