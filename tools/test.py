@@ -27,7 +27,7 @@ from mmris.utils.configs import (
     name_work_dir,
     read_config,
 )
-from mmris.utils.launching import add_launcher_arguments, leave_processes, set_launcher
+from mmris.utils.launching import add_launcher_arguments, destroy_process_group, set_launcher
 from mmris.utils.tool import run_tool
 
 
@@ -94,7 +94,7 @@ def main() -> None:
         if arguments.out is not None:
             with write_atomically(arguments.out) as temporary:
                 temporary.write_text(to_json(results), encoding='utf-8')
-    leave_processes()
+    destroy_process_group()
 
 
 if __name__ == '__main__':

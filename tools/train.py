@@ -13,7 +13,7 @@ from mmris.utils.launching import (
     add_launcher_arguments,
     add_training_arguments,
     check_trainable,
-    leave_processes,
+    destroy_process_group,
     set_launcher,
     set_training,
 )
@@ -37,7 +37,7 @@ def main() -> None:
     set_training(config, arguments)
     name_work_dir(config, arguments.config, arguments.work_dir)
     RUNNERS.build(config).train()
-    leave_processes()
+    destroy_process_group()
 
 
 if __name__ == '__main__':

@@ -21,7 +21,7 @@ from typing import Any, Dict, List, NamedTuple, Sequence
 from mmris.checkpoints import best_checkpoint, find_checkpoints
 from mmris.utils import write_atomically
 from mmris.utils.arguments import at_least
-from mmris.utils.commands import check_settings, note_settings, plain, tool_command, tool_environment
+from mmris.utils.commands import check_run_settings, plain, save_run_settings, tool_command, tool_environment
 from mmris.utils.configs import (
     add_data_arguments,
     add_option_argument,
@@ -45,13 +45,13 @@ class Stage(NamedTuple):
         config (str): The config as given.
         folder (Path): The work folder.
         settings (dict): All that decides what comes out.
-        starts (list[Path]): Files, and work folders of other trainings, that it begins from.
+        initial_checkpoints (list[Path]): Files, and work folders of other trainings, that it begins from.
     """
 
     config: str
     folder: Path
     settings: Dict[str, Any]
-    starts: List[Path]
+    initial_checkpoints: List[Path]
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -74,9 +74,9 @@ def main() -> None:
         if is_finished(stage):
             print('Finished before.', flush=True)
             continue
-        note_settings(stage.folder, stage.settings)
+        save_run_settings(stage.folder, stage.settings)
         if not find_checkpoints(stage.folder):
-            write_json(stage.folder / BEGAN_FROM, digest_starts(stage))
+            write_json(stage.folder / BEGAN_FROM, digest_initial_checkpoints(stage))
         code = train(stage, arguments)
         if code:
             print(f'Stage {position} of {len(stages)} failed. Started again, the same command goes on here.')
@@ -107,8 +107,8 @@ def plan(config: str, arguments: argparse.Namespace) -> Stage:
         train_options=arguments.train_options)
     named = (read.get('load_from'), read.model.encoder.get('pretrained'))
     # Others are addresses, or names of what is downloaded.
-    starts = [Path(one) for one in named if one and '://' not in one and ('/' in one or Path(one).exists())]
-    return Stage(config, Path(read.work_dir), plain(settings), starts)
+    paths = [Path(one) for one in named if one and '://' not in one and ('/' in one or Path(one).exists())]
+    return Stage(config, Path(read.work_dir), plain(settings), paths)
 
 
 def parse_train_options(text: str) -> argparse.Namespace:
@@ -140,10 +140,10 @@ def check_chain(stages: Sequence[Stage]) -> None:
     for position, stage in enumerate(stages):
         if folders[position] in folders[:position]:
             raise ValueError(f'Two of the configs share the work folder {stage.folder}: give them other names.')
-        check_settings(
+        check_run_settings(
             stage.folder, stage.settings, run=stage.config, remedy='train it as before, or rename it and its config')
-        for start in stage.starts:
-            before = [one for one, folder in zip(stages[:position], folders) if is_in(start, folder)]
+        for start in stage.initial_checkpoints:
+            before = [one for one, folder in zip(stages[:position], folders) if is_within(start, folder)]
             if not before and not start.exists():
                 raise FileNotFoundError(
                     f'{stage.config} begins from {start}, which is not there and which no stage before it leaves. '
@@ -152,15 +152,15 @@ def check_chain(stages: Sequence[Stage]) -> None:
                 raise ValueError(
                     f'{stage.folder} was begun from {start}, which has no checkpoint any more and is to be trained '
                     f'anew. Remove {stage.folder} too, so that it begins from the new one.')
-        check_start(stage)
+        check_initial_checkpoints(stage)
 
 
-def is_in(path: Path, folder: Path) -> bool:
+def is_within(path: Path, folder: Path) -> bool:
     """Whether a path is a folder, or lies in it."""
     return folder in (path.resolve(), *path.resolve().parents)
 
 
-def check_start(stage: Stage) -> None:
+def check_initial_checkpoints(stage: Stage) -> None:
     """Check that what a stage began from is still what its config begins from.
 
     Raises:
@@ -169,7 +169,7 @@ def check_start(stage: Stage) -> None:
     path = stage.folder / BEGAN_FROM
     if not path.is_file() or not find_checkpoints(stage.folder):
         return
-    began, now = json.loads(path.read_text(encoding='utf-8')), digest_starts(stage)
+    began, now = json.loads(path.read_text(encoding='utf-8')), digest_initial_checkpoints(stage)
     changed = [name for name in began if name in now and began[name] != now[name]]
     if changed:
         raise ValueError(
@@ -177,10 +177,10 @@ def check_start(stage: Stage) -> None:
             f'{stage.folder}, so that it begins from the new one, or put the old one back.')
 
 
-def digest_starts(stage: Stage) -> Dict[str, str]:
+def digest_initial_checkpoints(stage: Stage) -> Dict[str, str]:
     """The SHA-256 of each checkpoint that a stage begins from, by what its config names."""
     digests = {}
-    for start in stage.starts:
+    for start in stage.initial_checkpoints:
         if start.is_dir() and not any(start.glob('best_*.pth')):
             # Weights as others publish them, in a folder.
             continue

@@ -55,7 +55,7 @@ class EncodedImage:
         if model is not self.model:
             raise ValueError('The image was encoded by another model than this predictor\'s: call set_image of this '
                              'predictor with it.')
-        now = weights_of(model)
+        now = device_and_dtype(model)
         if now != self.weights:
             (device, dtype), (new_device, new_dtype) = self.weights, now
             raise ValueError(f'The image was encoded with weights of {dtype} on {device}, but they are now of '
@@ -71,7 +71,7 @@ class CurrentImage(threading.local):
         return CurrentImage, ()
 
 
-def weights_of(model: nn.Module) -> Tuple[torch.device, torch.dtype]:
+def device_and_dtype(model: nn.Module) -> Tuple[torch.device, torch.dtype]:
     """Where a model's weights are, and of which kind.
 
     Args:

@@ -135,7 +135,7 @@ def find_image_id(annotations: Union[str, Path], image: Union[str, Path]) -> Any
     if not named:
         raise ValueError(f'{annotations} has no {name} among its {len(images)} images. Give the file that the masks '
                          f'were made with, or the id that the image has in it, --image-id ID.')
-    meant = named if len(named) == 1 else [one for one in named if _ends_alike(one['file_name'], Path(image))]
+    meant = named if len(named) == 1 else [one for one in named if _has_same_ending(one['file_name'], Path(image))]
     if len(meant) != 1:
         some = ', '.join(one['file_name'] for one in named[:3])
         raise ValueError(f'{annotations} has {len(named)} images called {name} ({some}), and {image} does not tell '
@@ -143,7 +143,7 @@ def find_image_id(annotations: Union[str, Path], image: Union[str, Path]) -> Any
     return read_id(meant[0]['id'])
 
 
-def _ends_alike(name: str, image: Path) -> bool:
+def _has_same_ending(name: str, image: Path) -> bool:
     """Whether two paths are the same from their ends on, as far as the shorter one goes."""
     one, other = Path(name).parts, image.absolute().parts
     length = min(len(one), len(other))

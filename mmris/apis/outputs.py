@@ -41,8 +41,9 @@ def choose_outputs(folder: Union[str, Path], source: Union[str, Path], endings: 
     folder.mkdir(parents=True, exist_ok=True)
     room = LONGEST_NAME - max(len(os.fsencode(ending)) for ending in endings)
     candidates = ([folder / f'{name}{ending}' for ending in endings] for name in _names(Path(source), room))
-    return next(paths for paths in candidates
-                if all(not path.exists() or _made_of(path) == address for path in paths) and _take(paths[0], address))
+    return next(
+        paths for paths in candidates
+        if all(not path.exists() or _source_address(path) == address for path in paths) and _reserve(paths[0], address))
 
 
 def save_output(picture: np.ndarray, path: Union[str, Path], source: Union[str, Path]) -> None:
@@ -80,18 +81,18 @@ def _shorten(name: str, room: int) -> str:
     return name.encode()[:room].decode(errors='ignore')
 
 
-def _take(path: Path, address: str) -> bool:
+def _reserve(path: Path, address: str) -> bool:
     """Make a file of that name if there is none; whether it is now one of this image."""
     try:
         with open(path, 'xb') as file:
             Image.new('L', (1, 1)).save(file, 'PNG', pnginfo=_describe(address))
     except FileExistsError:
         # There before, or another process was quicker.
-        return _made_of(path) == address
+        return _source_address(path) == address
     return True
 
 
-def _made_of(path: Path) -> Optional[str]:
+def _source_address(path: Path) -> Optional[str]:
     """The address of the image that a file was made of; None if nothing in it says."""
     try:
         with Image.open(path) as picture:

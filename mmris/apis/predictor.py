@@ -17,7 +17,7 @@ from mmris.registry import TRANSFORMS
 from mmris.structures import ExpressionBatch
 from mmris.utils import type_name
 
-from .encoded_image import CurrentImage, EncodedImage, weights_of
+from .encoded_image import CurrentImage, EncodedImage, device_and_dtype
 from .images import AnyImage, read_image
 from .model import check_untrained, init_model
 from .sentences import read_sentences
@@ -232,7 +232,7 @@ class Predictor:
             affine=prepared['affine'],
             input_size=prepared['img_shape'],
             model=self.model,
-            weights=weights_of(self.model))
+            weights=device_and_dtype(self.model))
 
     def _current_image(self) -> EncodedImage:
         if self._current.image is None:

@@ -49,8 +49,8 @@ def read_excluded_splits(exclude: Mapping[str, Optional[dict]], data_root: str) 
     return {name: _read(name, entry, data_root) for name, entry in exclude.items() if entry is not None}
 
 
-def leave_out_images(refs: Sequence[dict], files: ReferFiles, excluded: Mapping[str, ExcludedSplits], *,
-                     name: str) -> List[dict]:
+def exclude_images(refs: Sequence[dict], files: ReferFiles, excluded: Mapping[str, ExcludedSplits], *,
+                   name: str) -> List[dict]:
     """Leave out the refs whose image is in one of the excluded splits, and log how many.
 
     Args:
@@ -69,12 +69,12 @@ def leave_out_images(refs: Sequence[dict], files: ReferFiles, excluded: Mapping[
     for splits in excluded.values():
         _check_names(images, files, splits)
     shared = {one: images & splits.names.keys() for one, splits in excluded.items()}
-    left_out = set().union(*shared.values())
-    kept = [ref for ref in refs if ref['image_id'] not in left_out]
+    excluded_ids = set().union(*shared.values())
+    kept = [ref for ref in refs if ref['image_id'] not in excluded_ids]
     before, after = _count_sentences(refs), _count_sentences(kept)
     by_name = ', '.join(f'{one} ({", ".join(excluded[one].splits)}) {len(ids):,}' for one, ids in shared.items())
     print_log(
-        f'{name}: {len(left_out):,} of {len(images):,} images are left out with {before - after:,} of {before:,} '
+        f'{name}: {len(excluded_ids):,} of {len(images):,} images are left out with {before - after:,} of {before:,} '
         f'expressions, since they are in splits to evaluate on: {by_name or "none named"}.',
         logger='current')
     return kept

@@ -7,8 +7,8 @@ from typing import AbstractSet, Any, Callable, Dict, Iterator, List, Mapping, Op
 
 import numpy as np
 
-from mmris.utils.ids import Id, read_id, tell_difference
-from mmris.utils.memory import collection_paused
+from mmris.utils.ids import Id, describe_id_difference, read_id
+from mmris.utils.memory import gc_paused
 from mmris.utils.text import shorten
 
 from .data_files import read_json
@@ -26,7 +26,7 @@ _DEFAULTS = dict(min_score=MIN_SCORE, max_instances=MAX_INSTANCES, problems='rai
 _SKIP = ('Or set problems=\'skip\' in instance_masks of the data set: such masks are left out, and an image that the '
          'file lacks has none.')
 # Takes the place of a result that is not wanted, as soon as it is read: most of the file.
-_LEFT_OUT = object()
+_DROPPED = object()
 
 
 def read_instance_masks(path: str,
@@ -72,13 +72,13 @@ def _read_results(path: str, min_score: float, image_ids: Optional[AbstractSet[A
             f'lacks it is of an earlier version: make_shaperef.py --overwrite makes it again.')
     found: Dict[Id, List[dict]] = {}
     others: List[Id] = []
-    with collection_paused():
-        entries = read_json(path, _sieve(min_score, image_ids, found, others))
+    with gc_paused():
+        entries = read_json(path, _make_result_filter(min_score, image_ids, found, others))
         if not isinstance(entries, list):
             raise ValueError(
                 f'{path} holds a {type(entries).__name__}, but a COCO results file is a list of results with image_id, '
                 f'score and segmentation (of mmdet it is the file that ends in .segm.json).')
-        for entry in _whole_results(entries, path, report):
+        for entry in _valid_results(entries, path, report):
             found[entry['image_id']].append(dict(segmentation=entry['segmentation'], score=entry['score']))
     surest = {image: sorted(one, key=lambda result: -result['score']) for image, one in found.items()}
     return surest, others[0] if others else None
@@ -183,27 +183,28 @@ def look_up_instances(images: Sequence[dict], settings: Mapping[str, Any], repor
     without a loss to ``repairs``."""
     image_ids = {image['img_id'] for image in images}
     found, other = _read_results(settings['file'], settings['min_score'], image_ids, report)
-    with collection_paused():
+    with gc_paused():
         with_instances = []
         for image in images:
             if image['img_id'] not in found:
                 report(_without_results(image, settings['file'], other))
             results = found.get(image['img_id'], ())
-            with_instances.append(dict(image, instances=_surest_instances(image, results, settings, report, repairs)))
+            instances = _top_scoring_instances(image, results, settings, report, repairs)
+            with_instances.append(dict(image, instances=instances))
         return with_instances
 
 
 def _without_results(image: dict, path: str, other: Optional[Id]) -> Problem:
     one = image['img_id']
-    difference = tell_difference(one, other)
+    difference = describe_id_difference(one, other)
     return Problem(
         NO_RESULTS, f'image {one}', f'{path} has no result for image {one} ({image["img_path"]}): it was made of other '
         f'images, or nothing was found on this one, which such a file cannot tell apart.'
         f'{f" {difference}." if difference else ""} Run the segmenter on all images of the set.')
 
 
-def _surest_instances(image: dict, found: Sequence[dict], settings: Mapping[str, Any], report: Report,
-                      repairs: ProblemTally) -> List[dict]:
+def _top_scoring_instances(image: dict, found: Sequence[dict], settings: Mapping[str, Any], report: Report,
+                           repairs: ProblemTally) -> List[dict]:
     """As many whole instances as are wanted; less sure ones are not checked."""
     whole = []
     for number, instance in enumerate(found, 1):
@@ -230,32 +231,32 @@ def _problem_of_mask(kind: str, fault: str, number: int, instance: dict, image: 
         f'({image["img_path"]}, score {instance["score"]}) {fault}')
 
 
-def _sieve(min_score: float, image_ids: Optional[AbstractSet[Id]], found: Dict[Id, List[dict]],
-           others: List[Id]) -> Callable:
+def _make_result_filter(min_score: float, image_ids: Optional[AbstractSet[Id]], found: Dict[Id, List[dict]],
+                        others: List[Id]) -> Callable:
     """What keeps results that are wanted, or have a fault, while the file is read; notes the images it mentions."""
 
-    def sieve(entry: dict) -> Any:
+    def filter_result(entry: dict) -> Any:
         image_id = read_id(entry.get('image_id'))
         if image_id is None:
             return entry
         if image_ids is not None and image_id not in image_ids:
             if not others:
                 others.append(image_id)
-            return _LEFT_OUT
+            return _DROPPED
         found.setdefault(image_id, [])
         if not _is_score(entry.get('score')):
             return entry
         if entry['score'] < min_score:
-            return _LEFT_OUT
+            return _DROPPED
         return dict({key: entry[key] for key in ('score', 'segmentation') if key in entry}, image_id=image_id)
 
-    return sieve
+    return filter_result
 
 
-def _whole_results(entries: Sequence[Any], path: str, report: Report) -> Iterator[dict]:
-    """Those that the sieve left, without a fault; the others are reported."""
+def _valid_results(entries: Sequence[Any], path: str, report: Report) -> Iterator[dict]:
+    """Those without a fault that the filter kept; faulty ones are reported."""
     for position, entry in enumerate(entries):
-        if entry is _LEFT_OUT:
+        if entry is _DROPPED:
             continue
         fault = _fault_of_result(entry)
         if fault is None:

@@ -18,7 +18,7 @@ _MOST_CHARACTERS = 7
 _LONGEST_OUTLINE = 10_000_000
 
 
-def most_pixels() -> float:
+def max_image_pixels() -> float:
     """The most pixels of an image: more than that Pillow does not decode, unless its limit is taken away."""
     return math.inf if Image.MAX_IMAGE_PIXELS is None else 2 * Image.MAX_IMAGE_PIXELS
 
@@ -86,7 +86,7 @@ def check_segmentation(segmentation: Segmentation, height: int, width: int) -> i
         else:
             polygons.append(part)
     if short == len(segmentation):
-        raise ValueError(f'a polygon needs three or more points, but {_tell_points(segmentation)}')
+        raise ValueError(f'a polygon needs three or more points, but {_describe_point_counts(segmentation)}')
     _check_bounds(polygons, height, width)
     return short
 
@@ -95,7 +95,7 @@ def _is_short(polygon: Sequence[Any]) -> bool:
     return len(polygon) < 6
 
 
-def _tell_points(polygons: Sequence[Sequence[Any]]) -> str:
+def _describe_point_counts(polygons: Sequence[Sequence[Any]]) -> str:
     return f'this has {len(polygons[0]) // 2}' if len(polygons) == 1 else f'none of these {len(polygons)} has as many'
 
 

@@ -13,14 +13,14 @@ from mmengine.utils import ProgressBar
 
 from mmris.registry import DATASETS
 from mmris.utils import seed_all
-from mmris.utils.memory import collection_paused
+from mmris.utils.memory import gc_paused
 
 from .controls import CONTROLS, MASK_CONTROLS, SENTENCE_CONTROLS, apply_control
-from .exclusion import leave_out_images, read_excluded_splits
+from .exclusion import exclude_images, read_excluded_splits
 from .instance_masks import add_instances, complete_settings
 from .problems import SKIP_ADVICE, Problem, ProblemTally, raise_problem
 from .refer_files import read_refer_files
-from .referred_images import Reading, collect_images, without_undecodable
+from .referred_images import Reading, collect_images, drop_undecodable
 from .transforms.loading import LoadImage, load_sample_image
 
 GROUPS = ('image', 'ref', 'expression')
@@ -116,14 +116,14 @@ class RefCOCODataset(BaseDataset):
         self._skipped, self._repairs = ProblemTally(), ProblemTally()
         # The run's seed and the epoch. In shared memory: workers that outlive an epoch see the next one too.
         self._draw = torch.zeros(2, dtype=torch.int64).share_memory_()
-        self._told_epoch = torch.zeros(1, dtype=torch.bool).share_memory_()
+        self._epoch_is_set = torch.zeros(1, dtype=torch.bool).share_memory_()
         super().__init__(
             ann_file=ann_file, data_root=data_root, data_prefix=data_prefix, pipeline=list(pipeline), **kwargs)
 
     def set_epoch(self, epoch: int, seed: int = 0) -> None:
         """Set the epoch, and the seed of the run, that draws of expressions belong to."""
         self._draw.copy_(torch.tensor([seed, epoch]))
-        self._told_epoch.fill_(True)
+        self._epoch_is_set.fill_(True)
 
     def prepare_data(self, idx: int) -> Optional[dict]:
         """Run the pipeline on sample ``idx``.
@@ -131,7 +131,7 @@ class RefCOCODataset(BaseDataset):
         Once the epoch is known, whatever transforms draw from global generators is a function of seed, epoch and
         index: neither of the worker that runs them nor of an interruption.
         """
-        if self._told_epoch and not self.test_mode:
+        if self._epoch_is_set and not self.test_mode:
             seed_all(self.seed, *self._draw.tolist(), idx)
         return super().prepare_data(idx)
 
@@ -150,10 +150,10 @@ class RefCOCODataset(BaseDataset):
 
     def load_data_list(self) -> List[dict]:
         """Read the files and make the list of samples."""
-        with collection_paused():
+        with gc_paused():
             images = self._read_images()
         if self.bad_data == 'skip':
-            images = self._leave_out_undecodable(images)
+            images = self._drop_undecodable(images)
         if self.instance_masks is not None:
             images = add_instances(images, self.instance_masks, self.data_root)
         images = apply_control(self.control, images)
@@ -181,17 +181,17 @@ class RefCOCODataset(BaseDataset):
         refs = files.refs
         if self.exclude is not None:
             excluded = read_excluded_splits(self.exclude, self.data_root)
-            refs = leave_out_images(refs, files, excluded, name=f'{self.refs_file}, split {self.split}')
+            refs = exclude_images(refs, files, excluded, name=f'{self.refs_file}, split {self.split}')
         reading = Reading(
             self.data_prefix['img_path'], self.text_field, self._report, self._repairs, unique_ids=self.test_mode)
         return collect_images(refs, files, reading)
 
-    def _leave_out_undecodable(self, images: List[dict]) -> List[dict]:
+    def _drop_undecodable(self, images: List[dict]) -> List[dict]:
         kept, progress = [], ProgressBar(len(images))
         step = next((one for one in self.pipeline.transforms if isinstance(one, LoadImage)), LoadImage())
         load_image = partial(load_sample_image, upright=step.upright, backend_args=step.backend_args)
         for image in images:
-            kept.append(without_undecodable(image, load_image, self._report))
+            kept.append(drop_undecodable(image, load_image, self._report))
             progress.update()
         return [image for image in kept if image is not None]
 

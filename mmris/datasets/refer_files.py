@@ -8,7 +8,7 @@ from mmris.utils.ids import Id, read_id, read_whole_number
 from mmris.utils.text import shorten, to_well_formed
 
 from .data_files import read_json, read_json_or_pickle
-from .masks import most_pixels
+from .masks import max_image_pixels
 from .problems import Problem, Report, raise_problem
 from .splits import is_in_split, list_splits
 
@@ -177,14 +177,14 @@ def _report_entry(place: str, fault: str, path: str, report: Report) -> None:
 
 def _read_instances(path: str, wanted: Set[Id]) -> Dict[str, list]:
 
-    def keep_what_is_wanted(entry: dict) -> dict:
+    def drop_unreferred_outlines(entry: dict) -> dict:
         # Three of four annotations are of objects that no ref points to. Their outlines, most of the file, go as soon
         # as they are read.
         if not {'segmentation', 'image_id'} <= entry.keys() or read_id(entry.get('id')) in wanted:
             return entry
         return {key: entry[key] for key in ('id', 'image_id') if key in entry}
 
-    instances = read_json(path, keep_what_is_wanted)
+    instances = read_json(path, drop_unreferred_outlines)
     kinds = ('images', 'annotations')
     if not isinstance(instances, dict) or not all(isinstance(instances.get(kind), list) for kind in kinds):
         raise ValueError(f'{path} is not a COCO annotation file: it needs lists of `images` and `annotations`.')
@@ -266,8 +266,8 @@ def _fault_of_image(image: dict) -> Optional[str]:
         f'width={shorten(image["width"])}'
     if not isinstance(image['file_name'], str) or not all(size is not None and size > 0 for size in sizes):
         return f'{told}, but needs a name and two positive integers'
-    if sizes[0] * sizes[1] > most_pixels():
-        return f'{told}, which are more than {most_pixels() // 10**6} million pixels. Make it smaller'
+    if sizes[0] * sizes[1] > max_image_pixels():
+        return f'{told}, which are more than {max_image_pixels() // 10**6} million pixels. Make it smaller'
     if '://' in image['file_name']:
         return f'{told}, but images are files below data_prefix.img_path. Download it, and name the file'
     return None

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set,
 
 import numpy as np
 
-from mmris.utils.ids import Id, tell_difference
+from mmris.utils.ids import Id, describe_id_difference
 from mmris.utils.text import shorten, to_well_formed
 
 from .masks import check_segmentation, union_of_segmentations
@@ -57,7 +57,7 @@ def collect_images(refs: Sequence[dict], files: ReferFiles, reading: Reading) ->
         problems = list(_problems_of_ref(ref, files, reading))
         for problem in problems:
             reading.report(problem)
-        sentences = list(_whole_sentences(ref, files.refs_path, reading))
+        sentences = list(_valid_sentences(ref, files.refs_path, reading))
         if reading.unique_ids and not problems:
             sentences = _without_repeated_ids(ref, sentences, seen, files.refs_path, reading.report)
         if problems or not sentences:
@@ -145,11 +145,11 @@ def _problem_of_annotation(annotation_id: Id, ref: dict, image: dict, files: Ref
 
 def _advise(one: Id, entries: Entries) -> str:
     """What to do about an id that is not there: files of two downloads, or of two ways to write ids."""
-    difference = tell_difference(one, next(iter(entries.whole), None))
+    difference = describe_id_difference(one, next(iter(entries.whole), None))
     return f'{difference}: write both the same way.' if difference else 'Use the two files of one download.'
 
 
-def _whole_sentences(ref: dict, refs_path: str, reading: Reading) -> Iterator[dict]:
+def _valid_sentences(ref: dict, refs_path: str, reading: Reading) -> Iterator[dict]:
     """Each sentence with ``text, sent_id, skills``; those without words are reported."""
     field = reading.text_field
     for sentence in ref['sentences']:
@@ -175,7 +175,7 @@ def _whole_sentences(ref: dict, refs_path: str, reading: Reading) -> Iterator[di
             skills=None if skills is None else [to_well_formed(skill) for skill in skills])
 
 
-def without_undecodable(image: dict, load_image: Callable[[dict], np.ndarray], report: Report) -> Optional[dict]:
+def drop_undecodable(image: dict, load_image: Callable[[dict], np.ndarray], report: Report) -> Optional[dict]:
     """Decode an image and its masks, and leave out what turns out to be broken.
 
     Args:

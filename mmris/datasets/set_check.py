@@ -10,15 +10,15 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set
 from mmengine.utils import ProgressBar
 
 from mmris.utils.ids import Id
-from mmris.utils.memory import collection_paused
+from mmris.utils.memory import gc_paused
 from mmris.utils.tables import markdown_table
 
-from .exclusion import leave_out_images, read_excluded_splits
+from .exclusion import exclude_images, read_excluded_splits
 from .instance_masks import NO_RESULTS, complete_settings, look_up_instances
 from .problems import Problem, ProblemTally, Report, printable
 from .published_counts import Counts, PublishedSet
 from .refer_files import ReferFiles, read_refer_files
-from .referred_images import Reading, collect_images, image_path, without_undecodable
+from .referred_images import Reading, collect_images, drop_undecodable, image_path
 from .splits import is_in_split, list_splits
 from .transforms.loading import load_sample_image
 
@@ -111,7 +111,7 @@ def check_set(*,
         ValueError: If one of them is not whole, or of another kind, or ``instance_masks`` has unknown settings.
     """
     problems, repairs = [], ProblemTally()
-    with collection_paused():
+    with gc_paused():
         files = read_refer_files(instances_path, refs_path, report=problems.append)
         problems += [*files.images.problems, *files.annotations.problems]
         reading = Reading(image_folder, text_field, problems.append, repairs, unique_ids=True)
@@ -198,7 +198,7 @@ def _decode(images: Sequence[dict], upright: bool, report: Report) -> None:
     # Beside the report, not in it.
     progress = ProgressBar(len(images), file=sys.stderr)
     for image in images:
-        without_undecodable(image, load_image, report)
+        drop_undecodable(image, load_image, report)
         progress.update()
     print(file=sys.stderr)
 
@@ -206,7 +206,7 @@ def _decode(images: Sequence[dict], upright: bool, report: Report) -> None:
 def _check_exclusion(exclude: Mapping[str, Optional[dict]], data_root: str, files: ReferFiles,
                      problems: List[Problem]) -> None:
     try:
-        leave_out_images(files.refs, files, read_excluded_splits(exclude, data_root), name=files.refs_path)
+        exclude_images(files.refs, files, read_excluded_splits(exclude, data_root), name=files.refs_path)
     except (FileNotFoundError, ValueError) as error:
         problems.append(Problem('images to leave out', 'exclude', str(error), type(error)))
 

@@ -1,7 +1,7 @@
-from .hooks import LeaveOutFrozenHook, NonFiniteLossError, NonFiniteLossHook, RestartHook
+from .hooks import ExcludeFrozenHook, NonFiniteLossError, NonFiniteLossHook, RestartHook
 from .runner import ReferringRunner
 from .split_test_loop import SplitTestLoop
 
 __all__ = [
-    'LeaveOutFrozenHook', 'NonFiniteLossError', 'NonFiniteLossHook', 'ReferringRunner', 'RestartHook', 'SplitTestLoop'
+    'ExcludeFrozenHook', 'NonFiniteLossError', 'NonFiniteLossHook', 'ReferringRunner', 'RestartHook', 'SplitTestLoop'
 ]

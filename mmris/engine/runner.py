@@ -16,17 +16,15 @@ from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner, load_state_di
 from torch import distributed, nn
 from torch.utils.data import DataLoader
 
-from mmris.checkpoints import fit_names, read_checkpoint, unwrap_weights
-from mmris.checkpoints.left_out import check_frozen, find_random_frozen, put_back
+from mmris.checkpoints import read_checkpoint, runs, strip_model_prefix, unwrap_weights
 from mmris.datasets.pipelines import resolve_pipelines, unresolve_pipelines
 from mmris.models.layers import average_running_statistics
 from mmris.models.segmentors import ReferringSegmentor
 from mmris.registry import RUNNERS
 from mmris.utils import unwrap_model, write_atomically
-from mmris.utils.terminal import accept_any_text
+from mmris.utils.terminal import use_utf8_log_files
 
 from .progress import accumulated_batches
-from .starts import last_checkpoint, starting_checkpoint
 
 # Settings of a data loader that PyTorch refuses, or that do nothing, where there are no workers.
 _OF_WORKERS = ('persistent_workers', 'prefetch_factor', 'multiprocessing_context', 'timeout')
@@ -76,7 +74,7 @@ class ReferringRunner(Runner):
     def build_logger(self, *args, **kwargs) -> MMLogger:
         """Build MMEngine's logger, whose file holds any text."""
         logger = super().build_logger(*args, **kwargs)
-        accept_any_text(logger)
+        use_utf8_log_files(logger)
         return logger
 
     def wrap_model(self, model_wrapper_cfg: Optional[Dict], model: nn.Module) -> nn.Module:
@@ -184,7 +182,7 @@ class ReferringRunner(Runner):
         """
         if not self._has_loaded and self._resume and (self._resume == 'last' or self._load_from is None):
             # One process looks: another may see another folder, or fail to read what this one can.
-            chosen = [last_checkpoint(self.work_dir, self.logger) if is_main_process() else None]
+            chosen = [runs.last_whole_checkpoint(self.work_dir, self.logger) if is_main_process() else None]
             broadcast_object_list(chosen)
             if chosen[0] is None:
                 self.logger.info(f'There is no checkpoint in {self.work_dir} to resume from: training begins anew.')
@@ -192,12 +190,12 @@ class ReferringRunner(Runner):
             else:
                 self._load_from = chosen[0]
         if not self._has_loaded and not self._resume and self._load_from is not None:
-            chosen = [starting_checkpoint(self._load_from) if is_main_process() else None]
+            chosen = [runs.resolve_load_from(self._load_from) if is_main_process() else None]
             broadcast_object_list(chosen)
             self._load_from = chosen[0]
         super().load_or_resume()
         begins = isinstance(self._train_loop, BaseLoop) and not self._has_loaded
-        random = find_random_frozen(unwrap_model(self.model)) if begins else []
+        random = runs.find_uninitialized_frozen(unwrap_model(self.model)) if begins else []
         if random:
             self.logger.warning(
                 f'{len(random)} weights that model.frozen names, such as {random[0]}, stay at random: neither '
@@ -250,14 +248,14 @@ class ReferringRunner(Runner):
         """
         checkpoint, model = read_checkpoint(filename), unwrap_model(self.model)
         own = model.state_dict()
-        checkpoint['state_dict'] = fit_names(unwrap_weights(checkpoint, filename), own, filename)
+        checkpoint['state_dict'] = strip_model_prefix(unwrap_weights(checkpoint, filename), own, filename)
         # MMEngine would run it as a config.
         checkpoint.get('meta', {}).pop('config', None)
         if self._resume and 'ema_state_dict' in checkpoint and not self._averages():
             raise ValueError(
                 f'{filename} was trained with averaged weights, which the run to resume would leave out. Add --ema '
                 f'as before, or EMAHook to custom_hooks.')
-        put_back(checkpoint, model, filename)
+        runs.restore_excluded_parts(checkpoint, model, filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         state = checkpoint['state_dict']
         for pattern, replacement in revise_keys:
@@ -269,10 +267,10 @@ class ReferringRunner(Runner):
                 f'{filename} does not fit the model of the config: its weights are {what}: '
                 f'{", ".join((wrong or list(state))[:5])}. Use the config that it was trained with.')
         if not self._resume:
-            check_frozen(model, state, filename)
+            runs.check_frozen(model, state, filename)
         load_state_dict(model, state, strict or bool(self._resume), self.logger)
         if not self._resume and isinstance(model, ReferringSegmentor):
-            model.start_copies(loaded=state)
+            model.init_branch_copies(loaded=state)
         self._has_loaded = True
         self.logger.info(f'Loaded checkpoint {filename}.')
         return checkpoint

@@ -75,7 +75,7 @@ class SplitTestLoop(TestLoop):
             self.evaluator.dataset_meta = self.dataloader.dataset.metainfo
             scores[name] = super().run()
             self._log_all(scores)
-            self._forget(scores[name])
+            self._clear_metrics(scores[name])
         for dump_file in self.dump_files:
             self._join_dumps(dump_file)
         return {f'{name}/{key}': value for name, own in scores.items() for key, value in own.items()}
@@ -89,7 +89,7 @@ class SplitTestLoop(TestLoop):
         config = copy.deepcopy(self._evaluator_config)
         for metric in _own_metrics(config):
             if metric.get('dump_file') is not None:
-                metric['dump_file'] = _part(metric['dump_file'], name)
+                metric['dump_file'] = _partial_path(metric['dump_file'], name)
         return config
 
     def _log_all(self, scores: Dict[str, Dict[str, Any]]) -> None:
@@ -102,7 +102,7 @@ class SplitTestLoop(TestLoop):
                     nested = {name: nest_metrics(own) for name, own in scores.items()}
                     temporary.write_text(to_json(nested), encoding='utf-8')
 
-    def _forget(self, metrics: Dict[str, Any]) -> None:
+    def _clear_metrics(self, metrics: Dict[str, Any]) -> None:
         """Clear the message hub, from which the next split's line is made: it may not have all of these scores."""
         hub = self.runner.message_hub
         for key in metrics:
@@ -113,15 +113,15 @@ class SplitTestLoop(TestLoop):
         if is_main_process():
             with write_atomically(dump_file) as temporary, open(temporary, 'w', encoding='utf-8') as joined:
                 for name in self.splits:
-                    with open(_part(dump_file, name), encoding='utf-8') as part:
+                    with open(_partial_path(dump_file, name), encoding='utf-8') as part:
                         for line in part:
                             joined.write(json.dumps(dict(split=name, **json.loads(line)), ensure_ascii=False) + '\n')
             for name in self.splits:
-                os.remove(_part(dump_file, name))
+                os.remove(_partial_path(dump_file, name))
         barrier()
 
 
-def _part(dump_file: str, split: str) -> str:
+def _partial_path(dump_file: str, split: str) -> str:
     return f'{dump_file}.{split}.part'
 
 

@@ -48,7 +48,7 @@ def tool_environment(threads_of: int) -> Dict[str, str]:
     return environment
 
 
-def check_settings(folder: Path, settings: Dict[str, Any], *, run: str, remedy: str) -> None:
+def check_run_settings(folder: Path, settings: Dict[str, Any], *, run: str, remedy: str) -> None:
     """Check that a folder holds a run of the same settings as before, or none.
 
     Args:
@@ -72,8 +72,8 @@ def check_settings(folder: Path, settings: Dict[str, Any], *, run: str, remedy: 
             f'or {remedy}.')
 
 
-def note_settings(folder: Path, settings: Dict[str, Any]) -> None:
-    """Write down what a folder's run is, for :func:`check_settings`."""
+def save_run_settings(folder: Path, settings: Dict[str, Any]) -> None:
+    """Write down what a folder's run is, for :func:`check_run_settings`."""
     with write_atomically(folder / SETTINGS) as temporary:
         temporary.write_text(json.dumps(settings, indent=1), encoding='utf-8')
 

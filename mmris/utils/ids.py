@@ -53,7 +53,7 @@ def id_order(one: Any) -> Tuple[int, float, str]:
     return (0, one, '') if isinstance(one, Real) else (2, 0, repr(one))
 
 
-def tell_difference(one: Id, example: Optional[Id]) -> str:
+def describe_id_difference(one: Id, example: Optional[Id]) -> str:
     """Say how an id differs in kind from those of a file that does not have it.
 
     Args:

@@ -28,7 +28,7 @@ def set_launcher(config: Config, arguments: argparse.Namespace) -> None:
     config.launcher = arguments.launcher
 
 
-def leave_processes() -> None:
+def destroy_process_group() -> None:
     """Leave the group of processes that the launcher started, if any: to be called when all work is done.
 
     Left to the interpreter's end, threads of the group may be torn down under it, and NCCL warns.
@@ -88,7 +88,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         help='evaluate and save a moving average of the weights: of the last tenth of the steps so far, and of no more '
         'than about 1 / MOMENTUM steps (default: 1e-4)')
     parser.add_argument(
-        '--leave-out-frozen',
+        '--exclude-frozen',
         action='store_true',
         help='save checkpoints without the frozen parts that model.encoder.pretrained fills; to load one, it must name '
         'the same weights')
@@ -134,8 +134,8 @@ def set_training(config: Config, arguments: argparse.Namespace) -> None:
             gamma=10 * batches,
             interval=batches)
         config.custom_hooks = [*config.get('custom_hooks', []), average]
-    if arguments.leave_out_frozen:
-        config.custom_hooks = [*config.get('custom_hooks', []), dict(type='LeaveOutFrozenHook')]
+    if arguments.exclude_frozen:
+        config.custom_hooks = [*config.get('custom_hooks', []), dict(type='ExcludeFrozenHook')]
     add_trackers(config, arguments.track)
 
 

@@ -9,7 +9,7 @@ _MEBI = 2**20
 
 
 @contextmanager
-def collection_paused() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Pause the garbage collector, which otherwise walks again and again through what is being read.
 
     For data without cycles: millions of lists and dicts are read in two thirds of the time.

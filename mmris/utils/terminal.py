@@ -34,7 +34,7 @@ def prepare_streams() -> None:
                 setattr(sys, name, _unbreakable(stream))
 
 
-def accept_any_text(logger: logging.Logger) -> None:
+def use_utf8_log_files(logger: logging.Logger) -> None:
     """Make the log files of a logger UTF-8 and able to hold any text. Python opens them in the locale's encoding.
 
     Args:
@@ -65,7 +65,7 @@ def _unbreakable(stream: io.TextIOWrapper) -> io.TextIOWrapper:
     stream.flush()
     # Unbuffered streams (python -u) have no layer between text and file.
     raw = getattr(stream.buffer, 'raw', stream.buffer)
-    outlet = _Outlet(raw)
+    outlet = _PipeSafeWriter(raw)
     return io.TextIOWrapper(
         outlet if raw is stream.buffer else io.BufferedWriter(outlet),
         encoding=stream.encoding,
@@ -74,7 +74,7 @@ def _unbreakable(stream: io.TextIOWrapper) -> io.TextIOWrapper:
         write_through=stream.write_through)
 
 
-class _Outlet(io.RawIOBase):
+class _PipeSafeWriter(io.RawIOBase):
     """A file descriptor to write to. Once its reader is gone, it leads nowhere.
 
     Args:

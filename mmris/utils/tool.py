@@ -12,7 +12,7 @@ from .terminal import ERRORS, prepare_streams
 from .text import to_well_formed
 
 # Exit status of a tool that was given something wrong, as of argparse.
-MISTAKE = 2
+USER_ERROR = 2
 # Environment variables: set to anything but 0, mistakes show their traceback too; and the file that the first process
 # of a group to fail writes what it has to say to (see mmris.utils.processes).
 DEBUG, FIRST_ERROR = 'MMRIS_DEBUG', 'MMRIS_FIRST_ERROR'
@@ -26,8 +26,8 @@ _CONFIG_READERS = tuple(os.path.join('', 'mmengine', name, '') for name in ('con
 def run_tool(main: Callable[[], Optional[int]]) -> None:
     """Run the ``main`` of a tool, after :func:`prepare_streams`. Each tool is to be started by this.
 
-    A mistake of the user (see :func:`is_mistake`) ends in its message alone and exit status 2. ``MMRIS_DEBUG=1`` in the
-    environment brings its traceback.
+    An error of the user (see :func:`is_user_error`) ends in its message alone and exit status 2. ``MMRIS_DEBUG=1`` in
+    the environment brings its traceback.
 
     Args:
         main (Callable): Takes nothing. Returns the exit status; None stands for 0.
@@ -40,18 +40,18 @@ def run_tool(main: Callable[[], Optional[int]]) -> None:
     try:
         status = main()
     except Exception as error:
-        alone = is_mistake(error) and os.environ.get(DEBUG, '0') in ('', '0')
+        alone = is_user_error(error) and os.environ.get(DEBUG, '0') in ('', '0')
         said = f'{_message(error)}\n' if alone else traceback.format_exc()
-        _tell_first_error(said)
+        _write_first_error(said)
         if not alone:
             raise
         sys.stderr.write(said)
-        sys.exit(MISTAKE)
+        sys.exit(USER_ERROR)
     if status:
         sys.exit(status)
 
 
-def is_mistake(error: BaseException) -> bool:
+def is_user_error(error: BaseException) -> bool:
     """Tell whether an error is about what the user gave, so that its message says it all.
 
     So are errors of the system (a missing file, a full disk, no network), and those that this project, or what reads
@@ -89,7 +89,7 @@ def _message(error: BaseException) -> str:
     return to_well_formed(str(said)) or type(error).__name__
 
 
-def _tell_first_error(said: str) -> None:
+def _write_first_error(said: str) -> None:
     """Write down what a process has to say, if it is the first of its group to fail."""
     path = os.environ.get(FIRST_ERROR)
     if path:

@@ -50,7 +50,7 @@ class AttentionPanel:
             object.__setattr__(self, 'picture', cv2.resize(self.picture, size, interpolation=cv2.INTER_AREA))
 
 
-def heat_over(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
+def overlay_heatmap(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """Draw heat over a dimmed image.
 
     Args:

@@ -7,7 +7,7 @@ import pytest
 
 from mmris.datasets.refer_files import read_refer_files
 from mmris.registry import DATASETS
-from mmris.utils.memory import collection_paused, process_memory
+from mmris.utils.memory import gc_paused, process_memory
 from mmris.utils.tables import markdown_table
 from tests.conftest import edit_instances, edit_refs
 
@@ -40,9 +40,9 @@ def test_the_same_entry_twice_is_no_problem_but_two_of_one_id_are(refer_set):
 
 def test_the_collector_is_paused_only_while_reading(refer_set):
     assert gc.isenabled()
-    with pytest.raises(RuntimeError), collection_paused():
+    with pytest.raises(RuntimeError), gc_paused():
         assert not gc.isenabled()
-        with collection_paused():
+        with gc_paused():
             pass
         assert not gc.isenabled()
         raise RuntimeError

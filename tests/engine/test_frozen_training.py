@@ -14,9 +14,10 @@ from mmris.checkpoints import (
     load_model_weights,
     publish,
     read_checkpoint,
-    read_clip_weights,
+    read_published,
 )
-from mmris.checkpoints.left_out import NOTE
+from mmris.checkpoints.published import CLIP
+from mmris.checkpoints.runs import EXCLUDED_PARTS
 from mmris.models.encoders import CLIPEncoder
 from mmris.registry import MODELS, RUNNERS
 from tests.conftest import assert_same, tiny_config
@@ -93,11 +94,11 @@ def whole(folder) -> LookHook:
 @pytest.fixture(scope='module')
 def slim(folder) -> Path:
     """The last checkpoint of the same training without towers, interrupted before its first validation."""
-    runner = RUNNERS.build(frozen_config(folder, 'slim', 'LeaveOutFrozenHook'))
+    runner = RUNNERS.build(frozen_config(folder, 'slim', 'ExcludeFrozenHook'))
     runner.register_hook(CutHook())
     with pytest.raises(InterruptionError):
         runner.train()
-    train(frozen_config(folder, 'slim', 'LeaveOutFrozenHook', resume=True))
+    train(frozen_config(folder, 'slim', 'ExcludeFrozenHook', resume=True))
     return folder / 'slim' / 'epoch_2.pth'
 
 
@@ -177,7 +178,7 @@ class TestCheckpointsWithoutTowers:
 
     def test_training_begins_from_one(self, slim, folder, whole):
         """Not a resumption; with the towers, and with others."""
-        runner = RUNNERS.build(frozen_config(folder, 'begun', 'LeaveOutFrozenHook', load_from=str(slim)))
+        runner = RUNNERS.build(frozen_config(folder, 'begun', 'ExcludeFrozenHook', load_from=str(slim)))
         runner.register_hook(InterruptHook(0))
         with pytest.raises(InterruptionError):
             runner.train()
@@ -189,32 +190,32 @@ class TestCheckpointsWithoutTowers:
     def test_no_source_of_clip(self, slim):
         message = 'it was saved without encoder.image and encoder.text: give the file that these were loaded from'
         with pytest.raises(ValueError, match=message):
-            read_clip_weights(str(slim))
+            read_published(CLIP, str(slim))
 
     @pytest.mark.parametrize('note, message', [
         ({'encoder.image': '0' * 64, 'encoder.sound': '0' * 64},
          'epoch.pth says that it was saved without encoder.sound, but the model of the config has no such part'),
-        ({'encoder.image': 1}, f'epoch.pth cannot be read as a checkpoint: its {NOTE} are not digests'),
-        (['encoder.image'], f'epoch.pth cannot be read as a checkpoint: its {NOTE} are not digests'),
+        ({'encoder.image': 1}, f'epoch.pth cannot be read as a checkpoint: its {EXCLUDED_PARTS} are not digests'),
+        (['encoder.image'], f'epoch.pth cannot be read as a checkpoint: its {EXCLUDED_PARTS} are not digests'),
         ({'neck': '0' * 64}, 'epoch.pth was saved without neck, and the model of the config does not bring them'),
     ])
     def test_notes_that_lie(self, slim, folder, tmp_path, note, message):
         content = read_checkpoint(slim)
-        content['meta'][NOTE] = note
+        content['meta'][EXCLUDED_PARTS] = note
         torch.save(content, tmp_path / 'epoch.pth')
         with pytest.raises((RuntimeError, ValueError), match=message):
             load_model_weights(model(folder / 'towers.pth'), tmp_path / 'epoch.pth')
 
 
-class TestWhatCannotBeLeftOut:
+class TestWhatCannotBeExcluded:
 
     @pytest.mark.parametrize('changes, frozen', [({'model.frozen': ['neck']}, 'frozen: neck'),
                                                  ({'model.encoder.pretrained': None}, f'frozen: {", ".join(FROZEN)}'),
                                                  ({'model.frozen': []}, 'frozen: none')])
     def test_nothing(self, folder, changes, frozen):
-        message = f'finds nothing to leave out: no part that model.encoder.pretrained fills is frozen .{frozen}.. Set'
+        message = f'finds nothing to exclude: no part that model.encoder.pretrained fills is frozen .{frozen}.. Set'
         with pytest.raises(ValueError, match=message):
-            RUNNERS.build(frozen_config(folder, 'none', 'LeaveOutFrozenHook', **changes)).train()
+            RUNNERS.build(frozen_config(folder, 'none', 'ExcludeFrozenHook', **changes)).train()
 
     def test_towers_that_were_trained(self, folder, whole):
         """What a training begins from has other towers than those that are named: they would be lost."""
@@ -224,7 +225,7 @@ class TestWhatCannotBeLeftOut:
         }
         message = r'would lose encoder.image and encoder.text: the checkpoint .* gave it other weights than'
         with pytest.raises(ValueError, match=message):
-            RUNNERS.build(frozen_config(folder, 'lost', 'LeaveOutFrozenHook', **changes)).train()
+            RUNNERS.build(frozen_config(folder, 'lost', 'ExcludeFrozenHook', **changes)).train()
         assert not find_checkpoints(folder / 'lost')
 
 

@@ -7,9 +7,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmris.checkpoints import UnreadableCheckpointError
-from mmris.checkpoints.key_maps.beit3 import to_beit3
+from mmris.checkpoints.published.beit3 import ARCHITECTURES, KEY_MAP
 from mmris.models.encoders import BEiT3Encoder
-from mmris.models.encoders.beit3_architecture import complete_architecture
 from mmris.structures import ExpressionBatch, ImageInputs
 from mmris.utils.configs import add_config_arguments, read_config
 from tests.conftest import ROOT, assert_same
@@ -47,7 +46,7 @@ def published(tmp_path, **options):
     torch.manual_seed(1)
     weights = BEiT3Encoder(**{**dict(architecture=ARCHITECTURE), **options}).state_dict()
     path = tmp_path / 'beit3.pth'
-    torch.save(dict(model=dict(to_beit3(weights, 'test'), **{'mlm_head.bias': torch.zeros(90)})), path)
+    torch.save(dict(model=dict(KEY_MAP.to_theirs(weights, 'test'), **{'mlm_head.bias': torch.zeros(90)})), path)
     return str(path), weights
 
 
@@ -90,7 +89,8 @@ class TestPretrained:
     @pytest.mark.parametrize('change, message', [
         (dict(channels=16, heads=2), 'channels=16 instead of 32, feedforward_channels=64 instead of 128. Its heads'),
         (dict(layers=5), 'layers=5 instead of 4. Missing: none. Left over: layers.4.image'),
-        (dict(vocabulary=100, text_positions=9), 'vocabulary=100 instead of 90, text_positions=9 instead of 14. M'),
+        (dict(vocabulary=100, text_positions=9), 'vocabulary=100 instead of 90, text_positions=9 instead of 14. Its '
+         '100 words are those of the tokenizer .* beit3.spm, of 64010 words.. Missing'),
         (dict(patch_size=8), 'patch_size=8 instead of 16. Missing'),
     ])
     def test_another_architecture(self, tmp_path, change, message):
@@ -106,7 +106,7 @@ class TestPretrained:
     def test_a_known_architecture(self, tmp_path, architecture, found):
         """By what it is told of itself, also where fine-tuning made something otherwise."""
         with torch.device('meta'):
-            weights = to_beit3(BEiT3Encoder(architecture=architecture).state_dict(), 'test')
+            weights = KEY_MAP.to_theirs(BEiT3Encoder(architecture=architecture).state_dict(), 'test')
         path = tmp_path / 'known.pth'
         # One number stands for all of a tensor.
         torch.save({name: torch.zeros(1).expand(value.shape) for name, value in weights.items()}, path)
@@ -114,7 +114,7 @@ class TestPretrained:
             build(pretrained=str(path)).init_weights()
 
     def test_missing(self):
-        with pytest.raises(FileNotFoundError, match='There is no checkpoint data/none.pth. docs/pretrained.md tells '
+        with pytest.raises(FileNotFoundError, match='There is no checkpoint data/none.pth. docs/pretrained.md says '
                            'where BEiT-3\'s files come from'):
             build(pretrained='data/none.pth').init_weights()
 
@@ -141,10 +141,10 @@ class TestPretrained:
 
 
 def test_a_name_and_what_is_otherwise():
-    large, tall = (complete_architecture(one) for one in ('large', dict(name='large', image_size=480)))
+    large, tall = (ARCHITECTURES.complete(one) for one in ('large', dict(name='large', image_size=480)))
     assert tall == dict(large, image_size=480) and large['image_size'] == 224 and large['channels'] == 1024
-    assert complete_architecture(dict(name='large', channels=512))['feedforward_channels'] == 2048
-    assert complete_architecture(dict()) == complete_architecture(dict(name='base')) == complete_architecture('base')
+    assert ARCHITECTURES.complete(dict(name='large', channels=512))['feedforward_channels'] == 2048
+    assert ARCHITECTURES.complete(dict()) == ARCHITECTURES.complete(dict(name='base')) == ARCHITECTURES.complete('base')
 
 
 def test_options_of_the_command_line_that_the_documentation_names():
@@ -155,8 +155,8 @@ def test_options_of_the_command_line_that_the_documentation_names():
     add_config_arguments(parser)
     config = read_config(
         parser.parse_args([str(ROOT / 'configs/shared_ris/beit3-l_refcoco.py'), '--cfg-options', *options]))
-    assert complete_architecture(config.model.encoder.architecture) == dict(
-        complete_architecture('large'), image_size=480)
+    assert ARCHITECTURES.complete(config.model.encoder.architecture) == dict(
+        ARCHITECTURES.complete('large'), image_size=480)
 
 
 @pytest.mark.parametrize('architecture, message', [

@@ -8,13 +8,13 @@ from mmengine.model import ExponentialMovingAverage
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmris.checkpoints.left_out import find_random_frozen
+from mmris.checkpoints.runs import find_uninitialized_frozen
 from mmris.models.encoders import BEiT3Encoder, CLIPEncoder, Encoder, TrimodalEncoder
 from mmris.models.layers import average_running_statistics, running_statistics
 from mmris.registry import MODELS
 from mmris.utils import is_part
-from tests.checkpoints import vilt_files
-from tests.checkpoints.clip_files import RESNET, VIT, open_clip_model
+from tests.checkpoints.published import vilt_files
+from tests.checkpoints.published.clip_files import RESNET, VIT, open_clip_model
 from tests.conftest import tiny_config
 from tests.models.test_beit3_architecture import ARCHITECTURE, published
 from tests.models.test_distillation import make_inputs
@@ -184,7 +184,7 @@ class TestPretrainedParts:
         model = nn.Module()
         model.encoder, model.frozen = encoder, ('encoder', )
         places = ['encoder.mask_place.weight', 'encoder.mask_place.bias']
-        assert find_random_frozen(model) == (places if masks else [])
+        assert find_uninitialized_frozen(model) == (places if masks else [])
 
     def test_nothing_named(self):
         assert CLIPEncoder(architecture=VIT).pretrained_parts == ()

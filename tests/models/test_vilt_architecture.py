@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from mmris.checkpoints import UnreadableCheckpointError
-from mmris.checkpoints.key_maps.vilt import find_foreign, to_vilt
+from mmris.checkpoints.published import VILT
+from mmris.checkpoints.published.vilt import ARCHITECTURES, KEY_MAP
 from mmris.models.encoders import TrimodalEncoder
-from mmris.models.encoders.vilt_architecture import complete_architecture
 from tests.conftest import assert_same
 
 ARCHITECTURE = dict(
@@ -31,7 +31,7 @@ def published(tmp_path, **options):
     """A file in ViLT's own layout, and what it holds by our keys."""
     weights = {name: value.detach() for name, value in build(seed=1, masks=False, **options).state_dict().items()}
     path = tmp_path / 'vilt.ckpt'
-    torch.save(dict(state_dict={**to_vilt(weights, 'test'), 'itm_score.fc.bias': torch.zeros(2)}), path)
+    torch.save(dict(state_dict={**KEY_MAP.to_theirs(weights, 'test'), 'itm_score.fc.bias': torch.zeros(2)}), path)
     return str(path), weights
 
 
@@ -81,7 +81,7 @@ class TestLoading:
         encoder = build(pretrained=path)
         encoder.init_weights()
         assert torch.equal(encoder.mask_type, weights['token_types'][1])
-        assert set(find_foreign(encoder.state_dict())) == set(encoder.state_dict()) - set(weights)
+        assert {name for name in encoder.state_dict() if not VILT.has(name)} == set(encoder.state_dict()) - set(weights)
 
     @pytest.mark.parametrize('lost', ['mask_type', 'mask_place.bias'])
     def test_a_part_of_what_masks_need(self, tmp_path, lost):
@@ -115,7 +115,7 @@ class TestMisfits:
     ])
     def test_a_known_architecture(self, tmp_path, architecture, found):
         with torch.device('meta'):
-            weights = to_vilt(TrimodalEncoder(architecture=architecture, masks=False).state_dict(), 'test')
+            weights = KEY_MAP.to_theirs(TrimodalEncoder(architecture=architecture, masks=False).state_dict(), 'test')
         path = tmp_path / 'known.pth'
         # One number stands for all of a tensor, which only the old format may say.
         weights = {name: torch.zeros(1).expand(value.shape) for name, value in weights.items()
@@ -126,7 +126,7 @@ class TestMisfits:
             build(pretrained=str(path)).init_weights()
 
     def test_missing(self):
-        with pytest.raises(FileNotFoundError, match='There is no checkpoint data/none.ckpt. docs/pretrained.md tells '
+        with pytest.raises(FileNotFoundError, match='There is no checkpoint data/none.ckpt. docs/pretrained.md says '
                            'where ViLT\'s files come from'):
             build(pretrained='data/none.ckpt').init_weights()
 
@@ -152,9 +152,9 @@ class TestMisfits:
 def test_complete_architecture():
     base = dict(layers=12, channels=768, heads=12, feedforward_channels=3072, patch_size=32, image_size=384,
                 vocabulary=30522, text_positions=40)
-    assert complete_architecture('base') == complete_architecture(dict()) == base
-    assert complete_architecture(dict(channels=96))['feedforward_channels'] == 384
-    assert complete_architecture(dict(name='base', image_size=480)) == dict(base, image_size=480)
+    assert ARCHITECTURES.complete('base') == ARCHITECTURES.complete(dict()) == base
+    assert ARCHITECTURES.complete(dict(channels=96))['feedforward_channels'] == 384
+    assert ARCHITECTURES.complete(dict(name='base', image_size=480)) == dict(base, image_size=480)
 
 
 @pytest.mark.parametrize('architecture, message', [

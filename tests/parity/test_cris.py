@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mmris.checkpoints.key_maps.cris import CRIS
-from mmris.checkpoints.key_maps.key_map import LEFT_OUT
+from mmris.checkpoints.published import EXCLUDED
+from mmris.checkpoints.published.cris import KEY_MAP
 from mmris.models.decoders import CRISDecoder
 from mmris.models.heads import DynamicConvolutionHead
 from mmris.models.necks import CRISNeck
@@ -22,7 +22,7 @@ from mmris.structures import (
 )
 from tests.conftest import assert_close
 from tests.parity.plain_cris import PlainDecoder, PlainHead, PlainNeck
-from tests.parity.toy_cris import OUT, our_config, plain_model, randomise, released
+from tests.parity.toy_cris import OUT, our_config, plain_model, randomise
 
 GRIDS = dict(cnn=((12, 8), (6, 4), (3, 2)), vit=((6, 4), (6, 4), (6, 4)))
 ENCODERS = [
@@ -34,7 +34,7 @@ ENCODERS = [
 
 def our_state(plain: dict, place: str) -> dict:
     """What belongs to a part of the plain model, by our keys within that part."""
-    state = CRIS.to_ours({f'module.{place}.{name}': value for name, value in plain.items()}, 'test')
+    state = KEY_MAP.to_ours({f'{place}.{name}': value for name, value in plain.items()}, 'test')
     return {name.partition('.')[2]: value for name, value in state.items()}
 
 
@@ -145,9 +145,10 @@ class TestWhole:
 
     @pytest.fixture
     def ours(self, plain):
-        state = CRIS.to_ours(released(plain), 'test')
+        state = KEY_MAP.to_ours(plain.state_dict(), 'test')
+        state = {name: value for name, value in state.items() if not name.startswith(EXCLUDED)}
         model = MODELS.build(our_config().model)
-        model.load_state_dict({name: value for name, value in state.items() if not name.startswith(LEFT_OUT)})
+        model.load_state_dict({**state, 'encoder.text.quick_gelu': torch.tensor(True)})
         return model.eval()
 
     @pytest.mark.parametrize('size', [(64, 64), (128, 96)])

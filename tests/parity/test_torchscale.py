@@ -8,7 +8,7 @@ from torchscale.architecture.config import EncoderConfig
 from torchscale.component import droppath
 from torchscale.model.BEiT3 import BEiT3
 
-from mmris.checkpoints.key_maps.beit3 import to_beit3
+from mmris.checkpoints.published.beit3 import KEY_MAP
 from mmris.models.encoders import BEiT3Encoder
 from mmris.structures import ExpressionBatch, ImageInputs
 from tests.conftest import assert_close
@@ -126,7 +126,7 @@ def test_same_weights_same_features(tmp_path, size, lengths, normed):
 def test_same_begin():
     """From scratch: each tensor is drawn from the same kind of distribution, equally wide."""
     torch.manual_seed(0)
-    ours = to_beit3(BEiT3Encoder(architecture=ARCHITECTURE).state_dict(), 'test')
+    ours = KEY_MAP.to_theirs(BEiT3Encoder(architecture=ARCHITECTURE).state_dict(), 'test')
     theirs = {f'beit3.{name}': value for name, value in torchscale_model().state_dict().items()}
     assert ours.keys() == theirs.keys()
     for name, expected in theirs.items():
@@ -156,7 +156,7 @@ def test_same_dropped_paths(monkeypatch):
     torch.manual_seed(0)
     ours = BEiT3Encoder(architecture=ARCHITECTURE, taps=range(1, 6), drop_path=0.5)
     theirs = torchscale_model(drop_path_rate=0.5)
-    state = to_beit3(ours.state_dict(), 'test')
+    state = KEY_MAP.to_theirs(ours.state_dict(), 'test')
     theirs.load_state_dict({name.removeprefix('beit3.'): value for name, value in state.items()})
     ours.train(), theirs.train()
     pixels, given = torch.randn(6, 3, 224, 224), expressions([7, 5, 4, 6, 3, 2])

@@ -13,7 +13,7 @@ from mmris.utils.launching import (
     add_launcher_arguments,
     add_training_arguments,
     check_trainable,
-    leave_processes,
+    destroy_process_group,
     set_launcher,
     set_training,
 )
@@ -130,8 +130,8 @@ def test_an_average_forgets(batches):
 
 
 def test_checkpoints_without_frozen_parts():
-    hooks = changed('--leave-out-frozen').custom_hooks
-    assert hooks == [*tiny_config().custom_hooks, dict(type='LeaveOutFrozenHook')]
+    hooks = changed('--exclude-frozen').custom_hooks
+    assert hooks == [*tiny_config().custom_hooks, dict(type='ExcludeFrozenHook')]
 
 
 def test_nothing_to_train():
@@ -147,7 +147,7 @@ def test_activation_checkpointing():
 
 
 def test_leaving(tmp_path):
-    leave_processes()
+    destroy_process_group()
     distributed.init_process_group('gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1)
-    leave_processes()
+    destroy_process_group()
     assert not distributed.is_initialized()

@@ -10,7 +10,7 @@ import sys
 import pytest
 from mmengine.logging import MMLogger
 
-from mmris.utils.terminal import accept_any_text, one_line, prepare_streams
+from mmris.utils.terminal import one_line, prepare_streams, use_utf8_log_files
 
 # Chinese, an emoji, half of one, and a byte of a path that is not UTF-8.
 ANY = '红 👍 \ud83d caf\udce9'
@@ -125,7 +125,7 @@ def test_log_files_of_mmengine(tmp_path, monkeypatch, encoding):
     monkeypatch.setattr(sys, 'stderr', errors)
     logger = MMLogger(f'test {encoding}', log_file=str(tmp_path / 'log'))
     logger.info('before')
-    accept_any_text(logger)
+    use_utf8_log_files(logger)
     logger.info(ANY)
     for handler in logger.handlers:
         handler.flush()

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from mmris.utils.ids import id_order, read_id, read_whole_number, tell_difference
+from mmris.utils.ids import describe_id_difference, id_order, read_id, read_whole_number
 from mmris.utils.text import shorten, to_well_formed
 
 
@@ -51,9 +51,9 @@ def test_whole_numbers():
 
 
 def test_ids_of_two_kinds_are_told_with_their_types():
-    assert tell_difference('a', 9) == "The ids there are like 9 (a number), and this one is 'a' (text)"
-    assert tell_difference(9, 'a') == "The ids there are like 'a' (text), and this one is 9 (a number)"
-    assert tell_difference(9, 8) == tell_difference('a', 'b') == tell_difference(9, None) == ''
+    assert describe_id_difference('a', 9) == "The ids there are like 9 (a number), and this one is 'a' (text)"
+    assert describe_id_difference(9, 'a') == "The ids there are like 'a' (text), and this one is 9 (a number)"
+    assert describe_id_difference(9, 8) == describe_id_difference('a', 'b') == describe_id_difference(9, None) == ''
 
 
 def test_any_mixture_of_ids_has_an_order():

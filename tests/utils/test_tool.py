@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from mmris.registry import MODELS
 from mmris.utils.configs import check_inputs, check_text, read_config
-from mmris.utils.tool import is_mistake, run_tool
+from mmris.utils.tool import is_user_error, run_tool
 from tests.conftest import ROOT
 
 CONFIG = 'configs/cm_masksd/vit-tiny_shaperef.py'
@@ -63,7 +63,7 @@ def test_exit_status_of_a_tool(capsys, returned, status):
 def test_a_mistake_is_told_by_its_message(name, monkeypatch, capsys):
     monkeypatch.delenv('MMRIS_DEBUG')
     action, message = MISTAKES[name]
-    assert is_mistake(caught(action))
+    assert is_user_error(caught(action))
     with pytest.raises(SystemExit) as ended:
         run_tool(action)
     said = capsys.readouterr()
@@ -75,7 +75,7 @@ def test_a_mistake_is_told_by_its_message(name, monkeypatch, capsys):
 def test_a_fault_of_the_program_is_raised(name, monkeypatch):
     monkeypatch.delenv('MMRIS_DEBUG')
     error = caught(FAULTS[name])
-    assert not is_mistake(error)
+    assert not is_user_error(error)
     with pytest.raises(type(error)):
         run_tool(FAULTS[name])
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmris.visualization.attention import AttentionPanel, draw_attention, heat_over
+from mmris.visualization.attention import AttentionPanel, draw_attention, overlay_heatmap
 
 
 def picture(height: int = 40, width: int = 60) -> np.ndarray:
@@ -13,7 +13,7 @@ def picture(height: int = 40, width: int = 60) -> np.ndarray:
 def test_heat_over_an_image():
     image, heat = picture(), np.zeros((40, 60), dtype=np.float32)
     heat[10, 20], heat[30, 40] = 1, 0.5
-    drawn = heat_over(image, heat)
+    drawn = overlay_heatmap(image, heat)
     assert drawn.dtype == np.uint8 and (image == picture()).all()
     cold = drawn[0, 0]
     assert (drawn[heat == 0] == cold).all()
@@ -24,7 +24,7 @@ def test_heat_over_an_image():
 
 def test_sizes_must_agree():
     with pytest.raises(ValueError, match=r'heat is \(3, 4\) \(height, width\), but its image is \(40, 60\)'):
-        heat_over(picture(), np.zeros((3, 4)))
+        overlay_heatmap(picture(), np.zeros((3, 4)))
 
 
 def test_large_pictures_are_drawn_from_a_smaller_copy():

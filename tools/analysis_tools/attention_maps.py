@@ -18,7 +18,7 @@ from mmris.utils.configs import check_output
 from mmris.utils.terminal import one_line
 from mmris.utils.tool import run_tool
 from mmris.visualization import COLOURS, spotlight
-from mmris.visualization.attention import AttentionPanel, draw_attention, heat_over
+from mmris.visualization.attention import AttentionPanel, draw_attention, overlay_heatmap
 from mmris.visualization.plots import FIGURE_SUFFIXES, save_figure
 
 
@@ -53,7 +53,7 @@ def draw_row(image: np.ndarray, mask: np.ndarray, maps: List[AttentionMap]) -> L
     """Image, maps, prediction."""
     panels = [AttentionPanel('Image', '', image)]
     panels += [
-        AttentionPanel(one.part.capitalize(), one.kind, heat_over(image, one.heat), one.name, describe(one))
+        AttentionPanel(one.part.capitalize(), one.kind, overlay_heatmap(image, one.heat), one.name, describe(one))
         for one in maps
     ]
     note = f'{100 * mask.mean():.1f}% of the image'

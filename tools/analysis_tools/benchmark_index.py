@@ -59,9 +59,9 @@ def main(arguments: Optional[List[str]] = None) -> None:
     check_output(options.out)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(options.folder or temporary)
-        apart(make_set, options, folder)
+        run_in_subprocess(make_set, options, folder)
         results = {
-            name: apart(measure, folder, options.group_by, options.workers, serialise)
+            name: run_in_subprocess(measure, folder, options.group_by, options.workers, serialise)
             for name, serialise in (('shared', True), ('objects', False))
         }
     print(format_results(results, options))
@@ -70,7 +70,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
             path.write_text(json.dumps(dict(vars(options), **results), indent=2) + '\n', encoding='utf-8')
 
 
-def apart(function: Callable, *arguments: Any) -> Any:
+def run_in_subprocess(function: Callable, *arguments: Any) -> Any:
     """Call in a process of its own: memory that one step has freed would hide what the next one takes."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context('fork')) as executor:
         return executor.submit(function, *arguments).result()

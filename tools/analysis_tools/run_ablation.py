@@ -24,7 +24,7 @@ from mmris.checkpoints import find_checkpoints
 from mmris.evaluation.ablation import format_ablation, summarise_ablation
 from mmris.utils import find_config, write_atomically
 from mmris.utils.arguments import at_least
-from mmris.utils.commands import check_settings, note_settings, plain, tool_command, tool_environment
+from mmris.utils.commands import check_run_settings, plain, save_run_settings, tool_command, tool_environment
 from mmris.utils.configs import add_data_arguments, check_inputs, check_output, data_options
 from mmris.utils.launching import check_trainable
 from mmris.utils.tool import run_tool
@@ -63,7 +63,7 @@ def main() -> None:
         for seed in arguments.seeds for path, name in zip(arguments.configs, names)
     ]
     for run in runs:
-        claim(run, arguments)
+        claim_folder(run, arguments)
 
     slots: SimpleQueue = SimpleQueue()
     for slot in range(arguments.jobs):
@@ -77,7 +77,7 @@ def main() -> None:
     save(summarise_ablation(runs, arguments.metrics), runs, arguments)
 
 
-def claim(run: dict, arguments: argparse.Namespace) -> None:
+def claim_folder(run: dict, arguments: argparse.Namespace) -> None:
     """Note what a folder's run is, or check that it is the same as before.
 
     Raises:
@@ -90,8 +90,8 @@ def claim(run: dict, arguments: argparse.Namespace) -> None:
         processes=arguments.processes,
         train_options=arguments.train_options)
     settings = plain(settings)
-    check_settings(run['folder'], settings, run=run['config'], remedy='choose another --out')
-    note_settings(run['folder'], settings)
+    check_run_settings(run['folder'], settings, run=run['config'], remedy='choose another --out')
+    save_run_settings(run['folder'], settings)
 
 
 def train_and_evaluate(run: dict, slots: SimpleQueue, arguments: argparse.Namespace) -> Dict[str, dict]:

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from mmris.checkpoints import publish
-from mmris.checkpoints.publishing import FORMATS
+from mmris.checkpoints.runs import FORMATS
 from mmris.utils.tool import run_tool
 
 

@@ -81,7 +81,7 @@ class PredictionSheetHook(Hook):
         if self._due:
             metric = _metric(runner) if self.threshold is None else ReferringIoUMetric(threshold=self.threshold)
             for sample in outputs:
-                self._offer(sample, metric.protocol_of(sample))
+                self._consider(sample, metric.protocol_of(sample))
 
     def after_val_epoch(self, runner: Runner, metrics: Optional[Dict[str, float]] = None) -> None:
         """Draw."""
@@ -98,7 +98,7 @@ class PredictionSheetHook(Hook):
             # A picture is no reason to end a training.
             runner.logger.warning(f'The sheet of predictions was not drawn: {error}')
 
-    def _offer(self, sample: ReferringDataSample, protocol: Protocol) -> None:
+    def _consider(self, sample: ReferringDataSample, protocol: Protocol) -> None:
         orders = [
             (self._hash(sample.img_id), self._hash(sample.img_id, *ids)) for ids in zip(sample.ref_ids, sample.sent_ids)
         ]
@@ -134,7 +134,7 @@ class PredictionSheetHook(Hook):
         name = f'epoch_{step:04d}.png' if unit == 'epoch' else f'iter_{step:06d}.png'
         with write_atomically(Path(runner.work_dir) / 'predictions' / name) as temporary:
             sheet.save(temporary)
-        _send(runner, sheet, step)
+        _add_to_backends(runner, sheet, step)
 
 
 def _first_of_each_image(pairs: Sequence[Tuple[_Order, dict]]) -> List[dict]:
@@ -151,7 +151,7 @@ def _with_image(entry: dict) -> Prediction:
     return Prediction(image=image, **kept)
 
 
-def _send(runner: Runner, sheet: Image.Image, step: int) -> None:
+def _add_to_backends(runner: Runner, sheet: Image.Image, step: int) -> None:
     for backend in runner.visualizer._vis_backends.values():
         # The local one would write the same picture a second time.
         if not isinstance(backend, LocalVisBackend):

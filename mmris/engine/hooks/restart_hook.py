@@ -44,7 +44,7 @@ class RestartHook(Hook):
         """
         _check_checkpoints(runner)
         _check_samples(runner)
-        if runner.val_loop is not None and _owes_validation(runner):
+        if runner.val_loop is not None and _is_validation_pending(runner):
             runner.logger.info('Running the validation that the resumed run had not finished.')
             runner.val_loop.run()
 
@@ -64,7 +64,7 @@ class RestartHook(Hook):
             runner.message_hub.update_info(VALIDATED, progress_of(runner).step)
 
 
-def _owes_validation(runner: Runner) -> bool:
+def _is_validation_pending(runner: Runner) -> bool:
     loop, (_, step, last) = runner.train_loop, progress_of(runner)
     if step == 0 or step < loop.val_begin or (step % loop.val_interval and step != last):
         return False

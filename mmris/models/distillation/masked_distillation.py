@@ -64,7 +64,7 @@ class MaskedDistillation(BaseModule):
         self.mask_token = nn.Parameter(torch.randn(self.mask_token_channels(encoder)) * 0.02)
         self.stages = None if share_weights else nn.Sequential(*copy.deepcopy(list(stages)))
 
-    def start_from(self, stages: Sequence[nn.Module]) -> None:
+    def copy_stages(self, stages: Sequence[nn.Module]) -> None:
         """Give the branch's own copies, if it has any, the weights of the main branch's stages."""
         if self.stages is not None:
             for own, stage in zip(self.stages, stages):

@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmris.checkpoints.published.beit3 import ARCHITECTURES, BEIT3
 from mmris.registry import MODELS
 from mmris.structures import EncoderOutput, ImageEmbeddings, TextEmbeddings
 
 from ..layers import resize_positions
-from .beit3_architecture import PROJECTIONS, complete_architecture, load_beit3
 from .joint import JointEncoder
 from .multiway import MultiwayLayer
 
@@ -61,7 +61,8 @@ class BEiT3Encoder(JointEncoder):
         ValueError: If ``drop_path`` is not in [0, 1).
     """
 
-    not_published = PROJECTIONS
+    published = BEIT3
+    not_published = ('image_projection', 'text_projection')
 
     def __init__(self,
                  *,
@@ -74,7 +75,7 @@ class BEiT3Encoder(JointEncoder):
                  drop_path: float = 0.0,
                  activation_checkpointing: bool = False,
                  init_cfg: Optional[dict] = None) -> None:
-        sizes = complete_architecture(architecture)
+        sizes = ARCHITECTURES.complete(architecture)
         super().__init__(
             architecture=sizes,
             pretrained=pretrained,
@@ -112,16 +113,6 @@ class BEiT3Encoder(JointEncoder):
             layer.image.scale(gain)
             layer.text.scale(gain)
 
-    def load_pretrained(self) -> None:
-        """Load ``pretrained``, if set.
-
-        Raises:
-            FileNotFoundError, ValueError: If the file is missing, cannot be read, or has keys that are not BEiT-3's.
-            RuntimeError: If it holds another architecture.
-        """
-        if self.pretrained is not None:
-            load_beit3(self, self.pretrained, self.architecture, trust=self.trust_pretrained)
-
     @property
     def max_tokens(self) -> int:
         """int: Positions that there are for tokens of a sentence."""
@@ -135,22 +126,22 @@ class BEiT3Encoder(JointEncoder):
 
     def join(self, image: ImageEmbeddings, text: TextEmbeddings, image_index: Tensor) -> EncoderOutput:
         # Positions are added to each image once, then the images are handed to their sentences.
-        image_tokens = self._place_image(image.cells).index_select(0, image_index)
-        stages = self._run_layers(image_tokens, self._place_words(text), text.token_mask)
+        image_tokens = self._add_image_positions(image.cells).index_select(0, image_index)
+        stages = self._run_layers(image_tokens, self._add_word_positions(text), text.token_mask)
         image_tokens, words = stages.pop()
         image_tokens, words = self.image_norm(image_tokens), self.text_norm(words)
         joint_image, joint_words = self.image_projection(image_tokens), self.text_projection(words)
         stages.append((joint_image, joint_words))
-        return self.gather(stages, words, text.token_mask, image.cells.shape[-2:])
+        return self.build_output(stages, words, text.token_mask, image.cells.shape[-2:])
 
-    def _place_image(self, cells: Tensor) -> Tensor:
+    def _add_image_positions(self, cells: Tensor) -> Tensor:
         """Class token and patches ``(M, 1 + N, C)`` at their positions."""
         _, class_position, positions = self.image_positions.tensor_split((UNUSED_POSITIONS, UNUSED_POSITIONS + 1))
         positions = resize_positions(positions, self.grid, tuple(cells.shape[-2:]))
         patches = cells.flatten(2).transpose(1, 2) + positions
         return torch.cat(((self.class_token + class_position).expand(len(cells), -1, -1), patches), dim=1)
 
-    def _place_words(self, text: TextEmbeddings) -> Tensor:
+    def _add_word_positions(self, text: TextEmbeddings) -> Tensor:
         """Words ``(P, L, C)`` at their positions, zero on padding."""
         positions = self.text_positions[UNUSED_POSITIONS:UNUSED_POSITIONS + text.words.size(1)]
         return (text.words + positions) * text.token_mask.unsqueeze(-1)

@@ -30,7 +30,7 @@ class CLIPEncoder(Encoder):
         architecture (str or dict): An open_clip model name (``'ViT-B-16'``, ``'RN50'``), or a dict in the form of
             open_clip's model configs: ``embed_dim``, ``vision_cfg``, ``text_cfg`` and optionally ``quick_gelu``.
         pretrained (str, optional): CLIP weights: an open_clip tag (``'openai'``, which open_clip downloads), a file or
-            a folder (see :func:`mmris.checkpoints.read_clip_weights`). Loaded by :meth:`init_weights`, so not when a
+            a folder (see :func:`mmris.checkpoints.read_published`). Loaded by :meth:`init_weights`, so not when a
             trained checkpoint of the whole model is tested. Defaults to None: from scratch.
         quick_gelu (bool, optional): Whether the transformers use QuickGELU. Defaults to None: as ``pretrained``
             tells, from scratch GELU.

@@ -1,11 +1,13 @@
 """What encoders share whose modalities are one sequence from the first layer on."""
 
 from abc import abstractmethod
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
 
+from mmris.checkpoints import load_published, read_published
+from mmris.checkpoints.published import PublishedModel
 from mmris.structures import (
     EncoderOutput,
     ExpressionBatch,
@@ -28,6 +30,7 @@ class JointEncoder(Encoder):
     An image's features depend on the sentence, so that ``join`` does the work and M is P.
 
     Attributes:
+        published (PublishedModel): The model whose weights ``pretrained`` names.
         not_published (tuple[str]): Parts that are ours, so that published weights do not fill them.
 
     Args:
@@ -46,6 +49,7 @@ class JointEncoder(Encoder):
             out with fewer than four layers.
     """
 
+    published: PublishedModel
     not_published: Tuple[str, ...] = ()
 
     def __init__(self, *, architecture: Dict[str, int], pretrained: Optional[str], trust_pretrained: bool,
@@ -73,6 +77,23 @@ class JointEncoder(Encoder):
         modules = [name for name, part in self.named_children() if part.state_dict()]
         names = [*modules, *(name for name, _ in self.named_parameters(recurse=False))]
         return tuple(name for name in names if name not in self.not_published)
+
+    def load_pretrained(self) -> None:
+        """Load ``pretrained``, if set. Parts that are ours stay as they are, unless a model trained here gives them.
+
+        Raises:
+            FileNotFoundError: If there is no such file; the message says where published ones are named.
+            ValueError: If it cannot be read, or has keys that are not the published model's.
+            RuntimeError: If it holds another architecture.
+        """
+        self._load_published()
+
+    def _load_published(self) -> Collection[str]:
+        """Load ``pretrained``, and return the names of the weights that were loaded."""
+        if self.pretrained is None:
+            return ()
+        weights = read_published(self.published, self.pretrained, trust=self.trust_pretrained)
+        return load_published(self, self.published, weights, self.architecture)
 
     @property
     @abstractmethod
@@ -104,12 +125,12 @@ class JointEncoder(Encoder):
             return recompute(layer, *inputs, **options)
         return layer(*inputs, **options)
 
-    def gather(self,
-               stages: Sequence[Tuple[Tensor, Tensor]],
-               words: Tensor,
-               token_mask: Tensor,
-               grid: Sequence[int],
-               instances: Optional[InstanceFeatures] = None) -> EncoderOutput:
+    def build_output(self,
+                     stages: Sequence[Tuple[Tensor, Tensor]],
+                     words: Tensor,
+                     token_mask: Tensor,
+                     grid: Sequence[int],
+                     instances: Optional[InstanceFeatures] = None) -> EncoderOutput:
         """What the encoder gives, out of its stages.
 
         Args:

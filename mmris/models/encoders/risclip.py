@@ -136,13 +136,13 @@ class RISCLIPEncoder(CLIPEncoder):
             SharedSpaceExploitation(channels=joint_width, num_heads=ske_heads) for _ in range(ske_modules))
 
     def encode_image(self, embeddings: ImageEmbeddings) -> PartlyEncodedImages:
-        image = PartlyEncodedImages(tokens=self.image.place(embeddings), stages=(), inside=embeddings.inside)
+        image = PartlyEncodedImages(tokens=self.image.add_positions(embeddings), stages=(), inside=embeddings.inside)
         for number in range(1, self.apart + 1):
             image = self._run_image(image, number)
         return image
 
     def encode_text(self, embeddings: TextEmbeddings) -> PartlyEncodedTexts:
-        text = PartlyEncodedTexts(words=self.text.place(embeddings), token_mask=embeddings.token_mask)
+        text = PartlyEncodedTexts(words=self.text.add_positions(embeddings), token_mask=embeddings.token_mask)
         for number in range(1, self.apart + 1):
             text = self._run_text(text, number)
         return text

@@ -8,6 +8,7 @@ import torch
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
+from mmris.checkpoints.published.vilt import ARCHITECTURES, VILT
 from mmris.registry import MODELS
 from mmris.structures import (
     EncoderOutput,
@@ -23,7 +24,6 @@ from mmris.structures import (
 
 from ..layers import mask_coverage, resize_positions
 from .joint import JointEncoder
-from .vilt_architecture import complete_architecture, load_vilt
 
 # Rows of the tables of types.
 TEXT, IMAGE = 0, 1
@@ -84,6 +84,7 @@ class TrimodalEncoder(JointEncoder):
             out with fewer than four layers.
     """
 
+    published = VILT
     not_published = ('mask_place', )
 
     def __init__(self,
@@ -95,7 +96,7 @@ class TrimodalEncoder(JointEncoder):
                  taps: Optional[Sequence[int]] = None,
                  activation_checkpointing: bool = False,
                  init_cfg: Optional[dict] = None) -> None:
-        sizes = complete_architecture(architecture)
+        sizes = ARCHITECTURES.complete(architecture)
         super().__init__(
             architecture=sizes,
             pretrained=pretrained,
@@ -146,14 +147,14 @@ class TrimodalEncoder(JointEncoder):
         super().init_weights()
 
     def load_pretrained(self) -> None:
-        """Load ``pretrained``, if set.
+        """Load ``pretrained``, if set; see :meth:`JointEncoder.load_pretrained`.
 
-        Raises:
-            FileNotFoundError, ValueError: If the file is missing, cannot be read, or has keys that are not ViLT's.
-            RuntimeError: If it holds another architecture.
+        Where it has nothing of instance masks, their type begins as a copy of the image's, and the map of their places
+        stays as it is.
         """
-        if self.pretrained is not None:
-            load_vilt(self, self.pretrained, self.architecture, trust=self.trust_pretrained)
+        loaded = self._load_published()
+        if self.takes_instances and loaded and 'mask_type' not in loaded:
+            self.mask_type.data.copy_(self.token_types[IMAGE])
 
     @property
     def max_tokens(self) -> int:
@@ -217,8 +218,8 @@ class TrimodalEncoder(JointEncoder):
         instances = None
         if self.takes_instances:
             instances = InstanceFeatures(tokens=parts[-1][0], found=SharedRows(image.found, image_index))
-        return self.gather([(seen, words) for _, seen, words in parts], parts[-1][2], text.token_mask,
-                           image.inside.shape[-2:], instances)
+        return self.build_output([(seen, words) for _, seen, words in parts], parts[-1][2], text.token_mask,
+                                 image.inside.shape[-2:], instances)
 
     def _run_blocks(self, tokens: Tensor, key_mask: Tensor) -> List[Tensor]:
         """The sequence after each tap."""

@@ -118,9 +118,9 @@ class ReferringSegmentor(BaseSegmentor):
     def init_weights(self) -> None:
         """Initialise all stages; copies that distillation branches own begin as the stages do."""
         super().init_weights()
-        self.start_copies()
+        self.init_branch_copies()
 
-    def start_copies(self, loaded: Collection[str] = ()) -> None:
+    def init_branch_copies(self, loaded: Collection[str] = ()) -> None:
         """Have the copies that distillation branches own begin as the stages are.
 
         Args:
@@ -129,7 +129,7 @@ class ReferringSegmentor(BaseSegmentor):
         """
         for name, branch in self.distillation.items():
             if not any(key.startswith(f'distillation.{name}.stages.') for key in loaded):
-                branch.start_from(self.stages)
+                branch.copy_stages(self.stages)
 
     def train(self, mode: bool = True) -> 'ReferringSegmentor':
         """Go to training mode, or to evaluation mode; frozen parts stay in the latter."""

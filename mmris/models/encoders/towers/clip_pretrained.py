@@ -2,10 +2,10 @@
 
 from typing import Dict, Optional
 
-from mmengine.logging import print_log
 from torch import nn
 
-from mmris.checkpoints import CLIPWeights, load_tower, read_clip_weights
+from mmris.checkpoints import load_published, read_published
+from mmris.checkpoints.published import CLIP, PublishedWeights
 
 from .clip_architecture import Architecture
 from .clip_transformer import CLIPTransformer
@@ -27,17 +27,15 @@ def load_clip(towers: Dict[str, nn.Module], pretrained: str, architecture: Archi
         ValueError: If neither file nor config tells the activation, or both and differently.
         RuntimeError: If the weights are of another architecture.
     """
-    weights = read_clip_weights(pretrained, architecture, trust=trust)
+    weights = read_published(CLIP, pretrained, architecture=architecture, trust=trust)
     transformers = [tower for tower in towers.values() if isinstance(tower, CLIPTransformer)]
-    activation = _agreed_quick_gelu(weights, quick_gelu) if transformers else None
-    for name, tower in towers.items():
-        load_tower(tower.clip, getattr(weights, name), weights.source)
+    activation = _choose_quick_gelu(weights, quick_gelu) if transformers else None
+    load_published(nn.ModuleDict(towers), CLIP, weights)
     for tower in transformers:
         tower.use_quick_gelu(activation)
-    print_log(f'Loaded CLIP weights ({" and ".join(towers)}) from {weights.source}.', logger='current')
 
 
-def _agreed_quick_gelu(weights: CLIPWeights, said: Optional[bool]) -> bool:
+def _choose_quick_gelu(weights: PublishedWeights, said: Optional[bool]) -> bool:
     if weights.quick_gelu is None and said is None:
         raise ValueError(
             f'{weights.source} does not tell whether its weights were trained with QuickGELU (as OpenAI\'s) or GELU. '

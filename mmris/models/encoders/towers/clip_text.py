@@ -46,11 +46,11 @@ class CLIPTextTower(CLIPTransformer):
 
     def encode(self, embeddings: TextEmbeddings) -> TextFeatures:
         """Encode P expressions."""
-        words = self.place(embeddings)
+        words = self.add_positions(embeddings)
         words = self.clip.transformer(words, attn_mask=self.causal_mask(words.size(1)))
         return self.project(words, embeddings.token_mask)
 
-    def place(self, embeddings: TextEmbeddings) -> Tensor:
+    def add_positions(self, embeddings: TextEmbeddings) -> Tensor:
         """Words at their positions, ``(P, L, C)``: what the first block takes."""
         return embeddings.words + self.clip.positional_embedding[:embeddings.words.size(1)]
 

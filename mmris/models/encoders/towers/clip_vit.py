@@ -47,7 +47,7 @@ class CLIPVisionTransformer(CLIPTransformer, ImageTower):
     def encode(self, embeddings: ImageEmbeddings) -> ImageFeatures:
         # open_clip takes no empty list: the last block is tapped too, and left out.
         tokens, tapped = self.clip.transformer.forward_intermediates(
-            self.place(embeddings), indices=[tap - 1 for tap in self.taps])
+            self.add_positions(embeddings), indices=[tap - 1 for tap in self.taps])
         joint = self.project(tokens)
         grid = tuple(embeddings.cells.shape[-2:])
         return ImageFeatures(
@@ -55,7 +55,7 @@ class CLIPVisionTransformer(CLIPTransformer, ImageTower):
             patches=joint[:, 1:],
             image_global=joint[:, 0])
 
-    def place(self, embeddings: ImageEmbeddings) -> Tensor:
+    def add_positions(self, embeddings: ImageEmbeddings) -> Tensor:
         """Class token and patches at their positions, ``(M, 1 + N, width)``: what the first block takes."""
         rows, _, height, width = embeddings.cells.shape
         class_position, positions = self.clip.positional_embedding.tensor_split((1, ))

@@ -3,16 +3,14 @@
 from typing import Any, Optional, Sequence, Tuple
 
 import torch
-from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmris.checkpoints import fit_names, read_checkpoint, unwrap_weights
+from mmris.checkpoints import load_published, read_published
+from mmris.checkpoints.published import SWIN
 from mmris.registry import MODELS
 from mmris.structures import ImageEmbeddings, ImageFeatures
 
 from .image_tower import ImageTower, check_tap_numbers, check_taps, recompute
-
-PREFIX = 'backbone.'
 
 
 @MODELS.register_module()
@@ -27,8 +25,9 @@ class SwinTower(ImageTower):
     Args:
         swin (dict): Arguments of MMPretrain's ``SwinTransformer``: ``arch``, ``img_size``, ``stage_cfgs`` and so on.
         joint_channels (int): Width of the joint space, that of the text's.
-        pretrained (str, optional): A checkpoint of MMPretrain, a file or an address, whose ``backbone`` is loaded by
-            :meth:`load_pretrained`, so when the encoder is initialised. Defaults to None: from scratch.
+        pretrained (str, optional): A checkpoint of MMPretrain, of which the ``backbone`` is taken, or of a model
+            trained here: a file, an address or a work folder. Loaded by :meth:`load_pretrained`, so when the encoder
+            is initialised. Defaults to None: from scratch.
         trust_pretrained (bool): Also read a file that holds more than tensors, by running what it says. Defaults to
             False.
         taps (Sequence[int]): Stages, 1 to 4, that are given on; the last is 4. Defaults to (2, 3, 4).
@@ -78,26 +77,11 @@ class SwinTower(ImageTower):
             FileNotFoundError, ValueError: If the file is missing or cannot be read.
             RuntimeError: If it holds no such Swin.
         """
-        path = self.pretrained
-        if path is None:
+        if self.pretrained is None:
             return
-        checkpoint = read_checkpoint(
-            path, trust=self.trust_pretrained, trust_option='trust_pretrained=True of the image tower')
-        expected = {PREFIX + name for name in self.swin.state_dict()}
-        weights = fit_names(unwrap_weights(checkpoint, path), expected, path)
-        state = {name.removeprefix(PREFIX): value for name, value in weights.items() if name.startswith(PREFIX)}
-        # Norms of stages that a classifier does not give on are not in its checkpoint.
-        own = tuple(f'norm{tap - 1}.' for tap in self.taps[:-1])
-        try:
-            result = self.swin.load_state_dict(state, strict=False)
-        except RuntimeError as error:
-            raise RuntimeError(f'{path} does not hold this Swin: {error}') from error
-        missing = [name for name in result.missing_keys if not name.startswith(own)]
-        if missing or result.unexpected_keys:
-            raise RuntimeError(
-                f'{path} does not hold this Swin. Missing: {", ".join(missing) or "none"}. Left over: '
-                f'{", ".join(result.unexpected_keys) or "none"}. Give a checkpoint of MMPretrain of the same arch.')
-        print_log(f'Loaded a Swin from {path}.', logger='current')
+        trust_option = 'trust_pretrained=True of the image tower'
+        load_published(
+            self, SWIN, read_published(SWIN, self.pretrained, trust=self.trust_pretrained, trust_option=trust_option))
 
     def stem(self, pixels: Tensor) -> Tensor:
         cells, size = self.swin.patch_embed(pixels)

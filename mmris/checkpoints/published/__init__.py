@@ -1,0 +1,26 @@
+"""Models that others published: one file for each, with all that reading, converting and loading need to know of it.
+
+:data:`PUBLISHED` is the table of them. How to add one is described in docs/add_a_method.md.
+"""
+
+from typing import Dict
+
+from .beit3 import BEIT3
+from .clip import CLIP
+from .converting import Conversion, convert
+from .cris import CRIS
+from .key_map import EXCLUDED, Derived, KeyMap, KeyMapError, Rule, fuse, rename, transpose
+from .loading import load_published
+from .model import ConfigFile, Layout, PublishedModel, PublishedWeights
+from .reading import read_published
+from .swin import SWIN
+from .vilt import VILT
+
+#: The published models by the names that commands know them by.
+PUBLISHED: Dict[str, PublishedModel] = {model.name: model for model in (CLIP, BEIT3, VILT, SWIN, CRIS)}
+
+__all__ = [
+    'BEIT3', 'CLIP', 'CRIS', 'EXCLUDED', 'PUBLISHED', 'SWIN', 'VILT', 'ConfigFile', 'Conversion', 'Derived', 'KeyMap',
+    'KeyMapError', 'Layout', 'PublishedModel', 'PublishedWeights', 'Rule', 'convert', 'fuse', 'load_published',
+    'read_published', 'rename', 'transpose'
+]

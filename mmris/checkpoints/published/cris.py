@@ -1,0 +1,125 @@
+"""CRIS (Wang et al., CVPR 2022): released checkpoints of the whole model.
+
+Ours are those of the :class:`mmris.models.segmentors.ReferringSegmentor` of configs/cris.
+"""
+
+import math
+from typing import Dict, Mapping, Optional, Tuple
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from torch import Tensor
+
+from mmris.registry import MODELS
+from mmris.utils import find_config
+
+from ..misfits import find_misfits
+from .key_map import EXCLUDED, KeyMap, KeyMapError, rename
+from .model import Layout, PublishedModel, PublishedWeights
+
+# Weights do not show the data set: those of RefCOCO+ and RefCOCOg fit the same models.
+CONFIGS: Tuple[str, ...] = ('mmris::cris/rn50_refcoco.py', 'mmris::cris/rn101_refcoco.py')
+_QUICK_GELU = 'encoder.text.quick_gelu'
+# In the order of a forward pass, their names and ours.
+_MODULES = (
+    ('backbone.visual.attnpool.connect', 'encoder.image.shortcut'),
+    ('backbone.visual', 'encoder.image.clip'),
+    ('backbone.transformer', 'encoder.text.clip.transformer'),
+    ('backbone.token_embedding', 'encoder.text.clip.token_embedding'),
+    ('backbone.ln_final', 'encoder.text.clip.ln_final'),
+    ('neck.txt_proj', 'neck.sentence_projection'),
+    ('neck.f1_v_proj', 'neck.stage_projections.2'),
+    ('neck.f2_v_proj', 'neck.stage_projections.1'),
+    ('neck.f3_v_proj', 'neck.stage_projections.0'),
+    ('neck.norm_layer', 'neck.sentence_norm'),
+    ('neck.f2_cat', 'neck.fuse_middle'),
+    ('neck.f3_cat', 'neck.fuse_shallow'),
+    ('neck.f4_proj3', 'neck.level_projections.0'),
+    ('neck.f4_proj4', 'neck.level_projections.1'),
+    ('neck.f4_proj5', 'neck.level_projections.2'),
+    ('neck.aggr', 'neck.aggregate'),
+    ('neck.coordconv.0.conv1', 'neck.coordinates.0'),
+    ('neck.coordconv.1', 'neck.coordinates.1'),
+    ('decoder.layers.{layer}.norm1', 'decoder.layers.{layer}.self_norm_in'),
+    ('decoder.layers.{layer}.self_attn', 'decoder.layers.{layer}.self_attention'),
+    ('decoder.layers.{layer}.self_attn_norm', 'decoder.layers.{layer}.self_norm_out'),
+    ('decoder.layers.{layer}.norm2', 'decoder.layers.{layer}.cross_norm_in'),
+    ('decoder.layers.{layer}.multihead_attn', 'decoder.layers.{layer}.cross_attention'),
+    ('decoder.layers.{layer}.cross_attn_norm', 'decoder.layers.{layer}.cross_norm_out'),
+    ('decoder.layers.{layer}.norm3', 'decoder.layers.{layer}.feedforward_norm'),
+    ('decoder.layers.{layer}.ffn', 'decoder.layers.{layer}.feedforward'),
+    ('decoder.norm', 'decoder.norm'),
+    ('proj.vis', 'head.pixel_projection'),
+    ('proj.txt', 'head.kernel_projection'),
+)
+
+KEY_MAP = KeyMap(
+    name='CRIS',
+    rules=(
+        *(rename(f'{theirs}.{{rest}}', f'{ours}.{{rest}}') for theirs, ours in _MODULES),
+        rename('backbone.positional_embedding', 'encoder.text.clip.positional_embedding'),
+        rename('backbone.text_projection', 'encoder.text.clip.text_projection'),
+        rename('backbone.logit_scale', f'{EXCLUDED}logit_scale'),
+    ),
+    # CLIP's temperature, which CRIS does not use and its loader asks for.
+    defaults={f'{EXCLUDED}logit_scale': lambda ours: torch.tensor(math.log(100))})
+
+
+def find_fitting_config(weights: PublishedWeights, configs: Optional[Tuple[str, ...]] = None) -> str:
+    """Find the config whose model has the weights of a file.
+
+    Args:
+        weights (PublishedWeights): The weights.
+        configs (tuple[str], optional): Those to choose from. Default: ``CONFIGS``.
+
+    Returns:
+        str: One of them.
+
+    Raises:
+        KeyMapError: If none; the message says what is missing, left over or of another shape for the closest.
+    """
+    state = dict(weights.state)
+    if weights.quick_gelu is not None:
+        state[_QUICK_GELU] = torch.tensor(weights.quick_gelu)
+    models = {config: _empty_weights(config) for config in configs or CONFIGS}
+    closest = min(models, key=lambda config: len(models[config].keys() ^ state.keys()))
+    misfits = find_misfits(models[closest], state)
+    if misfits:
+        raise KeyMapError(f'{weights.source} does not fit {closest}, the closest of {", ".join(models)}. {misfits}')
+    return closest
+
+
+def _empty_weights(config: str) -> Dict[str, Tensor]:
+    """The weights of a config's model, without content but for those that are flags."""
+    init_default_scope('mmris')
+    with torch.device('meta'):
+        state = MODELS.build(Config.fromfile(find_config(config)).model).state_dict()
+    return {name: torch.tensor(True) if value.dtype == torch.bool else value for name, value in state.items()}
+
+
+def _describe(weights: PublishedWeights) -> str:
+    return f'fit {find_fitting_config(weights)}, or the config of another data set with that model'
+
+
+def _matches_ours(state: Mapping[str, Tensor]) -> bool:
+    return any(key.startswith('encoder.image.clip.') for key in state)
+
+
+CRIS = PublishedModel(
+    name='cris',
+    title='CRIS',
+    layouts=(
+        Layout(
+            name='cris',
+            key_map=KEY_MAP,
+            matches=lambda state: any(key.startswith('backbone.visual.') for key in state),
+            suffixes=('.pth', '.safetensors'),
+            entry='state_dict',
+            # Their training saves the model as DataParallel wraps it.
+            prefix='module.',
+            quick_gelu=True), ),
+    matches_ours=_matches_ours,
+    describe=_describe,
+    root='',
+    flags=lambda state: (_QUICK_GELU, ))

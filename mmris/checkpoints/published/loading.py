@@ -1,0 +1,47 @@
+"""Weights of a published model into an encoder: all of them, or an error that says what to set."""
+
+from typing import Any, Collection
+
+from mmengine.logging import print_log
+from torch import nn
+
+from ..misfits import find_misfits
+from .model import PublishedModel, PublishedWeights
+
+
+def load_published(module: nn.Module,
+                   model: PublishedModel,
+                   weights: PublishedWeights,
+                   architecture: Any = None) -> Collection[str]:
+    """Load weights of a published model.
+
+    Args:
+        module (nn.Module): The encoder or a part of it, with our keys below the model's ``root``. What it has of its
+            own stays as it is.
+        model (PublishedModel): The model.
+        weights (PublishedWeights): Its weights.
+        architecture (dict, optional): What the module was built from, for the message. Default: None.
+
+    Returns:
+        Collection[str]: The keys that were loaded.
+
+    Raises:
+        RuntimeError: If keys are missing or left over or shapes differ; the message says which, and of which
+            architecture the weights are.
+    """
+    own, state = module.state_dict(), dict(weights.state)
+    expected = {key: value for key, value in own.items() if model.has(key)}
+    added = {key: value for key, value in own.items() if key.startswith(model.additions)}
+    if added and any(key.startswith(model.additions) for key in state):
+        expected.update(added)
+    else:
+        state = {key: value for key, value in state.items() if not key.startswith(model.additions)}
+    state, expected = model.fit(state, expected)
+    misfits = find_misfits(expected, state)
+    if misfits:
+        message = f'{weights.source} does not fit the {model.title} of the config.'
+        advice = model.advise(state, expected, architecture)
+        raise RuntimeError(' '.join(filter(None, (message, advice, misfits))))
+    module.load_state_dict(state, strict=False)
+    print_log(f'Loaded {model.title} from {weights.source}.', logger='current')
+    return state.keys()

@@ -1,0 +1,172 @@
+"""The form in which a published model is described: one file of this folder for each model.
+
+:class:`PublishedModel` holds what is known of a model, :class:`Layout` what is known of one way to store its weights.
+Reading, converting and loading (:mod:`.reading`, :mod:`.converting`, :mod:`.loading`) work on these alone, so that
+none of them knows a model by name.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+
+from torch import Tensor
+
+from ..files import State, read_checkpoint
+from .key_map import EXCLUDED, KeyMap
+
+#: What our own layout is called on the command line, and the suffixes of its files.
+OURS, OUR_SUFFIXES = 'mmris', ('.pth', '.safetensors')
+
+
+@dataclass(frozen=True)
+class PublishedWeights:
+    """Weights of a published model, whatever layout they were stored in.
+
+    Attributes:
+        state (dict[str, Tensor]): By our keys, those below the model's ``root``.
+        excluded (dict[str, Tensor]): What the published model has and no model of ours, such as heads of its tasks.
+        source (str): The file that they come from.
+        quick_gelu (bool, optional): Whether they were trained with QuickGELU, not GELU. None if nothing says so, or
+            if the model never uses QuickGELU.
+        others (tuple[str]): Keys of the file that are not the published model's: the rest of a model trained here.
+    """
+
+    state: State
+    excluded: State
+    source: str
+    quick_gelu: Optional[bool] = None
+    others: Tuple[str, ...] = ()
+
+    def part(self, prefix: str) -> State:
+        """The weights whose keys begin with a prefix, by their keys without it."""
+        return {key.removeprefix(prefix): value for key, value in self.state.items() if key.startswith(prefix)}
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A file beside the weights that describes their model.
+
+    Args:
+        name (str): Its name.
+        read_quick_gelu (callable): Reads off its content whether the weights were trained with QuickGELU; None if it
+            does not say.
+        make (callable, optional): Makes its content for weights. With it, the layout is written to a folder, which
+            gets this file and ``model.safetensors``. Default: None.
+    """
+    name: str
+    read_quick_gelu: Callable[[Dict[str, Any]], Optional[bool]]
+    make: Optional[Callable[[PublishedWeights], Dict[str, Any]]] = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way in which weights of a published model are stored.
+
+    Args:
+        name (str): What it is called on the command line. Two layouts share a name if they differ in details alone.
+        key_map (KeyMap): Its keys and ours.
+        matches (callable): Whether weights are in this layout, by their keys.
+        suffixes (tuple[str]): Suffixes of the files that are written. Default: (), it is read only.
+        entry (str, optional): Key under which its code looks for the weights in a file of ``torch.save``. Default:
+            None, the file holds nothing else.
+        prefix (str): What stands before each key in its files, from whatever wrapped the model. Default: ''.
+        quick_gelu (bool, optional): The activation that its code always computes: QuickGELU or GELU. Default: None.
+        config (ConfigFile, optional): The file beside the weights. Default: None.
+    """
+    name: str
+    key_map: KeyMap
+    matches: Callable[[Mapping[str, Tensor]], bool]
+    suffixes: Tuple[str, ...] = ()
+    entry: Optional[str] = None
+    prefix: str = ''
+    quick_gelu: Optional[bool] = None
+    config: Optional[ConfigFile] = None
+
+    @property
+    def is_folder(self) -> bool:
+        """bool: Whether it is written to a folder."""
+        return self.config is not None and self.config.make is not None
+
+    @property
+    def is_written(self) -> bool:
+        """bool: Whether it is written at all."""
+        return self.is_folder or bool(self.suffixes)
+
+
+@dataclass(frozen=True)
+class PublishedModel:
+    """A model that others published: the layouts of its weights, and what else using them takes.
+
+    Our own layout needs no entry: it is what the key maps lead to, and is called ``'mmris'``.
+
+    Args:
+        name (str): What it is called on the command line.
+        title (str): What it is called in messages.
+        layouts (tuple[Layout]): Its published layouts. The first that matches a file is taken.
+        matches_ours (callable): Whether weights are in our layout, by their keys.
+        describe (callable): Says in a few words which architecture weights are of.
+
+            Raises:
+                ValueError: If the model is not whole.
+        root (str): What stands before our keys in a model trained here. Default: ``'encoder.'``.
+        parts (tuple[str]): With what its keys begin below ``root``, where other keys stand beside them. Default: all.
+        additions (tuple[str]): With what keys of our encoder begin that the published model does not have. They stay
+            in our layout, and are dropped from the others. Default: none.
+        ignored (tuple[str]): With what keys of our encoder begin that are always passed over. Default: none.
+        flags (callable): Keys under which our layout stores whether the weights use QuickGELU, for weights. Default:
+            none.
+        read_file (callable): What reads its files. Default: :func:`~mmris.checkpoints.files.read_checkpoint`.
+        find_tag (callable, optional): Finds weights that are named by a tag, not by a path: ``(tag, architecture) ->
+            (path, quick_gelu)``. Default: None, there are no tags.
+        advise (callable): Says what to set for weights that do not fit an encoder, ``(weights, expected, architecture)
+            -> text``. Default: nothing.
+        fit (callable): Drops what a particular encoder does not need, from the weights and from those that it expects:
+            ``(weights, expected) -> (weights, expected)``. Default: nothing is dropped.
+    """
+    name: str
+    title: str
+    layouts: Tuple[Layout, ...]
+    matches_ours: Callable[[Mapping[str, Tensor]], bool]
+    describe: Callable[[PublishedWeights], str]
+    root: str = 'encoder.'
+    parts: Tuple[str, ...] = ('', )
+    additions: Tuple[str, ...] = ()
+    ignored: Tuple[str, ...] = ()
+    flags: Callable[[Mapping[str, Tensor]], Tuple[str, ...]] = lambda state: ()
+    read_file: Callable[..., Dict[str, Any]] = read_checkpoint
+    find_tag: Optional[Callable[[str, Any], Tuple[str, Optional[bool]]]] = None
+    advise: Callable[[Mapping[str, Tensor], Mapping[str, Tensor], Any], str] = lambda *_: ''
+    fit: Callable[[State, State], Tuple[State, State]] = lambda state, expected: (state, expected)
+
+    @property
+    def written(self) -> Dict[str, Optional[Layout]]:
+        """dict[str, Layout or None]: The layouts that can be written, by name; ours is None."""
+        return {OURS: None, **{layout.name: layout for layout in self.layouts if layout.is_written}}
+
+    @property
+    def asks_activation(self) -> bool:
+        """bool: Whether some of its layouts do not say if the weights use QuickGELU."""
+        return any(layout.config is not None for layout in self.layouts)
+
+    def find_layout(self, state: Mapping[str, Tensor]) -> Optional[Layout]:
+        """Find the published layout of weights, by their keys; None if they are in none of them."""
+        return next((layout for layout in self.layouts if layout.matches(state)), None)
+
+    def knows(self, state: Mapping[str, Tensor]) -> bool:
+        """Whether weights are in one of its layouts, or in ours, alone or within a model trained here."""
+        return self.find_layout(state) is not None or self.matches_ours(state) or self.matches_ours(self.below(state))
+
+    def below(self, state: Mapping[str, Tensor]) -> State:
+        """The weights below ``root`` by their keys there, and those that are excluded."""
+        return {
+            key.removeprefix(self.root): value
+            for key, value in state.items() if key.startswith((self.root, EXCLUDED))
+        }
+
+    def has(self, key: str) -> bool:
+        """Whether a key of ours is that of a weight which the published model has."""
+        return any(layout.key_map.has(key) for layout in self.layouts)
+
+
+def activation_name(quick_gelu: Optional[bool]) -> str:
+    """What an activation is called in messages."""
+    return {True: 'QuickGELU', False: 'GELU', None: 'activation not known'}[quick_gelu]

@@ -1,0 +1,26 @@
+"""The checkpoints that trainings leave: which one to resume from, parts saved apart, weights to give away."""
+
+from .finding import (
+    best_checkpoint,
+    find_checkpoints,
+    last_whole_checkpoint,
+    remove_temporary_files,
+    resolve_load_from,
+)
+from .frozen_parts import (
+    EXCLUDED_PARTS,
+    check_frozen,
+    digest_parts,
+    exclude_parts,
+    find_excludable_parts,
+    find_uninitialized_frozen,
+    read_excluded_parts,
+    restore_excluded_parts,
+)
+from .publishing import FORMATS, Publication, publish
+
+__all__ = [
+    'EXCLUDED_PARTS', 'FORMATS', 'Publication', 'best_checkpoint', 'check_frozen', 'digest_parts', 'exclude_parts',
+    'find_checkpoints', 'find_excludable_parts', 'find_uninitialized_frozen', 'last_whole_checkpoint', 'publish',
+    'read_excluded_parts', 'remove_temporary_files', 'resolve_load_from', 'restore_excluded_parts'
+]

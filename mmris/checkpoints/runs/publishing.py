@@ -1,0 +1,112 @@
+"""Weights alone: files to give away, named by their content."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+from torch import Tensor
+
+from mmris.utils import write_atomically
+from mmris.version import __version__
+
+from ..files import find_container, read_checkpoint, serialise, strip_layout_prefix, unwrap_weights
+from .frozen_parts import EXCLUDED_PARTS, read_excluded_parts
+
+FORMATS = ('pth', 'safetensors')
+DISTILLATION = 'distillation.'
+# What MMEngine calls a run: the stem of its config, and when it began.
+_EXPERIMENT = re.compile(r'(.+)_\d{8}_\d{6}')
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What :func:`publish` made of a checkpoint.
+
+    Attributes:
+        files (tuple[Path]): The files written.
+        stripped (tuple[str]): What of the checkpoint is not in them, in words.
+    """
+
+    files: Tuple[Path, ...]
+    stripped: Tuple[str, ...]
+
+
+def publish(checkpoint: Union[str, Path],
+            out: Union[str, Path],
+            *,
+            config: Optional[str] = None,
+            formats: Sequence[str] = FORMATS) -> Publication:
+    """Write what inference needs of a checkpoint: the weights, without distillation branches, and the config's name.
+
+    Where weights were averaged (EMA), it is the averages that a checkpoint holds as its weights, so that they are
+    published. Frozen parts that a checkpoint was saved without are not in what is published either, which says so. The
+    same weights give the same files, bit for bit.
+
+    Args:
+        checkpoint (str or Path): A checkpoint that training wrote, or one that was published or converted.
+        out (str or Path): Begin of the files' paths: ``models/name`` gives ``models/name-1a2b3c4d.pth``, where
+            ``1a2b3c4d`` are the first digits of the file's SHA-256.
+        config (str, optional): The config that it was trained with, as ``mmris::cris/rn50_refcoco.py`` or a path, of
+            which the name is kept. Defaults to None: the one that the checkpoint names.
+        formats (Sequence[str]): Of ``'pth'`` and ``'safetensors'``. Defaults to both.
+
+    Returns:
+        Publication: Files, and what was stripped.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        UnreadableCheckpointError: As :func:`read_checkpoint`.
+        ValueError: If it holds no weights, or others than tensors.
+        ValueError: If neither it nor ``config`` names a config.
+    """
+    weights, meta, others = _open(checkpoint)
+    kept = {name: weights[name] for name in sorted(weights) if not name.startswith(DISTILLATION)}
+    described = dict(
+        config=_config_name(checkpoint, meta, config), mmris_version=meta.get('mmris_version', __version__))
+    excluded = read_excluded_parts(dict(meta=meta), checkpoint)
+    if excluded:
+        described[EXCLUDED_PARTS] = excluded
+    stripped = [*others, *(f'meta.{name}' for name in meta if name not in described)]
+    if len(kept) < len(weights):
+        stripped.append(f'{len(weights) - len(kept)} tensors of {DISTILLATION}*')
+
+    files = []
+    for suffix in formats:
+        data = serialise(kept, f'.{suffix}', meta=described)
+        path = Path(f'{out}-{hashlib.sha256(data).hexdigest()[:8]}.{suffix}')
+        with write_atomically(path) as temporary:
+            temporary.write_bytes(data)
+        files.append(path)
+    return Publication(tuple(files), tuple(stripped))
+
+
+def _open(checkpoint: Union[str, Path]) -> Tuple[Dict[str, Tensor], dict, List[str]]:
+    """Weights, meta, and the names of what else there is."""
+    content = read_checkpoint(checkpoint)
+    weights, beside = strip_layout_prefix(unwrap_weights(content, str(checkpoint)), _is_segmentor)
+    if not weights:
+        raise ValueError(f'{checkpoint} holds no weights.')
+    found = find_container(content)
+    others = [name for name, value in content.items() if name != 'meta' and not _holds(value, found)]
+    return weights, content.get('meta', {}), [*(others if found is not content else ()), *beside]
+
+
+def _is_segmentor(state: Mapping[str, Tensor]) -> bool:
+    return any(name.startswith('encoder.') for name in state)
+
+
+def _holds(value: Any, found: Mapping[str, Any]) -> bool:
+    return value is found or isinstance(value, Mapping) and any(_holds(one, found) for one in value.values())
+
+
+def _config_name(checkpoint: Union[str, Path], meta: dict, config: Optional[str]) -> str:
+    if config is not None:
+        return config if '::' in config else Path(config).stem
+    if 'config' in meta:
+        return meta['config']
+    experiment = _EXPERIMENT.fullmatch(meta.get('experiment_name', ''))
+    if experiment is None:
+        raise ValueError(f'{checkpoint} does not tell which config it was trained with: name it with --config.')
+    return experiment[1]
