@@ -35,7 +35,8 @@ def load_model_weights(model: nn.Module, path: Union[str, Path], map_location: s
         RuntimeError: If the checkpoint was saved without frozen parts, and ``encoder.pretrained`` does not give them.
     """
     checkpoint, expected = read_checkpoint(path, map_location), model.state_dict()
-    checkpoint['state_dict'] = strip_model_prefix(unwrap_weights(checkpoint, str(path)), expected, str(path))
+    checkpoint['state_dict'] = strip_model_prefix(
+        unwrap_weights(checkpoint, str(path), expected), expected, str(path))
     restore_excluded_parts(checkpoint, model, path)
     state = {key: value for key, value in checkpoint['state_dict'].items() if not key.startswith(EXCLUDED)}
     branches = [key for key in state if key.startswith('distillation.') and key not in expected]

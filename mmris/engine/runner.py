@@ -136,9 +136,8 @@ class ReferringRunner(Runner):
             dict[str, float]: The scores.
         """
         hooks = self._hooks
-        if not isinstance(self._train_loop, BaseLoop):
-            # Without a training there is nothing to save the best of, and MMEngine's hook is not ready to.
-            self._hooks = [hook for hook in hooks if not isinstance(hook, CheckpointHook)]
+        # Before a training MMEngine's hook is not ready to save the best, and there is nothing to save.
+        self._hooks = [hook for hook in hooks if not isinstance(hook, CheckpointHook) or hasattr(hook, 'file_backend')]
         try:
             return super().val()
         finally:
@@ -224,7 +223,7 @@ class ReferringRunner(Runner):
                         filename: str,
                         map_location: Union[str, Callable] = 'cpu',
                         strict: bool = False,
-                        revise_keys: Sequence[Tuple[str, str]] = ((r'^module\.', ''), )) -> dict:
+                        revise_keys: Sequence[Tuple[str, str]] = ()) -> dict:
         """Load weights, read as tensors and plain values alone.
 
         Args:
@@ -233,7 +232,8 @@ class ReferringRunner(Runner):
                 where the model is.
             strict (bool): Whether keys that are missing or left over are an error; always so when resuming. Defaults
                 to False.
-            revise_keys (Sequence[tuple[str, str]]): Regular expressions and what to put in place of them in keys.
+            revise_keys (Sequence[tuple[str, str]]): Regular expressions and what to put in place of them in keys, once
+                these are rid of wrappers' names. Default: ().
 
         Returns:
             dict: The checkpoint.
@@ -248,9 +248,13 @@ class ReferringRunner(Runner):
         """
         checkpoint, model = read_checkpoint(filename), unwrap_model(self.model)
         own = model.state_dict()
-        checkpoint['state_dict'] = strip_model_prefix(unwrap_weights(checkpoint, filename), own, filename)
-        # MMEngine would run it as a config.
-        checkpoint.get('meta', {}).pop('config', None)
+        state = unwrap_weights(checkpoint, filename, own)
+        for pattern, replacement in revise_keys:
+            state = {re.sub(pattern, replacement, key): value for key, value in state.items()}
+        checkpoint['state_dict'] = strip_model_prefix(state, own, filename)
+        if isinstance(checkpoint.get('meta'), dict):
+            # MMEngine would run it as a config.
+            checkpoint['meta'].pop('config', None)
         if self._resume and 'ema_state_dict' in checkpoint and not self._averages():
             raise ValueError(
                 f'{filename} was trained with averaged weights, which the run to resume would leave out. Add --ema '
@@ -258,8 +262,6 @@ class ReferringRunner(Runner):
         runs.restore_excluded_parts(checkpoint, model, filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         state = checkpoint['state_dict']
-        for pattern, replacement in revise_keys:
-            state = {re.sub(pattern, replacement, key): value for key, value in state.items()}
         wrong = [key for key, value in state.items() if key in own and value.shape != own[key].shape]
         if wrong or not any(key in own for key in state):
             what = 'of other shapes' if wrong else 'not one that the model has'

@@ -11,26 +11,25 @@ part of the model.
 
 import re
 from collections import Counter
-from typing import Any, Callable, Collection, Dict, List, Mapping, Tuple
+from typing import Any, Callable, Collection, Dict, List, Mapping, Sequence, Tuple
 
 from torch import Tensor
 
-from .kinds import unreadable
+from .kinds import UnreadableCheckpointError, unreadable
 
 # Weights by their names.
 State = Dict[str, Tensor]
 
-# Entries that weights stand under: of MMEngine and Lightning, of many repositories, of DeepSpeed and of tutorials.
-_CONTAINERS = ('state_dict', 'model', 'module', 'model_state_dict', 'model_state', 'network', 'net', 'weights',
-               'params')
+# Entries that weights stand under, beside which others may be: of MMEngine and Lightning, of many repositories.
+_CONTAINERS = ('state_dict', 'model', 'model_state_dict', 'model_state')
+# The same, unless there are others: DeepSpeed's and tutorials'. They may as well be one part of a model of several.
+_LIKELY = ('module', 'network', 'net', 'weights', 'params')
 # Of averaged weights, which are taken where there are no others.
 _AVERAGED = ('ema_state_dict', 'state_dict_ema', 'model_ema', 'ema_model', 'ema', 'params_ema', 'averaged_model')
 # Modules that wrap others: DDP, DataParallel, DeepSpeed and averages; torch.compile; FSDP and its predecessor;
 # activation checkpointing; Lightning Fabric. Each may stand anywhere in a name, since parts are wrapped, too.
 _WRAPPER = re.compile(r'(?:^|(?<=\.))(?:module|_orig_mod|_fsdp_wrapped_module|_fpw_module|_checkpoint_wrapped_module|'
                       r'_forward_module)\.')
-# What averages count in a buffer of their own: PyTorch's and MMEngine's.
-_COUNTERS = ('n_averaged', 'steps')
 _FLAT = re.compile(r'(?:^|\.)_?flat_param(?:_\d+)?$')
 
 
@@ -41,21 +40,42 @@ def find_container(checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
         checkpoint (Mapping): Its content.
 
     Returns:
-        Mapping: The entry, or the entry of an entry; the checkpoint itself if weights stand there bare.
+        Mapping: The entry, or the entry of an entry; the checkpoint itself if weights stand there bare, or if several
+        entries hold weights and nothing tells which are meant.
     """
-    for names in (_CONTAINERS, _AVERAGED):
-        for name in names:
-            if isinstance(checkpoint.get(name), Mapping):
-                return find_container(checkpoint[name])
-    return checkpoint
+    bare, holding = _count(checkpoint), {}
+    for name, value in checkpoint.items():
+        found = find_container(value) if isinstance(value, Mapping) else {}
+        # Beside weights a score may be a tensor, and beside bare weights there may be tensors of a schedule.
+        if _count(found) > bare:
+            holding[name] = found
+    plain = [name for name in _CONTAINERS if name in holding]
+    if not plain and not holding.keys() - {*_LIKELY, *_AVERAGED}:
+        likely = [name for name in _LIKELY if name in holding]
+        plain = likely if likely else [name for name in _AVERAGED if name in holding][:1]
+        plain = plain if len(plain) == 1 else []
+    if not plain and len(holding) == 1:
+        plain = list(holding)
+    if not holding and not bare:
+        # Whoever asked is to say what is there instead.
+        return next((checkpoint[name] for name in _CONTAINERS if isinstance(checkpoint.get(name), Mapping)), checkpoint)
+    return holding[plain[0]] if plain else checkpoint
 
 
-def unwrap_weights(checkpoint: Mapping[str, Any], path: str) -> State:
+def _count(entry: Mapping[str, Any]) -> int:
+    """How many of the values could be tensors: neither plain values nor containers."""
+    plain = (Mapping, str, bytes, int, float, list, tuple, type(None))
+    return sum(isinstance(key, str) and not isinstance(value, plain) for key, value in entry.items())
+
+
+def unwrap_weights(checkpoint: Mapping[str, Any], path: str, expected: Collection[str] = ()) -> State:
     """Take the weights out of a checkpoint, by names without those of modules that wrapped the model.
 
     Args:
         checkpoint (Mapping): Its content.
         path (str): What to call it in messages.
+        expected (Collection[str]): Names of the model's weights, if known. What averages count in a buffer of their
+            own (``n_averaged``, ``steps``) is dropped unless the model has it too. Default: ().
 
     Returns:
         dict[str, Tensor]: The weights.
@@ -78,7 +98,7 @@ def unwrap_weights(checkpoint: Mapping[str, Any], path: str) -> State:
     state: Dict[str, Tensor] = {}
     for key, tensor in found.items():
         name = _WRAPPER.sub('', key)
-        if name in _COUNTERS and not tensor.dim():
+        if (name == 'steps' or name.rpartition('.')[2] == 'n_averaged') and not tensor.dim() and name not in expected:
             continue
         if name in state:
             raise unreadable(path, f'it holds two weights of the name {name}, one of them as {key}')
@@ -87,48 +107,71 @@ def unwrap_weights(checkpoint: Mapping[str, Any], path: str) -> State:
 
 
 def strip_model_prefix(state: State, expected: Collection[str], path: str) -> State:
-    """Remove the prefix that stands before the names which a model has, such as ``model.`` of a Lightning module.
+    """Bring weights to the names that a model has, without a prefix such as ``model.`` of a Lightning module.
 
     Args:
         state (dict[str, Tensor]): Weights, as :func:`unwrap_weights` gives them.
-        expected (Collection[str]): The model's names.
+        expected (Collection[str]): The model's names. If the model itself holds wrappers, they keep their names.
         path (str): What to call the file in messages.
 
     Returns:
         dict[str, Tensor]: The weights; those without the prefix by the names that they had.
 
     Raises:
-        UnreadableCheckpointError: If there are several such prefixes, as of a teacher and a student.
+        UnreadableCheckpointError: If there are several such prefixes, as of a teacher and a student, or names that
+            are the same without the prefix.
     """
+    own = {_WRAPPER.sub('', name): name for name in expected}
     fitting: Counter = Counter()
     for key in state:
-        fitting.update(prefix for prefix in _prefixes(key) if key[len(prefix):] in expected)
+        fitting.update(prefix for prefix in _prefixes(key) if key[len(prefix):] in own)
     best = [prefix for prefix, count in fitting.items() if count == max(fitting.values())]
-    if not best or '' in best:
-        return state
-    if len(best) > 1:
-        raise unreadable(path, f'it holds the model {len(best)} times, under {" and ".join(sorted(best))}. Save one '
-                               f'of them to a file of its own')
-    return {key.removeprefix(best[0]): tensor for key, tensor in state.items()}
+    prefix = '' if '' in best or not best else best[0]
+    if prefix and len(best) > 1:
+        raise _several(path, best)
+    named: State = {}
+    for key, tensor in state.items():
+        name = key.removeprefix(prefix)
+        if own.get(name, name) in named:
+            raise _several(path, [prefix, 'no prefix'])
+        named[own.get(name, name)] = tensor
+    return named
 
 
-def strip_layout_prefix(state: State, knows: Callable[[State], bool]) -> Tuple[State, Tuple[str, ...]]:
+def strip_layout_prefix(state: State, knows: Callable[[State], bool], path: str) -> Tuple[State, Tuple[str, ...]]:
     """Remove the prefix that stands before the names of a layout.
 
     Args:
         state (dict[str, Tensor]): Weights, as :func:`unwrap_weights` gives them.
         knows (Callable): Whether weights are in a known layout.
+        path (str): What to call the file in messages.
 
     Returns:
-        tuple[dict[str, Tensor], tuple[str]]: The weights below the shortest such prefix, and the names of the others.
-        All weights and no others if there is no such prefix.
+        tuple[dict[str, Tensor], tuple[str]]: The weights behind that prefix without it, and the names of all others.
+        If there is no such prefix, all weights and no others.
+
+    Raises:
+        UnreadableCheckpointError: If there are several such prefixes, as of a teacher and a student.
     """
-    prefixes: List[str] = sorted({prefix for key in state for prefix in _prefixes(key)[:3]}, key=len)
-    for prefix in prefixes:
-        below = {key[len(prefix):]: tensor for key, tensor in state.items() if key.startswith(prefix)}
-        if knows(below):
-            return below, tuple(key for key in state if not key.startswith(prefix))
-    return state, ()
+    known: List[str] = []
+    for prefix in sorted({prefix for key in state for prefix in _prefixes(key)[:3]}, key=lambda one: (len(one), one)):
+        # What stands below a known prefix is a part of those weights.
+        if not prefix.startswith(tuple(known)) and knows(_below(state, prefix)):
+            known.append(prefix)
+    if len(known) > 1:
+        raise _several(path, known)
+    if not known:
+        return state, ()
+    return _below(state, known[0]), tuple(key for key in state if not key.startswith(known[0]))
+
+
+def _below(state: State, prefix: str) -> State:
+    return {key[len(prefix):]: tensor for key, tensor in state.items() if key.startswith(prefix)}
+
+
+def _several(path: str, prefixes: Sequence[str]) -> UnreadableCheckpointError:
+    return unreadable(path, f'it holds the model {len(prefixes)} times, under {" and ".join(sorted(prefixes))}. Save '
+                            f'one of them to a file of its own')
 
 
 def _prefixes(key: str) -> List[str]:

@@ -85,12 +85,16 @@ def publish(checkpoint: Union[str, Path],
 def _open(checkpoint: Union[str, Path]) -> Tuple[Dict[str, Tensor], dict, List[str]]:
     """Weights, meta, and the names of what else there is."""
     content = read_checkpoint(checkpoint)
-    weights, beside = strip_layout_prefix(unwrap_weights(content, str(checkpoint)), _is_segmentor)
+    weights = unwrap_weights(content, str(checkpoint))
+    model, beside = strip_layout_prefix(weights, _is_segmentor, str(checkpoint))
+    if not beside:
+        # Otherwise the prefix is a part of another model.
+        weights = model
     if not weights:
         raise ValueError(f'{checkpoint} holds no weights.')
     found = find_container(content)
     others = [name for name, value in content.items() if name != 'meta' and not _holds(value, found)]
-    return weights, content.get('meta', {}), [*(others if found is not content else ()), *beside]
+    return weights, content.get('meta', {}), others if found is not content else []
 
 
 def _is_segmentor(state: Mapping[str, Tensor]) -> bool:

@@ -205,6 +205,50 @@ class TestWhatIsNoModel:
                            'teacher.. Save one of them to a file of its own'):
             load_model_weights(tiny_model, tmp_path / 'both.pth')
 
+    @pytest.mark.parametrize('read', [
+        lambda path: publish(path, f'{path}.out', config='mine'),
+        lambda path: read_published(CLIP, str(path)),
+    ], ids=['publish', 'clip'])
+    @pytest.mark.parametrize('prefixes', [('teacher.', 'student.'), ('ema.', 'model.')])
+    def test_two_of_a_layout(self, tiny_model, tmp_path, read, prefixes):
+        one, other = (behind(prefix)(tiny_model.state_dict()) for prefix in prefixes)
+        torch.save({**one, **other}, tmp_path / 'both.pth')
+        with pytest.raises(UnreadableCheckpointError, match='both.pth .*it holds the model 2 times, under '):
+            read(tmp_path / 'both.pth')
+
+    def test_a_teacher_beside_a_bare_student(self, tiny_model, tmp_path):
+        state = tiny_model.state_dict()
+        bare = {name: value for name, value in state.items() if not name.startswith('encoder.text')}
+        for content in ({**behind('teacher.')(state), **bare}, {**bare, **behind('teacher.')(state)}):
+            torch.save(content, tmp_path / 'both.pth')
+            with pytest.raises(UnreadableCheckpointError, match='the model 2 times, under no prefix and teacher'):
+                load_model_weights(tiny_model, tmp_path / 'both.pth')
+
+    def test_a_prefix_that_is_a_part_of_another_model(self, tmp_path):
+        """It is published whole."""
+        state = {'backbone.encoder.weight': torch.ones(1), 'head.weight': torch.ones(2)}
+        torch.save(state, tmp_path / 'theirs.pth')
+        [path] = publish(tmp_path / 'theirs.pth', tmp_path / 'out', config='mine', formats=['pth']).files
+        assert_same(read_checkpoint(path)['state_dict'], state)
+
+    @pytest.mark.parametrize('content, found', [
+        (dict(model=dict(name='x', width=3), model_state_dict=dict(a=torch.ones(1))), ['a']),
+        (dict(a=torch.ones(1), b=torch.ones(1), params=dict(lr=0.1)), None),
+        (dict(student=dict(a=torch.ones(1))), ['a']),
+        (dict(student=dict(a=torch.ones(1)), ema=dict(a=torch.ones(1))), None),
+        (dict(state_dict=dict(net=dict(a=torch.ones(1)), head=dict(a=torch.ones(1)))), None),
+        (dict(model=dict(a=torch.ones(2), b=torch.ones(1)), best=torch.tensor(0.5)), ['a', 'b']),
+        (dict(model=dict(a=torch.ones(1)), discriminator=dict(a=torch.ones(1), b=torch.ones(1))), ['a']),
+        (dict(a=torch.ones(1), b=torch.ones(1), ema=dict(a=torch.ones(1))), None),
+    ])
+    def test_which_entry(self, content, found):
+        """The one that holds weights; if nothing tells which of several, none is taken in silence."""
+        if found is None:
+            with pytest.raises(UnreadableCheckpointError, match='holds values that are not tensors'):
+                unwrap_weights(content, 'f.pth')
+        else:
+            assert list(unwrap_weights(content, 'f.pth')) == found
+
     @pytest.mark.parametrize('name', ['_fsdp_wrapped_module._flat_param', 'encoder.flat_param_0'])
     def test_flattened(self, name):
         with pytest.raises(UnreadableCheckpointError, match=rf'FSDP has saved its weights flattened \({name}\). '
@@ -223,6 +267,17 @@ class TestWhatIsNoModel:
         """A part called so, and counters inside of a model."""
         state = {'my_module.weight': torch.ones(1), 'head.steps': torch.tensor(3), 'modules.x': torch.ones(1)}
         assert_same(unwrap_weights(state, 'f.pth'), state)
+
+    def test_a_model_that_holds_wrappers(self, tmp_path):
+        """Its own checkpoints fit, and those of the model without."""
+        inner = toy()
+        model = nn.Sequential(torch.compile(inner), nn.Linear(2, 2))
+        model.register_buffer('steps', torch.tensor(3))
+        torch.save(model.state_dict(), tmp_path / 'own.pth')
+        expected = {name: value.clone() for name, value in model.state_dict().items()}
+        nn.init.zeros_(inner[0].weight)
+        load_model_weights(model, tmp_path / 'own.pth')
+        assert_same(dict(model.state_dict()), expected)
 
     def test_names_of_no_model(self):
         state = {'a.b': torch.ones(1)}
