@@ -230,6 +230,6 @@ def test_images_annotated_upright_are_drawn_upright(tmp_path):
     sample = info['data_samples']
     sample.probabilities = sample.gt_original.float()
     hook = PredictionSheetHook(number=1)
-    hook._offer(sample, find_protocol('mmris'))
+    hook._consider(sample, find_protocol('mmris'))
     drawn = prediction_sheet_hook._with_image(hook._kept[1][1])
     assert drawn.image.shape == (9, 5, 3) and drawn.target.shape == drawn.mask.shape == (9, 5) and drawn.iou == 1

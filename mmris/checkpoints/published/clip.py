@@ -96,7 +96,7 @@ def _matches_ours(state: Mapping[str, Tensor]) -> bool:
     return any(key.startswith((IMAGE, TEXT)) for key in state)
 
 
-def _flags(state: Mapping[str, Tensor]) -> Tuple[str, ...]:
+def _quick_gelu_keys(state: Mapping[str, Tensor]) -> Tuple[str, ...]:
     """Transformers have an activation to choose, ResNets do not."""
     towers = (('image.quick_gelu', f'{IMAGE}transformer.'), ('text.quick_gelu', f'{TEXT}transformer.'))
     return tuple(flag for flag, blocks in towers if any(key.startswith(blocks) for key in state))
@@ -133,7 +133,7 @@ CLIP = PublishedModel(
     matches_ours=_matches_ours,
     describe=_describe,
     parts=(IMAGE, TEXT),
-    flags=_flags,
+    quick_gelu_keys=_quick_gelu_keys,
     find_tag=download_tag,
     advise=_advise,
     fit=_fit)

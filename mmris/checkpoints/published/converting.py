@@ -72,7 +72,7 @@ def convert(model: PublishedModel,
     state = {**weights.state, **{EXCLUDED + key: value for key, value in weights.excluded.items()}}
     dropped: List[str] = []
     if layout is None:
-        state.update({key: torch.tensor(weights.quick_gelu) for key in model.flags(weights.state)})
+        state.update({key: torch.tensor(weights.quick_gelu) for key in model.quick_gelu_keys(weights.state)})
         files = (_write(state, target, meta=dict(mmris_version=__version__)), )
     else:
         dropped = [
@@ -104,7 +104,10 @@ def _with_activation(weights: PublishedWeights, quick_gelu: Optional[bool]) -> P
 
 
 def _check_activation(model: PublishedModel, weights: PublishedWeights, layout: Optional[Layout]) -> None:
-    needed = bool(model.flags(weights.state)) if layout is None else layout.is_folder or layout.quick_gelu is not None
+    if layout is None:
+        needed = bool(model.quick_gelu_keys(weights.state))
+    else:
+        needed = layout.is_folder or layout.quick_gelu is not None
     name = OURS if layout is None else layout.name
     if needed and weights.quick_gelu is None:
         raise ValueError(

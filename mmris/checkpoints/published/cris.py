@@ -122,4 +122,4 @@ CRIS = PublishedModel(
     matches_ours=_matches_ours,
     describe=_describe,
     root='',
-    flags=lambda state: (_QUICK_GELU, ))
+    quick_gelu_keys=lambda state: (_QUICK_GELU, ))

@@ -94,33 +94,32 @@ class Layout:
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """A model that others published: the layouts of its weights, and what else using them takes.
+    """A model that others published: the layouts of its weights, and what else is needed to use them.
 
-    Our own layout needs no entry: it is what the key maps lead to, and is called ``'mmris'``.
+    Our own layout, ``'mmris'``, needs no entry: its keys are those that the key maps convert to.
 
     Args:
         name (str): What it is called on the command line.
         title (str): What it is called in messages.
         layouts (tuple[Layout]): Its published layouts. The first that matches a file is taken.
         matches_ours (callable): Whether weights are in our layout, by their keys.
-        describe (callable): Says in a few words which architecture weights are of.
-
-            Raises:
-                ValueError: If the model is not whole.
-        root (str): What stands before our keys in a model trained here. Default: ``'encoder.'``.
-        parts (tuple[str]): With what its keys begin below ``root``, where other keys stand beside them. Default: all.
-        additions (tuple[str]): With what keys of our encoder begin that the published model does not have. They stay
-            in our layout, and are dropped from the others. Default: none.
-        ignored (tuple[str]): With what keys of our encoder begin that are always passed over. Default: none.
-        flags (callable): Keys under which our layout stores whether the weights use QuickGELU, for weights. Default:
-            none.
-        read_file (callable): What reads its files. Default: :func:`~mmris.checkpoints.files.read_checkpoint`.
+        describe (callable): Names the architecture of weights in a few words, or raises a ValueError if the model is
+            not whole.
+        root (str): Prefix of our keys in a model trained here. Default: ``'encoder.'``.
+        parts (tuple[str]): Prefixes of its keys below ``root``, if other keys stand beside them there. Default: all
+            keys below ``root`` are its own.
+        additions (tuple[str]): Prefixes of keys that our encoder has and the published model does not. Files in our
+            layout keep them, files in other layouts do not. Default: none.
+        ignored (tuple[str]): Prefixes of such keys that are never read. Default: none.
+        quick_gelu_keys (callable): Gives, for weights, the keys under which our layout stores whether they use
+            QuickGELU. Default: no such keys.
+        read_file (callable): Reads its files. Default: :func:`~mmris.checkpoints.files.read_checkpoint`.
         find_tag (callable, optional): Finds weights that are named by a tag, not by a path: ``(tag, architecture) ->
             (path, quick_gelu)``. Default: None, there are no tags.
-        advise (callable): Says what to set for weights that do not fit an encoder, ``(weights, expected, architecture)
-            -> text``. Default: nothing.
-        fit (callable): Drops what a particular encoder does not need, from the weights and from those that it expects:
-            ``(weights, expected) -> (weights, expected)``. Default: nothing is dropped.
+        advise (callable): Says what to set if weights do not fit an encoder: ``(weights, expected, architecture) ->
+            text``. Default: nothing.
+        fit (callable): Drops what a particular encoder does not need, both from the weights and from the weights that
+            it expects: ``(weights, expected) -> (weights, expected)``. Default: nothing is dropped.
     """
     name: str
     title: str
@@ -131,7 +130,7 @@ class PublishedModel:
     parts: Tuple[str, ...] = ('', )
     additions: Tuple[str, ...] = ()
     ignored: Tuple[str, ...] = ()
-    flags: Callable[[Mapping[str, Tensor]], Tuple[str, ...]] = lambda state: ()
+    quick_gelu_keys: Callable[[Mapping[str, Tensor]], Tuple[str, ...]] = lambda state: ()
     read_file: Callable[..., Dict[str, Any]] = read_checkpoint
     find_tag: Optional[Callable[[str, Any], Tuple[str, Optional[bool]]]] = None
     advise: Callable[[Mapping[str, Tensor], Mapping[str, Tensor], Any], str] = lambda *_: ''
