@@ -2,7 +2,6 @@
 
 from typing import Sequence
 
-import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
@@ -12,11 +11,11 @@ from mmris.structures import ReferringDataSample
 META_KEYS = ('img_id', 'img_path', 'upright', 'ori_shape', 'img_shape', 'affine', 'image_box', 'text', 'ref_ids',
              'sent_ids', 'skills')
 
-# What may be packed of the truth: its type, and what makes it.
+# What may be packed of the truth, and what makes it.
 TRUTHS = {
-    'gt_input': (torch.float32, 'LoadMasks, and Letterbox or Resize after it, make it'),
-    'gt_original': (torch.bool, 'LoadMasks makes it'),
-    'instance_iou': (torch.float32, 'MatchInstances makes it'),
+    'gt_input': 'LoadMasks, and Letterbox or Resize after it, make it',
+    'gt_original': 'LoadMasks makes it',
+    'instance_iou': 'MatchInstances makes it',
 }
 
 
@@ -46,18 +45,22 @@ class PackReferringInputs(BaseTransform):
         Raises:
             ValueError: If a wanted mask was not made, or instance masks were loaded but not warped.
         """
-        sample = ReferringDataSample(metainfo={key: results[key] for key in META_KEYS if key in results})
+        sample = ReferringDataSample()
+        for key in META_KEYS:
+            if key in results:
+                # set_metainfo would make a deep copy of all.
+                sample.set_field(results[key], key, field_type='metainfo')
         sample.token_ids = results['token_ids']
         sample.token_mask = results['token_mask']
         for name in self.masks:
-            dtype, maker = TRUTHS[name]
             if name not in results:
-                raise ValueError(f'PackReferringInputs is to pack {name}, but no transform made it: {maker}.')
-            setattr(sample, name, torch.from_numpy(results[name]).to(dtype))
+                raise ValueError(f'PackReferringInputs is to pack {name}, but no transform made it: {TRUTHS[name]}.')
+            truth = torch.from_numpy(results[name])
+            setattr(sample, name, truth.bool() if name == 'gt_original' else truth)
         if 'instance_masks' in results:
             if 'instance_input' not in results:
                 raise ValueError('Instance masks were loaded, but not warped with the image: put LoadInstanceMasks '
                                  'before Letterbox or Resize.')
             sample.instance_masks = torch.from_numpy(results['instance_input'])
-        image = np.ascontiguousarray(results['img'].transpose(2, 0, 1))
-        return dict(inputs=torch.from_numpy(image), data_samples=sample)
+        # A view. Whoever stacks the batch copies the pixels anyway, and on a GPU that takes no time.
+        return dict(inputs=torch.from_numpy(results['img']).permute(2, 0, 1), data_samples=sample)
