@@ -99,10 +99,10 @@ def decode_instances(instances: Sequence[Mapping], height: int, width: int, *, n
     Raises:
         ValueError: If a segmentation is malformed, or of another size; the message names the image.
     """
-    masks = np.zeros((len(instances), height, width), dtype=np.uint8)
+    masks = np.empty((len(instances), height, width), dtype=np.uint8)
     for number, instance in enumerate(instances):
         try:
-            masks[number] = decode_segmentation(instance['segmentation'], height, width)
+            decode_segmentation(instance['segmentation'], height, width, out=masks[number])
         except ValueError as error:
             raise ValueError(f'Instance mask {number + 1} of {name} is malformed: {error}. Run the segmenter on this '
                              f'very image, at its own size.') from error

@@ -3,6 +3,7 @@
 import math
 from typing import Any, List, Optional, Sequence, Union
 
+import cv2
 import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
@@ -23,7 +24,10 @@ def max_image_pixels() -> float:
     return math.inf if Image.MAX_IMAGE_PIXELS is None else 2 * Image.MAX_IMAGE_PIXELS
 
 
-def decode_segmentation(segmentation: Segmentation, height: int, width: int) -> np.ndarray:
+def decode_segmentation(segmentation: Segmentation,
+                        height: int,
+                        width: int,
+                        out: Optional[np.ndarray] = None) -> np.ndarray:
     """Decode one COCO segmentation.
 
     Args:
@@ -32,6 +36,7 @@ def decode_segmentation(segmentation: Segmentation, height: int, width: int) -> 
             Polygons of under three points are left out if there is anything else.
         height (int): Height of the image in pixels.
         width (int): Width of the image in pixels.
+        out (ndarray, optional): ``(height, width)`` uint8, contiguous, to write to. Default: None, a new array.
 
     Returns:
         ndarray: ``(height, width)`` uint8 of 0 and 1.
@@ -39,14 +44,7 @@ def decode_segmentation(segmentation: Segmentation, height: int, width: int) -> 
     Raises:
         ValueError: See :func:`check_segmentation`.
     """
-    check_segmentation(segmentation, height, width)
-    parts = [segmentation] if isinstance(segmentation, dict) else segmentation
-    polygons = [list(part) for part in parts if not isinstance(part, dict) and not _is_short(part)]
-    rles = [_compress(part, height, width) for part in parts if isinstance(part, dict)]
-    if polygons:
-        rles += coco_mask.frPyObjects(polygons, height, width)
-    # Merging is a union; adding polygons up, as the original reader does, drops or doubles where they overlap.
-    return coco_mask.decode(_merge(rles))
+    return union_of_segmentations([segmentation], height, width, out)
 
 
 def check_segmentation(segmentation: Segmentation, height: int, width: int) -> int:
@@ -176,6 +174,28 @@ def _run_lengths(counts: Union[str, bytes]) -> Optional[List[int]]:
     return lengths.tolist()
 
 
+def _to_rles(segmentation: Segmentation, height: int, width: int) -> List[dict]:
+    """Check a segmentation, and bring its parts to the form that pycocotools takes."""
+    check_segmentation(segmentation, height, width)
+    parts = [segmentation] if isinstance(segmentation, dict) else segmentation
+    polygons = [list(part) for part in parts if not isinstance(part, dict) and not _is_short(part)]
+    rles = [_compress(part, height, width) for part in parts if isinstance(part, dict)]
+    if polygons:
+        rles += coco_mask.frPyObjects(polygons, height, width)
+    return rles
+
+
+def _decode_union(rles: List[dict], out: np.ndarray) -> None:
+    """Decode at least one RLE of pycocotools to their union."""
+    # Merging is a union; adding polygons up, as the original reader does, drops or doubles where they overlap.
+    lengths = _run_lengths(_merge(rles)['counts'])
+    # Runs of 0 and of 1 take turns, column after column. pycocotools writes pixel by pixel, which takes longer.
+    values = np.arange(len(lengths)) % 2
+    columns = np.repeat(values.astype(np.uint8), lengths).reshape(out.shape[::-1])
+    # Masks are read by rows from here on. OpenCV transposes five times as fast as NumPy.
+    cv2.transpose(columns, dst=out)
+
+
 def _merge(rles: List[dict]) -> dict:
     """The union of at least one RLE. One after the other would take the square of their number in time."""
     while len(rles) > 1:
@@ -191,8 +211,14 @@ def _compress(rle: dict, height: int, width: int) -> dict:
     return dict(size=[height, width], counts=counts.encode('ascii') if isinstance(counts, str) else counts)
 
 
-def union_of_segmentations(segmentations: Sequence[Segmentation], height: int, width: int) -> np.ndarray:
+def union_of_segmentations(segmentations: Sequence[Segmentation],
+                           height: int,
+                           width: int,
+                           out: Optional[np.ndarray] = None) -> np.ndarray:
     """Decode the segmentations of one target and unite them; no segmentation is an empty target.
+
+    Args:
+        segmentations (Sequence[list or dict]): See :func:`decode_segmentation`, as for the others.
 
     Returns:
         ndarray: ``(height, width)`` uint8 of 0 and 1.
@@ -200,7 +226,11 @@ def union_of_segmentations(segmentations: Sequence[Segmentation], height: int, w
     Raises:
         ValueError: See :func:`decode_segmentation`.
     """
-    union = np.zeros((height, width), dtype=np.uint8)
-    for segmentation in segmentations:
-        np.maximum(union, decode_segmentation(segmentation, height, width), out=union)
-    return union
+    rles = [rle for segmentation in segmentations for rle in _to_rles(segmentation, height, width)]
+    if out is None:
+        out = np.empty((height, width), dtype=np.uint8)
+    if rles:
+        _decode_union(rles, out)
+    else:
+        out[...] = 0
+    return out

@@ -20,7 +20,7 @@ from mmris.structures import (
 
 @MODELS.register_module()
 class ReferringDataPreprocessor(BaseDataPreprocessor):
-    """Moves a batch to the device, normalises its images, and lines up the expressions of all its images.
+    """Moves a batch to the device, normalises its images and masks, and lines up the expressions of all its images.
 
     Args:
         mean (Sequence[float]): Mean of red, green and blue, in 0 to 255.
@@ -63,7 +63,8 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
             training (bool): Unused: nothing here differs.
 
         Returns:
-            dict: ``inputs``: :class:`ReferringInputs`; ``data_samples``: the samples, on the device.
+            dict: ``inputs``: :class:`ReferringInputs`; ``data_samples``: copies of the samples on the device, with
+            ``gt_input``, if they have one, as float32 in [0, 1].
 
         Raises:
             ValueError: See :meth:`batch_images`.
@@ -71,6 +72,9 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
         data = self.cast_data(data)
         images, samples = data['inputs'], data['data_samples']
         boxes = [sample.image_box for sample in samples]
+        for sample in samples:
+            if 'gt_input' in sample and sample.gt_input.dtype == torch.uint8:
+                sample.gt_input = sample.gt_input.float() / 255
         found = [sample.instance_masks for sample in samples if 'instance_masks' in sample]
         views = {
             name: (pixels, [sample.view_boxes[name] for sample in samples])

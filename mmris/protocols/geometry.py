@@ -12,13 +12,26 @@ import numpy as np
 Size = Tuple[int, int]
 
 
-def letterbox_affine(original_size: Size, input_size: Size) -> np.ndarray:
-    """Scale to fit, keep the proportions, centre: ``(2, 3)`` float64."""
+def letterbox_box(original_size: Size, input_size: Size) -> Tuple[int, int, int, int]:
+    """Scale to fit, keep the proportions, centre: the rectangle of whole pixels that the image fills.
+
+    Each side is rounded to at least 1 pixel and at most the input's side, so the two scales may differ by rounding.
+
+    Returns:
+        tuple[int, int, int, int]: ``x0, y0, x1, y1`` in the input.
+    """
     (height, width), (input_height, input_width) = original_size, input_size
     scale = min(input_height / height, input_width / width)
-    shift_x = (input_width - width * scale) / 2
-    shift_y = (input_height - height * scale) / 2
-    return np.array([[scale, 0, shift_x], [0, scale, shift_y]], dtype=np.float64)
+    inner_height = min(max(1, round(height * scale)), input_height)
+    inner_width = min(max(1, round(width * scale)), input_width)
+    x0, y0 = (input_width - inner_width) // 2, (input_height - inner_height) // 2
+    return x0, y0, x0 + inner_width, y0 + inner_height
+
+
+def letterbox_affine(original_size: Size, input_size: Size) -> np.ndarray:
+    """The map of the image to its :func:`letterbox_box`: ``(2, 3)`` float64."""
+    (height, width), (x0, y0, x1, y1) = original_size, letterbox_box(original_size, input_size)
+    return np.array([[(x1 - x0) / width, 0, x0], [0, (y1 - y0) / height, y0]], dtype=np.float64)
 
 
 def stretch_affine(original_size: Size, input_size: Size) -> np.ndarray:

@@ -24,7 +24,8 @@ class ReferringDataSample(SegDataSample):
     Data fields, each a Tensor:
         token_ids ``(S, L)`` int64 and token_mask ``(S, L)`` bool: the tokenised expressions.
         gt_original ``(S, H0, W0)`` bool: the masks that predictions are scored against.
-        gt_input ``(S, H, W)`` float32 in [0, 1]: the masks in the input's geometry, for training.
+        gt_input ``(S, H, W)``: the masks in the input's geometry, for training. uint8 from 0 to 255 as packed, a
+            quarter of the bytes that workers send; float32 in [0, 1] from the data preprocessor on.
         instance_masks ``(K, H, W)`` bool: instances that a segmenter found, in the input's geometry, surest first.
         instance_iou ``(S, K)`` float32 in [0, 1]: IoU of each expression's mask and each instance's, for training.
         probabilities ``(S, H0, W0)`` float32 in [0, 1]: predictions. Thresholds belong to whoever scores or draws.

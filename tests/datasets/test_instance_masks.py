@@ -172,7 +172,7 @@ class TestDataSet:
         packed = build(refer_set, content)[0]
         sample = packed['data_samples']
         assert sample.instance_masks.shape == (2, 32, 32) and sample.instance_masks.dtype == torch.bool
-        assert torch.equal(sample.instance_masks[1], sample.gt_input[0] >= 0.5)
+        assert torch.equal(sample.instance_masks[1], sample.gt_input[0] >= 128)
         assert sample.instance_iou.dtype == torch.float32
         assert sample.instance_iou.tolist() == [[0, 1], [0, 0], [0, 0]]
 
@@ -350,7 +350,7 @@ class TestTransforms:
         results = dict(img=np.zeros((45, 61, 3), dtype=np.uint8), gt_original=masks, instance_masks=masks.copy())
         results = TRANSFORMS.build(dict(type=kind, size=size))(results)
         assert results['instance_input'].dtype == bool
-        assert np.array_equal(results['instance_input'], results['gt_input'] >= 0.5)
+        assert np.array_equal(results['instance_input'], results['gt_input'] >= 128)
         assert 0.3 < results['instance_input'].mean() < 0.6 or kind == 'Letterbox'
 
     def test_iou_against_its_definition(self):

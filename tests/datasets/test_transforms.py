@@ -11,6 +11,7 @@ from PIL import Image
 from mmris.datasets import CLIPTokenizer
 from mmris.datasets.transforms.loading import decode_image, to_rgb
 from mmris.protocols import find_protocol
+from mmris.protocols.geometry import to_opencv
 from mmris.registry import TRANSFORMS
 from tests.datasets.tokenizer_checks import check_odd_text
 
@@ -57,6 +58,11 @@ class TestDecoding:
         with pytest.raises(ValueError, match="mine has the mode 'La' of Pillow, .*: convert it to 8 bits"):
             to_rgb(Image.new('La', (2, 2)), 'mine')
 
+    @pytest.mark.parametrize('mode', ['L', 'RGB', 'RGBA'])
+    def test_pixels_may_be_changed(self, mode):
+        """Augmentations write to them."""
+        assert decode_image(encode(Image.new(mode, (3, 2)), 'PNG'), 'mine', upright=False).flags.writeable
+
     @pytest.mark.parametrize('mode', ['1', 'L', 'LA', 'P', 'RGBA', 'CMYK', 'YCbCr'])
     def test_modes_of_8_bits(self, mode):
         """Black and white stay what they are."""
@@ -80,7 +86,8 @@ class TestDecoding:
 class TestGeometry:
 
     @pytest.mark.parametrize('kind', ['Letterbox', 'Resize'])
-    @pytest.mark.parametrize('original, size', [((40, 60), 96), ((61, 35), 96), ((90, 120), 64), ((50, 50), (48, 80))])
+    @pytest.mark.parametrize('original, size', [((40, 60), 96), ((61, 35), 96), ((90, 120), 64), ((50, 50), (48, 80)),
+                                                ((43, 59), 97), ((57, 100), 71)])
     def test_the_affine_map_and_its_inverse(self, kind, original, size):
         """A smooth picture, warped to the input, comes back through the inverse where it was."""
         height, width = original
@@ -94,11 +101,72 @@ class TestGeometry:
         inner = (slice(2, -2), slice(2, -2))
         assert np.abs(back[0].numpy()[inner] - picture[inner]).max() < 0.012
 
+    @pytest.mark.parametrize('kind', ['Letterbox', 'Resize'])
+    @pytest.mark.parametrize('original, size', [((40, 60), 96), ((43, 59), 96), ((60, 31), 64), ((57, 50), (31, 45)),
+                                                ((60, 60), 25), ((59, 60), (23, 60))])
+    def test_each_pixel_shows_the_place_that_the_inverse_map_says(self, kind, original, size):
+        """Ramps, which keep their values whatever interpolates them, to a fifth of a pixel."""
+        y, x = (axis + 0.5 for axis in np.mgrid[0:original[0], 0:original[1]])
+        results = build(kind, size=size)(dict(img=np.stack((4 * x, 4 * y, 0 * x), axis=-1).astype(np.uint8)))
+        (x0, y0, x1, y1), (width, height) = map(int, results['image_box']), results['affine'][[0, 1], [0, 1]]
+        # The outermost pixels are repeated, so the ramp has a bend there.
+        columns = np.arange(x0 + int(2 * width) + 1, x1 - int(2 * width) - 1)
+        rows = np.arange(y0 + int(2 * height) + 1, y1 - int(2 * height) - 1)[:, None]
+        assert rows.size > 5 and columns.size > 5
+        found = results['img'][rows, columns] / 4
+        assert np.abs(found[..., 0] - (columns + 0.5 - results['affine'][0, 2]) / width).max() < 0.2
+        assert np.abs(found[..., 1] - (rows + 0.5 - results['affine'][1, 2]) / height).max() < 0.2
+
+    @pytest.mark.parametrize('original', [(20, 40), (41, 17), (30, 30), (1, 1), (1, 90), (90, 1), (1, 40000)])
+    @pytest.mark.parametrize('size', [64, (33, 50)])
+    def test_image_and_masks_fill_the_box_and_nothing_else(self, original, size):
+        masks = np.ones((2, *original), dtype=np.uint8)
+        results = build('Letterbox', size=size)(
+            dict(img=np.full((*original, 3), 200, dtype=np.uint8), gt_original=masks, instance_masks=masks))
+        inside = np.zeros(results['img_shape'], dtype=bool)
+        x0, y0, x1, y1 = map(int, results['image_box'])
+        inside[y0:y1, x0:x1] = True
+        assert inside.any() and (results['img'][inside] == 200).all()
+        assert (results['img'][~inside] == (123, 117, 104)).all()
+        assert np.array_equal(results['gt_input'], np.stack([255 * inside] * 2))
+        assert np.array_equal(results['instance_input'], np.stack([inside] * 2))
+
+    @pytest.mark.parametrize('kind, options', [('Letterbox', dict(border_colour=(0, 0, 0))), ('Resize', {})])
+    @pytest.mark.parametrize('size', [18, 37, 64, 90, (64, 41)])
+    def test_image_and_mask_lie_on_each_other(self, kind, options, size):
+        """A white disc on black and its mask: both have their centre where the map says."""
+        y, x = np.mgrid[0:43, 0:61] + 0.5
+        disc = np.hypot(x - 27.3, y - 19.6) < 15
+        results = build(kind, size=size, **options)(
+            dict(img=np.repeat(np.uint8(255 * disc)[..., None], 3, axis=2), gt_original=np.uint8(disc)[None]))
+        expected = results['affine'] @ (x[disc].mean(), y[disc].mean(), 1)
+        area = disc.sum() * np.linalg.det(results['affine'][:, :2])
+        y, x = np.mgrid[0:results['img_shape'][0], 0:results['img_shape'][1]] + 0.5
+        for weights in (results['img'][..., 0] / 255, results['gt_input'][0] / 255):
+            centre = np.average(x, weights=weights), np.average(y, weights=weights)
+            assert np.abs(centre - expected).max() < 0.1
+            assert weights.sum() == pytest.approx(area, rel=0.03)
+
+    def test_images_that_become_small_are_means(self):
+        """Single pixels of black and white become grey, not a pattern of their own."""
+        image = np.tile(np.repeat(np.uint8([[0, 255], [255, 0]])[..., None], 3, axis=2), (50, 50, 1))
+        for size in (15, 39):
+            assert np.abs(build('Letterbox', size=size)(dict(img=image))['img'].astype(int) - 127.5).max() < 20
+
+    @pytest.mark.parametrize('size', [25, 43, 90])
+    def test_other_images_are_cubic(self, size):
+        """As OpenCV's warp computes it by the map, with weights of its own rounding."""
+        noise = np.random.default_rng(0).integers(0, 255, (43, 43, 3), dtype=np.uint8)
+        results = build('Letterbox', size=size)(dict(img=cv2.GaussianBlur(noise, (0, 0), 1)))
+        expected = cv2.warpAffine(
+            cv2.GaussianBlur(noise, (0, 0), 1), to_opencv(results['affine']), (size, size), flags=cv2.INTER_CUBIC)
+        assert np.abs(results['img'].astype(int) - expected)[5:-5, 5:-5].max() <= 2
+
     def test_letterbox_is_centred_and_its_border_has_the_mean_colour(self):
         results = build('Letterbox', size=64)(dict(img=np.full((20, 40, 3), 200, dtype=np.uint8)))
         assert results['image_box'] == (0, 16, 64, 48)
-        assert results['img'][:12].reshape(-1, 3).tolist() == [[123, 117, 104]] * (12 * 64)
-        assert (results['img'][20:44, 4:-4] == 200).all()
+        assert results['img'][:16].reshape(-1, 3).tolist() == [[123, 117, 104]] * (16 * 64)
+        assert (results['img'][16:48] == 200).all()
 
     def test_resize_fills_the_input(self):
         results = build('Resize', size=(32, 48))(dict(img=np.full((20, 40, 3), 200, dtype=np.uint8)))
@@ -110,18 +178,16 @@ class TestGeometry:
         mask[0, 8:16, 4:20] = 1
         results = build('Letterbox', size=64)(dict(img=np.zeros((32, 32, 3), dtype=np.uint8), gt_original=mask))
         warped = results['gt_input'][0]
-        assert warped.dtype == np.float32 and warped.max() == 1 and warped.min() == 0
-        assert warped.sum() == pytest.approx(4 * mask.sum(), rel=0.01)
-        rows, columns = np.nonzero(warped > 0.5)
+        assert warped.dtype == np.uint8 and warped.max() == 255 and warped.min() == 0
+        assert warped.sum() / 255 == pytest.approx(4 * mask.sum(), rel=0.01)
+        rows, columns = np.nonzero(warped >= 128)
         assert (rows.min(), rows.max(), columns.min(), columns.max()) == (16, 31, 8, 39)
 
-    def test_against_opencvs_resize(self):
-        """Letterbox without a border is a resize: both map centres to centres."""
+    def test_a_letterbox_without_a_border_is_a_resize(self):
         image = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
         image = cv2.GaussianBlur(image, (0, 0), 2)
-        one = build('Letterbox', size=80)(dict(img=image))['img'][8:-8, 8:-8].astype(int)
-        other = build('Resize', size=80)(dict(img=image))['img'][8:-8, 8:-8].astype(int)
-        assert np.abs(one - other).max() <= 4
+        one, other = (build(kind, size=80)(dict(img=image))['img'] for kind in ('Letterbox', 'Resize'))
+        assert np.array_equal(one, other)
 
     def test_a_test_pipeline_leaves_masks_original(self):
         results = build('Letterbox', size=64)(dict(img=np.zeros((8, 8, 3), dtype=np.uint8)))
@@ -170,6 +236,17 @@ class TestPacking:
         results = dict(img=np.zeros((4, 4, 3), dtype=np.uint8), token_ids=None, token_mask=None)
         with pytest.raises(ValueError, match='is to pack gt_input, but no transform made it'):
             build('PackReferringInputs', masks=['gt_input'])(results)
+
+    def test_the_image_is_a_view_with_channels_first(self):
+        image = np.random.default_rng(0).integers(0, 255, (4, 6, 3), dtype=np.uint8)
+        mask = np.uint8([[[0, 128, 255]]])
+        packed = build('PackReferringInputs', masks=['gt_input'])(
+            dict(img=image, token_ids=None, token_mask=None, gt_input=mask, text=['it'], height=4))
+        assert np.array_equal(packed['inputs'].numpy(), image.transpose(2, 0, 1))
+        assert packed['inputs'].data_ptr() == image.ctypes.data
+        sample = packed['data_samples']
+        assert sample.gt_input.dtype == torch.uint8 and np.array_equal(sample.gt_input.numpy(), mask)
+        assert sample.metainfo == dict(text=['it'])
 
     def test_masks_that_there_are_not(self):
         with pytest.raises(ValueError, match='masks of PackReferringInputs are gt_input, .*, instance_iou, but got'):

@@ -12,7 +12,7 @@ from mmris.datasets.pipelines import is_geometry, resolve_pipelines
 from mmris.evaluation import ReferringIoUMetric
 from mmris.models.segmentors import ReferringSegmentor
 from mmris.protocols import PROTOCOLS, RESAMPLINGS, Protocol, find_protocol
-from mmris.protocols.geometry import cris_affine, letterbox_affine, stretch_affine
+from mmris.protocols.geometry import cris_affine, letterbox_affine, letterbox_box, stretch_affine
 from mmris.registry import MODELS, RUNNERS, TRANSFORMS
 from mmris.utils import type_name
 from mmris.utils.configs import add_config_arguments, read_config
@@ -78,10 +78,25 @@ def test_images_that_went_in_otherwise_are_refused(name, other):
 
 
 @pytest.mark.parametrize('step', AFFINES)
-def test_what_a_step_says_of_its_map_is_the_protocols(step):
+@pytest.mark.parametrize('original', [(30, 44), (427, 640), (61, 97), (1, 200), (200, 1)])
+def test_what_a_step_says_of_its_map_is_the_protocols(step, original):
     """Steps and protocols compute one map."""
-    results = TRANSFORMS.build(dict(type=step, size=(40, 72)))(dict(img=np.zeros((30, 44, 3), dtype=np.uint8)))
-    assert np.array_equal(results['affine'], AFFINES[step]((30, 44), (40, 72)))
+    results = TRANSFORMS.build(dict(type=step, size=(40, 72)))(dict(img=np.zeros((*original, 3), dtype=np.uint8)))
+    assert np.array_equal(results['affine'], AFFINES[step](original, (40, 72)))
+
+
+@pytest.mark.parametrize('original', [(30, 44), (427, 640), (640, 427), (61, 97), (3, 5), (1, 1), (1, 5000), (5000, 1)])
+@pytest.mark.parametrize('size', [(576, 576), (40, 72), (33, 32)])
+def test_a_letterbox_fills_whole_pixels(original, size):
+    """One side fills the input. The other keeps the proportions and is centred, as nearly as whole pixels can."""
+    x0, y0, x1, y1 = letterbox_box(original, size)
+    (height, width), scale = (y1 - y0, x1 - x0), min(size[0] / original[0], size[1] / original[1])
+    assert all(isinstance(one, int) for one in (x0, y0, x1, y1)) and (height == size[0] or width == size[1])
+    for inner, side, limit, before in ((height, original[0], size[0], y0), (width, original[1], size[1], x0)):
+        assert 1 <= inner <= limit and (abs(inner - side * scale) <= 0.5 or inner == 1)
+        assert 0 <= (limit - inner - before) - before <= 1
+    corners = letterbox_affine(original, size) @ [[0, original[1]], [0, original[0]], [1, 1]]
+    assert corners.T.ravel() == pytest.approx([x0, y0, x1, y1], abs=1e-9)
 
 
 @pytest.mark.parametrize('name, step', [('cris', 'CRISWarp'), ('shared_ris', 'Resize'), ('mmris', 'Letterbox')])

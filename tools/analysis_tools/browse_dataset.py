@@ -87,7 +87,7 @@ def draw_sample(packed: dict, tokenizer: Callable) -> list:
                 caption=tokenizer.decode(ids, mask) or '(empty sentence)',
                 note=f'{int(mask.sum())} tokens',
                 colour=colour,
-                pictures=[spotlight(image, sample.gt_input[position].numpy() > 0.5, colour)]))
+                pictures=[spotlight(image, sample.gt_input[position].numpy() >= 128, colour)]))
     return panels
 
 

@@ -13,11 +13,11 @@ from mmris.structures import ReferringDataSample
 META_KEYS = ('img_id', 'img_path', 'upright', 'ori_shape', 'img_shape', 'affine', 'image_box', 'text', 'ref_ids',
              'sent_ids', 'skills')
 
-# What may be packed of the truth: its type, and what makes it.
+# What may be packed of the truth, and what makes it.
 TRUTHS = {
-    'gt_input': (torch.float32, 'LoadMasks, and Letterbox or Resize after it, make it'),
-    'gt_original': (torch.bool, 'LoadMasks makes it'),
-    'instance_iou': (torch.float32, 'MatchInstances makes it'),
+    'gt_input': 'LoadMasks, and Letterbox or Resize after it, make it',
+    'gt_original': 'LoadMasks makes it',
+    'instance_iou': 'MatchInstances makes it',
 }
 
 
@@ -48,14 +48,18 @@ class PackReferringInputs(BaseTransform):
         Raises:
             ValueError: If a wanted mask was not made, or instance masks were loaded but not warped.
         """
-        sample = ReferringDataSample(metainfo={key: results[key] for key in META_KEYS if key in results})
+        sample = ReferringDataSample()
+        for key in META_KEYS:
+            if key in results:
+                # set_metainfo would make a deep copy of all.
+                sample.set_field(results[key], key, field_type='metainfo')
         sample.token_ids = results['token_ids']
         sample.token_mask = results['token_mask']
         for name in self.masks:
-            dtype, maker = TRUTHS[name]
             if name not in results:
-                raise ValueError(f'PackReferringInputs is to pack {name}, but no transform made it: {maker}.')
-            setattr(sample, name, torch.from_numpy(results[name]).to(dtype))
+                raise ValueError(f'PackReferringInputs is to pack {name}, but no transform made it: {TRUTHS[name]}.')
+            truth = torch.from_numpy(results[name])
+            setattr(sample, name, truth.bool() if name == 'gt_original' else truth)
         if 'instance_masks' in results:
             if 'instance_input' not in results:
                 raise ValueError('Instance masks were loaded, but not warped with the image: put LoadInstanceMasks '
@@ -69,5 +73,6 @@ class PackReferringInputs(BaseTransform):
 
 
 def image_tensor(image: np.ndarray) -> Tensor:
-    """Bring an image to what models take: ``(H, W, 3)`` to ``(3, H, W)``."""
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    """Bring an image to what models take: ``(H, W, 3)`` to ``(3, H, W)``, a view of the same memory."""
+    # Whoever stacks the batch copies the pixels anyway, and on a GPU that takes no time.
+    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)

@@ -80,7 +80,8 @@ def to_rgb(image: Image.Image, name: str) -> np.ndarray:
     if image.mode in REFUSED_MODES:
         raise ValueError(f'{name} has the mode {image.mode!r} of Pillow, which cannot be brought to RGB without '
                          f'guessing: convert it to 8 bits, grey or RGB.')
-    return np.array(image.convert('RGB'))
+    # An array of its own: what NumPy would share with Pillow cannot be written to.
+    return np.array(image if image.mode == 'RGB' else image.convert('RGB'))
 
 
 def read_sample_image(path: str, upright: bool = False, backend_args: Optional[dict] = None) -> np.ndarray:
@@ -202,15 +203,17 @@ class LoadMasks(BaseTransform):
             ValueError: If a segmentation is malformed; the message names image and object.
         """
         height, width = results['height'], results['width']
+        masks = np.empty((len(results['targets']), height, width), dtype=np.uint8)
         decoded = {}
-        for target, ref_id in zip(results['targets'], results['ref_ids']):
-            if target not in decoded:
-                try:
-                    decoded[target] = union_of_segmentations(results['objects'][target], height, width)
-                except ValueError as error:
-                    raise ValueError(
-                        f'The mask of ref {ref_id} on {results["img_path"]} is malformed: {error}. Repair or remove '
-                        f'it in the annotation file.') from error
-        masks = [decoded[target] for target in results['targets']]
-        results['gt_original'] = np.stack(masks) if masks else np.zeros((0, height, width), dtype=np.uint8)
+        for mask, target, ref_id in zip(masks, results['targets'], results['ref_ids']):
+            if target in decoded:
+                mask[...] = decoded[target]
+                continue
+            try:
+                decoded[target] = union_of_segmentations(results['objects'][target], height, width, out=mask)
+            except ValueError as error:
+                raise ValueError(
+                    f'The mask of ref {ref_id} on {results["img_path"]} is malformed: {error}. Repair or remove it in '
+                    f'the annotation file.') from error
+        results['gt_original'] = masks
         return results

@@ -1,0 +1,52 @@
+"""From collated samples to a batch."""
+
+import numpy as np
+import torch
+
+from mmris.models import ReferringDataPreprocessor
+from mmris.structures import ReferringDataSample
+
+MEAN, STD = (10.0, 20.0, 30.0), (2.0, 4.0, 8.0)
+
+
+def sample_of(height: int = 4, width: int = 6, **fields: torch.Tensor) -> ReferringDataSample:
+    sample = ReferringDataSample(metainfo=dict(image_box=(0.0, 0.0, width, height)))
+    sample.token_ids = torch.zeros(1, 3, dtype=torch.int64)
+    sample.token_mask = torch.ones(1, 3, dtype=torch.bool)
+    for name, value in fields.items():
+        setattr(sample, name, value)
+    return sample
+
+
+def preprocess(images: list, samples: list) -> dict:
+    return ReferringDataPreprocessor(mean=MEAN, std=STD)(dict(inputs=images, data_samples=samples))
+
+
+def test_masks_become_shares_and_those_of_the_caller_stay():
+    stored = torch.arange(256, dtype=torch.uint8).view(1, 16, 16)
+    sample = sample_of(16, 16, gt_input=stored)
+    batch = preprocess([torch.zeros(3, 16, 16, dtype=torch.uint8)], [sample])
+    found = batch['data_samples'][0].gt_input
+    assert found.dtype == torch.float32 and found.max() == 1
+    assert np.array_equal(found.numpy(), np.arange(256, dtype=np.float32).reshape(1, 16, 16) / 255)
+    assert sample.gt_input is stored
+
+
+def test_masks_that_are_shares_already_stay():
+    shares = torch.tensor([[[0.0, 0.5, 1.0]]])
+    batch = preprocess([torch.zeros(3, 1, 3, dtype=torch.uint8)], [sample_of(1, 3, gt_input=shares)])
+    assert torch.equal(batch['data_samples'][0].gt_input, shares)
+
+
+def test_samples_without_masks():
+    batch = preprocess([torch.zeros(3, 4, 6, dtype=torch.uint8)], [sample_of()])
+    assert 'gt_input' not in batch['data_samples'][0]
+
+
+def test_images_whose_channels_come_last_in_memory():
+    """The batch has the layout of any other: models compute the same bits on it."""
+    stored = torch.randint(0, 256, (2, 4, 6, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pixels = preprocess([image.permute(2, 0, 1) for image in stored],
+                        [sample_of(), sample_of()])['inputs'].images.pixels
+    expected = (stored.float() - torch.tensor(MEAN)) / torch.tensor(STD)
+    assert pixels.is_contiguous() and torch.equal(pixels, expected.permute(0, 3, 1, 2))
