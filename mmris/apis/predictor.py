@@ -10,8 +10,9 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from torch import nn
 
-from mmris.datasets.pipelines import is_geometry
+from mmris.datasets.pipelines import STEP_TYPES
 from mmris.datasets.transforms.formatting import image_tensor
+from mmris.evaluation import own_metrics
 from mmris.protocols import Protocol
 from mmris.registry import TRANSFORMS
 from mmris.structures import ExpressionBatch
@@ -64,7 +65,7 @@ class Predictor:
     Attributes:
         model (nn.Module): The model.
         protocol (Protocol): Which pixels belong to masks: the model's protocol, with the threshold of the config's
-            evaluation if it has one.
+            first ``ReferringIoUMetric`` if that has one.
 
     Args:
         config (str, Path or Config): The config; its test pipeline says how images and sentences are prepared.
@@ -82,12 +83,14 @@ class Predictor:
                  device: Optional[str] = None) -> None:
         self.model: nn.Module = init_model(config, checkpoint, device)
         pipeline = self.model.cfg.test_dataloader.dataset.pipeline
-        self._geometry = Compose([step for step in pipeline if is_geometry(step)])
+        # All that evaluation does to an image, but for reading files and packing.
+        self._prepare = Compose([step for step in pipeline if type_name(step) not in STEP_TYPES.values()])
         tokenize = [step for step in pipeline if type_name(step) == 'Tokenize']
         if len(tokenize) != 1:
             raise ValueError(f'The test pipeline of the config needs one Tokenize step, but has {len(tokenize)}.')
         self._tokenize = TRANSFORMS.build(tokenize[0])
-        self.protocol: Protocol = self.model.protocol.with_threshold(_threshold(self.model.cfg))
+        metrics = own_metrics(self.model.cfg.get('test_evaluator'))
+        self.protocol: Protocol = self.model.protocol.with_threshold(metrics[0].get('threshold') if metrics else None)
         self._current = CurrentImage()
 
     @classmethod
@@ -208,13 +211,13 @@ class Predictor:
         ]
 
     def _encode(self, pixels: np.ndarray, instance_masks: Optional[np.ndarray]) -> EncodedImage:
-        given = dict(img=pixels)
+        given = dict(img=pixels, ori_shape=pixels.shape[:2], img_shape=pixels.shape[:2])
         if instance_masks is not None and not self.takes_instance_masks:
             raise ValueError('The model takes no instance masks in. Leave them out, or use a config whose model does, '
                              'such as those of configs/mail.')
         if self.takes_instance_masks:
             given['instance_masks'] = _check_masks(instance_masks, pixels.shape[:2])
-        prepared = self._geometry(given)
+        prepared = self._prepare(given)
         preprocessor = self.model.data_preprocessor
         tensor = image_tensor(prepared['img']).to(preprocessor.device)
         views = {
@@ -248,13 +251,6 @@ class Predictor:
                              f'with it first.')
         image.check_model(self.model)
         return image
-
-
-def _threshold(config: Config) -> Optional[float]:
-    """What the evaluation of a config names, if it names one."""
-    evaluators = config.get('test_evaluator') or []
-    evaluators = evaluators if isinstance(evaluators, list) else [evaluators]
-    return next((one['threshold'] for one in evaluators if one.get('threshold') is not None), None)
 
 
 def _check_masks(masks: Optional[np.ndarray], size: Tuple[int, int]) -> np.ndarray:

@@ -14,11 +14,12 @@
 Masks that predictions are scored against are loaded after the geometry, since they stay on the original pixels.
 """
 
+import copy
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Union
 
 from mmengine.config import Config
 
-from mmris.protocols import find_protocol
+from mmris.protocols import Geometry, find_protocol
 from mmris.registry import TRANSFORMS
 from mmris.utils import type_name
 from mmris.utils.type_parameters import check_parameters
@@ -29,6 +30,10 @@ LOADERS = dict(train_dataloader='train', val_dataloader='test', test_dataloader=
 PHASES = ('train', 'test')
 MAIN = 'main'
 OWN_SCOPE = 'mmris'
+# Of a data set: what follows from inputs.
+FOLLOWING = ('pipeline', 'instance_masks')
+# The entry of a resolved config that says what its pipelines were built from: they are no pipelines of its own.
+RESOLVED = 'resolved_from'
 # What inputs may have.
 KEYS = ('tokenizer', 'views', 'instance_masks', 'steps')
 # Beside a step's own arguments, in inputs.steps.
@@ -53,39 +58,62 @@ def resolve_pipelines(config: Union[Config, dict]) -> None:
 
     Raises:
         ValueError: If ``inputs`` is malformed (see :func:`build_pipeline`).
-        ValueError: If a data set has a pipeline of its own beside ``inputs``, or ``model.protocol`` is unknown.
+        ValueError: If a data set has a pipeline or instance masks of its own beside ``inputs``, or ``model.protocol``
+            is unknown.
     """
     content = config._cfg_dict if isinstance(config, Config) else config
-    geometry = find_protocol((content.get('model') or {}).get('protocol', 'mmris')).geometry
-    inputs, scope = content.get('inputs'), content.get('default_scope') or OWN_SCOPE
+    said = _what_is_said(content)
+    geometry = find_protocol(said['protocol']).geometry
+    if said['inputs'] is None:
+        for _, dataset in _datasets(content):
+            if dataset.get('pipeline') is not None:
+                dataset['pipeline'] = _with_geometry(dataset['pipeline'], geometry)
+        return
+    before = content.get(RESOLVED)
     for loader, dataset in _datasets(content):
-        if inputs is not None:
-            pipeline = build_pipeline(inputs, LOADERS[loader], prefix='' if scope == OWN_SCOPE else f'{OWN_SCOPE}.')
-            pipeline = _with_geometry(pipeline, geometry and geometry.step)
-            if dataset.get('pipeline', pipeline) != pipeline:
+        wanted, made = _follows(said, loader), {} if before is None else _follows(before, loader)
+        for name in FOLLOWING:
+            if name in dataset and dataset[name] not in (wanted.get(name), made.get(name)):
                 raise ValueError(
-                    f'{loader}.dataset.pipeline is not what inputs says, so that changes of inputs would not reach it. '
-                    f'Change inputs (inputs.views.main.size=..., inputs.steps.NAME.ARGUMENT=...) and leave the '
-                    f'pipeline out, or set inputs=None.')
-            dataset['pipeline'] = pipeline
-            if inputs.get('instance_masks') is not None:
-                dataset['instance_masks'] = inputs['instance_masks']
-        elif dataset.get('pipeline') is not None:
-            dataset['pipeline'] = _with_geometry(dataset['pipeline'], geometry and geometry.step)
+                    f'{loader}.dataset.{name} is not what inputs says, so that one of the two would have no effect. '
+                    f'Change inputs instead (inputs.views.main.size=..., inputs.steps.NAME.ARGUMENT=..., '
+                    f'inputs.instance_masks.problems=...), or set inputs=None.')
+            dataset.pop(name, None)
+        dataset.update(wanted)
+    content[RESOLVED] = copy.deepcopy(said)
 
 
 def unresolve_pipelines(config: Config) -> None:
-    """Take out of a config what :func:`resolve_pipelines` put in, so that it can be changed, and resolved again.
+    """Take out of a config what :func:`resolve_pipelines` put in.
 
     Args:
         config (Config): The config to change.
     """
     content = config._cfg_dict
-    if content.get('inputs') is not None:
-        for _, dataset in _datasets(content):
-            dataset.pop('pipeline', None)
-            if content['inputs'].get('instance_masks') is not None:
-                dataset.pop('instance_masks', None)
+    before = content.pop(RESOLVED, None)
+    if before is not None:
+        for loader, dataset in _datasets(content):
+            for name, value in _follows(before, loader).items():
+                if dataset.get(name) == value:
+                    del dataset[name]
+
+
+def _what_is_said(content: Mapping[str, Any]) -> Dict[str, Any]:
+    """All that pipelines follow from."""
+    return dict(
+        inputs=content.get('inputs'),
+        protocol=(content.get('model') or {}).get('protocol', 'mmris'),
+        scope=content.get('default_scope') or OWN_SCOPE)
+
+
+def _follows(said: Mapping[str, Any], loader: str) -> Dict[str, Any]:
+    """What a data set of a loader gets."""
+    inputs, prefix = said['inputs'], '' if said['scope'] == OWN_SCOPE else f'{OWN_SCOPE}.'
+    steps = build_pipeline(inputs, LOADERS[loader], prefix=prefix)
+    follows = dict(pipeline=_with_geometry(steps, find_protocol(said['protocol']).geometry, prefix))
+    if inputs.get('instance_masks') is not None:
+        follows.update(instance_masks=inputs['instance_masks'])
+    return follows
 
 
 def build_pipeline(inputs: Mapping[str, Any], phase: str, prefix: str = '') -> List[dict]:
@@ -114,8 +142,10 @@ def build_pipeline(inputs: Mapping[str, Any], phase: str, prefix: str = '') -> L
     usual = set(steps)
     for name, change in changes.items():
         if change is None:
-            _check_known(name, steps)
+            # Maybe one that a parent config has added.
             steps.pop(name, None)
+        elif not isinstance(change, dict):
+            raise ValueError(f'inputs.steps.{name} must be a dict, or None to leave the step out, but is {change!r}.')
         elif change.get('phase', phase) not in PHASES:
             raise ValueError(f'inputs.steps.{name}.phase must be train or test, but got {change["phase"]!r}.')
         elif ('after' in change) != ('type' in change and name not in usual and name not in STEP_TYPES):
@@ -123,6 +153,8 @@ def build_pipeline(inputs: Mapping[str, Any], phase: str, prefix: str = '') -> L
                              f'that it stands `after`, one of {", ".join(steps)}.')
         elif change.get('phase', phase) == phase:
             steps = _change_step(steps, name, change)
+    if 'match_instances' not in steps and changes.get('pack') is None:
+        steps['pack']['masks'] = [one for one in steps['pack']['masks'] if one != 'instance_iou']
     return _in_order(steps, changes)
 
 
@@ -139,9 +171,13 @@ def is_geometry(step: dict) -> bool:
 
 def _usual_steps(inputs: Mapping[str, Any], phase: str, prefix: str) -> Dict[str, dict]:
     for name in ('tokenizer', 'views'):
-        if not inputs.get(name):
-            raise ValueError(f'inputs lacks {name}.')
+        if not isinstance(inputs.get(name), dict) or not inputs[name]:
+            raise ValueError(f'inputs lacks {name}, a dict.')
     views = {name: view for name, view in inputs['views'].items() if view is not None}
+    for name, view in views.items():
+        if not isinstance(view, dict) or not view.get('type') or view.get('size') is None:
+            raise ValueError(f'inputs.views.{name} must be a dict with the type of a step, such as Letterbox, and its '
+                             f'size, but is {view!r}.')
     if MAIN not in views:
         raise ValueError(f'inputs.views has {", ".join(views) or "nothing"}, but needs {MAIN}, the view whose grid '
                          f'predictions have.')
@@ -182,20 +218,27 @@ def _change_step(steps: Dict[str, dict], name: str, change: Mapping[str, Any]) -
 
 
 def _in_order(steps: Dict[str, dict], changes: Mapping[str, Any]) -> List[dict]:
-    """The steps, each new one right behind the step that it follows, or behind others that follow that one."""
-    names = [name for name in steps if not (changes.get(name) or {}).get('after')]
-    for name in steps:
-        if name in names:
-            continue
-        after = changes[name]['after']
-        if after not in names:
-            raise ValueError(f'inputs.steps.{name} stands after {after!r}, but must stand after one of '
-                             f'{", ".join(names)}.')
-        place = names.index(after) + 1
-        while place < len(names) and (changes.get(names[place]) or {}).get('after') == after:
-            place += 1
-        names.insert(place, name)
-    return [steps[name] for name in names]
+    """The steps; new ones that follow the same stand in their own order, each with those that follow it."""
+    after = {name: (changes.get(name) or {}).get('after') for name in steps}
+    for name, place in after.items():
+        if place is not None and place not in steps:
+            raise ValueError(f'inputs.steps.{name} stands after {place!r}, but must stand after one of '
+                             f'{", ".join(one for one in steps if one != name)}.')
+    ordered: List[dict] = []
+
+    def add(name: str) -> None:
+        ordered.append(steps[name])
+        for follower in after:
+            if after[follower] == name:
+                add(follower)
+
+    for name, place in after.items():
+        if place is None:
+            add(name)
+    if len(ordered) < len(steps):
+        raise ValueError('New steps of inputs.steps stand after one another in a circle: '
+                         f'{", ".join(name for name in after if after[name] is not None)}.')
+    return ordered
 
 
 def _check_known(name: str, steps: Mapping[str, dict]) -> None:
@@ -204,13 +247,14 @@ def _check_known(name: str, steps: Mapping[str, dict]) -> None:
                          f'but {", ".join(steps)}. A new step has a type, and the name of the step before it as after.')
 
 
-def _with_geometry(steps: List[dict], kind: Optional[str]) -> List[dict]:
+def _with_geometry(steps: List[dict], geometry: Optional[Geometry], prefix: str = '') -> List[dict]:
     """The steps with a protocol's geometry, if it has one, in place of that of the main view."""
-    if kind is None:
+    if geometry is None:
         return steps
     return [
-        dict(type=kind, size=step['size'])
-        if is_geometry(step) and step.get('view', MAIN) == MAIN and type_name(step) != kind else step for step in steps
+        dict(type=prefix + geometry.step, size=step['size'])
+        if is_geometry(step) and step.get('view', MAIN) == MAIN and type_name(step) != geometry.step else step
+        for step in steps
     ]
 
 

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from mmris.checkpoints import read_checkpoint, runs, strip_model_prefix, unwrap_weights
 from mmris.datasets.pipelines import resolve_pipelines, unresolve_pipelines
+from mmris.evaluation import check_thresholds
 from mmris.models.layers import average_running_statistics
 from mmris.models.segmentors import ReferringSegmentor
 from mmris.registry import RUNNERS
@@ -50,6 +51,7 @@ class ReferringRunner(Runner):
         """Build a runner from a config, whose pipelines take images in as its protocol does."""
         cfg = deepcopy(cfg)
         resolve_pipelines(cfg)
+        check_thresholds(cfg)
         return super().from_cfg(cfg)
 
     @property

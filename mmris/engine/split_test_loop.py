@@ -12,8 +12,8 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner, TestLoop
 from torch.utils.data import DataLoader
 
-from mmris.evaluation import ReferringIoUMetric, nest_metrics, to_json
-from mmris.registry import LOOPS, METRICS
+from mmris.evaluation import nest_metrics, own_metrics, to_json
+from mmris.registry import LOOPS
 from mmris.utils import write_atomically
 
 
@@ -87,7 +87,7 @@ class SplitTestLoop(TestLoop):
 
     def _evaluator_for(self, name: str) -> Union[dict, List[dict]]:
         config = copy.deepcopy(self._evaluator_config)
-        for metric in _own_metrics(config):
+        for metric in own_metrics(config):
             if metric.get('dump_file') is not None:
                 metric['dump_file'] = _partial_path(metric['dump_file'], name)
         return config
@@ -129,7 +129,7 @@ def _with_dump_file(evaluator: Union[dict, List[dict]], dump_file: Optional[str]
     """A copy of the evaluator's config whose first metric of ours writes there."""
     config = copy.deepcopy(evaluator)
     if dump_file is not None:
-        own = _own_metrics(config)
+        own = own_metrics(config)
         if not own:
             raise ValueError(f'SplitTestLoop is to write {dump_file}, but test_evaluator has no ReferringIoUMetric, '
                              f'which gives the rows. Add one, or leave out dump_file (--dump).')
@@ -138,21 +138,9 @@ def _with_dump_file(evaluator: Union[dict, List[dict]], dump_file: Optional[str]
 
 
 def _dump_files(evaluator: Union[dict, List[dict]]) -> List[str]:
-    found = [metric['dump_file'] for metric in _own_metrics(evaluator) if metric.get('dump_file') is not None]
+    found = [metric['dump_file'] for metric in own_metrics(evaluator) if metric.get('dump_file') is not None]
     twice = [path for place, path in enumerate(found) if path in found[:place]]
     if twice:
         raise ValueError(f'Two metrics of test_evaluator write to dump_file={twice[0]!r}, and one would replace the '
                          f'other\'s rows. Give each a file of its own.')
     return found
-
-
-def _own_metrics(evaluator: Union[dict, List[dict]]) -> List[dict]:
-    """The configs of ``ReferringIoUMetric`` in that of an evaluator."""
-    metrics = evaluator.get('metrics', evaluator) if isinstance(evaluator, dict) else evaluator
-    metrics = [metrics] if isinstance(metrics, dict) else metrics
-    return [metric for metric in metrics if isinstance(metric, dict) and _is_own(metric.get('type'))]
-
-
-def _is_own(kind: Union[str, type, None]) -> bool:
-    kind = METRICS.get(kind) if isinstance(kind, str) else kind
-    return isinstance(kind, type) and issubclass(kind, ReferringIoUMetric)

@@ -75,7 +75,7 @@ def outcome(row: dict) -> str:
         find'``: a mask where there is no target. ``'wrong object'``: IoU below 0.1, most of the mask lies off the
         target, and most of the target is left out. ``'poor mask'``: all else.
     """
-    if row['iou'] > GOOD_ABOVE:
+    if row['iou'] > GOOD_ABOVE or row['union'] == 0:
         return GOOD
     if row['predicted_pixels'] == 0:
         return MISSED

@@ -1,11 +1,13 @@
 """The metric that loops call: gathers counts of pixels, then scores them."""
 
 import json
-from typing import Any, Dict, List, Optional, Sequence
+import logging
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 import numpy as np
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
 
 from mmris.protocols import Protocol, find_protocol
 from mmris.registry import METRICS
@@ -48,6 +50,7 @@ class ReferringIoUMetric(BaseMetric):
         if threshold is not None and not 0 <= threshold < 1:
             raise ValueError(f'threshold of ReferringIoUMetric is a probability in [0, 1), but got {threshold}.')
         self.threshold = threshold
+        self._warned = False
         self.by_skill = by_skill
         self.dump_file = dump_file
 
@@ -94,7 +97,15 @@ class ReferringIoUMetric(BaseMetric):
         Raises:
             ValueError: If there is no such protocol, or it takes no other threshold.
         """
-        return find_protocol(sample.get('protocol') or 'mmris').with_threshold(self.threshold)
+        protocol = find_protocol(sample.get('protocol') or 'mmris', sample.get('resampling'))
+        if protocol.name != 'mmris' and self.threshold not in (None, protocol.threshold) and not self._warned:
+            self._warned = True
+            print_log(
+                f'Masks are scored at the threshold {self.threshold} of ReferringIoUMetric, not at that of protocol '
+                f'{protocol.name}, {protocol.threshold}.',
+                logger='current',
+                level=logging.WARNING)
+        return protocol.with_threshold(self.threshold)
 
     def evaluate(self, size: int) -> Dict[str, float]:
         """Score what all processes have seen, each sample once.
@@ -177,3 +188,39 @@ def _dump(rows: List[dict], path: str) -> None:
 
 def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, 'item') else str(value)
+
+
+def own_metrics(evaluator: Union[dict, Sequence[dict], None]) -> List[dict]:
+    """Find the configs of :class:`ReferringIoUMetric` in that of an evaluator.
+
+    Args:
+        evaluator (dict or Sequence[dict], optional): As a config has it.
+
+    Returns:
+        list[dict]: The configs themselves, in order.
+    """
+    metrics = evaluator.get('metrics', evaluator) if isinstance(evaluator, dict) else evaluator
+    metrics = [metrics] if isinstance(metrics, dict) else metrics or []
+    return [metric for metric in metrics if isinstance(metric, dict) and _is_own(metric.get('type'))]
+
+
+def check_thresholds(config: Mapping[str, Any]) -> None:
+    """Check that the protocol of a config takes the thresholds of its metrics and pictures, before any work.
+
+    Args:
+        config (Mapping): The config.
+
+    Raises:
+        ValueError: If the protocol is unknown, or its way back applies another threshold.
+    """
+    model = config.get('model') or {}
+    protocol = find_protocol(model.get('protocol', 'mmris'), model.get('resampling'))
+    deciding = [*own_metrics(config.get('val_evaluator')), *own_metrics(config.get('test_evaluator'))]
+    deciding += [hook for hook in config.get('custom_hooks') or () if isinstance(hook, dict) and 'threshold' in hook]
+    for one in deciding:
+        protocol.with_threshold(one.get('threshold'))
+
+
+def _is_own(kind: Union[str, type, None]) -> bool:
+    kind = METRICS.get(kind) if isinstance(kind, str) else kind
+    return isinstance(kind, type) and issubclass(kind, ReferringIoUMetric)

@@ -26,7 +26,7 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
         mean (Sequence[float]): Mean of red, green and blue, in 0 to 255.
         std (Sequence[float]): Standard deviation of red, green and blue, in 0 to 255.
         views (dict[str, dict], optional): ``mean`` and ``std`` of views other than the main one, by their names.
-            Default: None, there are no others.
+            Default: None, there are no others; a name with None is left out.
         non_blocking (bool): Copy to the device without waiting. Defaults to False.
     """
 
@@ -37,9 +37,14 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
                  views: Optional[Dict[str, dict]] = None,
                  non_blocking: bool = False) -> None:
         super().__init__(non_blocking=non_blocking)
-        self.views = tuple(views or ())
+        views = {name: view for name, view in (views or {}).items() if view is not None}
+        for name, view in views.items():
+            if set(view) != {'mean', 'std'}:
+                raise ValueError(f'model.data_preprocessor.views.{name} must have mean and std, but has '
+                                 f'{", ".join(view) or "nothing"}.')
+        self.views = tuple(views)
         self._statistics = dict(mean=tuple(mean), std=tuple(std))
-        for view, statistics in (views or {}).items():
+        for view, statistics in views.items():
             self._statistics.update({f'{name}_{view}': tuple(statistics[name]) for name in ('mean', 'std')})
         for name, values in self._statistics.items():
             self.register_buffer(name, _per_channel(values), persistent=False)

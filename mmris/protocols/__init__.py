@@ -5,7 +5,7 @@ from typing import Optional
 
 from .cris import CRIS
 from .mmris import MMRIS
-from .protocol import Protocol
+from .protocol import Geometry, Protocol
 from .shared_ris import SHARED_RIS
 
 PROTOCOLS = {protocol.name: protocol for protocol in (MMRIS, CRIS, SHARED_RIS)}
@@ -37,4 +37,4 @@ def find_protocol(name: str, resampling: Optional[str] = None) -> Protocol:
     return replace(PROTOCOLS[name], way_back=other.way_back, binary=other.binary)
 
 
-__all__ = ['PROTOCOLS', 'Protocol', 'RESAMPLINGS', 'find_protocol']
+__all__ = ['Geometry', 'PROTOCOLS', 'Protocol', 'RESAMPLINGS', 'find_protocol']

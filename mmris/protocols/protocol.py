@@ -78,8 +78,8 @@ class Protocol:
         if self.binary:
             raise ValueError(
                 f'Protocol {self.name} applies its threshold of {self.threshold} before it resizes masks, so a '
-                f'threshold of {threshold} would have no effect. Leave it out, or choose another protocol '
-                f'(model.protocol).')
+                f'threshold of {threshold} (of a metric in the config, a hook, or --threshold) would have no effect. '
+                f'Leave it out, set it to {self.threshold}, or choose another protocol (model.protocol).')
         return replace(self, threshold=threshold)
 
     def to_original_pixels(self, logits: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:

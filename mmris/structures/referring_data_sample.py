@@ -19,6 +19,7 @@ class ReferringDataSample(SegDataSample):
         text (list[str]): The S expressions.
         ref_ids, sent_ids (list[int]): Ids of the S expressions' objects and of the expressions themselves.
         protocol (str): The name of the protocol that ``probabilities`` were made by.
+        resampling (str, optional): The way back that was taken instead of the protocol's.
         skills (list[list[str]]): What each expression needs (colour, place, ...), where the data set tells.
 
     Data fields, each a Tensor:

@@ -1,12 +1,12 @@
 """What a model costs: parameters and multiply-adds of its stages."""
 
-from typing import Any, Callable, Dict, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmris.structures import ExpressionBatch, ImageInputs, InstanceMasks
+from mmris.structures import ExpressionBatch, ImageInputs, ImageView, InstanceMasks
 
 # As they follow on the encoder, and as the attributes of the model are called.
 STAGES = ('neck', 'decoder', 'head')
@@ -16,7 +16,8 @@ def count_complexity(model: nn.Module,
                      *,
                      shape: Sequence[int],
                      tokens: int,
-                     instances: int = 0) -> Dict[str, Dict[str, Any]]:
+                     instances: int = 0,
+                     views: Optional[Mapping[str, Sequence[int]]] = None) -> Dict[str, Dict[str, Any]]:
     """Count what each stage of a model costs in evaluation, for one image and one expression.
 
     Multiply-adds are those of convolutions, linear maps and products of matrices, those of attention among them.
@@ -28,6 +29,8 @@ def count_complexity(model: nn.Module,
         shape (Sequence[int]): Height and width of the input in pixels.
         tokens (int): Tokens of the expression, none of them padding.
         instances (int): Instance masks of the image, for models that they enter. Defaults to 0.
+        views (Mapping[str, Sequence[int]], optional): Height and width of views other than the main one, by their
+            names. Default: None, there are no others.
 
     Returns:
         dict[str, dict]: ``encoder``, ``neck``, ``decoder``, ``head`` and their sum, ``total``: each with ``params``,
@@ -57,7 +60,7 @@ def count_complexity(model: nn.Module,
             f'inside of torch.device(\'meta\').')
     model.eval()
     with torch.device('meta'), torch.no_grad():
-        flops = _count_stages(model, tuple(shape), tokens, instances)
+        flops = _count_stages(model, tuple(shape), tokens, instances, views or {})
     parts = {name: dict(flops=flops[name]) for name in ('image', 'text', 'join')}
     costs = dict(encoder=dict(**_parameters(model.encoder), flops=sum(flops[name] for name in parts), **parts))
     for name in STAGES:
@@ -68,12 +71,14 @@ def count_complexity(model: nn.Module,
     return costs
 
 
-def _count_stages(model: nn.Module, shape: Tuple[int, int], tokens: int, instances: int) -> Dict[str, int]:
+def _count_stages(model: nn.Module, shape: Tuple[int, int], tokens: int, instances: int,
+                  views: Mapping[str, Sequence[int]]) -> Dict[str, int]:
     encoder, flops = model.encoder, {}
     found = InstanceMasks(
         masks=torch.ones(1, instances, *shape, dtype=torch.bool),
         present=torch.ones(1, instances, dtype=torch.bool)) if model.encoder.takes_instances else None
-    images = ImageInputs(pixels=torch.empty(1, 3, *shape), box=torch.empty(1, 4), instances=found)
+    others = {name: ImageView(torch.empty(1, 3, *size), torch.empty(1, 4)) for name, size in views.items()}
+    images = ImageInputs(torch.empty(1, 3, *shape), torch.empty(1, 4), found, others)
     expressions = ExpressionBatch(
         token_ids=torch.zeros(1, tokens, dtype=torch.int64),
         token_mask=torch.ones(1, tokens, dtype=torch.bool),

@@ -44,8 +44,8 @@ _READ_WITHOUT_TYPE: Dict[str, Tuple[Optional[Callable], Sequence[str]]] = {
     'visualizer': (Visualizer, ()),
 }
 # Parts that hold others by names of one's choice.
-_NAMED = ('default_hooks', 'inputs.steps', 'inputs.views', 'model.auxiliary_losses', 'model.distillation',
-          'model.losses', 'test_cfg.splits')
+_NAMED = ('default_hooks', 'inputs.steps', 'inputs.views', 'model.auxiliary_losses',
+          'model.data_preprocessor.views', 'model.distillation', 'model.losses', 'test_cfg.splits')
 _NAMED_ENDINGS = ('.custom_keys', '.datasets', '.exclude')
 # What is read of parts of a name, wherever they are.
 _READ_BY_ENDING = dict(

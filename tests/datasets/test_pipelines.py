@@ -6,7 +6,9 @@ import inspect
 import runpy
 import sys
 
+import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 
 from mmris.apis import Predictor, init_model
@@ -142,6 +144,17 @@ class TestSteps:
     def test_none_leaves_one_out(self):
         assert types(build('test', steps=dict(load_masks=None, match_instances=None))) == [
             'LoadImage', 'Letterbox', 'Tokenize', 'PackReferringInputs']
+        # What a child config takes back of its parent's.
+        assert types(build('test', steps=dict(noise=None))) == TEST
+        masked = dict(instance_masks=dict(file='a'))
+        assert build('train', steps=dict(match_instances=None), **masked)[-1]['masks'] == ['gt_input']
+
+    def test_the_order_of_new_ones(self):
+        steps = dict(
+            second=dict(type='RandomRotate', prob=0.1, degree=5, after='first'),
+            first=dict(type='RandomFlip', after='load_masks'),
+            third=dict(type='RandomCutOut', prob=0.1, n_holes=1, after='load_masks'))
+        assert types(build('train', steps=steps))[1:5] == ['LoadMasks', 'RandomFlip', 'RandomRotate', 'RandomCutOut']
 
     def test_other_views_stand_before_the_main_one(self):
         views = dict(main=dict(type='Letterbox', size=64), near=dict(type='Resize', size=32), left=None)
@@ -158,7 +171,11 @@ class TestSteps:
          'pack cannot be the name of a view'),
         (dict(steps=dict(load_imgae=dict(upright=True))),
          'inputs.steps.load_imgae has no type, and there is no step of that name to change or leave out, but load'),
-        (dict(steps=dict(crop=None)), 'inputs.steps.crop has no type, and there is no step of that name'),
+        (dict(steps=dict(load_image=True)), 'inputs.steps.load_image must be a dict, or None to leave the step out'),
+        (dict(views=dict(main=dict(type='Letterbox'))), 'inputs.views.main must be a dict with the type of a step'),
+        (dict(views=3), 'inputs lacks views, a dict'),
+        (dict(steps=dict(a=dict(type='RandomFlip', after='b'), b=dict(type='RandomFlip', after='a'))),
+         'New steps of inputs.steps stand after one another in a circle: a, b.'),
         (dict(steps=dict(load_image=dict(uprigth=True))),
          'inputs.steps.load_image: LoadImage has no uprigth. Did you mean upright?'),
         (dict(steps=dict(crop=dict(type='RandomCrop', crop_size=(3, 3)))),
@@ -177,20 +194,33 @@ class TestSteps:
 
 class TestResolving:
 
-    def test_a_pipeline_beside_inputs(self):
+    @pytest.mark.parametrize('own', [dict(pipeline=[dict(type='LoadImage')]), dict(instance_masks=dict(file='b'))])
+    def test_what_a_data_set_has_beside_inputs(self, own):
         """It would silently win over them, or they over it."""
-        config = tiny_config()
-        config.inputs.views.main.size = 96
-        with pytest.raises(ValueError, match='train_dataloader.dataset.pipeline is not what inputs says, so that '
-                           'changes of inputs would not reach it. Change inputs'):
+        config = Config.fromfile(ROOT / CONFIG)
+        config.val_dataloader.dataset.update(own)
+        with pytest.raises(ValueError, match=f'val_dataloader.dataset.{next(iter(own))} is not what inputs says, so '
+                           'that one of the two would have no effect. Change inputs instead'):
             resolve_pipelines(config)
-        unresolve_pipelines(config)
-        resolve_pipelines(config)
-        assert sizes(config)['test_dataloader'] == [96]
+
+    def test_inputs_that_change_after_it(self, tmp_path):
+        """What was built from them is no pipeline of one's own, also in a file."""
+        config = read()
+        config.inputs.views.main.size = 96
+        config.inputs.instance_masks.file = 'other.json'
+        config.model.protocol = 'cris'
+        config.dump(tmp_path / 'resolved.py')
+        for changed in (config, Config.fromfile(tmp_path / 'resolved.py')):
+            resolve_pipelines(changed)
+            assert sizes(changed) == TestOneNumber.EVERYWHERE
+            assert 'CRISWarp' in types(changed.train_dataloader.dataset.pipeline)
+            assert changed.test_dataloader.dataset.instance_masks == dict(file='other.json')
+            unresolve_pipelines(changed)
+            assert not {'pipeline', 'instance_masks'} & set(changed.train_dataloader.dataset)
 
     def test_pipelines_without_inputs_stay(self):
         config = tiny_config()
-        config.inputs = None
+        config.inputs, config.resolved_from = None, None
         config.test_dataloader.dataset.pipeline[1].size = 96
         before = config.pretty_text
         resolve_pipelines(config)
@@ -210,10 +240,10 @@ class TestResolving:
     def test_in_another_scope(self):
         config = tiny_config()
         unresolve_pipelines(config)
-        config.default_scope = 'mmdet'
+        config.default_scope, config.model.protocol = 'mmdet', 'cris'
         resolve_pipelines(config)
-        assert types(config.test_dataloader.dataset.pipeline)[::2] == [
-            'mmris.LoadImage', 'mmris.LoadMasks', 'mmris.PackReferringInputs']
+        assert types(config.test_dataloader.dataset.pipeline) == [
+            'mmris.LoadImage', 'mmris.CRISWarp', 'mmris.LoadMasks', 'mmris.Tokenize', 'mmris.PackReferringInputs']
 
     def test_a_loader_that_is_none(self):
         config = tiny_config()
@@ -228,3 +258,33 @@ def test_what_the_docstring_shows_works():
     found = {}
     exec(inspect.cleandoc(example), found)
     assert build_pipeline(found['inputs'], 'train')[0] == dict(type='LoadImage', upright=True)
+
+
+def test_the_block_of_the_documentation(refer_set):
+    """Its steps can be built, and run."""
+    page = (ROOT / 'docs/data.md').read_text()
+    block = page[page.index('inputs = dict(\n    steps='):].split('```')[0]
+    found = {}
+    exec(block, found)
+    config = read()
+    config.merge_from_dict(dict(inputs=found['inputs']))
+    resolve_pipelines(config)
+    settings = dict(data_root=str(refer_set), split='val', data_prefix=dict(img_path='images'))
+    dataset = DATASETS.build({**config.train_dataloader.dataset, **settings})
+    assert 'PhotoMetricDistortion' in [type(step).__name__ for step in dataset.pipeline.transforms]
+    assert 'instance_iou' not in dataset[0]['data_samples']
+
+
+def test_a_predictor_does_what_evaluation_does_to_an_image(refer_set):
+    config = Config.fromfile(ROOT / 'configs/cm_masksd/vit-tiny_shaperef.py')
+    grey = dict(type='RandomGrayscale', prob=1.0, keep_channels=True, after='load_image')
+    config.merge_from_dict(dict(inputs=dict(steps=dict(grey=grey))))
+    predictor = Predictor(config, device='cpu')
+    settings = dict(data_root=str(refer_set), split='val')
+    dataset = DATASETS.build({**predictor.model.cfg.test_dataloader.dataset, **settings})
+    sample = dataset[0]
+    path = sample['data_samples'].img_path
+    with torch.no_grad():
+        [expected] = predictor.model.test_step(dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']]))
+    predictor.set_image(path)
+    assert np.allclose(predictor.predict(expected.text), expected.probabilities.numpy(), atol=1e-5)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 
 from mmris.apis import Predictor
 from mmris.datasets.pipelines import is_geometry, resolve_pipelines
@@ -145,7 +146,7 @@ def test_the_metric_asks_the_samples(refer_set):
     protocol = ReferringIoUMetric().protocol_of(samples[0].to_dict())
     assert protocol is PROTOCOLS['shared_ris']
     with pytest.raises(ValueError, match='Protocol shared_ris applies its threshold of 0.35 before it resizes masks, '
-                       r'so a threshold of 0.5 would have no effect. Leave it out, or choose another protocol'):
+                       'so a threshold of 0.5 .of a metric in the config, a hook, or --threshold. would have no'):
         ReferringIoUMetric(threshold=0.5).process({}, [samples[0].to_dict()])
     assert ReferringIoUMetric(threshold=0.5).protocol_of({}).threshold == 0.5
 
@@ -191,3 +192,56 @@ def test_a_threshold_of_the_config_is_the_predictors():
     config.test_evaluator = [dict(type='ReferringIoUMetric')]
     predictor = Predictor(config, device='cpu')
     assert predictor.protocol.threshold == 0.35 and isinstance(predictor.model, ReferringSegmentor)
+
+
+@pytest.mark.parametrize('protocol, resampling, refused', [
+    ('mmris', 'shared_ris', True),
+    ('shared_ris', 'bilinear', False),
+])
+def test_the_metric_knows_the_way_back(protocol, resampling, refused, refer_set):
+    """Of a way back that has applied a threshold, a metric with another one would score what it does not say."""
+    config = unresolved()
+    config.model.update(protocol=protocol, resampling=resampling)
+    resolve_pipelines(config)
+    model = MODELS.build(config.model).eval()
+    with torch.no_grad():
+        samples = model.test_step(batch_of(config.val_dataloader, refer_set, 'refs(unc).p'))
+    metric = ReferringIoUMetric(threshold=0.6)
+    if refused:
+        with pytest.raises(ValueError, match='so a threshold of 0.6'):
+            metric.process({}, [sample.to_dict() for sample in samples])
+    else:
+        metric.process({}, [sample.to_dict() for sample in samples])
+
+
+@pytest.mark.parametrize('change', [
+    {'val_evaluator.threshold': 0.5},
+    {'test_evaluator': [dict(type='ReferringIoUMetric'), dict(type='ReferringIoUMetric', threshold=0.5)]},
+    {'custom_hooks': [dict(type='PredictionSheetHook', threshold=0.5)]},
+])
+def test_thresholds_are_checked_before_a_training(change, tmp_path):
+    config = unresolved()
+    config.merge_from_dict({'model.protocol': 'shared_ris', 'work_dir': str(tmp_path / 'work'), **change})
+    with pytest.raises(ValueError, match='Protocol shared_ris applies its threshold of 0.35'):
+        RUNNERS.build(config)
+    assert not (tmp_path / 'work').exists()
+
+
+def test_another_threshold_than_a_papers_is_said(caplog):
+    """Once."""
+    metric = ReferringIoUMetric(threshold=0.5)
+    logger = MMLogger.get_instance('protocols')
+    logger.addHandler(caplog.handler)
+    for _ in range(2):
+        assert metric.protocol_of(dict(protocol='cris')).threshold == 0.5
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ['Masks are scored at the threshold 0.5 of ReferringIoUMetric, not at that of protocol cris, 0.35.']
+
+
+def test_the_predictor_decides_as_the_first_metric():
+    config = tiny_config()
+    config.test_evaluator = [dict(type='mmris.ReferringIoUMetric', prefix='a'),
+                             dict(type='ReferringIoUMetric', threshold=0.5, prefix='b')]
+    assert Predictor(config, device='cpu').protocol.threshold == 0.35
+    config.test_evaluator = (dict(type='IoUMetric', threshold=12), dict(type='ReferringIoUMetric', threshold=0.5))
+    assert Predictor(config, device='cpu').protocol.threshold == 0.5

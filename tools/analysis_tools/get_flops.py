@@ -66,7 +66,9 @@ def main(arguments: Optional[List[str]] = None) -> None:
         tokens = last_step(config, _tokenizes, '--tokens NUMBER')['tokenizer']['context_length']
     with torch.device('meta'):
         model = MODELS.build(config.model)
-    costs = count_complexity(model, shape=shape, tokens=tokens, instances=options.instances)
+    others = [step for step in test_pipeline(config) if is_geometry(step) and 'view' in step]
+    views = {step['view']: TRANSFORMS.build(step).size for step in others}
+    costs = count_complexity(model, shape=shape, tokens=tokens, instances=options.instances, views=views)
     table = format_costs(costs, config.get('quoted_costs'))
     sizes = f'{shape[0]} x {shape[1]} pixels, {tokens} tokens'
     if model.encoder.takes_instances:
@@ -77,14 +79,18 @@ def main(arguments: Optional[List[str]] = None) -> None:
             path.write_text(json.dumps(costs, indent=2) + '\n')
 
 
+def test_pipeline(config: Config) -> List[dict]:
+    """The steps of the config's test pipeline; none if it has none."""
+    return config.get('test_dataloader', {}).get('dataset', {}).get('pipeline', [])
+
+
 def _tokenizes(step: dict) -> bool:
     return type_name(step) == 'Tokenize'
 
 
 def last_step(config: Config, is_one: Callable[[dict], bool], option: str) -> dict:
     """The last step of a kind in the test pipeline: of several views the main one is the last."""
-    pipeline = config.get('test_dataloader', {}).get('dataset', {}).get('pipeline', [])
-    steps = [step for step in pipeline if is_one(step)]
+    steps = [step for step in test_pipeline(config) if is_one(step)]
     if not steps:
         raise ValueError(f'The test pipeline of the config does not say it: give {option}.')
     return steps[-1]

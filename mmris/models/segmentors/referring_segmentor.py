@@ -94,6 +94,7 @@ class ReferringSegmentor(BaseSegmentor):
         if target_resize not in ('nearest', 'area'):
             raise ValueError(f"target_resize must be 'nearest' or 'area', but got {target_resize!r}.")
         self.target_resize = target_resize
+        self.resampling = resampling
         self.protocol = find_protocol(protocol, resampling)
         self.max_expressions = max_expressions
         self.encoder = MODELS.build(encoder)
@@ -219,7 +220,7 @@ class ReferringSegmentor(BaseSegmentor):
 
         Returns:
             list[ReferringDataSample]: The samples, each with ``probabilities (S, H0, W0)`` and the name of the
-            ``protocol`` that they were made by.
+            ``protocol`` (and ``resampling``) that they were made by.
 
         Raises:
             ValueError: If an image became an input by another geometry than the protocol's.
@@ -228,7 +229,7 @@ class ReferringSegmentor(BaseSegmentor):
         for sample, logits in zip(data_samples, self.encode_decode(inputs).split(counts)):
             sample.probabilities = self.protocol.to_original_pixels(logits, sample.affine, sample.img_shape,
                                                                     sample.ori_shape)
-            sample.set_metainfo(dict(protocol=self.protocol.name))
+            sample.set_metainfo(dict(protocol=self.protocol.name, resampling=self.resampling))
         return data_samples
 
     def extract_feat(self, inputs: ReferringInputs) -> EncoderOutput:
