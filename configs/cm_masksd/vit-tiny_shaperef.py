@@ -11,3 +11,5 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=64)))
+# The branches mask what the sentence means only if patches and sentences are aligned, as CLIP's pretraining does it.
+model = dict(auxiliary_losses=dict(alignment=dict(type='PatchTextAlignmentLoss', loss_weight=0.1)))

@@ -34,7 +34,8 @@ class TestLoss:
         torch.manual_seed(0)
         inputs = make_inputs()
         losses = tiny_model.loss(inputs, samples_with_masks(inputs))
-        summands, measured = {'loss_bce', 'loss_lmvsd', 'loss_vmlsd'}, {'target_share_lmvsd', 'chance_lmvsd'}
+        summands = {'loss_bce', 'loss_alignment', 'loss_lmvsd', 'loss_vmlsd'}
+        measured = {'target_share_lmvsd', 'chance_lmvsd'}
         assert set(losses) == summands | measured
         total, logged = tiny_model.parse_losses(losses)
         assert total.item() == pytest.approx(sum(losses[name].item() for name in summands))

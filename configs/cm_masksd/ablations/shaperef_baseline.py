@@ -13,3 +13,5 @@ _base_ = [
     '../../_base_/default_runtime.py',
 ]
 inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=64)))
+# As in the demo, in all rows: the branches need a joint space that is aligned.
+model = dict(auxiliary_losses=dict(alignment=dict(type='PatchTextAlignmentLoss', loss_weight=0.1)))
