@@ -30,8 +30,6 @@ LOADERS = dict(train_dataloader='train', val_dataloader='test', test_dataloader=
 PHASES = ('train', 'test')
 MAIN = 'main'
 OWN_SCOPE = 'mmris'
-# Of a data set: what follows from inputs.
-FOLLOWING = ('pipeline', 'instance_masks')
 # The entry of a resolved config that says what its pipelines were built from: they are no pipelines of its own.
 RESOLVED = 'resolved_from'
 # What inputs may have.
@@ -51,15 +49,15 @@ STEP_TYPES = dict(
 def resolve_pipelines(config: Union[Config, dict]) -> None:
     """Give the data sets of a config the pipelines that its ``inputs`` and its protocol say.
 
-    Call it when all is merged and before anything is built. Called again, it changes nothing.
+    Call it when all is merged and before anything is built. Called again, it changes nothing. What a data set says of
+    ``instance_masks`` itself goes before ``inputs.instance_masks``: single settings, or None for none.
 
     Args:
         config (Config or dict): The config to change.
 
     Raises:
         ValueError: If ``inputs`` is malformed (see :func:`build_pipeline`).
-        ValueError: If a data set has a pipeline or instance masks of its own beside ``inputs``, or ``model.protocol``
-            is unknown.
+        ValueError: If a data set has a pipeline of its own beside ``inputs``, or ``model.protocol`` is unknown.
     """
     content = config._cfg_dict if isinstance(config, Config) else config
     said = _what_is_said(content)
@@ -71,15 +69,16 @@ def resolve_pipelines(config: Union[Config, dict]) -> None:
         return
     before = content.get(RESOLVED)
     for loader, dataset in _datasets(content):
-        wanted, made = _follows(said, loader), {} if before is None else _follows(before, loader)
-        for name in FOLLOWING:
-            if name in dataset and dataset[name] not in (wanted.get(name), made.get(name)):
-                raise ValueError(
-                    f'{loader}.dataset.{name} is not what inputs says, so that one of the two would have no effect. '
-                    f'Change inputs instead (inputs.views.main.size=..., inputs.steps.NAME.ARGUMENT=..., '
-                    f'inputs.instance_masks.problems=...), or set inputs=None.')
-            dataset.pop(name, None)
-        dataset.update(wanted)
+        made = [] if before is None else [_pipeline(before, loader), _pipeline(before, loader, masked=False)]
+        own = _own_masks(dataset, before)
+        pipeline = _pipeline(said, loader, masked=own is not None)
+        if 'pipeline' in dataset and dataset['pipeline'] not in (pipeline, *made):
+            raise ValueError(
+                f'{loader}.dataset.pipeline is not what inputs says, so that one of the two would have no effect. '
+                f'Change inputs instead (inputs.views.main.size=..., inputs.steps.NAME.ARGUMENT=...), or set '
+                f'inputs=None.')
+        dataset['pipeline'] = pipeline
+        _set_masks(dataset, said['inputs'].get('instance_masks'), own)
     content[RESOLVED] = copy.deepcopy(said)
 
 
@@ -93,9 +92,29 @@ def unresolve_pipelines(config: Config) -> None:
     before = content.pop(RESOLVED, None)
     if before is not None:
         for loader, dataset in _datasets(content):
-            for name, value in _follows(before, loader).items():
-                if dataset.get(name) == value:
-                    del dataset[name]
+            own = _own_masks(dataset, before)
+            if dataset.get('pipeline') == _pipeline(before, loader, masked=own is not None):
+                del dataset['pipeline']
+            _set_masks(dataset, None, own)
+
+
+def _own_masks(dataset: Mapping[str, Any], before: Optional[Mapping[str, Any]]) -> Optional[dict]:
+    """What a data set says of instance masks that is not of ``inputs``; None if it is to have none."""
+    if 'instance_masks' not in dataset:
+        return {}
+    if dataset['instance_masks'] is None:
+        return None
+    made = (before and before['inputs'].get('instance_masks')) or {}
+    return {name: value for name, value in dataset['instance_masks'].items() if (name, value) not in made.items()}
+
+
+def _set_masks(dataset: dict, masks: Optional[Mapping[str, Any]], own: Optional[dict]) -> None:
+    if own is None:
+        dataset['instance_masks'] = None
+    elif masks is not None or own:
+        dataset['instance_masks'] = {**(masks or {}), **own}
+    else:
+        dataset.pop('instance_masks', None)
 
 
 def _what_is_said(content: Mapping[str, Any]) -> Dict[str, Any]:
@@ -106,14 +125,12 @@ def _what_is_said(content: Mapping[str, Any]) -> Dict[str, Any]:
         scope=content.get('default_scope') or OWN_SCOPE)
 
 
-def _follows(said: Mapping[str, Any], loader: str) -> Dict[str, Any]:
-    """What a data set of a loader gets."""
-    inputs, prefix = said['inputs'], '' if said['scope'] == OWN_SCOPE else f'{OWN_SCOPE}.'
+def _pipeline(said: Mapping[str, Any], loader: str, masked: bool = True) -> List[dict]:
+    """The pipeline of a loader; without instance masks if a data set is to have none."""
+    prefix = '' if said['scope'] == OWN_SCOPE else f'{OWN_SCOPE}.'
+    inputs = said['inputs'] if masked else dict(said['inputs'], instance_masks=None)
     steps = build_pipeline(inputs, LOADERS[loader], prefix=prefix)
-    follows = dict(pipeline=_with_geometry(steps, find_protocol(said['protocol']).geometry, prefix))
-    if inputs.get('instance_masks') is not None:
-        follows.update(instance_masks=inputs['instance_masks'])
-    return follows
+    return _with_geometry(steps, find_protocol(said['protocol']).geometry, prefix)
 
 
 def build_pipeline(inputs: Mapping[str, Any], phase: str, prefix: str = '') -> List[dict]:

@@ -194,14 +194,31 @@ class TestSteps:
 
 class TestResolving:
 
-    @pytest.mark.parametrize('own', [dict(pipeline=[dict(type='LoadImage')]), dict(instance_masks=dict(file='b'))])
-    def test_what_a_data_set_has_beside_inputs(self, own):
+    def test_a_pipeline_beside_inputs(self):
         """It would silently win over them, or they over it."""
         config = Config.fromfile(ROOT / CONFIG)
-        config.val_dataloader.dataset.update(own)
-        with pytest.raises(ValueError, match=f'val_dataloader.dataset.{next(iter(own))} is not what inputs says, so '
-                           'that one of the two would have no effect. Change inputs instead'):
+        config.val_dataloader.dataset.pipeline = [dict(type='LoadImage')]
+        with pytest.raises(ValueError, match='val_dataloader.dataset.pipeline is not what inputs says, so that one of '
+                           'the two would have no effect. Change inputs instead'):
             resolve_pipelines(config)
+
+    def test_what_a_data_set_says_of_instance_masks(self):
+        """A setting of its own goes before those of inputs, and None takes masks back."""
+        config = Config.fromfile(ROOT / CONFIG)
+        config.train_dataloader.dataset.instance_masks = dict(problems='skip')
+        config.val_dataloader.dataset.instance_masks = None
+        for file in ('instance_masks.json', 'other.json'):
+            config.inputs.instance_masks.file = file
+            resolve_pipelines(config)
+            assert config.train_dataloader.dataset.instance_masks == dict(file=file, problems='skip')
+            assert config.test_dataloader.dataset.instance_masks == dict(file=file)
+            assert config.val_dataloader.dataset.instance_masks is None
+            assert types(config.val_dataloader.dataset.pipeline) == TEST
+            assert 'LoadInstanceMasks' in types(config.test_dataloader.dataset.pipeline)
+        unresolve_pipelines(config)
+        assert config.train_dataloader.dataset.instance_masks == dict(problems='skip')
+        assert config.val_dataloader.dataset.instance_masks is None
+        assert 'instance_masks' not in config.test_dataloader.dataset
 
     def test_inputs_that_change_after_it(self, tmp_path):
         """What was built from them is no pipeline of one's own, also in a file."""
