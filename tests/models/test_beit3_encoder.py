@@ -194,6 +194,7 @@ class TestMasks:
         torch.manual_seed(0)
         width = joint_channels or 32
         config = tiny_config().model
+        config.auxiliary_losses = None
         config.encoder = dict(
             type='BEiT3Encoder',
             architecture=dict(ARCHITECTURE, vocabulary=49408, text_positions=20),

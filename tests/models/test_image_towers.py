@@ -189,6 +189,7 @@ def test_both_branches_train_every_parameter(kind, refer_set):
     """CM-MaskSD's branches as they are, on an encoder that is no ViT."""
     torch.manual_seed(0)
     config = tiny_config().model
+    config.auxiliary_losses = None
     if kind == 'ResNet':
         text = dict(RESNET['text_cfg'], vocab_size=49408)
         config.encoder = dict(type='CLIPEncoder', architecture=dict(RESNET, text_cfg=text))
