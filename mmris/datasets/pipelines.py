@@ -259,7 +259,7 @@ def _in_order(steps: Dict[str, dict], changes: Mapping[str, Any]) -> List[dict]:
 
 
 def _check_known(name: str, steps: Mapping[str, dict]) -> None:
-    if name not in steps and name not in STEP_TYPES:
+    if name not in STEP_TYPES:
         raise ValueError(f'inputs.steps.{name} has no type, and there is no step of that name to change or leave out, '
                          f'but {", ".join(steps)}. A new step has a type, and the name of the step before it as after.')
 

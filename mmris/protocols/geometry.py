@@ -9,7 +9,7 @@ from typing import Tuple
 import cv2
 import numpy as np
 
-Size = Tuple[int, int]
+from .protocol import Size
 
 
 def letterbox_box(original_size: Size, input_size: Size) -> Tuple[int, int, int, int]:
