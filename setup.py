@@ -75,6 +75,7 @@ setup(
         maintained=read_requirements('maintained_stack.txt'),
         tests=tests,
         tracking=tracking,
+        supervision=['supervision>=0.31'],
         all=[*tests, *tracking]),
     cmdclass=dict(build_py=BuildWithConfigs),
 )

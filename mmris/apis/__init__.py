@@ -1,4 +1,5 @@
 from .model import init_model, init_untrained
+from .prediction import Prediction, SavedPrediction
 from .predictor import Predictor
 
-__all__ = ['Predictor', 'init_model', 'init_untrained']
+__all__ = ['Prediction', 'Predictor', 'SavedPrediction', 'init_model', 'init_untrained']

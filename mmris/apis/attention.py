@@ -24,6 +24,7 @@ from .attention_probes import (
     find_probes,
 )
 from .encoded_image import EncodedImage
+from .prediction import Prediction
 from .predictor import Predictor
 from .sentences import read_sentence
 
@@ -73,11 +74,11 @@ class Attention:
     """What a model saw in an image for a sentence.
 
     Attributes:
-        probabilities (ndarray): ``(H0, W0)`` float32, the prediction, as :meth:`Predictor.predict` gives it.
+        prediction (Prediction): Of that one sentence, as :meth:`Predictor.predict` gives it.
         maps (list[AttentionMap]): Of encoder, neck and decoder, in the order of the model.
     """
 
-    probabilities: np.ndarray
+    prediction: Prediction
     maps: List[AttentionMap]
 
 
@@ -111,6 +112,7 @@ class AttentionPredictor(Predictor):
         config (str, Path or Config): As of :class:`Predictor`.
         checkpoint (str or Path, optional): As of :class:`Predictor`.
         device (str, optional): As of :class:`Predictor`.
+        threshold (float, optional): As of :class:`Predictor`.
 
     Raises:
         FileNotFoundError, ValueError, RuntimeError: As :class:`Predictor`.
@@ -119,11 +121,12 @@ class AttentionPredictor(Predictor):
     def __init__(self,
                  config: Union[str, Path, Config],
                  checkpoint: Optional[Union[str, Path]] = None,
-                 device: Optional[str] = None) -> None:
-        super().__init__(config, checkpoint, device)
+                 device: Optional[str] = None,
+                 threshold: Optional[float] = None) -> None:
+        super().__init__(config, checkpoint, device, threshold)
         self._probes = find_probes(self.model)
 
-    def predict(self, sentences: Union[str, Sequence[str]], *, image: Optional[EncodedImage] = None) -> np.ndarray:
+    def predict(self, sentences: Union[str, Sequence[str]], *, image: Optional[EncodedImage] = None) -> Prediction:
         """Predict for sentences about an image: see :meth:`Predictor.predict`."""
         with _WATCHING:
             return super().predict(sentences, image=image)
@@ -149,18 +152,18 @@ class AttentionPredictor(Predictor):
             raise ValueError('The image was encoded without a look at the weights: call set_image of an '
                              'AttentionPredictor with it.')
         with self._watch() as (weights, inputs):
-            probabilities = self.predict(sentence, image=image)[0]
+            prediction = self.predict(sentence, image=image)
         weights = {**image.attention, **weights}
         encoded, fused = inputs['neck'], inputs['decoder']
         maps = [_map(probe, weights[place], encoded, fused, image) for place, probe in enumerate(self._probes)]
         if not any(one.part == 'encoder' and one.kind == START_ON_PATCHES for one in maps):
             after = sum(one.part == 'encoder' for one in maps)
             maps.insert(after, _correlation(encoded, image))
-        return Attention(probabilities=probabilities, maps=maps)
+        return Attention(prediction=prediction, maps=maps)
 
-    def _encode(self, pixels: np.ndarray, instance_masks: Optional[np.ndarray]) -> WatchedImage:
+    def _encode(self, pixels: np.ndarray, path: Optional[str], instance_masks: Optional[np.ndarray]) -> WatchedImage:
         with self._watch() as (weights, _):
-            encoded = super()._encode(pixels, instance_masks)
+            encoded = super()._encode(pixels, path, instance_masks)
         return WatchedImage(**vars(encoded), attention=weights)
 
     @contextmanager

@@ -1,5 +1,6 @@
 """Files that are made of an image: named after it, and never in place of another image's."""
 
+import json
 import os
 import sys
 from itertools import count
@@ -31,13 +32,14 @@ def choose_outputs(folder: Union[str, Path], source: Union[str, Path], endings: 
     Args:
         folder (str or Path): Where to. It is made if it is missing.
         source (str or Path): The image file. Two are the same if their absolute paths are.
-        endings (Sequence[str]): What the names end with, at least one, each of them ``.png``. Every run for the same
-            purpose writes the first one of them, whatever else it writes: it holds the names for the others.
+        endings (Sequence[str]): What the names end with, at least one: a ``.png`` first, then others and ``.json``.
+            Every run for the same purpose writes the first one of them, whatever else it writes: it holds the names
+            for the others. A JSON file says what it was made of under ``source`` (see :func:`image_address`).
 
     Returns:
         list[Path]: A path for each ending. The first one is there already, as a picture of one pixel.
     """
-    folder, address = Path(folder), _address(source)
+    folder, address = Path(folder), image_address(source)
     folder.mkdir(parents=True, exist_ok=True)
     room = LONGEST_NAME - max(len(os.fsencode(ending)) for ending in endings)
     candidates = ([folder / f'{name}{ending}' for ending in endings] for name in _names(Path(source), room))
@@ -55,7 +57,7 @@ def save_output(picture: np.ndarray, path: Union[str, Path], source: Union[str, 
         source (str or Path): The image file, as there.
     """
     with write_atomically(path) as temporary:
-        Image.fromarray(picture).save(temporary, pnginfo=_describe(_address(source)))
+        Image.fromarray(picture).save(temporary, pnginfo=_describe(image_address(source)))
 
 
 def _names(source: Path, room: int) -> Iterator[str]:
@@ -95,6 +97,8 @@ def _reserve(path: Path, address: str) -> bool:
 def _source_address(path: Path) -> Optional[str]:
     """The address of the image that a file was made of; None if nothing in it says."""
     try:
+        if path.suffix == '.json':
+            return json.loads(path.read_text(encoding='utf-8')).get(SOURCE.lower())
         with Image.open(path) as picture:
             return picture.info.get(SOURCE)
     except Exception:
@@ -108,6 +112,7 @@ def _describe(address: str) -> PngImagePlugin.PngInfo:
     return text
 
 
-def _address(source: Union[str, Path]) -> str:
+def image_address(source: Union[str, Path]) -> str:
+    """The ``file://`` address of an image file, by which outputs say what they were made of."""
     # Plain ASCII, whatever the bytes of the path.
     return Path(os.path.abspath(source)).as_uri()

@@ -6,7 +6,6 @@ from typing import Type
 
 import numpy as np
 
-from mmris.protocols import Protocol
 from mmris.utils.arguments import sentence
 from mmris.utils.configs import (
     add_checkpoint_argument,
@@ -46,13 +45,11 @@ class OwnImage:
         pixels (ndarray): ``(H0, W0, 3)`` uint8 RGB, upright.
         predictor (Predictor): With the image set.
         instances (GivenMasks): What the model was told of the instances on it.
-        protocol (Protocol): How a pixel is decided.
     """
 
     pixels: np.ndarray
     predictor: Predictor
     instances: GivenMasks
-    protocol: Protocol
 
 
 def open_image(arguments: argparse.Namespace, kind: Type[Predictor] = Predictor) -> OwnImage:
@@ -77,12 +74,12 @@ def open_image(arguments: argparse.Namespace, kind: Type[Predictor] = Predictor)
     find_image(arguments.image)
     config = read_config(arguments)
     pixels = read_image(arguments.image)
-    predictor = kind.trained(config, arguments.checkpoint, arguments.device)
+    predictor = kind.trained(config, arguments.checkpoint, arguments.device, arguments.threshold)
     instances = masks_of_image(arguments, predictor, pixels.shape[:2])
-    predictor.set_image(pixels, instances.masks)
+    predictor.set_image(arguments.image, instances.masks)
     if instances.note:
         print(one_line(instances.note))
     for asked, read in zip(arguments.sentences, predictor.read_words(arguments.sentences)):
         if not read.whole:
             print(f'only "{one_line(read.words)}" of "{one_line(asked)}" was read ({read.tokens} tokens)')
-    return OwnImage(pixels, predictor, instances, predictor.protocol.with_threshold(arguments.threshold))
+    return OwnImage(pixels, predictor, instances)

@@ -1,5 +1,6 @@
 """Interactive use: set an image, then ask."""
 
+import os
 from copy import copy
 from pathlib import Path
 from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
@@ -15,12 +16,13 @@ from mmris.datasets.transforms.formatting import image_tensor
 from mmris.evaluation import own_metrics
 from mmris.protocols import Protocol
 from mmris.registry import TRANSFORMS
-from mmris.structures import ExpressionBatch
 from mmris.utils import type_name
 
 from .encoded_image import CurrentImage, EncodedImage, device_and_dtype
+from .encoded_sentences import EncodedSentences
 from .images import AnyImage, read_image
 from .model import check_untrained, init_model
+from .prediction import Prediction
 from .sentences import read_sentences
 
 
@@ -45,16 +47,18 @@ class Predictor:
 
         predictor = Predictor('configs/cm_masksd/vit-tiny_shaperef.py', 'work_dirs/demo/best_mIoU_epoch_4.pth')
         predictor.set_image('photo.jpg')
-        probabilities = predictor.predict(['the red circle', 'the star on the left'])
-        masks = predictor.protocol.masks(probabilities)
+        prediction = predictor.predict(['the red circle', 'the star on the left'])
+        prediction.masks, prediction.boxes, prediction.scores
+        prediction.save('predictions')
 
-    The image is encoded once, by :meth:`set_image`; each :meth:`predict` costs only what depends on sentences. Where
-    the test pipeline of the config loads instance masks, :meth:`set_image` takes them too.
+    The image is encoded once, by :meth:`set_image`; each :meth:`predict` costs only what depends on sentences. A
+    sentence that was asked before, about any image, is not encoded again (see :class:`EncodedSentences`). Where the
+    test pipeline of the config loads instance masks, :meth:`set_image` takes them too.
 
     :meth:`set_image` also returns the encoded image, so that you can keep several and ask about any of them::
 
         cat, dog = predictor.set_image('cat.jpg'), predictor.set_image('dog.jpg')
-        probabilities = predictor.predict('the left ear', image=cat)
+        prediction = predictor.predict('the left ear', image=cat)
 
     Threads may share a predictor. The image that is set is each thread's own, and any thread may ask about any encoded
     image. Do not change the model (weights, device, dtype) while a thread uses it.
@@ -64,23 +68,26 @@ class Predictor:
 
     Attributes:
         model (nn.Module): The model.
-        protocol (Protocol): Which pixels belong to masks: the model's protocol, with the threshold of the config's
-            first ``ReferringIoUMetric`` if that has one.
+        protocol (Protocol): Which pixels belong to masks: the model's protocol, with ``threshold``.
 
     Args:
         config (str, Path or Config): The config; its test pipeline says how images and sentences are prepared.
         checkpoint (str or Path, optional): Weights. Defaults to None: random ones.
         device (str, optional): Defaults to None: a GPU where there is one.
+        threshold (float, optional): The probability, in [0, 1), above which a pixel belongs to a mask. Default: None,
+            that of the config's first ``ReferringIoUMetric``, or the protocol's if the metric has none.
 
     Raises:
         FileNotFoundError, ValueError, RuntimeError: See :func:`init_model`.
         ValueError: If the test pipeline has not exactly one Tokenize step.
+        ValueError: If ``threshold`` is out of range, or the protocol takes no other than its own.
     """
 
     def __init__(self,
                  config: Union[str, Path, Config],
                  checkpoint: Optional[Union[str, Path]] = None,
-                 device: Optional[str] = None) -> None:
+                 device: Optional[str] = None,
+                 threshold: Optional[float] = None) -> None:
         self.model: nn.Module = init_model(config, checkpoint, device)
         pipeline = self.model.cfg.test_dataloader.dataset.pipeline
         # All that evaluation does to an image, but for reading files and packing.
@@ -88,20 +95,24 @@ class Predictor:
         tokenize = [step for step in pipeline if type_name(step) == 'Tokenize']
         if len(tokenize) != 1:
             raise ValueError(f'The test pipeline of the config needs one Tokenize step, but has {len(tokenize)}.')
-        self._tokenize = TRANSFORMS.build(tokenize[0])
-        metrics = own_metrics(self.model.cfg.get('test_evaluator'))
-        self.protocol: Protocol = self.model.protocol.with_threshold(metrics[0].get('threshold') if metrics else None)
+        self._tokenizer = TRANSFORMS.build(tokenize[0]).tokenizer
+        self._sentences = EncodedSentences(self._tokenizer)
+        if threshold is None:
+            threshold = next((metric.get('threshold') for metric in own_metrics(self.model.cfg.get('test_evaluator'))),
+                             None)
+        self.protocol: Protocol = self.model.protocol.with_threshold(threshold)
         self._current = CurrentImage()
 
     @classmethod
     def trained(cls, config: Union[str, Path, Config], checkpoint: Optional[Union[str, Path]],
-                device: Optional[str]) -> 'Predictor':
+                device: Optional[str], threshold: Optional[float]) -> 'Predictor':
         """Make a predictor of which no weight is random: without a checkpoint, of a model that needs no training.
 
         Args:
             config (str, Path or Config): As above.
             checkpoint (str or Path, optional): As above.
             device (str, optional): As above.
+            threshold (float, optional): As above.
 
         Returns:
             Predictor: One of this class.
@@ -110,7 +121,7 @@ class Predictor:
             FileNotFoundError, ValueError, RuntimeError: As above.
             ValueError: If there is no checkpoint and the model needs one.
         """
-        predictor = cls(config, checkpoint, device)
+        predictor = cls(config, checkpoint, device, threshold)
         if checkpoint is None:
             check_untrained(predictor.model)
         return predictor
@@ -151,12 +162,13 @@ class Predictor:
             ValueError: If the image cannot be read (see :func:`~mmris.apis.images.read_image`).
             ValueError: If there are instance masks and the model takes none, or they are not of that form.
         """
-        encoded = self._encode(read_image(image), instance_masks)
+        path = os.fsdecode(image) if isinstance(image, (str, os.PathLike)) else None
+        encoded = self._encode(read_image(image), path, instance_masks)
         self._current.image = encoded
         return encoded
 
     @torch.inference_mode()
-    def predict(self, sentences: Union[str, Sequence[str]], *, image: Optional[EncodedImage] = None) -> np.ndarray:
+    def predict(self, sentences: Union[str, Sequence[str]], *, image: Optional[EncodedImage] = None) -> Prediction:
         """Predict for sentences about an image.
 
         Args:
@@ -165,8 +177,7 @@ class Predictor:
                 thread has set last.
 
         Returns:
-            ndarray: ``(S, H0, W0)`` float32 probabilities on the original pixels. If ``protocol.binary``, they are 0
-            or 1, since the protocol's threshold has been applied.
+            Prediction: Probabilities, masks, boxes and scores of the S sentences.
 
         Raises:
             RuntimeError: If this thread has set no image and ``image`` is None.
@@ -178,14 +189,16 @@ class Predictor:
         sentences = read_sentences(sentences)
         if not sentences:
             raise ValueError('There is no sentence to predict for: give at least one.')
-        device = self.model.data_preprocessor.device
-        tokenized = self._tokenize(dict(text=sentences))
-        expressions = ExpressionBatch(
-            token_ids=tokenized['token_ids'],
-            token_mask=tokenized['token_mask'],
-            image_index=torch.zeros(len(sentences), dtype=torch.int64)).to(device)
-        logits = self.model.segment(image.state, expressions)
-        return self.model.protocol.to_original_pixels(logits, image.affine, image.input_size, image.size).cpu().numpy()
+        image_index = torch.zeros(len(sentences), dtype=torch.int64, device=self.model.data_preprocessor.device)
+        logits = self.model.segment(image.state, self._sentences.encode(self.model, sentences), image_index)
+        probabilities = self.model.protocol.to_original_pixels(logits, image.affine, image.input_size, image.size)
+        return Prediction(
+            sentences=tuple(sentences),
+            probabilities=probabilities.cpu().numpy(),
+            protocol=self.protocol,
+            image=image.pixels,
+            path=image.path,
+            instance_masks=image.instance_masks)
 
     def read_words(self, sentences: Union[str, Sequence[str]]) -> List[WordsRead]:
         """Tell what :meth:`predict` reads of sentences: it cuts long ones, as the config's tokenizer says.
@@ -200,7 +213,7 @@ class Predictor:
             ValueError: If one is not a string.
         """
         sentences = read_sentences(sentences)
-        tokenizer = self._tokenize.tokenizer
+        tokenizer = self._tokenizer
         rows = list(zip(*tokenizer(sentences)))
         # A full row may be just full. With room for a token more, a sentence that was cut takes it.
         roomier = copy(tokenizer)
@@ -210,7 +223,7 @@ class Predictor:
             for (ids, mask), longer in zip(rows, roomier(sentences)[1])
         ]
 
-    def _encode(self, pixels: np.ndarray, instance_masks: Optional[np.ndarray]) -> EncodedImage:
+    def _encode(self, pixels: np.ndarray, path: Optional[str], instance_masks: Optional[np.ndarray]) -> EncodedImage:
         given = dict(img=pixels, ori_shape=pixels.shape[:2], img_shape=pixels.shape[:2])
         if instance_masks is not None and not self.takes_instance_masks:
             raise ValueError('The model takes no instance masks in. Leave them out, or use a config whose model does, '
@@ -231,6 +244,8 @@ class Predictor:
         pixels.setflags(write=False)
         return EncodedImage(
             pixels=pixels,
+            path=path,
+            instance_masks=instance_masks,
             state=self.model.encode_images(preprocessor.batch_images([tensor], [prepared['image_box']], found, views)),
             affine=prepared['affine'],
             input_size=prepared['img_shape'],

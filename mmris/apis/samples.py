@@ -6,9 +6,8 @@ from mmris.datasets import RefCOCODataset
 from mmris.datasets.controls import split_settings
 from mmris.datasets.instance_masks import sample_masks
 from mmris.datasets.transforms.loading import read_sample_image
-from mmris.protocols import Protocol
 from mmris.registry import DATASETS
-from mmris.visualization import Prediction
+from mmris.visualization import ScoredPrediction
 
 from .predictor import Predictor
 
@@ -30,7 +29,7 @@ def build_expressions(config: Config, split: str) -> RefCOCODataset:
     return DATASETS.build(dict(settings, group_by='expression', test_mode=True))
 
 
-def predict_sample(predictor: Predictor, dataset: RefCOCODataset, index: int, protocol: Protocol) -> Prediction:
+def predict_sample(predictor: Predictor, dataset: RefCOCODataset, index: int) -> ScoredPrediction:
     """Predict for one expression of a data set, on what evaluation reads: the image as the pipeline loads it, and
     instance masks if the model takes them.
 
@@ -38,10 +37,9 @@ def predict_sample(predictor: Predictor, dataset: RefCOCODataset, index: int, pr
         predictor (Predictor): The predictor; its image is then the sample's.
         dataset (RefCOCODataset): Of :func:`build_expressions`.
         index (int): Which sample.
-        protocol (Protocol): How a pixel is decided.
 
     Returns:
-        Prediction: The mask, beside the image and the ground truth.
+        ScoredPrediction: The mask, beside the image and the ground truth.
 
     Raises:
         FileNotFoundError, ValueError: If the image, or what the data set says of it, cannot be read.
@@ -49,9 +47,9 @@ def predict_sample(predictor: Predictor, dataset: RefCOCODataset, index: int, pr
     sample = dataset[index]['data_samples']
     masks = sample_masks(dataset.get_data_info(index)) if predictor.takes_instance_masks else None
     predictor.set_image(read_sample_image(sample.img_path, sample.get('upright', False)), masks)
-    return Prediction(
+    return ScoredPrediction(
         text=sample.text[0],
         image=predictor.image,
         target=sample.gt_original[0].numpy(),
-        mask=protocol.masks(predictor.predict(sample.text)[0]),
-        empty_iou=protocol.empty_iou)
+        mask=predictor.predict(sample.text).masks[0],
+        empty_iou=predictor.protocol.empty_iou)

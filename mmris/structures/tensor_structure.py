@@ -1,7 +1,7 @@
 """The base of the structures that hold tensors."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, Sequence, TypeVar
 
 import torch
 from torch import Tensor
@@ -32,6 +32,17 @@ def _select(value: Any, rows: Tensor) -> Any:
     return value.index_select(0, rows) if isinstance(value, Tensor) else value
 
 
+def _concatenate(values: Sequence[Any]) -> Any:
+    first = values[0]
+    if isinstance(first, TensorStructure):
+        return first.concatenate(values)
+    if isinstance(first, tuple):
+        return tuple(_concatenate(items) for items in zip(*values))
+    if isinstance(first, dict):
+        return {name: _concatenate([value[name] for value in values]) for name in first}
+    return torch.cat(list(values)) if isinstance(first, Tensor) else first
+
+
 @dataclass(frozen=True)
 class TensorStructure:
     """A frozen dataclass whose fields are tensors, further structures, or tuples and dicts of these."""
@@ -52,6 +63,20 @@ class TensorStructure:
                 for those of a structure that selects in its own way. May repeat.
         """
         return type(self)(**{field.name: _select(getattr(self, field.name), rows) for field in fields(self)})
+
+    @staticmethod
+    def concatenate(structures: Sequence[Structure]) -> Structure:
+        """Return one structure with the rows of several.
+
+        Args:
+            structures (Sequence[TensorStructure]): At least one; all of one class, and alike but for their rows.
+        """
+        first = structures[0]
+        return type(first)(
+            **{
+                field.name: _concatenate([getattr(structure, field.name) for structure in structures])
+                for field in fields(first)
+            })
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ HEADINGS = ('image', 'ground truth', 'prediction')
 
 
 @dataclass(frozen=True)
-class Prediction:
+class ScoredPrediction:
     """What was predicted for one expression, and what would have been right.
 
     Attributes:
@@ -41,12 +41,12 @@ class Prediction:
         return float(iou_scores(intersection, union, self.empty_iou)[0])
 
 
-def mean_iou(predictions: Sequence[Prediction]) -> float:
+def mean_iou(predictions: Sequence[ScoredPrediction]) -> float:
     """The predictions' mIoU in percent."""
     return 100 * float(np.mean([prediction.iou for prediction in predictions]))
 
 
-def draw_prediction_sheet(predictions: Sequence[Prediction],
+def draw_prediction_sheet(predictions: Sequence[ScoredPrediction],
                           *,
                           title: str,
                           subtitle: str = '',
@@ -56,7 +56,7 @@ def draw_prediction_sheet(predictions: Sequence[Prediction],
     """Draw image, ground truth and prediction of each expression.
 
     Args:
-        predictions (Sequence[Prediction]): At least one.
+        predictions (Sequence[ScoredPrediction]): At least one.
         title (str): Large text at the top.
         subtitle (str): Smaller text below it. Defaults to ''.
         notes (Sequence[str]): Small text at the right of each caption. Defaults to (): the IoU in percent.

@@ -58,8 +58,7 @@ def shared() -> AttentionPredictor:
 def passes(predictor: Predictor, sentence: str = SENTENCE) -> tuple:
     """What the encoder gives for a sentence, and the neck."""
     model = predictor.model
-    tokens = predictor._tokenize(dict(text=[sentence]))
-    expressions = ExpressionBatch(tokens['token_ids'], tokens['token_mask'], torch.zeros(1, dtype=torch.int64))
+    expressions = ExpressionBatch(*predictor._tokenizer([sentence]), torch.zeros(1, dtype=torch.int64))
     with torch.inference_mode():
         text = model.encoder.encode_text(model.encoder.embed_text(expressions))
         encoded = model.encoder.join(predictor._current.image.state, text, expressions.image_index)
@@ -148,7 +147,7 @@ class TestSharedRIS:
         plain.model.load_state_dict(shared.model.state_dict())
         plain.set_image(photograph())
         for sentence in (SENTENCE, 'left one'):
-            assert np.array_equal(shared.look(sentence).probabilities, plain.predict(sentence)[0])
+            assert np.array_equal(shared.look(sentence).prediction.probabilities, plain.predict(sentence).probabilities)
         assert not any(module._forward_pre_hooks for module in shared.model.modules())
 
     def test_nothing_is_left_after_an_error(self, shared, tmp_path):

@@ -41,9 +41,9 @@ def test_three_sentences_encode_the_image_once(predictor):
     predictor.model.encoder.text.clip.transformer.register_forward_hook(count('text'))
     predictor.set_image(photograph())
     for sentence in ('a red circle', 'the star', 'left one'):
-        assert predictor.predict(sentence).shape == (1, 60, 90)
-    assert predictor.predict(['a red circle', 'the star', 'left one']).shape == (3, 60, 90)
-    assert calls == dict(image=1, text=4)
+        assert predictor.predict(sentence).masks.shape == (1, 60, 90)
+    assert predictor.predict(['a red circle', 'the star', 'left one']).masks.shape == (3, 60, 90)
+    assert calls == dict(image=1, text=3)
 
 
 def test_it_predicts_what_evaluation_does(predictor, tmp_path):
@@ -52,7 +52,7 @@ def test_it_predicts_what_evaluation_does(predictor, tmp_path):
     config.data_root = str(folder)
     sample, expected = evaluate(predictor, DATASETS.build(config), 2)
     predictor.set_image(sample.img_path)
-    asked = predictor.predict(sample.text)
+    asked = predictor.predict(sample.text).probabilities
     assert np.abs(asked - expected).max() < 1e-5
 
 
@@ -81,7 +81,8 @@ def test_samples_are_drawn_as_they_are_scored(predictor, tmp_path, upright, size
     assert len(dataset) == 15
     sample, expected = evaluate(predictor, dataset, 1)
     threshold = float(np.median(expected))
-    drawn = predict_sample(predictor, dataset, 1, predictor.protocol.with_threshold(threshold))
+    predictor.protocol = predictor.protocol.with_threshold(threshold)
+    drawn = predict_sample(predictor, dataset, 1)
     assert drawn.image.shape == (*size, 3) and drawn.text == sample.text[0]
     assert drawn.target.sum() == 100 and drawn.target.shape == drawn.mask.shape
     assert 0.4 < drawn.mask.mean() < 0.6 and (drawn.mask == (expected[0] > threshold)).mean() > 0.999
@@ -93,7 +94,7 @@ def test_files_arrays_and_pictures_are_the_same(predictor, tmp_path):
     results = []
     for image in (pixels, Image.fromarray(pixels), path, str(path), path.read_bytes(), io.BytesIO(path.read_bytes())):
         predictor.set_image(image)
-        results.append(predictor.predict('the star'))
+        results.append(predictor.predict('the star').probabilities)
     assert all(np.array_equal(results[0], other) for other in results[1:])
 
 
@@ -118,7 +119,7 @@ def test_photographs_are_turned_upright(predictor, tmp_path):
 
 def test_an_empty_sentence_is_one(predictor):
     predictor.set_image(photograph())
-    assert np.isfinite(predictor.predict('')).all()
+    assert np.isfinite(predictor.predict('').probabilities).all()
 
 
 def test_errors(predictor, tmp_path):
@@ -221,7 +222,7 @@ class TestInstanceMasks:
 
     def ask(self, predictor, masks):
         predictor.set_image(photograph(), masks)
-        return predictor.predict(['the star', 'left one'])
+        return predictor.predict(['the star', 'left one']).probabilities
 
     def test_it_predicts_what_evaluation_does(self, trimodal, tmp_path):
         """On images of other proportions than the input, with masks of several sizes and with none."""
@@ -237,7 +238,7 @@ class TestInstanceMasks:
             masks = sample_masks(dataset.get_data_info(1))
             assert len(masks) == (0 if control else 3)
             trimodal.set_image(sample.img_path, masks)
-            assert np.abs(trimodal.predict(sample.text) - evaluated).max() < 1e-5
+            assert np.abs(trimodal.predict(sample.text).probabilities - evaluated).max() < 1e-5
 
     def test_form(self, trimodal):
         """Whatever is not 0 is inside; masks tell, and none is the same as an array of none."""

@@ -32,7 +32,7 @@ def expected(predictor) -> Dict[int, np.ndarray]:
     found = {}
     for name, image in IMAGES.items():
         predictor.set_image(image)
-        found[name] = predictor.predict(SENTENCES)
+        found[name] = predictor.predict(SENTENCES).probabilities
     return found
 
 
@@ -69,7 +69,7 @@ def test_threads_that_set_and_ask(predictor, expected):
         predictor.set_image(IMAGES[name])
         barrier.wait(60)
         assert np.array_equal(predictor.image, IMAGES[name])
-        return predictor.predict(SENTENCES)
+        return predictor.predict(SENTENCES).probabilities
 
     for name, found in in_threads(work).items():
         assert same(found, expected[name]), found
@@ -80,7 +80,7 @@ def test_threads_that_do_both_again_and_again(predictor, expected):
     def work(name: int) -> bool:
         for _ in range(10):
             predictor.set_image(IMAGES[name])
-            if not same(predictor.predict(SENTENCES), expected[name]):
+            if not same(predictor.predict(SENTENCES).probabilities, expected[name]):
                 return False
         return True
 
@@ -89,7 +89,7 @@ def test_threads_that_do_both_again_and_again(predictor, expected):
 
 def test_a_thread_that_has_set_none(predictor):
     predictor.set_image(IMAGES[0])
-    for found in in_threads(lambda name: predictor.predict('the star')).values():
+    for found in in_threads(lambda name: predictor.predict('the star').probabilities).values():
         assert isinstance(found, RuntimeError) and str(found) == (
             'There is no image yet: call set_image first, in this thread, or pass image=, what set_image returned in '
             'another.')
@@ -99,9 +99,9 @@ def test_images_are_kept(predictor, expected):
     """Asked in any order, of one thread or of several; the image that is set stays."""
     encoded = {name: predictor.set_image(image) for name, image in IMAGES.items()}
     for name in (2, 0, 3, 1, 2):
-        assert np.array_equal(predictor.predict(SENTENCES, image=encoded[name]), expected[name])
-    assert np.array_equal(predictor.predict(SENTENCES), expected[3])
-    for name, found in in_threads(lambda name: predictor.predict(SENTENCES, image=encoded[name])).items():
+        assert np.array_equal(predictor.predict(SENTENCES, image=encoded[name]).probabilities, expected[name])
+    assert np.array_equal(predictor.predict(SENTENCES).probabilities, expected[3])
+    for name, found in in_threads(lambda name: predictor.predict(SENTENCES, image=encoded[name]).probabilities).items():
         assert same(found, expected[name])
 
 
@@ -109,7 +109,7 @@ def test_a_failure_leaves_the_image(predictor, expected):
     predictor.set_image(IMAGES[1])
     with pytest.raises(FileNotFoundError):
         predictor.set_image('nowhere.jpg')
-    assert np.array_equal(predictor.predict(SENTENCES), expected[1])
+    assert np.array_equal(predictor.predict(SENTENCES).probabilities, expected[1])
 
 
 def test_what_an_encoded_image_is(predictor):
@@ -142,7 +142,7 @@ def test_copies(predictor, expected, make):
     with pytest.raises(RuntimeError, match='There is no image yet'):
         twin.predict('the star')
     twin.set_image(IMAGES[0])
-    assert np.array_equal(twin.predict(SENTENCES), expected[0])
+    assert np.array_equal(twin.predict(SENTENCES).probabilities, expected[0])
 
 
 class TestWhereItLooks:

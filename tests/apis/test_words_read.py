@@ -3,7 +3,7 @@
 import pytest
 
 from mmris.apis import Predictor
-from mmris.datasets.transforms import Tokenize
+from mmris.registry import TRANSFORMS
 from tests.conftest import tiny_config
 from tests.datasets.test_beit3_tokenizer import write_vocabulary as write_sentence_pieces
 from tests.datasets.test_word_piece_tokenizer import write_vocabulary as write_word_pieces
@@ -31,7 +31,7 @@ def test_a_sentence_that_is_cut_within_a_word(predictor):
                                          ('WordPieceTokenizer', write_word_pieces)])
 def test_other_tokenizers(predictor, tmp_path, monkeypatch, kind, write):
     settings = dict(type=kind, context_length=6, vocabulary=write(tmp_path / 'vocabulary'))
-    monkeypatch.setattr(predictor, '_tokenize', Tokenize(tokenizer=settings))
+    monkeypatch.setattr(predictor, '_tokenizer', TRANSFORMS.build(settings))
     assert predictor.read_words(['the red man on', 'the red man on the left of the bus', '']) == [
         ('the red man on', 6, True), ('the red man on', 6, False), ('', 2, True)
     ]

@@ -304,4 +304,4 @@ def test_a_predictor_does_what_evaluation_does_to_an_image(refer_set):
     with torch.no_grad():
         [expected] = predictor.model.test_step(dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']]))
     predictor.set_image(path)
-    assert np.allclose(predictor.predict(expected.text), expected.probabilities.numpy(), atol=1e-5)
+    assert np.allclose(predictor.predict(expected.text).probabilities, expected.probabilities.numpy(), atol=1e-5)

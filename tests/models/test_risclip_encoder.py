@@ -249,25 +249,27 @@ class TestSharedWork:
         model, inputs = randomised(model).eval(), batch()
         model.max_expressions = 2
 
-        def expected(after: list) -> dict:
+        text_apart = image_apart * text_blocks // image_blocks
+
+        def expected(apart: list, after: list) -> dict:
             image = [[2]] * image_apart + [after] * (image_blocks - image_apart)
-            return dict(image=image, text=[after] * text_blocks)
+            return dict(image=image, text=[apart] * text_apart + [after] * (text_blocks - text_apart))
 
         rows = record_rows(model.encoder)
         with torch.no_grad():
             predicted = model.predict(inputs, samples())
-        assert rows == expected([2, 2, 1])
+        assert rows == expected([2, 2, 1], [2, 2, 1])
         assert [len(sample.probabilities) for sample in predicted] == [3, 2]
-        # Interactive use: the image is set, then asked twice.
+        # Interactive use: the image is set, then asked the same sentences twice.
         rows = record_rows(model.encoder)
         with torch.no_grad():
-            state = model.encode_images(inputs.images)
-            logits = [model.segment(state, inputs.expressions) for _ in range(2)]
-        assert rows == expected([2, 2, 1, 2, 2, 1])
+            state, sentences = model.encode_images(inputs.images), model.encode_sentences(inputs.expressions)
+            logits = [model.segment(state, sentences, inputs.expressions.image_index) for _ in range(2)]
+        assert rows == expected([2, 2, 1], [2, 2, 1, 2, 2, 1])
         # All at once, as in training.
         rows = record_rows(model.encoder)
         whole = model.main_pass(inputs).logits
-        assert rows == expected([5])
+        assert rows == expected([5], [5])
         for one in logits:
             assert_close(one, whole)
 

@@ -107,8 +107,8 @@ def test_a_predictor_gives_each_view_its_own_pixels(config, monkeypatch):
     predictor = Predictor(config, device='cpu')
     pixels = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
     predictor.set_image(pixels)
-    one = predictor.predict('the circle')
-    several = predictor.predict(['the circle', 'the square', 'the star'])
+    one = predictor.predict('the circle').probabilities
+    several = predictor.predict(['the circle', 'the square', 'the star']).probabilities
     assert np.allclose(one[0], several[0], atol=1e-6)
     [near] = predictor.model.encoder.seen
     # Of its own size already: nothing but its own statistics.

@@ -151,7 +151,7 @@ def test_a_predictor_of_that_protocol(monkeypatch):
     assert np.array_equal(seen[0].permute(1, 2, 0).numpy(), reference.image(pixels))
     logits = smooth_logits(1, count=2, grid=size // 4)
     monkeypatch.setattr(predictor.model, 'segment', lambda *_: logits)
-    for mask, one in zip(predictor.protocol.masks(predictor.predict(['a', 'b'])), logits):
+    for mask, one in zip(predictor.predict(['a', 'b']).masks, logits):
         assert np.array_equal(mask, reference.mask(one[None]))
     # The user's own config stays as it was.
     assert 'pipeline' not in config.test_dataloader.dataset

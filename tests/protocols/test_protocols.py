@@ -118,7 +118,7 @@ class TestOneKeyOfAConfig:
         predictor = Predictor(config, device='cpu')
         assert {type_name(one) for one in geometry_steps(predictor.model.cfg)} == {step}
         predictor.set_image(np.full((20, 50, 3), 90, dtype=np.uint8))
-        found = predictor.predict('the circle')
+        found = predictor.predict('the circle').probabilities
         assert found.shape == (1, 20, 50) and predictor.protocol.name == name
 
     def test_in_a_runner(self, name, step, refer_set, tmp_path):

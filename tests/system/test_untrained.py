@@ -104,7 +104,7 @@ def test_pictures(folder, monkeypatch, capsys):
     run(monkeypatch, 'predict', folder / 'none.py', 'none', image, 'the circle', '--out', out, '--threshold', '0.5')
     predictor = Predictor(folder / 'none.py', device='cpu')
     predictor.set_image(image)
-    expected = 100 * (predictor.predict('the circle') > 0.5).mean()
+    expected = 100 * predictor.predict('the circle').with_threshold(0.5).masks.mean()
     assert f'"the circle", {expected:.1f}% of the image' in capsys.readouterr().out
     run(monkeypatch, 'analysis_tools/attention_maps', folder / 'none.py', 'none', image, 'the circle', '--out',
         out / 'attention.png')

@@ -9,7 +9,7 @@ from mmris.visualization import (
     COLOURS,
     SHEET_SUFFIXES,
     Panel,
-    Prediction,
+    ScoredPrediction,
     draw_prediction_sheet,
     draw_sheet,
     mean_iou,
@@ -84,11 +84,11 @@ def test_sheet_shows_every_picture_and_wraps_long_captions():
         draw_sheet([], title='Title')
 
 
-def prediction(covered: int, target: int = 20) -> Prediction:
+def prediction(covered: int, target: int = 20) -> ScoredPrediction:
     """One that covers so many of the target's pixels and no others."""
     masks = np.zeros((2, 10, 30), dtype=bool)
     masks[0, 0, :target], masks[1, 0, :covered] = True, True
-    return Prediction(text=f'{covered} of {target}', image=np.full((10, 30, 3), 90, np.uint8), target=masks[0],
+    return ScoredPrediction(text=f'{covered} of {target}', image=np.full((10, 30, 3), 90, np.uint8), target=masks[0],
                       mask=masks[1])
 
 

@@ -40,7 +40,7 @@ def main() -> None:
     for sentence in arguments.sentences:
         attention = image.predictor.look(sentence)
         maps = summarise_maps(attention.maps) if arguments.brief else attention.maps
-        rows.append((sentence, draw_row(image.pixels, image.protocol.masks(attention.probabilities), maps)))
+        rows.append((sentence, draw_row(image.pixels, attention.prediction.masks[0], maps)))
     count = 0 if instances is None else len(instances)
     given = f', {count} instance masks' if takes_instances else ''
     subtitle = f'{one_line(Path(arguments.image).name)}{given}. {explain(maps, takes_instances)}'

@@ -41,11 +41,10 @@ def main() -> None:
     check_output(arguments.out, SHEET_SUFFIXES)
     check_inputs(checkpoint=arguments.checkpoint)
     config = read_config(arguments)
-    predictor = Predictor.trained(config, arguments.checkpoint, arguments.device)
+    predictor = Predictor.trained(config, arguments.checkpoint, arguments.device, arguments.threshold)
     dataset = build_expressions(config, arguments.split)
     chosen = np.random.default_rng(arguments.seed).permutation(len(dataset))[:arguments.number]
-    protocol = predictor.protocol.with_threshold(arguments.threshold)
-    predictions = [predict_sample(predictor, dataset, index, protocol) for index in sorted(chosen.tolist())]
+    predictions = [predict_sample(predictor, dataset, index) for index in sorted(chosen.tolist())]
     sheet = draw_prediction_sheet(
         predictions,
         title=f'Predictions on {arguments.split}',

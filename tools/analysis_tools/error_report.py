@@ -28,7 +28,7 @@ from mmris.utils.configs import (
     read_config,
 )
 from mmris.utils.tool import run_tool
-from mmris.visualization import Prediction, draw_prediction_sheet
+from mmris.visualization import ScoredPrediction, draw_prediction_sheet
 from mmris.visualization.error_plots import draw_errors
 from mmris.visualization.plots import save_figure
 
@@ -95,10 +95,9 @@ def draw_worst(arguments: argparse.Namespace, split: str, worst: List[dict]) -> 
         sheet.save(temporary)
 
 
-def predict(config: Config, arguments: argparse.Namespace, split: str, rows: List[dict]) -> List[Prediction]:
+def predict(config: Config, arguments: argparse.Namespace, split: str, rows: List[dict]) -> List[ScoredPrediction]:
     """Predict for the expressions of rows."""
-    predictor = Predictor.trained(config, arguments.checkpoint, arguments.device)
-    protocol = predictor.protocol.with_threshold(arguments.threshold)
+    predictor = Predictor.trained(config, arguments.checkpoint, arguments.device, arguments.threshold)
     dataset = build_expressions(config, split)
     places = {expression_ids(dataset.get_data_info(index)): index for index in range(len(dataset))}
     predictions = []
@@ -108,7 +107,7 @@ def predict(config: Config, arguments: argparse.Namespace, split: str, rows: Lis
             raise ValueError(f'Image {ids[0]}, ref {ids[1]}, sentence {ids[2]} of {arguments.rows} is not in split '
                              f'{split} of {dataset.refs_file}. Give --data-root and --refs-file of the set that was '
                              f'scored.')
-        predictions.append(predict_sample(predictor, dataset, places[ids], protocol))
+        predictions.append(predict_sample(predictor, dataset, places[ids]))
     return predictions
 
 

@@ -17,7 +17,7 @@ from mmris.protocols import Protocol
 from mmris.registry import HOOKS
 from mmris.structures import ReferringDataSample
 from mmris.utils import write_atomically
-from mmris.visualization import Prediction, draw_prediction_sheet, mean_iou
+from mmris.visualization import ScoredPrediction, draw_prediction_sheet, mean_iou
 
 from ..progress import is_training, progress_of
 
@@ -123,7 +123,7 @@ class PredictionSheetHook(Hook):
     def _hash(self, *ids: int) -> bytes:
         return blake2b('-'.join(map(str, (self.seed, *ids))).encode(), digest_size=8).digest()
 
-    def _draw(self, runner: Runner, predictions: List[Prediction], metrics: Dict[str, float]) -> None:
+    def _draw(self, runner: Runner, predictions: List[ScoredPrediction], metrics: Dict[str, float]) -> None:
         unit, step, _ = progress_of(runner)
         scores = ', '.join(f'{name} {metrics[name]:.1f}' for name in ('oIoU', 'mIoU') if name in metrics)
         sheet = draw_prediction_sheet(
@@ -145,10 +145,10 @@ def _first_of_each_image(pairs: Sequence[Tuple[_Order, dict]]) -> List[dict]:
     return list(entries.values())
 
 
-def _with_image(entry: dict) -> Prediction:
+def _with_image(entry: dict) -> ScoredPrediction:
     image = read_sample_image(entry['img_path'], entry['upright'])
     kept = {name: entry[name] for name in ('text', 'target', 'mask', 'empty_iou')}
-    return Prediction(image=image, **kept)
+    return ScoredPrediction(image=image, **kept)
 
 
 def _add_to_backends(runner: Runner, sheet: Image.Image, step: int) -> None:

@@ -143,23 +143,36 @@ class ReferringSegmentor(BaseSegmentor):
         """Compute all of B images that needs no sentence: the encoder's image state, B rows."""
         return self.encoder.encode_image(self.encoder.embed_image(images))
 
-    def segment(self, images: TensorStructure, expressions: ExpressionBatch) -> Tensor:
-        """Segment expressions about images that are encoded already, ``max_expressions`` at a time.
+    def encode_sentences(self, expressions: ExpressionBatch) -> TensorStructure:
+        """Compute all of P sentences that needs no image, ``max_expressions`` at a time: the encoder's text state.
+
+        Returns:
+            TensorStructure: P rows.
+        """
+        return TensorStructure.concatenate([
+            self.encoder.encode_text(self.encoder.embed_text(expressions.select(rows)))
+            for rows in self._chunks(expressions.image_index)
+        ])
+
+    def segment(self, images: TensorStructure, sentences: TensorStructure, image_index: Tensor) -> Tensor:
+        """Segment sentences about images, ``max_expressions`` at a time. Both are encoded already.
 
         Args:
-            images (TensorStructure): Image state of B rows.
-            expressions (ExpressionBatch): P expressions, whose ``image_index`` points into those rows.
+            images (TensorStructure): Image state of B rows, of :meth:`encode_images`.
+            sentences (TensorStructure): Text state of P rows, of :meth:`encode_sentences`.
+            image_index (Tensor): ``(P,)`` int64, the row of ``images`` that each sentence is about.
 
         Returns:
             Tensor: ``(P, 1, h, w)`` logits.
         """
         logits = []
-        for rows in torch.arange(len(expressions), device=expressions.image_index.device).split(self.max_expressions):
-            chunk = expressions.select(rows)
-            used, image_index = chunk.image_index.unique(return_inverse=True)
-            text = self.encoder.encode_text(self.encoder.embed_text(chunk))
-            logits.append(self.decode(self.encoder.join(images.select(used), text, image_index)))
+        for rows in self._chunks(image_index):
+            used, index = image_index[rows].unique(return_inverse=True)
+            logits.append(self.decode(self.encoder.join(images.select(used), sentences.select(rows), index)))
         return torch.cat(logits)
+
+    def _chunks(self, image_index: Tensor) -> Sequence[Tensor]:
+        return torch.arange(len(image_index), device=image_index.device).split(self.max_expressions)
 
     def decode(self, encoded: EncoderOutput) -> Tensor:
         """Run neck, decoder and head: ``(P, 1, h, w)`` logits."""
@@ -243,7 +256,8 @@ class ReferringSegmentor(BaseSegmentor):
                       inputs: ReferringInputs,
                       batch_data_samples: Optional[List[ReferringDataSample]] = None) -> Tensor:
         """Logits ``(P, 1, h, w)`` of all expressions."""
-        return self.segment(self.encode_images(inputs.images), inputs.expressions)
+        sentences = self.encode_sentences(inputs.expressions)
+        return self.segment(self.encode_images(inputs.images), sentences, inputs.expressions.image_index)
 
     def _forward(self,
                  inputs: ReferringInputs,

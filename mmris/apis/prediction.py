@@ -1,0 +1,228 @@
+"""What a predictor says of sentences about an image."""
+
+import io
+import json
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
+
+import numpy as np
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from mmris.protocols import Protocol
+from mmris.utils import write_atomically
+from mmris.visualization import draw_sentences
+
+from .outputs import choose_outputs, image_address, save_output
+
+
+class SavedPrediction(NamedTuple):
+    """The files that :meth:`Prediction.save` wrote.
+
+    Attributes:
+        masks (list[Path]): A PNG for each sentence: 255 inside the mask, 0 outside.
+        overlay (Path): A PNG with the image and all masks.
+        json (Path): Sentences, boxes, scores, areas and masks in COCO's form.
+    """
+
+    masks: List[Path]
+    overlay: Path
+    json: Path
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Prediction:
+    """The masks of S sentences about one image, and what follows from them.
+
+    :meth:`Predictor.predict` returns one. It has the length S, and ``prediction[i]``, a slice and iteration give
+    predictions too::
+
+        for one in prediction:
+            print(one.sentences[0], one.boxes[0], one.scores[0])
+
+    A notebook shows it as a picture.
+
+    Attributes:
+        sentences (tuple[str]): S sentences.
+        probabilities (ndarray): ``(S, H0, W0)`` float32 in [0, 1], on the original pixels of the upright image. If
+            ``protocol.binary``, they are 0 or 1, since the protocol's threshold has been applied.
+        protocol (Protocol): Which pixels belong to masks: its threshold and comparison.
+        image (ndarray): ``(H0, W0, 3)`` uint8 RGB, read-only: the upright image.
+        path (str, optional): The image's file. None if the image was no file.
+        instance_masks (ndarray, optional): ``(K, H0, W0)``, not 0 inside of an instance: what the model was told of
+            the instances on the image. None if nothing.
+    """
+
+    sentences: Tuple[str, ...]
+    probabilities: np.ndarray
+    protocol: Protocol
+    image: np.ndarray
+    path: Optional[str] = None
+    instance_masks: Optional[np.ndarray] = None
+
+    @property
+    def threshold(self) -> float:
+        """float: The probability, in [0, 1), above which a pixel belongs to a mask."""
+        return self.protocol.threshold
+
+    @cached_property
+    def masks(self) -> np.ndarray:
+        """ndarray: ``(S, H0, W0)`` bool."""
+        return self.protocol.masks(self.probabilities)
+
+    @cached_property
+    def areas(self) -> np.ndarray:
+        """ndarray: ``(S,)`` int64, pixels of each mask."""
+        return np.count_nonzero(self.masks, axis=(1, 2)).astype(np.int64)
+
+    @cached_property
+    def boxes(self) -> np.ndarray:
+        """ndarray: ``(S, 4)`` float32, ``x0, y0, x1, y1`` in pixels around each mask; the pixel at the top left
+        reaches from 0 to 1. All 0 for an empty mask."""
+        boxes = np.zeros((len(self), 4), dtype=np.float32)
+        for box, mask in zip(boxes, self.masks):
+            columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+            if len(columns):
+                box[:] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+        return boxes
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """ndarray: ``(S,)`` float32, the mean probability inside each mask; 0 for an empty mask."""
+        inside = np.where(self.masks, self.probabilities, 0).sum(axis=(1, 2), dtype=np.float64)
+        return (inside / np.maximum(self.areas, 1)).astype(np.float32)
+
+    def __len__(self) -> int:
+        return len(self.sentences)
+
+    def __getitem__(self, which: Union[int, slice]) -> 'Prediction':
+        """Return the prediction of one sentence, or of a slice.
+
+        Raises:
+            IndexError: If there is no sentence of that number.
+            TypeError: If ``which`` is neither a whole number nor a slice.
+        """
+        if isinstance(which, (int, np.integer)):
+            if not -len(self) <= which < len(self):
+                raise IndexError(f'There is no prediction {which}: there are {len(self)}, from 0 to {len(self) - 1}.')
+            which = slice(which, which + 1 or None)
+        if not isinstance(which, slice):
+            raise TypeError(f'A prediction is indexed by a whole number or a slice, but got {type(which).__name__}.')
+        return replace(self, sentences=self.sentences[which], probabilities=self.probabilities[which])
+
+    def __iter__(self) -> Iterator['Prediction']:
+        return (self[place] for place in range(len(self)))
+
+    def __repr__(self) -> str:
+        height, width = self.image.shape[:2]
+        sentences = ', '.join(f'{sentence!r} ({100 * area / (height * width):.1f}% of the image)'
+                              for sentence, area in zip(self.sentences, self.areas))
+        return f'<Prediction on {height} x {width} pixels (height x width): {sentences}>'
+
+    def with_threshold(self, threshold: Optional[float]) -> 'Prediction':
+        """Return the same prediction with masks by another threshold.
+
+        Args:
+            threshold (float, optional): In [0, 1). None: the same.
+
+        Raises:
+            ValueError: See :meth:`~mmris.protocols.Protocol.with_threshold`.
+        """
+        return replace(self, protocol=self.protocol.with_threshold(threshold))
+
+    def to_coco(self, image_id: Union[int, str] = 0, category_id: int = 1) -> List[Dict[str, Any]]:
+        """Return COCO's results, one entry for each sentence.
+
+        Args:
+            image_id (int or str): The image's id. Default: 0.
+            category_id (int): The category's id. Default: 1.
+
+        Returns:
+            list[dict]: ``image_id``, ``category_id``, ``segmentation`` (RLE, its counts a string), ``bbox``
+            (``x, y, width, height`` in pixels), ``area`` in pixels, ``score``, and ``sentence``.
+        """
+        results = []
+        for sentence, mask, (x0, y0, x1, y1), area, score in zip(self.sentences, self.masks, self.boxes.tolist(),
+                                                                 self.areas.tolist(), self.scores.tolist()):
+            rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
+            results.append(
+                dict(
+                    image_id=image_id,
+                    category_id=category_id,
+                    segmentation=dict(size=rle['size'], counts=rle['counts'].decode('ascii')),
+                    bbox=[x0, y0, x1 - x0, y1 - y0],
+                    area=area,
+                    score=score,
+                    sentence=sentence))
+        return results
+
+    def to_supervision(self) -> Any:
+        """Return a ``supervision.Detections``: a detection for each sentence whose mask is not empty.
+
+        Their ``class_id`` is the sentence's place, ``data['class_name']`` the sentence.
+
+        Raises:
+            ImportError: If supervision is not installed.
+        """
+        try:
+            from supervision import Detections
+        except ImportError as error:
+            raise ImportError(
+                'to_supervision needs the package supervision. Install it: pip install supervision') from error
+        found = np.flatnonzero(self.areas)
+        return Detections(
+            xyxy=self.boxes[found],
+            mask=self.masks[found],
+            confidence=self.scores[found],
+            class_id=found,
+            data=dict(class_name=np.array(self.sentences, dtype=str)[found]))
+
+    def plot(self) -> Image.Image:
+        """Draw the image with all masks, and each sentence with its own. RGB."""
+        return draw_sentences(self.image, self.sentences, self.masks, self.scores, self.instance_masks)
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.plot().save(buffer, 'PNG')
+        return buffer.getvalue()
+
+    def save(self, folder: Union[str, Path], name: Optional[str] = None) -> SavedPrediction:
+        """Write masks, a picture and a JSON file.
+
+        The files are named after the image: ``photo_1_mask.png``, ``photo_2_mask.png``, ..., ``photo_overlay.png`` and
+        ``photo.json`` for ``photo.jpg``. Saving a prediction about the same image again replaces its files. Files of
+        another image are never overwritten: the names are then those of ``photo.jpg`` (``photo.jpg_1_mask.png``), or
+        have a number.
+
+        Args:
+            folder (str or Path): Where to. It is made if it is missing.
+            name (str, optional): In place of the image's name. Default: None, the name of the image's file, or
+                ``'image'`` if the image was no file.
+
+        Returns:
+            SavedPrediction: The files.
+
+        Raises:
+            OSError: If a file cannot be written.
+        """
+        source = name or self.path or 'image'
+        numbers = range(1, len(self) + 1)
+        endings = ['_overlay.png', '.json', *(f'_{number}_mask.png' for number in numbers)]
+        overlay, record, *masks = choose_outputs(folder, source, endings)
+        for path, mask in zip(masks, self.masks):
+            save_output(mask.astype(np.uint8) * 255, path, source)
+        save_output(np.asarray(self.plot()), overlay, source)
+        with write_atomically(record) as temporary:
+            temporary.write_text(json.dumps(self._describe(source, masks), indent=2) + '\n')
+        return SavedPrediction(masks=masks, overlay=overlay, json=record)
+
+    def _describe(self, source: str, masks: List[Path]) -> Dict[str, Any]:
+        height, width = self.image.shape[:2]
+        results = self.to_coco()
+        for result, path in zip(results, masks):
+            del result['image_id'], result['category_id']
+            result['mask'] = path.name
+        return dict(
+            source=image_address(source), height=height, width=width, threshold=self.threshold, predictions=results)

@@ -1,0 +1,74 @@
+"""Whole words of a small vocabulary."""
+
+import numpy as np
+import pytest
+import torch
+
+from mmris.datasets import WordTokenizer
+from mmris.datasets.shaperef.phrasing import refer
+from mmris.datasets.shaperef.scene import sample_scene
+from mmris.registry import TRANSFORMS
+from tests.datasets.tokenizer_checks import check_odd_text, check_workers
+
+SPECIAL = ['[PAD]', '[UNK]', '[BEGIN]', '[END]']
+
+
+def write(path, words=('the', 'red', 'circle', "'", 's', '象'), special=tuple(SPECIAL)):
+    path.write_text('\n'.join([*special, *words]) + '\n', encoding='utf-8')
+    return path
+
+
+@pytest.fixture
+def tokenizer(tmp_path):
+    return WordTokenizer(context_length=7, vocabulary=write(tmp_path / 'words.txt'))
+
+
+def test_by_hand(tokenizer):
+    ids, mask = tokenizer(['The RED circle', "the circle's dog", '', 'red ' * 9, '[PAD] 象'])
+    assert ids.tolist() == [[2, 4, 5, 6, 3, 0, 0], [2, 4, 6, 7, 8, 1, 3], [2, 3, 0, 0, 0, 0, 0], [2, 5, 5, 5, 5, 5, 3],
+                            [2, 1, 1, 1, 9, 3, 0]]
+    assert mask.sum(dim=1).tolist() == [5, 7, 2, 7, 6] and ids.dtype == torch.int64 and mask.dtype == torch.bool
+    assert tokenizer.decode(ids[1], mask[1]) == "the circle ' s [UNK]"
+
+
+def test_odd_text_and_workers(tokenizer):
+    check_odd_text(tokenizer)
+    check_workers(tokenizer, ['the red circle', ''])
+
+
+def test_the_vocabulary_of_shaperef():
+    """It has each word of the style that it is for, and no other; a sentence fits the context of the config."""
+    words, longest = set(), 0
+    for index in range(600):
+        scene, generator = sample_scene(seed=1, split='train', index=index), np.random.default_rng(index)
+        for number in range(len(scene.objects)):
+            for sentence in refer(generator, scene, number, 'refcoco', 3):
+                words.update(sentence.text.split())
+                longest = max(longest, len(sentence.text.split()))
+    tokenizer = TRANSFORMS.build(dict(type='mmris.WordTokenizer', context_length=12, vocabulary='shaperef'))
+    ids, _ = tokenizer(sorted(words))
+    assert sorted(set(ids[:, 1].tolist())) == list(range(4, 48)) and len(words) == 44
+    assert longest <= 10
+
+
+@pytest.mark.parametrize('words, special, message', [
+    ((), SPECIAL[:3], r'its first lines are not \[PAD\], \[UNK\], \[BEGIN\], \[END\]'),
+    (('red', 'Red'), SPECIAL, "has the line 'Red': write one word a line, in lower case"),
+    (('red circle', ), SPECIAL, "has the line 'red circle': write one word a line"),
+    (('red', '', 'circle'), SPECIAL, "has the line '': write one word a line"),
+    (('red', 'circle', 'red'), SPECIAL, "has the word 'red' more than once"),
+])
+def test_vocabularies_that_are_refused(tmp_path, words, special, message):
+    with pytest.raises(ValueError, match=f'words.txt .*{message}'):
+        WordTokenizer(context_length=7, vocabulary=write(tmp_path / 'words.txt', words, special))
+
+
+def test_other_errors(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere, the vocabulary .* nor one of the package's vocabularies "
+                       r"\('shaperef'\). Set `vocabulary` of the tokenizer"):
+        WordTokenizer(context_length=7, vocabulary='nowhere')
+    (tmp_path / 'bytes.txt').write_bytes(b'\xff\xfe\xfa')
+    with pytest.raises(ValueError, match='bytes.txt is not a vocabulary of words: it is no text in UTF-8'):
+        WordTokenizer(context_length=7, vocabulary=tmp_path / 'bytes.txt')
+    with pytest.raises(ValueError, match=r'context_length must be at least 2, for \[BEGIN\] and \[END\], but got 1'):
+        WordTokenizer(context_length=1, vocabulary='shaperef')
