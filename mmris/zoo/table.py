@@ -118,5 +118,11 @@ MODELS: Tuple[ZooModel, ...] = (
         trained_on='GCC, SBU, COCO, Visual Genome',
         test_images=YES,
         link='https://github.com/dandelin/ViLT',
+        vocabulary=HubFile(
+            repository='google-bert/bert-base-uncased',
+            file='vocab.txt',
+            revision='86b5e0934494bd15c9632b12f734a8a67f723594',
+            size=231508,
+            sha256='07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3'),
         note='It has seen images of all splits of RefCOCO with captions, since they are images of COCO train2014.'),
 )
