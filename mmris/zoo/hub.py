@@ -68,7 +68,7 @@ def _ask(address: str, patience: float) -> str:
             problems.append('')
         except Exception as error:
             if 'timeout' not in type(error).__name__.lower():
-                problems.append(f'cannot be reached ({type(error).__name__}: {error})')
+                problems.append(f'cannot be reached ({_reason(error)})')
 
     # The name of a host may take longer to look up than any time limit of the request.
     thread = Thread(target=ask, daemon=True)
@@ -77,9 +77,16 @@ def _ask(address: str, patience: float) -> str:
     return problems[-1]
 
 
+def _reason(error: BaseException) -> str:
+    """What the system said, below all that the client's layers add."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__
+    return getattr(error, 'strerror', None) or str(error) or type(error).__name__
+
+
 def _explain(error: Exception, file: HubFile, what: str, advice: str) -> OSError:
     if isinstance(error, errors.LocalEntryNotFoundError):
-        return ConnectionError(f'The download of {what} failed: {error}. Run this again. {advice}')
+        return ConnectionError(f'The download of {what} failed: {_reason(error)}. Run this again. {advice}')
     if isinstance(error, errors.GatedRepoError):
         return ConnectionError(
             f'{file.repository}, which has {what}, asks for an account. Accept its terms at '
@@ -93,5 +100,4 @@ def _explain(error: Exception, file: HubFile, what: str, advice: str) -> OSError
             f'{describe(file)} cannot be written to the cache {constants.HF_HUB_CACHE}: {error.strerror}. Make room '
             f'there, or name another folder by HF_HOME.')
     return ConnectionError(
-        f'The download of {what} broke off ({type(error).__name__}: {error}). Run this again: it continues where it '
-        f'stopped. {advice}')
+        f'The download of {what} broke off ({_reason(error)}). Run this again: it continues where it stopped. {advice}')

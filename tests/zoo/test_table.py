@@ -1,6 +1,7 @@
 """What the table says of each row."""
 
 import re
+import runpy
 
 import pytest
 
@@ -8,6 +9,7 @@ from mmris.checkpoints import PUBLISHED
 from mmris.utils.resources import RESOURCES
 from mmris.zoo import MODEL, MODELS, TOWERS, HubFile, OtherFile, get_model
 from mmris.zoo.models import NO, PARTLY, UNKNOWN, YES
+from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize('row', MODELS, ids=lambda row: row.name)
@@ -49,3 +51,11 @@ def test_scores_say_whose_they_are():
     shown = [str(score) for row in MODELS for score in row.scores]
     assert 'mIoU 23.86 on RefCOCOg (umd) test (published)' in shown
     assert all(text.endswith(('(ours)', '(published)')) for text in shown)
+
+
+def test_the_page_shows_the_table():
+    """Each cell of `python -m mmris models`, whose widths Markdown does not need."""
+    tool = runpy.run_path(str(ROOT / 'tools/models.py'))
+    shown = [line.strip('| ').split(' | ') for line in (ROOT / 'docs/zoo.md').read_text().splitlines()]
+    for row in MODELS:
+        assert list(tool['summarise'](row)) in shown
