@@ -72,7 +72,8 @@ def found(hub, tmp_path_factory) -> dict:
         wrong=describe('wrong', sha256='0' * 64),
         missing=describe('missing', size=598516980),
         silent=describe('silent', size=598516980))
-    return dict(fetch(folder, files, HF_ENDPOINT=hub.address), folder=folder)
+    # The client shows progress on terminals alone, unless TQDM_POSITION says otherwise.
+    return dict(fetch(folder, files, HF_ENDPOINT=hub.address, TQDM_POSITION='-1'), folder=folder)
 
 
 class TestDownload:
