@@ -68,6 +68,7 @@ setup(
         'Topic :: Scientific/Engineering :: Artificial Intelligence',
     ],
     packages=find_packages(include=['mmris', 'mmris.*']),
+    package_data={'mmris': ['datasets/vocabularies/*.txt', 'zoo/*.jpg', 'zoo/*.png', 'zoo/weights/*.safetensors']},
     python_requires='>=3.11',
     # Neither OpenMMLab stack: one over the other overwrites its files. `maintained` asks for the tested one.
     install_requires=read_requirements('runtime.txt'),

@@ -21,7 +21,7 @@ from mmris.utils import unwrap_model, write_atomically
 from mmris.utils.configs import (
     add_checkpoint_argument,
     add_config_arguments,
-    check_inputs,
+    check_checkpoint,
     check_output,
     check_text,
     name_work_dir,
@@ -71,7 +71,7 @@ def set_splits(config: Config, arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     arguments = parse_arguments()
-    check_inputs(checkpoint=arguments.checkpoint)
+    check_checkpoint(arguments.checkpoint)
     for path in (arguments.out, arguments.dump):
         check_output(path)
     config = read_config(arguments)

@@ -13,6 +13,7 @@ from mmris.checkpoints import load_model_weights
 from mmris.datasets.pipelines import resolve_pipelines
 from mmris.registry import MODELS
 from mmris.utils import find_config, is_part
+from mmris.zoo import ZooModel, find_model
 
 
 def init_model(config: Union[str, Path, Config],
@@ -22,9 +23,10 @@ def init_model(config: Union[str, Path, Config],
 
     Args:
         config (str, Path or Config): A config file, the name of one of the project's
-            (``'mmris::cm_masksd/vit-tiny_shaperef.py'``), or a read one.
-        checkpoint (str or Path, optional): A checkpoint of training. Defaults to None: the pretrained weights of a
-            model that needs no training (see :func:`init_untrained`), random weights of any other.
+            (``'mmris::cm_masksd/vit-tiny_shaperef.py'``), a name in the zoo, or a read one.
+        checkpoint (str or Path, optional): A checkpoint of training, or a name in the zoo. Defaults to None: the
+            weights of the zoo if ``config`` is a name there, the pretrained weights of a model that needs no training
+            (see :func:`init_untrained`), random weights of any other.
         device (str, optional): Such as ``'cpu'`` or ``'cuda:0'``. Defaults to None: a GPU where there is one.
 
     Returns:
@@ -35,17 +37,20 @@ def init_model(config: Union[str, Path, Config],
         FileNotFoundError: If there is no such config or checkpoint.
         ValueError, RuntimeError: If the checkpoint cannot be read or does not fit (see
             :func:`mmris.checkpoints.load_model_weights`).
+        FileNotFoundError, ConnectionError, ValueError: If weights of the zoo cannot be fetched.
         FileNotFoundError, ValueError, RuntimeError: If the model needs no training, and its pretrained weights cannot
             be read or do not fit.
     """
     _check_device(device)
-    if not isinstance(config, Config):
-        path = find_config(config)
+    if isinstance(config, Config):
+        config = deepcopy(config)
+    else:
+        named, path = find_model(config), find_config(config)
         if not path.is_file():
             raise FileNotFoundError(f'There is no config {path}.')
         config = Config.fromfile(path)
-    else:
-        config = deepcopy(config)
+        if named is not None and checkpoint is None:
+            checkpoint = _take_weights(config, named)
     resolve_pipelines(config)
     init_default_scope('mmris')
     model = MODELS.build(config.model)
@@ -56,6 +61,14 @@ def init_model(config: Union[str, Path, Config],
     model.cfg = config
     model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     return model.eval()
+
+
+def _take_weights(config: Config, named: ZooModel) -> Optional[str]:
+    """The checkpoint of a row of the zoo. One that needs towers alone gets them, and no checkpoint."""
+    if named.weights is not None:
+        return named.name
+    config.model.encoder.pretrained = named.towers
+    return None
 
 
 def _check_device(device: Optional[str]) -> None:

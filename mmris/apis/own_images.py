@@ -11,7 +11,7 @@ from mmris.utils.configs import (
     add_checkpoint_argument,
     add_config_arguments,
     add_prediction_arguments,
-    check_inputs,
+    check_checkpoint,
     read_config,
 )
 from mmris.utils.terminal import one_line
@@ -70,7 +70,7 @@ def open_image(arguments: argparse.Namespace, kind: Type[Predictor] = Predictor)
         ValueError, RuntimeError: If one cannot be read or does not fit (see :class:`Predictor` and
             :func:`masks_of_image`), or there is no checkpoint and the model needs one.
     """
-    check_inputs(checkpoint=arguments.checkpoint)
+    check_checkpoint(arguments.checkpoint)
     find_image(arguments.image)
     config = read_config(arguments)
     pixels = read_image(arguments.image)

@@ -17,6 +17,7 @@ from mmris.evaluation import own_metrics
 from mmris.protocols import Protocol
 from mmris.registry import TRANSFORMS
 from mmris.utils import type_name
+from mmris.zoo import get_model
 
 from .encoded_image import CurrentImage, EncodedImage, device_and_dtype
 from .encoded_sentences import EncodedSentences
@@ -125,6 +126,23 @@ class Predictor:
         if checkpoint is None:
             check_untrained(predictor.model)
         return predictor
+
+    @classmethod
+    def from_pretrained(cls, name: str, device: Optional[str] = None) -> 'Predictor':
+        """Make a predictor of a model of the zoo: ``python -m mmris models`` lists them.
+
+        Args:
+            name (str): Its name.
+            device (str, optional): As above.
+
+        Returns:
+            Predictor: One of this class.
+
+        Raises:
+            ValueError: If there is no such name, or if it is of towers.
+            FileNotFoundError, ConnectionError, ValueError: If the weights cannot be fetched.
+        """
+        return cls(get_model(name).name, device=device)
 
     @property
     def takes_instance_masks(self) -> bool:

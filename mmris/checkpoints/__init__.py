@@ -5,12 +5,13 @@ from .files import (
     strip_model_prefix,
     unwrap_weights,
 )
-from .loading import load_model_weights
-from .published import PUBLISHED, convert, load_published, read_published
+from .loading import compare_checkpoint, load_model_weights
+from .misfits import Misfits
+from .published import PUBLISHED, compare_published, convert, load_published, read_published
 from .runs import Publication, best_checkpoint, find_checkpoints, publish
 
 __all__ = [
-    'PUBLISHED', 'Publication', 'UnreadableCheckpointError', 'best_checkpoint', 'convert', 'find_checkpoints',
-    'load_model_weights', 'load_published', 'publish', 'read_checkpoint', 'read_published', 'strip_layout_prefix',
-    'strip_model_prefix', 'unwrap_weights'
+    'PUBLISHED', 'Misfits', 'Publication', 'UnreadableCheckpointError', 'best_checkpoint', 'compare_checkpoint',
+    'compare_published', 'convert', 'find_checkpoints', 'load_model_weights', 'load_published', 'publish',
+    'read_checkpoint', 'read_published', 'strip_layout_prefix', 'strip_model_prefix', 'unwrap_weights'
 ]

@@ -1,6 +1,7 @@
 """What keeps weights from fitting a module."""
 
-from typing import Any, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Mapping, Sequence, Tuple
 
 from torch import Tensor
 
@@ -8,7 +9,34 @@ from torch import Tensor
 _SHOWN = 10
 
 
-def find_misfits(expected: Mapping[str, Tensor], given: Mapping[str, Any]) -> str:
+@dataclass(frozen=True)
+class Misfits:
+    """How weights differ from those that a module has. It is false if they do not.
+
+    Attributes:
+        missing (tuple[str]): Keys that the file lacks.
+        leftover (tuple[str]): Keys that the module lacks.
+        shapes (tuple[str]): Keys of another shape, with both.
+        kinds (tuple[str]): Keys of another kind of numbers, with that of the file.
+    """
+    missing: Tuple[str, ...]
+    leftover: Tuple[str, ...]
+    shapes: Tuple[str, ...]
+    kinds: Tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.leftover or self.shapes or self.kinds)
+
+    def __str__(self) -> str:
+        """Return one line, in which long lists end in how many more there are."""
+        if not self:
+            return ''
+        misfits = f'Missing: {_enumerate(self.missing)}. Left over: {_enumerate(self.leftover)}.'
+        misfits += f' Of another shape: {_enumerate(self.shapes)}.' if self.shapes else ''
+        return misfits + (f' Of another type: {_enumerate(self.kinds)}.' if self.kinds else '')
+
+
+def compare_weights(expected: Mapping[str, Tensor], given: Mapping[str, Any]) -> Misfits:
     """Compare weights with those that a module has.
 
     Args:
@@ -16,7 +44,7 @@ def find_misfits(expected: Mapping[str, Tensor], given: Mapping[str, Any]) -> st
         given (Mapping[str, Any]): The file's.
 
     Returns:
-        str: Which keys are missing, left over, of another shape or another kind of numbers; empty if all fits.
+        Misfits: All that differs.
     """
     shared = [key for key in expected if key in given]
     tensors = [key for key in shared if isinstance(given[key], Tensor)]
@@ -27,13 +55,16 @@ def find_misfits(expected: Mapping[str, Tensor], given: Mapping[str, Any]) -> st
     # Copied into a parameter, whole numbers would pass for weights.
     kinds = [f'{key} {given[key].dtype}' for key in tensors if _kind(given[key]) != _kind(expected[key])]
     kinds += [f'{key} {type(given[key]).__name__}' for key in shared if not isinstance(given[key], Tensor)]
-    missing = [key for key in expected if key not in given]
-    leftover = [key for key in given if key not in expected]
-    if not (missing or leftover or shapes or kinds):
-        return ''
-    misfits = f'Missing: {_enumerate(missing)}. Left over: {_enumerate(leftover)}.'
-    misfits += f' Of another shape: {_enumerate(shapes)}.' if shapes else ''
-    return misfits + (f' Of another type: {_enumerate(kinds)}.' if kinds else '')
+    return Misfits(
+        missing=tuple(key for key in expected if key not in given),
+        leftover=tuple(key for key in given if key not in expected),
+        shapes=tuple(shapes),
+        kinds=tuple(kinds))
+
+
+def find_misfits(expected: Mapping[str, Tensor], given: Mapping[str, Any]) -> str:
+    """Describe in one line how weights differ from those that a module has; empty if they do not."""
+    return str(compare_weights(expected, given))
 
 
 def _kind(tensor: Tensor) -> tuple:

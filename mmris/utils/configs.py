@@ -9,6 +9,7 @@ from typing import List, Optional, Sequence, Union
 from mmengine.config import Config, DictAction
 
 from mmris.datasets.pipelines import resolve_pipelines
+from mmris.zoo import check_kind, find_model, suggest
 
 from .arguments import file_or_none, probability
 from .config_keys import merge_options
@@ -21,7 +22,8 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 def add_config_arguments(parser: argparse.ArgumentParser, name: str = 'config') -> None:
     """Add ``config`` (or ``--config``) and the options that change it: data of another place, or any value."""
-    parser.add_argument(name, help='config file, or mmris::FOLDER/NAME.py for one of the project\'s')
+    parser.add_argument(name, help='config file, mmris::FOLDER/NAME.py for one of the project\'s, or a name of '
+                        '`python -m mmris models`')
     add_data_arguments(parser)
     add_option_argument(parser)
 
@@ -85,7 +87,7 @@ def add_checkpoint_argument(parser: argparse.ArgumentParser, **settings: object)
     parser.add_argument(
         'checkpoint',
         type=file_or_none,
-        help='checkpoint file, or none where the config trains nothing',
+        help='checkpoint file, a name of `python -m mmris models`, or none where the config trains nothing',
         **settings)
 
 
@@ -138,6 +140,26 @@ def check_inputs(**files: Optional[Union[str, Path]]) -> None:
     for name, path in files.items():
         if path is not None and not Path(path).is_file():
             raise FileNotFoundError(f'There is no {name} {path}.')
+
+
+def check_checkpoint(path: Optional[str], kind: Optional[str] = 'model', name: str = 'checkpoint') -> None:
+    """Check that a checkpoint of a command line is a file, or a name in the zoo. Nothing is downloaded yet.
+
+    Args:
+        path (str, optional): What was given. None: nothing.
+        kind (str, optional): What a name must be of, ``'model'`` or ``'towers'``; None for either. Defaults to
+            ``'model'``.
+        name (str): What it is called in the message. Defaults to ``'checkpoint'``.
+
+    Raises:
+        FileNotFoundError: If there is no such file or name.
+        ValueError: If the name is of the other kind, or has no weights of its own.
+    """
+    model = None if path is None else find_model(path)
+    if model is not None:
+        check_kind(model, kind)
+    elif path is not None and not Path(path).is_file():
+        raise FileNotFoundError(f'There is no {name} {path}.{suggest(path)}')
 
 
 def check_output(path: Optional[Union[str, Path]], suffixes: Sequence[str] = (), *, folder: bool = False) -> None:

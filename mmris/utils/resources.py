@@ -5,6 +5,8 @@ from typing import Union
 
 from mmengine.config.utils import MODULE2PACKAGE
 
+from mmris.zoo import MODEL, check_kind, find_model
+
 SCOPE = 'mmris'
 # Where OpenMMLab's tools look in an installed package. A wheel has copies there, a checkout links to its own folders.
 RESOURCES = Path(__file__).resolve().parents[1] / '.mim'
@@ -14,11 +16,19 @@ def find_config(name: Union[str, Path]) -> Path:
     """Find a config by what a user calls it.
 
     Args:
-        name (str or Path): ``'mmris::cm_masksd/vit-tiny_shaperef.py'`` for one of the project's, or a path.
+        name (str or Path): ``'mmris::cm_masksd/vit-tiny_shaperef.py'`` for one of the project's, a whole model's name
+            in the zoo, or a path.
 
     Returns:
         Path: Where it lies, if it is there.
+
+    Raises:
+        ValueError: If the zoo's name is of towers.
     """
+    model = find_model(name)
+    if model is not None:
+        check_kind(model, MODEL, weights=False)
+        name = model.config
     scope, separator, inside = str(name).partition('::')
     return RESOURCES / 'configs' / inside if separator and scope == SCOPE else Path(name)
 

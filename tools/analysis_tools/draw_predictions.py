@@ -16,7 +16,7 @@ from mmris.utils.configs import (
     add_checkpoint_argument,
     add_config_arguments,
     add_prediction_arguments,
-    check_inputs,
+    check_checkpoint,
     check_output,
     read_config,
 )
@@ -39,7 +39,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     check_output(arguments.out, SHEET_SUFFIXES)
-    check_inputs(checkpoint=arguments.checkpoint)
+    check_checkpoint(arguments.checkpoint)
     config = read_config(arguments)
     predictor = Predictor.trained(config, arguments.checkpoint, arguments.device, arguments.threshold)
     dataset = build_expressions(config, arguments.split)

@@ -23,7 +23,7 @@ from mmris.utils.arguments import at_least, file_or_none
 from mmris.utils.configs import (
     add_config_arguments,
     add_prediction_arguments,
-    check_inputs,
+    check_checkpoint,
     check_output,
     read_config,
 )
@@ -52,7 +52,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     check_output(arguments.out, folder=True)
-    check_inputs(checkpoint=arguments.checkpoint)
+    check_checkpoint(arguments.checkpoint)
     out, rows = Path(arguments.out), choose_splits(arguments)
     analyses = {split: analyse(members, arguments.number) for split, members in rows.items()}
     page = format_error_report(analyses, arguments.rows)

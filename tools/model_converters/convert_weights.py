@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from mmris.checkpoints import PUBLISHED, convert
-from mmris.utils.configs import check_inputs
+from mmris.utils.configs import check_checkpoint
 from mmris.utils.tool import run_tool
 
 
@@ -22,7 +22,10 @@ def parse_arguments() -> argparse.Namespace:
             name,
             description=f'Convert weights of {model.title}. The input may be in the layout of '
             f'{", ".join(dict.fromkeys(names))} or mmris, or a checkpoint of a model trained here.')
-        one.add_argument('weights', help='file, folder as the Hugging Face hub gives it, or work folder of a training')
+        one.add_argument(
+            'weights',
+            help='file, folder as the Hugging Face hub gives it, work folder of a training, or a name of '
+            '`python -m mmris models`')
         one.add_argument('out', help='file to write; a folder if the layout is written to one')
         one.add_argument(
             '--to', choices=tuple(model.written), default='mmris', help='layout to write (default: %(default)s)')
@@ -44,7 +47,7 @@ def main() -> None:
     arguments = parse_arguments()
     model = PUBLISHED[arguments.model]
     if not Path(arguments.weights).is_dir():
-        check_inputs(weights=arguments.weights)
+        check_checkpoint(arguments.weights, kind=None, name='weights')
     conversion = convert(
         model,
         arguments.weights,

@@ -14,7 +14,7 @@ from mmris.utils.tool import run_tool
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Write the weights of a checkpoint alone, without optimiser and distillation branches.')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', help='checkpoint file, or a name of `python -m mmris models`')
     parser.add_argument(
         'out', help='begin of the new files\' paths, to which the first digits of their SHA-256 and a suffix are added')
     parser.add_argument(

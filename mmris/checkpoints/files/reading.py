@@ -9,6 +9,8 @@ import safetensors
 import torch
 from mmengine import fileio
 
+from mmris.zoo import suggest
+
 from .kinds import FileKind, UnreadableCheckpointError, identify, unreadable
 from .tensors_only import read_tensors_only
 from .torch_save import MapLocation, read_torch_save
@@ -81,7 +83,7 @@ def read_tensors(path: Union[str, Path],
 
 def _identify(local: Path, path: Union[str, Path]) -> FileKind:
     if not local.is_file():
-        raise FileNotFoundError(f'There is no checkpoint {path}.')
+        raise FileNotFoundError(f'There is no checkpoint {path}.{suggest(path)}')
     return identify(local, str(path))
 
 

@@ -10,7 +10,7 @@ from .clip import CLIP
 from .converting import Conversion, convert
 from .cris import CRIS
 from .key_map import EXCLUDED, Derived, KeyMap, KeyMapError, Rule, fuse, rename, transpose
-from .loading import load_published
+from .loading import compare_published, load_published
 from .model import ConfigFile, Layout, PublishedModel, PublishedWeights
 from .reading import read_published
 from .swin import SWIN
@@ -21,6 +21,6 @@ PUBLISHED: Dict[str, PublishedModel] = {model.name: model for model in (CLIP, BE
 
 __all__ = [
     'BEIT3', 'CLIP', 'CRIS', 'EXCLUDED', 'PUBLISHED', 'SWIN', 'VILT', 'ConfigFile', 'Conversion', 'Derived', 'KeyMap',
-    'KeyMapError', 'Layout', 'PublishedModel', 'PublishedWeights', 'Rule', 'convert', 'fuse', 'load_published',
-    'read_published', 'rename', 'transpose'
+    'KeyMapError', 'Layout', 'PublishedModel', 'PublishedWeights', 'Rule', 'compare_published', 'convert', 'fuse',
+    'load_published', 'read_published', 'rename', 'transpose'
 ]

@@ -1,11 +1,12 @@
 """Weights of a published model into an encoder: all of them, or an error that says what to set."""
 
-from typing import Any, Collection
+from typing import Any, Collection, Tuple
 
 from mmengine.logging import print_log
 from torch import nn
 
-from ..misfits import find_misfits
+from ..files import State
+from ..misfits import Misfits, compare_weights
 from .model import PublishedModel, PublishedWeights
 
 
@@ -29,6 +30,34 @@ def load_published(module: nn.Module,
         RuntimeError: If keys are missing or left over or shapes differ; the message says which, and of which
             architecture the weights are.
     """
+    state, expected = _select(module, model, weights)
+    misfits = compare_weights(expected, state)
+    if misfits:
+        message = f'{weights.source} does not fit the {model.title} of the config.'
+        advice = model.advise(state, expected, architecture)
+        raise RuntimeError(' '.join(filter(None, (message, advice, str(misfits)))))
+    module.load_state_dict(state, strict=False)
+    print_log(f'Loaded {model.title} from {weights.source}.', logger='current')
+    return state.keys()
+
+
+def compare_published(module: nn.Module, model: PublishedModel, weights: PublishedWeights) -> Misfits:
+    """Compare weights of a published model with those that :func:`load_published` asks for.
+
+    Args:
+        module (nn.Module): The encoder, which stays as it is.
+        model (PublishedModel): The model.
+        weights (PublishedWeights): Its weights.
+
+    Returns:
+        Misfits: All that differs.
+    """
+    state, expected = _select(module, model, weights)
+    return compare_weights(expected, state)
+
+
+def _select(module: nn.Module, model: PublishedModel, weights: PublishedWeights) -> Tuple[State, State]:
+    """What of the weights is loaded, and what the module asks for."""
     own, state = module.state_dict(), dict(weights.state)
     expected = {key: value for key, value in own.items() if model.has(key)}
     added = {key: value for key, value in own.items() if key.startswith(model.additions)}
@@ -36,12 +65,4 @@ def load_published(module: nn.Module,
         expected.update(added)
     else:
         state = {key: value for key, value in state.items() if not key.startswith(model.additions)}
-    state, expected = model.fit(state, expected)
-    misfits = find_misfits(expected, state)
-    if misfits:
-        message = f'{weights.source} does not fit the {model.title} of the config.'
-        advice = model.advise(state, expected, architecture)
-        raise RuntimeError(' '.join(filter(None, (message, advice, misfits))))
-    module.load_state_dict(state, strict=False)
-    print_log(f'Loaded {model.title} from {weights.source}.', logger='current')
-    return state.keys()
+    return model.fit(state, expected)

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, Mapping, Optional, Tuple
 
+from mmris.zoo import TOWERS, ZooModel, find_model, find_weights
+
 from ..files import State, strip_layout_prefix, unreadable, unwrap_weights
 from ..runs import best_checkpoint, read_excluded_parts
 from .key_map import EXCLUDED, KeyMapError
@@ -20,17 +22,19 @@ def read_published(model: PublishedModel,
                    *,
                    architecture: Any = None,
                    trust: bool = False,
-                   trust_option: str = 'trust_pretrained=True of the encoder') -> PublishedWeights:
+                   trust_option: str = 'trust_pretrained=True of the encoder',
+                   kind: Optional[str] = None) -> PublishedWeights:
     """Read weights of a published model in one of its layouts or in ours, recognised by their keys.
 
     Args:
         model (PublishedModel): The model.
         source (str): A file or an address; a folder as the Hugging Face hub gives it; the work folder of a training
-            here, of which the best checkpoint is read; or a tag, if the model has tags. Of a model trained here, the
-            published model's part is read.
+            here, of which the best checkpoint is read; a name in the zoo; or a tag, if the model has tags. Of a model
+            trained here, the published model's part is read.
         architecture (str or dict, optional): What the weights are for: a tag belongs to an architecture. Default: None.
         trust (bool): Also read a file that holds more than tensors, by running what it says. Default: False.
         trust_option (str): What users set for ``trust``, for the message of a refusal.
+        kind (str, optional): What a name in the zoo must be of: ``'towers'`` or ``'model'``. Default: None, either.
 
     Returns:
         PublishedWeights: The weights, in the file's types of numbers.
@@ -38,12 +42,18 @@ def read_published(model: PublishedModel,
     Raises:
         FileNotFoundError: If there is no such file, and the model has no tags.
         ValueError: If a folder holds no weights, or ``source`` is neither a file nor a folder nor a tag.
-        ConnectionError: If a tag cannot be downloaded.
+        ConnectionError: If a tag or a name in the zoo cannot be downloaded.
+        ValueError: If a name in the zoo is of another kind, or of another published model.
         UnreadableCheckpointError: If the file holds no weights of the model, was saved without them, is truncated or
             damaged, holds more than tensors, or has a config file beside it that names no known activation.
         KeyMapError: If keys are left over, or keys that belong together are not all there.
     """
-    path, tagged = _find_file(model, source, architecture)
+    named = find_model(source)
+    if named is None:
+        path, tagged = _find_file(model, source, architecture)
+    else:
+        _check_named(model, named)
+        path, tagged = find_weights(source, kind), named.quick_gelu
     try:
         checkpoint = model.read_file(path, trust=trust, trust_option=trust_option)
     except FileNotFoundError as error:
@@ -74,6 +84,12 @@ def _find_file(model: PublishedModel, source: str, architecture: Any) -> Tuple[s
     if model.find_tag is None or Path(source).is_file() or '://' in source:
         return source, None
     return model.find_tag(source, architecture)
+
+
+def _check_named(model: PublishedModel, named: ZooModel) -> None:
+    if named.kind == TOWERS and named.published != model.name:
+        raise ValueError(
+            f'{named.name} is not {model.title}, which is needed here. `python -m mmris models` lists what there is.')
 
 
 def _find_in_folder(folder: Path) -> Path:

@@ -5,6 +5,8 @@ from logging import Logger
 from pathlib import Path
 from typing import Dict, List, Optional, Union
 
+from mmris.zoo import MODEL, find_model, find_weights, suggest
+
 from ..files import UnreadableCheckpointError, read_checkpoint
 
 # MMEngine writes here which file it saved last.
@@ -101,25 +103,29 @@ def best_checkpoint(work_dir: Union[str, Path]) -> Path:
 
 
 def resolve_load_from(load_from: str) -> str:
-    """Find the file that ``load_from`` names: a checkpoint, or the best of the work folder of a training.
+    """Find the file that ``load_from`` names: a checkpoint, the best of a training's work folder, or one of the zoo.
 
     Args:
-        load_from (str): A file, a folder or an address.
+        load_from (str): A file, a folder, an address, or a whole model's name in the zoo.
 
     Returns:
         str: The file or address.
 
     Raises:
-        FileNotFoundError: If it is no file, and no folder with a best checkpoint.
+        FileNotFoundError: If it is no file, no folder with a best checkpoint, and no name in the zoo.
+        ValueError: If the zoo's name is of towers.
+        FileNotFoundError, ConnectionError, ValueError: If the zoo's file cannot be fetched.
     """
     load_from = str(load_from)
+    if find_model(load_from) is not None:
+        return find_weights(load_from, MODEL)
     if '://' in load_from or Path(load_from).is_file():
         return load_from
     if Path(load_from).is_dir():
         return str(best_checkpoint(load_from))
     raise FileNotFoundError(
         f'load_from={load_from!r} is neither a checkpoint nor the work folder of a training. Train the stage that '
-        f'leaves it first, or name a file: --cfg-options load_from=FILE.')
+        f'leaves it first, or name a file: --cfg-options load_from=FILE.{suggest(load_from)}')
 
 
 def remove_temporary_files(work_dir: Union[str, Path]) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmris.utils import write_atomically
 from mmris.version import __version__
+from mmris.zoo import find_weights
 
 from ..files import find_container, read_checkpoint, serialise, strip_layout_prefix, unwrap_weights
 from .frozen_parts import EXCLUDED_PARTS, read_excluded_parts
@@ -45,7 +46,8 @@ def publish(checkpoint: Union[str, Path],
     same weights give the same files, bit for bit.
 
     Args:
-        checkpoint (str or Path): A checkpoint that training wrote, or one that was published or converted.
+        checkpoint (str or Path): A checkpoint that training wrote, one that was published or converted, or a name in
+            the zoo.
         out (str or Path): Begin of the files' paths: ``models/name`` gives ``models/name-1a2b3c4d.pth``, where
             ``1a2b3c4d`` are the first digits of the file's SHA-256.
         config (str, optional): The config that it was trained with, as ``mmris::cris/rn50_refcoco.py`` or a path, of
@@ -84,7 +86,7 @@ def publish(checkpoint: Union[str, Path],
 
 def _open(checkpoint: Union[str, Path]) -> Tuple[Dict[str, Tensor], dict, List[str]]:
     """Weights, meta, and the names of what else there is."""
-    content = read_checkpoint(checkpoint)
+    content = read_checkpoint(find_weights(checkpoint))
     weights = unwrap_weights(content, str(checkpoint))
     model, beside = strip_layout_prefix(weights, _is_segmentor, str(checkpoint))
     if not beside:

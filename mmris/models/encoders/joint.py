@@ -18,6 +18,7 @@ from mmris.structures import (
     TextEmbeddings,
     TextFeatures,
 )
+from mmris.zoo import TOWERS
 
 from ..layers import check_token_ids, patch_grid, patches_inside
 from .base import Encoder
@@ -92,7 +93,7 @@ class JointEncoder(Encoder):
         """Load ``pretrained``, and return the names of the weights that were loaded."""
         if self.pretrained is None:
             return ()
-        weights = read_published(self.published, self.pretrained, trust=self.trust_pretrained)
+        weights = read_published(self.published, self.pretrained, trust=self.trust_pretrained, kind=TOWERS)
         return load_published(self, self.published, weights, self.architecture)
 
     @property

@@ -6,6 +6,7 @@ from torch import nn
 
 from mmris.checkpoints import load_published, read_published
 from mmris.checkpoints.published import CLIP, PublishedWeights
+from mmris.zoo import TOWERS
 
 from .clip_architecture import Architecture
 from .clip_transformer import CLIPTransformer
@@ -17,7 +18,7 @@ def load_clip(towers: Dict[str, nn.Module], pretrained: str, architecture: Archi
 
     Args:
         towers (dict[str, nn.Module]): ``image`` or ``text`` or both.
-        pretrained (str): An open_clip tag, a file or a folder.
+        pretrained (str): An open_clip tag, a file, a folder, or towers of the zoo.
         architecture (str or dict): What the towers were built from.
         quick_gelu (bool, optional): The activation that the config says.
         trust (bool): Also read a file that holds more than tensors.
@@ -27,7 +28,7 @@ def load_clip(towers: Dict[str, nn.Module], pretrained: str, architecture: Archi
         ValueError: If neither file nor config tells the activation, or both and differently.
         RuntimeError: If the weights are of another architecture.
     """
-    weights = read_published(CLIP, pretrained, architecture=architecture, trust=trust)
+    weights = read_published(CLIP, pretrained, architecture=architecture, trust=trust, kind=TOWERS)
     transformers = [tower for tower in towers.values() if isinstance(tower, CLIPTransformer)]
     activation = _choose_quick_gelu(weights, quick_gelu) if transformers else None
     load_published(nn.ModuleDict(towers), CLIP, weights)

@@ -9,6 +9,7 @@ from mmris.checkpoints import load_published, read_published
 from mmris.checkpoints.published import SWIN
 from mmris.registry import MODELS
 from mmris.structures import ImageEmbeddings, ImageFeatures
+from mmris.zoo import TOWERS
 
 from .image_tower import ImageTower, check_tap_numbers, check_taps, recompute
 
@@ -81,7 +82,9 @@ class SwinTower(ImageTower):
             return
         trust_option = 'trust_pretrained=True of the image tower'
         load_published(
-            self, SWIN, read_published(SWIN, self.pretrained, trust=self.trust_pretrained, trust_option=trust_option))
+            self, SWIN,
+            read_published(
+                SWIN, self.pretrained, trust=self.trust_pretrained, trust_option=trust_option, kind=TOWERS))
 
     def stem(self, pixels: Tensor) -> Tensor:
         cells, size = self.swin.patch_embed(pixels)

@@ -1,0 +1,121 @@
+"""Whether weights of the zoo are what we expect: by their keys, and on a picture whose truth is known."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from PIL import Image
+
+from mmris.apis import Predictor
+from mmris.checkpoints import PUBLISHED, Misfits, compare_checkpoint, compare_published, read_published
+from mmris.registry import MODELS
+from mmris.utils import find_config
+
+from .fetching import fetch_vocabulary, fetch_weights
+from .models import MODEL, ZooModel
+from .names import get_model
+
+#: A picture of ShapeRef (style refcoco, seed 0, testA, number 8), a sentence about it, and the mask of what it means.
+EXAMPLE = Path(__file__).with_name('example.jpg')
+EXAMPLE_MASK = Path(__file__).with_name('example_mask.png')
+EXAMPLE_SENTENCE = 'the red star'
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model answered about the example.
+
+    Attributes:
+        lowest (float): The lowest probability of a pixel.
+        highest (float): The highest.
+        share (float): The mask's share of the image, from 0 to 1.
+        iou (float): IoU of the mask and the truth, from 0 to 1.
+    """
+    lowest: float
+    highest: float
+    share: float
+    iou: float
+
+    @property
+    def is_finite(self) -> bool:
+        """bool: Whether all probabilities are numbers."""
+        return bool(np.isfinite([self.lowest, self.highest]).all())
+
+
+@dataclass(frozen=True)
+class Check:
+    """What :func:`check` found.
+
+    Attributes:
+        path (Path): The file of the weights.
+        misfits (Misfits): How its keys differ from those of the config's model.
+        answer (Answer, optional): What the model answered. None if the weights do not fit.
+    """
+    path: Path
+    misfits: Misfits
+    answer: Optional[Answer]
+
+    @property
+    def passed(self) -> bool:
+        """bool: Whether all keys fit, and the answer is of numbers."""
+        return self.answer is not None and self.answer.is_finite
+
+
+def check(model: ZooModel) -> Check:
+    """Fetch the weights of a row, compare their keys with what its config builds, and ask about the example.
+
+    Args:
+        model (ZooModel): The row. What towers leave of their config's model is random.
+
+    Returns:
+        Check: What was found.
+
+    Raises:
+        FileNotFoundError, ConnectionError, OSError, ValueError: As :func:`fetch_weights`.
+        ValueError, RuntimeError: If the file cannot be read at all.
+    """
+    init_default_scope('mmris')
+    config = Config.fromfile(find_config(model.config))
+    if model.vocabulary is not None:
+        config.inputs.tokenizer.vocabulary = str(fetch_vocabulary(model))
+    source = model if model.weights is not None else get_model(model.towers)
+    path = fetch_weights(source)
+    built = MODELS.build(config.model)
+    if source.kind == MODEL:
+        misfits = compare_checkpoint(built, path)
+    else:
+        published = PUBLISHED[source.published]
+        misfits = compare_published(built.encoder, published, read_published(published, str(path)))
+        config.model.encoder.update(pretrained=str(path))
+        if source.quick_gelu is not None:
+            config.model.encoder.update(quick_gelu=source.quick_gelu)
+    return Check(path, misfits, None if misfits else ask(config, path if source.kind == MODEL else None))
+
+
+def ask(config: Config, checkpoint: Optional[Path]) -> Answer:
+    """Ask a model about the example.
+
+    Args:
+        config (Config): Its config.
+        checkpoint (Path, optional): Its weights. None: the encoder's ``pretrained``, and random ones for the rest.
+
+    Returns:
+        Answer: What it answered.
+    """
+    torch.manual_seed(0)
+    predictor = Predictor(config, checkpoint, device='cpu')
+    if checkpoint is None:
+        predictor.model.encoder.load_pretrained()
+    predictor.set_image(EXAMPLE)
+    probabilities = predictor.predict(EXAMPLE_SENTENCE)
+    mask = np.asarray(predictor.protocol.masks(probabilities))[0]
+    truth = np.asarray(Image.open(EXAMPLE_MASK)) > 0
+    return Answer(
+        lowest=float(probabilities.min()),
+        highest=float(probabilities.max()),
+        share=float(mask.mean()),
+        iou=float((mask & truth).sum() / (mask | truth).sum()))

@@ -1,0 +1,103 @@
+"""Downloads from the Hugging Face hub, with its client's cache, progress and continued downloads.
+
+The client waits long for a hub that does not answer: it tries several times, with pauses. So one short question goes
+first, and without an answer to it nothing else is tried.
+"""
+
+import os
+from pathlib import Path
+from threading import Thread
+from typing import List
+
+import huggingface_hub
+from huggingface_hub import constants, errors, utils
+
+from .fetching import describe
+from .models import HubFile
+
+# Seconds to wait for the hub's first answer. The client's own variable changes them.
+_PATIENCE = 4.0
+
+
+def download(file: HubFile, what: str, placed: Path) -> Path:
+    """Download a file, unless it is in the hub's cache.
+
+    Args:
+        file (HubFile): The file.
+        what (str): What it holds, for messages.
+        placed (Path): Where a user may put the file instead, for messages.
+
+    Returns:
+        Path: The file in the hub's cache.
+
+    Raises:
+        ConnectionError: If the hub cannot be reached, does not answer, or the download breaks off.
+        FileNotFoundError: If the hub has no such repository, revision or file.
+        OSError: If the cache cannot be written.
+    """
+    cached = huggingface_hub.try_to_load_from_cache(file.repository, file.file, revision=file.revision)
+    if isinstance(cached, str):
+        return Path(cached)
+    address = huggingface_hub.hf_hub_url(file.repository, file.file, revision=file.revision)
+    advice = f'Or fetch {describe(file)} from {address} on another machine and put it at {placed}.'
+    if constants.HF_HUB_OFFLINE:
+        raise ConnectionError(
+            f'HF_HUB_OFFLINE is set, but the cache {constants.HF_HUB_CACHE} lacks {what}. Unset it, and run this '
+            f'again with a network. {advice}')
+    patience = float(os.environ.get('HF_HUB_ETAG_TIMEOUT') or _PATIENCE)
+    problem = _ask(address, patience)
+    if problem:
+        raise ConnectionError(
+            f'{what[0].upper()}{what[1:]} cannot be downloaded: {constants.ENDPOINT} {problem}. With a network, run '
+            f'this again; HF_ENDPOINT names a mirror. {advice}')
+    try:
+        return Path(huggingface_hub.hf_hub_download(
+            file.repository, file.file, revision=file.revision, etag_timeout=patience))
+    except Exception as error:
+        # The client has other classes of errors in other versions.
+        raise _explain(error, file, what, advice) from error
+
+
+def _ask(address: str, patience: float) -> str:
+    """Ask for a file's headers. Return what went wrong; empty if anything was answered."""
+    problems: List[str] = [f'does not answer within {patience:g} seconds (HF_HUB_ETAG_TIMEOUT changes this)']
+
+    def ask() -> None:
+        try:
+            utils.get_session().head(address, timeout=patience)
+            problems.append('')
+        except Exception as error:
+            if 'timeout' not in type(error).__name__.lower():
+                problems.append(f'cannot be reached ({_reason(error)})')
+
+    # The name of a host may take longer to look up than any time limit of the request.
+    thread = Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(patience + 0.3)
+    return problems[-1]
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said, below all that the client's layers add."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__
+    return getattr(error, 'strerror', None) or str(error) or type(error).__name__
+
+
+def _explain(error: Exception, file: HubFile, what: str, advice: str) -> OSError:
+    if isinstance(error, errors.LocalEntryNotFoundError):
+        return ConnectionError(f'The download of {what} failed: {_reason(error)}. Run this again. {advice}')
+    if isinstance(error, errors.GatedRepoError):
+        return ConnectionError(
+            f'{file.repository}, which has {what}, asks for an account. Accept its terms at '
+            f'{constants.ENDPOINT}/{file.repository} and run `hf auth login`. {advice}')
+    if isinstance(error, (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError)):
+        return FileNotFoundError(
+            f'{constants.ENDPOINT} has no file {file.file} in the repository {file.repository} at revision '
+            f'{file.revision}, where {what} should be. If HF_ENDPOINT names a mirror, it may lack them. {advice}')
+    if isinstance(error, OSError) and error.errno is not None:
+        return OSError(
+            f'{describe(file)} cannot be written to the cache {constants.HF_HUB_CACHE}: {error.strerror}. Make room '
+            f'there, or name another folder by HF_HOME.')
+    return ConnectionError(
+        f'The download of {what} broke off ({_reason(error)}). Run this again: it continues where it stopped. {advice}')

@@ -1,0 +1,113 @@
+"""From a name to a row, and from whatever stands where a checkpoint does to a file."""
+
+import difflib
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import List, Optional, Union
+
+from .fetching import fetch_weights
+from .models import MODEL, TOWERS, ZooModel
+from .table import MODELS
+
+
+def list_models(pattern: str = '*') -> List[str]:
+    """List the names of the zoo.
+
+    Args:
+        pattern (str): As for file names: ``'*ris*'``. Default: ``'*'``, all of them.
+
+    Returns:
+        list[str]: The names, sorted; empty if none matches.
+    """
+    return sorted(model.name for model in MODELS if fnmatch(model.name, pattern))
+
+
+def get_model(name: str) -> ZooModel:
+    """Get a row by its name.
+
+    Args:
+        name (str): The name.
+
+    Returns:
+        ZooModel: The row.
+
+    Raises:
+        ValueError: If there is no such name; the message lists similar ones.
+    """
+    for model in MODELS:
+        if model.name == name:
+            return model
+    known = difflib.get_close_matches(str(name), list_models()) or list_models()
+    raise ValueError(f'The zoo has no {name!r}, but {", ".join(known)}. `python -m mmris models` shows all of it.')
+
+
+def find_model(name: object) -> Optional[ZooModel]:
+    """Find the row that a name means where a file may stand too.
+
+    Args:
+        name (object): What the user gave: a name, a path or an address.
+
+    Returns:
+        ZooModel, optional: The row. None if there is none, or if there is a file or folder of that name.
+    """
+    found = next((model for model in MODELS if model.name == str(name)), None)
+    return None if found is None or Path(found.name).exists() else found
+
+
+def find_weights(name: Union[str, Path], kind: Optional[str] = None) -> str:
+    """Find the file that a checkpoint's name means: what the user gave, or the weights of a row, fetched if needed.
+
+    Args:
+        name (str or Path): A file, an address, a folder, or a name of the zoo.
+        kind (str, optional): What is needed, ``'model'`` or ``'towers'``. Default: None, either.
+
+    Returns:
+        str: The file of a row's weights. Anything else as it was.
+
+    Raises:
+        ValueError: If the row is of the other kind, or has no weights of its own.
+        FileNotFoundError, ConnectionError, OSError, ValueError: As :func:`fetch_weights`.
+    """
+    model = find_model(name)
+    if model is None:
+        return str(name)
+    check_kind(model, kind)
+    return str(fetch_weights(model))
+
+
+def check_kind(model: ZooModel, kind: Optional[str], *, weights: bool = True) -> None:
+    """Check that a row can stand where it stands.
+
+    Args:
+        model (ZooModel): The row.
+        kind (str, optional): What is needed, ``'model'`` or ``'towers'``. None: either.
+        weights (bool): Whether weights are needed too. Default: True.
+
+    Raises:
+        ValueError: If the row is of the other kind, or has no weights of its own.
+    """
+    if kind == MODEL and model.kind == TOWERS:
+        raise ValueError(
+            f'{model.name} is towers, but a whole model is needed here. Towers stand where an encoder\'s pretrained '
+            f'does: --cfg-options model.encoder.pretrained={model.name}.')
+    if kind == TOWERS and model.kind == MODEL:
+        raise ValueError(
+            f'{model.name} is a whole model, but towers for an encoder are needed here. A whole model stands where a '
+            f'checkpoint does, or begins a training: --cfg-options load_from={model.name}.')
+    if weights and model.weights is None:
+        raise ValueError(
+            f'{model.name} has no weights of its own, but needs those of {model.towers} alone. Use its config '
+            f'{model.config} without a checkpoint, or write none in place of the checkpoint.')
+
+
+def suggest(name: object) -> str:
+    """Suggest names of the zoo in a message about a file that is not there.
+
+    Args:
+        name (object): What the user gave.
+
+    Returns:
+        str: A sentence with a space before it; empty if no name is similar.
+    """
+    close = difflib.get_close_matches(str(name), list_models())
+    return f' The zoo has {" and ".join(close)}: is that what you mean?' if close else ''

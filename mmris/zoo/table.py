@@ -1,0 +1,128 @@
+"""The zoo: one row for each name."""
+
+from typing import Tuple
+
+from .models import MODEL, NO, PARTLY, TOWERS, UNKNOWN, YES, HubFile, OtherFile, PackageFile, Score, ZooModel
+
+_CLIP = dict(
+    kind=TOWERS,
+    published='clip',
+    quick_gelu=True,
+    licence='MIT',
+    trained_on='400M pairs of the web',
+    test_images=UNKNOWN,
+    link='https://github.com/openai/CLIP')
+_CLIP_FILE = 'open_clip_model.safetensors'
+_BEIT3_FILES = 'https://github.com/addf400/files/releases/download/beit3'
+_BEIT3 = dict(
+    kind=TOWERS,
+    published='beit3',
+    licence='MIT',
+    trained_on='ImageNet-21k, text, pairs of the web',
+    test_images=UNKNOWN,
+    link='https://github.com/microsoft/unilm/tree/master/beit3',
+    vocabulary=OtherFile(address=f'{_BEIT3_FILES}/beit3.spm', file='beit3.spm'),
+    note='The publisher also has an "indomain" file, which was trained on images of COCO. This is the other one.')
+
+MODELS: Tuple[ZooModel, ...] = (
+    ZooModel(
+        name='cm-masksd-shaperef',
+        kind=MODEL,
+        config='mmris::cm_masksd/vit-small_shaperef.py',
+        weights=PackageFile(path='zoo/weights/cm-masksd-shaperef.safetensors'),
+        licence='Apache-2.0',
+        trained_on='ShapeRef',
+        test_images=NO,
+        link='configs/cm_masksd/README.md',
+        note='It knows coloured shapes on textured grounds, not photographs.'),
+    ZooModel(
+        name='risclip-value-path',
+        kind=MODEL,
+        config='mmris::risclip/ablations/value-path.py',
+        weights=None,
+        towers='clip-vit-b-16',
+        licence='MIT',
+        trained_on='400M pairs of the web',
+        test_images=UNKNOWN,
+        link='configs/risclip/README.md',
+        scores=(Score(data='RefCOCOg (umd) test', metric='mIoU', value=23.86), ),
+        note='CLIP\'s own weights, without any training of ours.'),
+    ZooModel(
+        name='cris-rn50-refcoco',
+        kind=MODEL,
+        config='mmris::cris/rn50_refcoco.py',
+        weights=OtherFile(address='https://github.com/DerrickWang005/CRIS.pytorch/issues/3', file='best_model.pth'),
+        published='cris',
+        licence='not stated',
+        trained_on='RefCOCO (unc) train',
+        test_images=PARTLY,
+        link='https://github.com/DerrickWang005/CRIS.pytorch/issues/3',
+        note='A user of CRIS\'s code trained it and links it in this thread. The link expires. Of RefCOCO it has seen '
+        'the train split alone, which shares images with val and test of RefCOCOg. To score it as CRIS\'s code does: '
+        '--cfg-options model.protocol=cris.'),
+    ZooModel(
+        name='clip-vit-b-16',
+        config='mmris::cm_masksd/vit-b_refcoco.py',
+        weights=HubFile(
+            repository='timm/vit_base_patch16_clip_224.openai',
+            file=_CLIP_FILE,
+            revision='977e3dd0ec55ab8da155f2fbeb6b5f54948b6e3d',
+            size=598516980,
+            sha256='4b8699299b1e8997753c64b052ba32031449d5d853f55a039148560ee02b820f'),
+        **_CLIP),
+    ZooModel(
+        name='clip-vit-l-14',
+        config='mmris::cm_masksd/vit-l_refcoco.py',
+        weights=HubFile(
+            repository='timm/vit_large_patch14_clip_224.openai',
+            file=_CLIP_FILE,
+            revision='18d0535469bb561bf468d76c1d73aa35156c922b',
+            sha256='9ce2e8a8ebfff3793d7d375ad6d3c35cb9aebf3de7ace0fc7308accab7cd207e'),
+        **_CLIP),
+    ZooModel(
+        name='clip-rn50',
+        config='mmris::cris/rn50_refcoco.py',
+        weights=HubFile(
+            repository='timm/resnet50_clip.openai',
+            file=_CLIP_FILE,
+            revision='ec3d92cf63a5f9d591f0d611b736895966c73076',
+            size=408291932,
+            sha256='da0baa37fb2211eee5729ab69ed587eb10d48f5b7076ceeed01552fc3d4cb4ee'),
+        **_CLIP),
+    ZooModel(
+        name='clip-rn101',
+        config='mmris::cris/rn101_refcoco.py',
+        weights=HubFile(repository='timm/resnet101_clip.openai', file=_CLIP_FILE),
+        **_CLIP),
+    ZooModel(
+        name='beit3-base',
+        config='mmris::shared_ris/beit3-b_refcoco.py',
+        weights=OtherFile(
+            address=f'{_BEIT3_FILES}/beit3_base_patch16_224.pth', file='beit3_base_patch16_224.pth'),
+        **_BEIT3),
+    ZooModel(
+        name='beit3-large',
+        config='mmris::shared_ris/beit3-l_refcoco.py',
+        weights=OtherFile(
+            address=f'{_BEIT3_FILES}/beit3_large_patch16_224.pth', file='beit3_large_patch16_224.pth'),
+        **_BEIT3),
+    ZooModel(
+        name='vilt-b-32',
+        kind=TOWERS,
+        config='mmris::mail/vilt-b_refcoco.py',
+        weights=OtherFile(
+            address='https://github.com/dandelin/ViLT/releases/download/200k/vilt_200k_mlm_itm.ckpt',
+            file='vilt_200k_mlm_itm.ckpt'),
+        published='vilt',
+        licence='Apache-2.0',
+        trained_on='GCC, SBU, COCO, Visual Genome',
+        test_images=YES,
+        link='https://github.com/dandelin/ViLT',
+        vocabulary=HubFile(
+            repository='google-bert/bert-base-uncased',
+            file='vocab.txt',
+            revision='86b5e0934494bd15c9632b12f734a8a67f723594',
+            size=231508,
+            sha256='07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3'),
+        note='It has seen images of all splits of RefCOCO with captions, since they are images of COCO train2014.'),
+)

@@ -1,0 +1,155 @@
+"""Names of the zoo where files stand."""
+
+import argparse
+
+import pytest
+import torch
+
+import mmris
+from mmris.apis import Predictor, init_model
+from mmris.checkpoints import PUBLISHED, convert, load_model_weights, publish, read_checkpoint, read_published
+from mmris.checkpoints.runs import resolve_load_from
+from mmris.registry import MODELS
+from mmris.utils import find_config
+from mmris.utils.configs import check_checkpoint, read_config
+from mmris.zoo import find_model, find_weights, get_model
+from tests.conftest import ROOT, assert_same, tiny_config
+from tests.zoo.rows import fill_zoo
+
+
+@pytest.fixture
+def zoo(monkeypatch, tmp_path):
+    return fill_zoo(monkeypatch, tmp_path)
+
+
+def weights_of(model: torch.nn.Module) -> dict:
+    return {key: value for key, value in model.state_dict().items() if not key.startswith('distillation.')}
+
+
+class TestList:
+
+    def test_all_and_by_pattern(self):
+        names = mmris.list_models()
+        assert names == sorted(names) and 'cm-masksd-shaperef' in names
+        assert mmris.list_models('*ris*') == [name for name in names if 'ris' in name] != []
+        assert mmris.list_models('nothing*') == []
+
+    def test_an_unknown_name_lists_close_ones(self):
+        message = "The zoo has no 'clip-vit-b16', but clip-vit-b-16, clip-vit-l-14"
+        with pytest.raises(ValueError, match=message):
+            get_model('clip-vit-b16')
+        with pytest.raises(ValueError, match="no 'zzz', but beit3-base, .*vilt-b-32. `python -m mmris models` shows"):
+            get_model('zzz')
+
+
+class TestPredictor:
+
+    def test_from_pretrained(self, zoo):
+        model, _ = zoo
+        predictor = Predictor.from_pretrained('small', device='cpu')
+        assert_same(weights_of(predictor.model), weights_of(model))
+        assert predictor.model.cfg.filename == str(find_config('small'))
+
+    def test_a_model_that_needs_towers_alone(self, zoo):
+        predictor = Predictor.from_pretrained('untrained', device='cpu')
+        assert predictor.model.cfg.model.encoder.pretrained == 'others'
+        published = read_published(PUBLISHED['clip'], 'others').part('text.clip.')
+        found = predictor.model.encoder.text.clip.state_dict()
+        assert published and all(torch.equal(found[key], value) for key, value in published.items())
+
+    def test_wrong_names(self, zoo):
+        with pytest.raises(ValueError, match="The zoo has no 'smal', but small."):
+            Predictor.from_pretrained('smal')
+        with pytest.raises(ValueError, match='towers is towers, but a whole model is needed here.*pretrained=towers'):
+            Predictor.from_pretrained('towers')
+
+    def test_a_name_for_either_argument(self, zoo):
+        model, _ = zoo
+        for arguments in ((str(ROOT / 'configs/cm_masksd/vit-tiny_shaperef.py'), 'small'), ('small', 'small')):
+            assert_same(weights_of(Predictor(*arguments, device='cpu').model), weights_of(model))
+        # Never random weights where a name was given.
+        assert_same(weights_of(init_model('small', device='cpu')), weights_of(model))
+
+
+class TestCheckpoint:
+
+    def test_load_from(self, zoo, tmp_path):
+        assert resolve_load_from('small') == str(tmp_path / 'package/zoo/weights/small.safetensors')
+        with pytest.raises(ValueError, match='towers is towers, but a whole model'):
+            resolve_load_from('towers')
+        with pytest.raises(FileNotFoundError, match="load_from='smal' is neither .* The zoo has small: is that what"):
+            resolve_load_from('smal')
+
+    def test_load_model_weights(self, zoo):
+        model, _ = zoo
+        other = MODELS.build(tiny_config().model)
+        load_model_weights(other, 'small')
+        assert_same(weights_of(other), weights_of(model))
+        with pytest.raises(ValueError, match='untrained has no weights of its own, but needs those of others alone.*'
+                           'or write none in place of the checkpoint'):
+            load_model_weights(other, 'untrained')
+        with pytest.raises(FileNotFoundError, match='There is no checkpoint smal. The zoo has small: is that what you'):
+            load_model_weights(other, 'smal')
+
+    def test_publish(self, zoo, tmp_path):
+        model, _ = zoo
+        file, = publish('small', tmp_path / 'out', config=str(find_config('small')), formats=['pth']).files
+        assert_same(dict(read_checkpoint(file)['state_dict']), dict(sorted(weights_of(model).items())))
+
+    def test_a_file_of_that_name_goes_first(self, zoo, tmp_path):
+        torch.save(dict(state_dict={}), tmp_path / 'small')
+        (tmp_path / 'towers').mkdir()
+        assert find_model('small') is None and find_model('towers') is None and find_model('other') is not None
+        assert find_weights('small') == 'small' == resolve_load_from('small')
+        assert str(find_config('small')) == 'small'
+
+    def test_on_a_command_line(self, zoo):
+        check_checkpoint('small')
+        check_checkpoint(None)
+        # What is not here yet is downloaded later.
+        check_checkpoint('other')
+        check_checkpoint('towers', kind=None, name='weights')
+        with pytest.raises(ValueError, match='towers is towers, but a whole model'):
+            check_checkpoint('towers')
+        with pytest.raises(FileNotFoundError, match='There is no weights smal. The zoo has small'):
+            check_checkpoint('smal', kind=None, name='weights')
+
+
+class TestTowers:
+
+    def test_pretrained(self, zoo):
+        """The row says the activation, which the file does not."""
+        _, towers = zoo
+        config = tiny_config()
+        config.model.encoder.update(pretrained='towers', quick_gelu=None)
+        model = MODELS.build(config.model)
+        model.encoder.load_pretrained()
+        found = model.encoder.image.state_dict()
+        assert all(torch.equal(found[key], value) for key, value in towers.image.state_dict().items())
+        assert model.encoder.text.activation.quick
+
+    def test_a_whole_model_is_not_towers(self, zoo):
+        config = tiny_config()
+        config.model.encoder.pretrained = 'small'
+        with pytest.raises(ValueError, match='small is a whole model, but towers for an encoder.*load_from=small'):
+            MODELS.build(config.model).encoder.load_pretrained()
+
+    def test_towers_of_another_model(self, zoo):
+        with pytest.raises(ValueError, match='towers is not BEiT-3, which is needed here'):
+            read_published(PUBLISHED['beit3'], 'towers')
+
+    def test_converting(self, zoo, tmp_path):
+        """Of towers, and of a whole model's."""
+        for name in ('towers', 'small'):
+            conversion = convert(PUBLISHED['clip'], name, str(tmp_path / f'{name}.pth'), 'open_clip')
+            assert ('QuickGELU' if name == 'towers' else 'GELU') in conversion.description
+
+    def test_a_config(self, zoo):
+        with pytest.raises(ValueError, match='towers is towers, but a whole model is needed'):
+            find_config('towers')
+        assert find_config('untrained').name == 'shaperef_value-path.py'
+
+
+def test_a_config_of_a_command_line(zoo):
+    given = dict(config='small', data_root=None, refs_file=None, image_folder=None, cfg_options=None)
+    assert read_config(argparse.Namespace(**given)).filename.endswith('cm_masksd/vit-tiny_shaperef.py')
