@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test lint clean
+.PHONY: help install try demo test lint clean
 
 help:
+	@echo "make try    ask the model that comes with mmris about a few pictures: within a minute after the install"
 	@echo "make demo   make ShapeRef, train CM-MaskSD on it, evaluate and draw predictions"
 	@echo "make test   lint and tests"
 	@echo "make lint   style alone"
@@ -22,6 +23,9 @@ $(VENV)/installed: setup.py requirements/maintained_stack.txt requirements/tests
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c requirements/constraints.txt -r requirements/parity.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e .
 	@touch $@
+
+try: install
+	$(BIN)/python tools/try.py
 
 demo: install
 	$(BIN)/python tools/demo.py

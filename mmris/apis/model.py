@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 from pathlib import Path
-from typing import Optional, Union
+from typing import Optional, Tuple, Union
 
 import torch
 from mmengine.config import Config
@@ -13,7 +13,7 @@ from mmris.checkpoints import load_model_weights
 from mmris.datasets.pipelines import resolve_pipelines
 from mmris.registry import MODELS
 from mmris.utils import find_config, is_part
-from mmris.zoo import ZooModel, find_model
+from mmris.zoo import MODEL, ZooModel, check_kind, fetch_vocabulary, fetch_weights, find_model, get_model
 
 
 def init_model(config: Union[str, Path, Config],
@@ -50,7 +50,7 @@ def init_model(config: Union[str, Path, Config],
             raise FileNotFoundError(f'There is no config {path}.')
         config = Config.fromfile(path)
         if named is not None and checkpoint is None:
-            checkpoint = _take_weights(config, named)
+            config, checkpoint = read_zoo_model(named)
     resolve_pipelines(config)
     init_default_scope('mmris')
     model = MODELS.build(config.model)
@@ -63,12 +63,30 @@ def init_model(config: Union[str, Path, Config],
     return model.eval()
 
 
-def _take_weights(config: Config, named: ZooModel) -> Optional[str]:
-    """The checkpoint of a row of the zoo. One that needs towers alone gets them, and no checkpoint."""
-    if named.weights is not None:
-        return named.name
-    config.model.encoder.pretrained = named.towers
-    return None
+def read_zoo_model(model: ZooModel) -> Tuple[Config, Optional[Path]]:
+    """Read the config of a model of the zoo, and fetch the model's files if needed.
+
+    Args:
+        model (ZooModel): Its row.
+
+    Returns:
+        tuple[Config, Path or None]: The config, with vocabulary and towers in it, and the checkpoint. None if the model
+        needs towers alone.
+
+    Raises:
+        ValueError: If the row is of towers.
+        FileNotFoundError, ConnectionError, OSError, ValueError: If a file cannot be fetched.
+    """
+    check_kind(model, MODEL, weights=False)
+    config = Config.fromfile(find_config(model.config))
+    if model.vocabulary is not None:
+        config.inputs.tokenizer.vocabulary = str(fetch_vocabulary(model))
+    if model.weights is not None:
+        return config, fetch_weights(model)
+    config.model.encoder.pretrained = str(fetch_weights(get_model(model.towers)))
+    if (quick_gelu := get_model(model.towers).quick_gelu) is not None:
+        config.model.encoder.quick_gelu = quick_gelu
+    return config, None
 
 
 def _check_device(device: Optional[str]) -> None:

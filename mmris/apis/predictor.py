@@ -22,7 +22,7 @@ from mmris.zoo import get_model
 from .encoded_image import CurrentImage, EncodedImage, device_and_dtype
 from .encoded_sentences import EncodedSentences
 from .images import AnyImage, read_image
-from .model import check_untrained, init_model
+from .model import check_untrained, init_model, read_zoo_model
 from .prediction import Prediction
 from .sentences import read_sentences
 
@@ -128,12 +128,16 @@ class Predictor:
         return predictor
 
     @classmethod
-    def from_pretrained(cls, name: str, device: Optional[str] = None) -> 'Predictor':
+    def from_pretrained(cls,
+                        name: str,
+                        device: Optional[str] = None,
+                        threshold: Optional[float] = None) -> 'Predictor':
         """Make a predictor of a model of the zoo: ``python -m mmris models`` lists them.
 
         Args:
             name (str): Its name.
             device (str, optional): As above.
+            threshold (float, optional): As above.
 
         Returns:
             Predictor: One of this class.
@@ -142,7 +146,7 @@ class Predictor:
             ValueError: If there is no such name, or if it is of towers.
             FileNotFoundError, ConnectionError, ValueError: If the weights cannot be fetched.
         """
-        return cls(get_model(name).name, device=device)
+        return cls(*read_zoo_model(get_model(name)), device, threshold)
 
     @property
     def takes_instance_masks(self) -> bool:

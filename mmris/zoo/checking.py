@@ -111,11 +111,11 @@ def ask(config: Config, checkpoint: Optional[Path]) -> Answer:
     if checkpoint is None:
         predictor.model.encoder.load_pretrained()
     predictor.set_image(EXAMPLE)
-    probabilities = predictor.predict(EXAMPLE_SENTENCE)
-    mask = np.asarray(predictor.protocol.masks(probabilities))[0]
+    prediction = predictor.predict(EXAMPLE_SENTENCE)
+    mask = prediction.masks[0]
     truth = np.asarray(Image.open(EXAMPLE_MASK)) > 0
     return Answer(
-        lowest=float(probabilities.min()),
-        highest=float(probabilities.max()),
+        lowest=float(prediction.probabilities.min()),
+        highest=float(prediction.probabilities.max()),
         share=float(mask.mean()),
         iou=float((mask & truth).sum() / (mask | truth).sum()))

@@ -21,12 +21,19 @@ def parse_arguments() -> argparse.Namespace:
         '--config', metavar='NAME', help='config that it was trained with (default: the one that the checkpoint names)')
     parser.add_argument(
         '--formats', nargs='+', choices=FORMATS, default=FORMATS, help='formats to write (default: all of them)')
+    parser.add_argument(
+        '--half', action='store_true', help='write floating-point weights as float16, which halves the files')
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = parse_arguments()
-    publication = publish(arguments.checkpoint, arguments.out, config=arguments.config, formats=arguments.formats)
+    publication = publish(
+        arguments.checkpoint,
+        arguments.out,
+        config=arguments.config,
+        formats=arguments.formats,
+        half=arguments.half)
     print(f'{arguments.checkpoint}: {size(arguments.checkpoint)}')
     print(f'stripped: {", ".join(publication.stripped) or "nothing"}')
     for path in publication.files:

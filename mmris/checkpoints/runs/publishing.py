@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
+import torch
 from torch import Tensor
 
 from mmris.utils import write_atomically
@@ -38,7 +39,8 @@ def publish(checkpoint: Union[str, Path],
             out: Union[str, Path],
             *,
             config: Optional[str] = None,
-            formats: Sequence[str] = FORMATS) -> Publication:
+            formats: Sequence[str] = FORMATS,
+            half: bool = False) -> Publication:
     """Write what inference needs of a checkpoint: the weights, without distillation branches, and the config's name.
 
     Where weights were averaged (EMA), it is the averages that a checkpoint holds as its weights, so that they are
@@ -53,6 +55,8 @@ def publish(checkpoint: Union[str, Path],
         config (str, optional): The config that it was trained with, as ``mmris::cris/rn50_refcoco.py`` or a path, of
             which the name is kept. Defaults to None: the one that the checkpoint names.
         formats (Sequence[str]): Of ``'pth'`` and ``'safetensors'``. Defaults to both.
+        half (bool): Write floating-point weights as float16, which halves the files. Models load them into float32.
+            Score the file: some digits are lost. Default: False.
 
     Returns:
         Publication: Files, and what was stripped.
@@ -62,9 +66,12 @@ def publish(checkpoint: Union[str, Path],
         UnreadableCheckpointError: As :func:`read_checkpoint`.
         ValueError: If it holds no weights, or others than tensors.
         ValueError: If neither it nor ``config`` names a config.
+        ValueError: If ``half``, and a weight is too large for float16.
     """
     weights, meta, others = _open(checkpoint)
     kept = {name: weights[name] for name in sorted(weights) if not name.startswith(DISTILLATION)}
+    if half:
+        kept = {name: _halve(name, weight) for name, weight in kept.items()}
     described = dict(
         config=_config_name(checkpoint, meta, config), mmris_version=meta.get('mmris_version', __version__))
     excluded = read_excluded_parts(dict(meta=meta), checkpoint)
@@ -97,6 +104,16 @@ def _open(checkpoint: Union[str, Path]) -> Tuple[Dict[str, Tensor], dict, List[s
     found = find_container(content)
     others = [name for name, value in content.items() if name != 'meta' and not _holds(value, found)]
     return weights, content.get('meta', {}), others if found is not content else []
+
+
+def _halve(name: str, weight: Tensor) -> Tensor:
+    if not weight.is_floating_point():
+        return weight
+    halved = weight.half()
+    if not torch.equal(halved.isfinite(), weight.isfinite()):
+        raise ValueError(f'{name} has the value {weight.abs().max():.3g}, but float16 holds at most 65504. Publish '
+                         f'without half.')
+    return halved
 
 
 def _is_segmentor(state: Mapping[str, Tensor]) -> bool:

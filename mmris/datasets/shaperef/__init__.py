@@ -1,11 +1,12 @@
 """ShapeRef: synthetic scenes with referring expressions, in the files of the RefCOCO family."""
 
 from .phrasing import STYLES, Sentence, refer
+from .records import ImageRecord, make_record
 from .rendering import COLOURS, SHAPES
 from .scene import SIZES, Scene, SceneObject, sample_scene
 from .writer import DEFAULT_COUNTS, write_shaperef
 
 __all__ = [
-    'COLOURS', 'DEFAULT_COUNTS', 'SHAPES', 'SIZES', 'STYLES', 'Scene', 'SceneObject', 'Sentence',
-    'refer', 'sample_scene', 'write_shaperef'
+    'COLOURS', 'DEFAULT_COUNTS', 'SHAPES', 'SIZES', 'STYLES', 'ImageRecord', 'Scene', 'SceneObject',
+    'Sentence', 'make_record', 'refer', 'sample_scene', 'write_shaperef'
 ]

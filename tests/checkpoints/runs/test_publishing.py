@@ -104,6 +104,31 @@ def test_published_weights_load(tiny_model, tmp_path, suffix):
     assert_same({name: value for name, value in model.state_dict().items() if name in expected}, expected)
 
 
+class TestHalf:
+
+    def test_half_the_size(self, tiny_model, tmp_path):
+        """Whole numbers stay; a model of float32 takes the rest."""
+        checkpoint = save(tmp_path / 'best.pth', tiny_model.state_dict())
+        options = dict(config='vit-tiny_shaperef', formats=['safetensors'])
+        [whole] = publish(checkpoint, tmp_path / 'whole', **options).files
+        [half] = publish(checkpoint, tmp_path / 'half', **options, half=True).files
+        assert half.stat().st_size < 0.52 * whole.stat().st_size
+        written = read_checkpoint(half)['state_dict']
+        assert {weight.dtype for weight in written.values()} == {torch.float16, torch.int64, torch.bool}
+        model = MODELS.build(tiny_config().model)
+        load_model_weights(model, half)
+        assert all(weight.dtype == torch.float32 for weight in model.parameters())
+        expected = tiny_model.state_dict()
+        for name in written:
+            assert torch.equal(model.state_dict()[name], expected[name].to(written[name].dtype).to(expected[name].dtype))
+
+    def test_a_weight_that_is_too_large(self, tmp_path):
+        checkpoint = save(tmp_path / 'best.pth', {'encoder.weight': torch.tensor([1.0, -70000.0])})
+        with pytest.raises(ValueError, match=r'encoder.weight has the value 7e\+04, but float16 holds at most 65504'):
+            publish(checkpoint, tmp_path / 'half', config='toy', half=True)
+        assert list(tmp_path.iterdir()) == [checkpoint]
+
+
 class TestSameWeightsSameFiles:
 
     @pytest.fixture
