@@ -11,7 +11,7 @@ part of the model.
 
 import re
 from collections import Counter
-from typing import Any, Callable, Collection, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from torch import Tensor
 
@@ -43,23 +43,39 @@ def find_container(checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
         Mapping: The entry, or the entry of an entry; the checkpoint itself if weights stand there bare, or if several
         entries hold weights and nothing tells which are meant.
     """
-    bare, holding = _count(checkpoint), {}
-    for name, value in checkpoint.items():
-        found = find_container(value) if isinstance(value, Mapping) else {}
-        # Beside weights a score may be a tensor, and beside bare weights there may be tensors of a schedule.
-        if _count(found) > bare:
-            holding[name] = found
-    plain = [name for name in _CONTAINERS if name in holding]
-    if not plain and not holding.keys() - {*_LIKELY, *_AVERAGED}:
-        likely = [name for name in _LIKELY if name in holding]
-        plain = likely if likely else [name for name in _AVERAGED if name in holding][:1]
-        plain = plain if len(plain) == 1 else []
-    if not plain and len(holding) == 1:
-        plain = list(holding)
-    if not holding and not bare:
-        # Whoever asked is to say what is there instead.
-        return next((checkpoint[name] for name in _CONTAINERS if isinstance(checkpoint.get(name), Mapping)), checkpoint)
-    return holding[plain[0]] if plain else checkpoint
+    holding = _entries_with_weights(checkpoint)
+    if not holding and not _count(checkpoint):
+        return _named_container(checkpoint)
+    name = _choose_entry(holding)
+    return checkpoint if name is None else holding[name]
+
+
+def _entries_with_weights(checkpoint: Mapping[str, Any]) -> Dict[str, Mapping[str, Any]]:
+    """The containers that are found in entries, by the entry's name."""
+    containers = {name: find_container(value) for name, value in checkpoint.items() if isinstance(value, Mapping)}
+    # Beside weights a score may be a tensor, and beside bare weights there may be tensors of a schedule.
+    bare = _count(checkpoint)
+    return {name: found for name, found in containers.items() if _count(found) > bare}
+
+
+def _choose_entry(names: Collection[str]) -> Optional[str]:
+    """The entry, of those that hold weights, that is meant; None if nothing tells."""
+    usual = [name for name in _CONTAINERS if name in names]
+    if usual:
+        return usual[0]
+    if len(names) == 1:
+        return next(iter(names))
+    if set(names) - {*_LIKELY, *_AVERAGED}:
+        return None
+    likely = [name for name in _LIKELY if name in names]
+    if likely:
+        return likely[0] if len(likely) == 1 else None
+    return next((name for name in _AVERAGED if name in names), None)
+
+
+def _named_container(checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The entry that should hold weights by its name: whoever reads it says what is there instead."""
+    return next((checkpoint[name] for name in _CONTAINERS if isinstance(checkpoint.get(name), Mapping)), checkpoint)
 
 
 def _count(entry: Mapping[str, Any]) -> int:
