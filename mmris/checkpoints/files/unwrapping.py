@@ -11,8 +11,10 @@ part of the model.
 
 import re
 from collections import Counter
+from numbers import Number
 from typing import Any, Callable, Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from mmengine.logging import print_log
 from torch import Tensor
 
 from .kinds import UnreadableCheckpointError, unreadable
@@ -87,6 +89,9 @@ def _count(entry: Mapping[str, Any]) -> int:
 def unwrap_weights(checkpoint: Mapping[str, Any], path: str, expected: Collection[str] = ()) -> State:
     """Take the weights out of a checkpoint, by names without those of modules that wrapped the model.
 
+    Numbers, text and None that stand beside tensors, such as ``epoch``, are dropped, and the log says which. They are
+    an error where they may be weights: by the name of one of the model's, or by one of several parts (``head.scale``).
+
     Args:
         checkpoint (Mapping): Its content.
         path (str): What to call it in messages.
@@ -97,14 +102,10 @@ def unwrap_weights(checkpoint: Mapping[str, Any], path: str, expected: Collectio
         dict[str, Tensor]: The weights.
 
     Raises:
-        UnreadableCheckpointError: If values among the weights are not tensors, or two have one name.
+        UnreadableCheckpointError: If values that may be weights are not tensors, or two weights have one name.
         UnreadableCheckpointError: If FSDP has saved them flattened.
     """
-    found = find_container(checkpoint)
-    strange = [str(key) for key, value in found.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
-    if strange:
-        shown = f'{", ".join(strange[:5])}{" and others" if len(strange) > 5 else ""}'
-        raise unreadable(path, f'it holds values that are not tensors: {shown}')
+    found = _drop_plain_values(find_container(checkpoint), path, expected)
     flat = [key for key in found if _FLAT.search(key)]
     if flat:
         raise unreadable(
@@ -120,6 +121,27 @@ def unwrap_weights(checkpoint: Mapping[str, Any], path: str, expected: Collectio
             raise unreadable(path, f'it holds two weights of the name {name}, one of them as {key}')
         state[name] = tensor.detach()
     return state
+
+
+def _drop_plain_values(found: Mapping[str, Any], path: str, expected: Collection[str]) -> State:
+    """The tensors of a container, once nothing else in it can be a weight."""
+    tensors = {key: value for key, value in found.items() if isinstance(key, str) and isinstance(value, Tensor)}
+    others = {key: value for key, value in found.items() if key not in tensors}
+    strange = [key for key, value in others.items() if not _is_beside(key, value) or key in expected or not tensors]
+    if strange:
+        raise unreadable(path, f'it holds values that are not tensors: {_enumerate(strange)}')
+    if others:
+        print_log(f'{path}: dropped {len(others)} values that are not weights: {_enumerate(list(others))}.', 'current')
+    return tensors
+
+
+def _is_beside(key: Any, value: Any) -> bool:
+    """Whether a value that is no tensor belongs to the training by its name and kind, and not to the model."""
+    return isinstance(key, str) and '.' not in key and isinstance(value, (Number, str, type(None)))
+
+
+def _enumerate(names: Sequence[Any]) -> str:
+    return f'{", ".join(map(str, names[:5]))}{" and others" if len(names) > 5 else ""}'
 
 
 def strip_model_prefix(state: State, expected: Collection[str], path: str) -> State:

@@ -93,8 +93,10 @@ def _open(checkpoint: Union[str, Path]) -> Tuple[Dict[str, Tensor], dict, List[s
     if not weights:
         raise ValueError(f'{checkpoint} holds no weights.')
     found = find_container(content)
-    others = [name for name, value in content.items() if name != 'meta' and not _holds(value, found)]
-    return weights, content.get('meta', {}), others if found is not content else []
+    beside = [name for name, value in content.items() if name != 'meta' and not _holds(value, found)]
+    dropped = [name for name, value in found.items() if not isinstance(value, Tensor)]
+    meta = content.get('meta')
+    return weights, meta if isinstance(meta, dict) else {}, dropped if found is content else [*beside, *dropped]
 
 
 def _is_segmentor(state: Mapping[str, Tensor]) -> bool:

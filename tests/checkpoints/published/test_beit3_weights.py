@@ -102,7 +102,7 @@ class TestReading:
         torch.save(dict(model={'conv1.weight': torch.zeros(1)}), path)
         with pytest.raises(UnreadableCheckpointError, match='no BEiT-3 weights by the keys of BEiT-3 or mmris, but '):
             read_published(BEIT3, str(path))
-        torch.save(dict(model={**published(), 'epoch': 3}), path)
+        torch.save(dict(model={**published(), 'epoch': [3]}), path)
         with pytest.raises(UnreadableCheckpointError, match='holds values that are not tensors: epoch'):
             read_published(BEIT3, str(path))
 

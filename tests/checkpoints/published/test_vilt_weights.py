@@ -155,7 +155,7 @@ class TestReading:
         torch.save(dict(model={'conv1.weight': torch.zeros(1)}), path)
         with pytest.raises(UnreadableCheckpointError, match='by the keys of ViLT, Hugging Face or mmris, but conv1.w'):
             read_published(VILT, str(path))
-        torch.save(dict(state_dict={**published(), 'epoch': 3}), path)
+        torch.save(dict(state_dict={**published(), 'epoch': [3]}), path)
         with pytest.raises(UnreadableCheckpointError, match='holds values that are not tensors: epoch'):
             read_published(VILT, str(path))
         with pytest.raises(FileNotFoundError, match='There is no checkpoint data/none.ckpt'):
