@@ -176,13 +176,14 @@ def strip_model_prefix(state: State, expected: Collection[str], path: str) -> St
     return named
 
 
-def strip_layout_prefix(state: State, knows: Callable[[State], bool], path: str) -> Tuple[State, Tuple[str, ...]]:
+def strip_layout_prefix(state: State, path: str, *knows: Callable[[State], bool]) -> Tuple[State, Tuple[str, ...]]:
     """Remove the prefix that stands before the names of a layout.
 
     Args:
         state (dict[str, Tensor]): Weights, as :func:`unwrap_weights` gives them.
-        knows (Callable): Whether weights are in a known layout.
         path (str): What to call the file in messages.
+        *knows (Callable): Tests of whether weights are in a known layout, the strictest first: the first test that
+            weights behind any prefix pass is the one that counts.
 
     Returns:
         tuple[dict[str, Tensor], tuple[str]]: The weights behind that prefix without it, and the names of all others.
@@ -191,16 +192,21 @@ def strip_layout_prefix(state: State, knows: Callable[[State], bool], path: str)
     Raises:
         UnreadableCheckpointError: If there are several such prefixes, as of a teacher and a student.
     """
-    known: List[str] = []
-    for prefix in sorted({prefix for key in state for prefix in _prefixes(key)[:3]}, key=lambda one: (len(one), one)):
-        # What stands below a known prefix is a part of those weights.
-        if not prefix.startswith(tuple(known)) and knows(_below(state, prefix)):
-            known.append(prefix)
+    known = next(filter(None, (_known_prefixes(state, test) for test in knows)), [])
     if len(known) > 1:
         raise _several(path, known)
     if not known:
         return state, ()
     return _below(state, known[0]), tuple(key for key in state if not key.startswith(known[0]))
+
+
+def _known_prefixes(state: State, knows: Callable[[State], bool]) -> List[str]:
+    known: List[str] = []
+    for prefix in sorted({prefix for key in state for prefix in _prefixes(key)[:3]}, key=lambda one: (len(one), one)):
+        # What stands below a known prefix is a part of those weights.
+        if not prefix.startswith(tuple(known)) and knows(_below(state, prefix)):
+            known.append(prefix)
+    return known
 
 
 def _below(state: State, prefix: str) -> State:

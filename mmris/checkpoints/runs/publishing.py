@@ -86,7 +86,7 @@ def _open(checkpoint: Union[str, Path]) -> Tuple[Dict[str, Tensor], dict, List[s
     """Weights, meta, and the names of what else there is."""
     content = read_checkpoint(checkpoint)
     weights = unwrap_weights(content, str(checkpoint))
-    model, beside = strip_layout_prefix(weights, _is_segmentor, str(checkpoint))
+    model, beside = strip_layout_prefix(weights, str(checkpoint), _is_segmentor)
     if not beside:
         # Otherwise the prefix is a part of another model.
         weights = model
