@@ -6,6 +6,7 @@ import inspect
 import runpy
 import sys
 from operator import attrgetter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,8 +125,7 @@ class TestOneNumber:
             config[loader].num_workers = 0
             config[loader].dataset.update(data_root=str(refer_set), split='val')
         runner = RUNNERS.build(config)
-        runner.dump_config()
-        [written] = tmp_path.glob('*.py')
+        [written] = Path(runner.log_dir).glob('*.py')
         assert sizes(read('inputs.views.main.size=96', config=str(written))) == self.EVERYWHERE
         assert runner.cfg.test_dataloader.dataset.pipeline
 
