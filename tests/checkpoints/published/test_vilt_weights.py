@@ -11,12 +11,10 @@ from mmris.checkpoints.published import VILT, KeyMapError
 from mmris.checkpoints.published.vilt import ARCHITECTURES, KEY_MAP
 from mmris.models.encoders import TrimodalEncoder
 from tests.checkpoints.published.conversions import converter
+from tests.checkpoints.published.toy_joint import ARCHITECTURE, LAYERS, POSITIONS
 from tests.checkpoints.published.vilt_files import (
-    ARCHITECTURE,
     HEADS,
     HUGGING_FACE_TASKS,
-    LAYERS,
-    POSITIONS,
     hugging_face,
     published,
     write_lightning,
