@@ -164,9 +164,7 @@ class ReferringRunner(Runner):
         return loop
 
     def dump_config(self, folder: Optional[str] = None) -> None:
-        """Write the config to a file.
-
-        Every run writes it beside its logs. Only a training also writes it to the work folder.
+        """Write the config to a file: every run beside its logs, a training also to the work folder.
 
         Args:
             folder (str, optional): Where to. Default: None, the folder of this run's logs.
