@@ -78,7 +78,7 @@ def main() -> None:
     set_launcher(config, arguments)
     name_work_dir(config, arguments.config, arguments.work_dir)
     config.load_from, config.resume = None, False
-    # Nothing of training is built, and the config of this run is kept beside its logs, not in a training's place.
+    # Nothing of training is built.
     config.train_cfg = config.train_dataloader = config.optim_wrapper = config.param_scheduler = None
     set_splits(config, arguments)
 

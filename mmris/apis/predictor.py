@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from torch import nn
 
-from mmris.datasets.pipelines import STEP_TYPES
+from mmris.datasets.pipeline_steps import STEP_TYPES
 from mmris.datasets.transforms.formatting import image_tensor
 from mmris.evaluation import own_metrics
 from mmris.protocols import Protocol

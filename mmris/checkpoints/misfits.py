@@ -67,6 +67,24 @@ def find_misfits(expected: Mapping[str, Tensor], given: Mapping[str, Any]) -> st
     return str(compare_weights(expected, given))
 
 
+def check_some_fit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], path: str) -> None:
+    """Check that a training can begin from weights: some of the model's are among them, none of another shape.
+
+    Args:
+        expected (Mapping[str, Tensor]): The model's.
+        given (Mapping[str, Tensor]): The file's.
+        path (str): What to call the file in messages.
+
+    Raises:
+        RuntimeError: If that is not so.
+    """
+    wrong = [key for key, value in given.items() if key in expected and value.shape != expected[key].shape]
+    if wrong or not any(key in expected for key in given):
+        what = 'of other shapes' if wrong else 'not one that the model has'
+        raise RuntimeError(f'{path} does not fit the model of the config: its weights are {what}: '
+                           f'{", ".join((wrong or list(given))[:5])}. Use the config that it was trained with.')
+
+
 def _kind(tensor: Tensor) -> tuple:
     return tensor.is_floating_point(), tensor.is_complex()
 

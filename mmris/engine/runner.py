@@ -8,7 +8,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.dist import all_gather_object, broadcast_object_list, is_distributed, is_main_process
+from mmengine.dist import is_distributed, is_main_process
 from mmengine.hooks import CheckpointHook, EMAHook
 from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper
@@ -17,6 +17,7 @@ from torch import distributed, nn
 from torch.utils.data import DataLoader
 
 from mmris.checkpoints import read_checkpoint, runs, strip_model_prefix, unwrap_weights
+from mmris.checkpoints.misfits import check_some_fit
 from mmris.datasets.pipelines import resolve_pipelines, unresolve_pipelines
 from mmris.evaluation import check_thresholds
 from mmris.models.layers import average_running_statistics
@@ -25,6 +26,7 @@ from mmris.registry import RUNNERS
 from mmris.utils import unwrap_model, write_atomically
 from mmris.utils.terminal import use_utf8_log_files
 
+from .agreement import ask_main_process, check_same_progress
 from .progress import accumulated_batches
 
 # Settings of a data loader that PyTorch refuses, or that do nothing, where there are no workers.
@@ -129,6 +131,7 @@ class ReferringRunner(Runner):
         if not any(parameter.requires_grad for parameter in self.model.parameters()):
             raise ValueError('There is nothing to train: model.frozen names all of the model. Name less, or evaluate '
                              'it as it is, with tools/test.py.')
+        self.dump_config(self.work_dir)
         return super().train()
 
     def val(self) -> Dict[str, float]:
@@ -160,14 +163,18 @@ class ReferringRunner(Runner):
                 f'train_dataloader.batch_size, or use a larger set.')
         return loop
 
-    def dump_config(self) -> None:
-        """Write the config to the work folder; of an evaluation to the folder of its logs, beside no training's."""
+    def dump_config(self, folder: Optional[str] = None) -> None:
+        """Write the config to a file: every run beside its logs, a training also to the work folder.
+
+        Args:
+            folder (str, optional): Where to. Default: None, the folder of this run's logs.
+        """
         if is_main_process():
             config = deepcopy(self.cfg)
             # A copy to change and train again: what follows from inputs is made anew.
             unresolve_pipelines(config)
             name = Path(self.cfg.filename).name if self.cfg.filename else f'{self.timestamp}.py'
-            config.dump(str(Path(self.work_dir if self._train_loop is not None else self._log_dir) / name))
+            config.dump(str(Path(self.log_dir if folder is None else folder) / name))
 
     def load_or_resume(self) -> None:
         """Load weights or resume, as the config says.
@@ -182,18 +189,14 @@ class ReferringRunner(Runner):
             RuntimeError: If processes resumed from different checkpoints.
         """
         if not self._has_loaded and self._resume and (self._resume == 'last' or self._load_from is None):
-            # One process looks: another may see another folder, or fail to read what this one can.
-            chosen = [runs.last_whole_checkpoint(self.work_dir, self.logger) if is_main_process() else None]
-            broadcast_object_list(chosen)
-            if chosen[0] is None:
+            chosen = ask_main_process(lambda: runs.last_whole_checkpoint(self.work_dir, self.logger))
+            if chosen is None:
                 self.logger.info(f'There is no checkpoint in {self.work_dir} to resume from: training begins anew.')
                 self._resume = False
             else:
-                self._load_from = chosen[0]
+                self._load_from = chosen
         if not self._has_loaded and not self._resume and self._load_from is not None:
-            chosen = [runs.resolve_load_from(self._load_from) if is_main_process() else None]
-            broadcast_object_list(chosen)
-            self._load_from = chosen[0]
+            self._load_from = ask_main_process(lambda: runs.resolve_load_from(self._load_from))
         super().load_or_resume()
         begins = isinstance(self._train_loop, BaseLoop) and not self._has_loaded
         random = runs.find_uninitialized_frozen(unwrap_model(self.model)) if begins else []
@@ -213,11 +216,7 @@ class ReferringRunner(Runner):
             RuntimeError: If processes did not read the same.
         """
         super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
-        read = all_gather_object((self.epoch, self.iter))
-        if len(set(read)) > 1:
-            raise RuntimeError(
-                f'Processes resumed from different checkpoints called {filename}: (epoch, iteration) {read} by rank. '
-                f'The work folder must be one that all machines share.')
+        check_same_progress((self.epoch, self.iter), filename)
         # A run without a seed of its own in the config goes on with the one that it drew.
         self.train_dataloader.sampler.seed = self.base_seed
 
@@ -264,12 +263,7 @@ class ReferringRunner(Runner):
         runs.restore_excluded_parts(checkpoint, model, filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         state = checkpoint['state_dict']
-        wrong = [key for key, value in state.items() if key in own and value.shape != own[key].shape]
-        if wrong or not any(key in own for key in state):
-            what = 'of other shapes' if wrong else 'not one that the model has'
-            raise RuntimeError(
-                f'{filename} does not fit the model of the config: its weights are {what}: '
-                f'{", ".join((wrong or list(state))[:5])}. Use the config that it was trained with.')
+        check_some_fit(own, state, filename)
         if not self._resume:
             runs.check_frozen(model, state, filename)
         load_state_dict(model, state, strict or bool(self._resume), self.logger)

@@ -11,6 +11,8 @@ from mmris.utils.ids import id_order
 from .iou import summarise
 
 NUMBERS = ('intersection', 'union', 'iou', 'predicted_pixels', 'target_pixels', 'image_pixels')
+# How a row was scored. Rows that say nothing of it are taken, too.
+SCORED_BY = ('protocol', 'resampling', 'threshold')
 NEEDED = ('text', 'img_id', 'ref_id', 'sent_id', *NUMBERS)
 
 GOOD, POOR, WRONG = 'good', 'poor mask', 'wrong object'
@@ -108,8 +110,9 @@ def analyse(rows: Sequence[dict], worst: int = 12) -> Dict[str, Any]:
         worst (int): How many of the worst expressions to list. Defaults to 12.
 
     Returns:
-        dict: ``scores`` of all; ``outcome``, ``share``, ``words`` and ``skill`` (empty without tags): for each group
-        of rows, by name, what :func:`summarise_rows` gives; and ``worst``, rows with their ``outcome``.
+        dict: ``scores`` of all; ``scored_by``, what :func:`find_scored_by` gives; ``outcome``, ``share``, ``words`` and
+        ``skill`` (empty without tags): for each group of rows, by name, what :func:`summarise_rows` gives; and
+        ``worst``, rows with their ``outcome``.
     """
     total = len(rows)
     groups = dict(
@@ -124,8 +127,27 @@ def analyse(rows: Sequence[dict], worst: int = 12) -> Dict[str, Any]:
     }
     return dict(
         scores=dict(_score(rows), expressions=total),
+        scored_by=find_scored_by(rows),
         **tables,
         worst=[dict(row, outcome=outcome(row)) for row in worst_rows(rows, worst)])
+
+
+def find_scored_by(rows: Sequence[dict]) -> List[dict]:
+    """Find by what rows were scored.
+
+    Args:
+        rows (Sequence[dict]): As :func:`read_expression_rows` reads them.
+
+    Returns:
+        list[dict]: For each way in which some were scored, ``protocol``, ``resampling`` (None: the protocol's own) and
+        ``threshold``; each is None if the rows do not say it.
+    """
+    found: List[dict] = []
+    for row in rows:
+        scored = {name: row.get(name) for name in SCORED_BY}
+        if scored not in found:
+            found.append(scored)
+    return found
 
 
 def summarise_rows(rows: Sequence[dict], total: int) -> Dict[str, float]:

@@ -40,12 +40,24 @@ def format_error_report(analyses: Dict[str, Dict[str, Any]], source: str) -> str
     scores = {split: analysis['scores'] for split, analysis in analyses.items()}
     parts = [f'# Errors\n\nFrom {_code(source)}.', format_table(scores, first='split'), _LEGEND]
     for split, analysis in analyses.items():
-        parts.append(f'## {one_line(split)}')
+        parts.append(f'## {one_line(split)}\n\nScored by {" and ".join(map(name_scored_by, analysis["scored_by"]))}.')
         for name, first, heading, columns in _SECTIONS:
             if analysis[name]:
                 parts.append(f'### {heading}\n\n{format_table(analysis[name], first=first, columns=columns)}')
         parts.append(f'### The worst\n\n{_worst(analysis["worst"])}')
     return '\n\n'.join(parts) + '\n'
+
+
+def name_scored_by(scored: Dict[str, Any]) -> str:
+    """Name the protocol and threshold that scored rows, as a part of a sentence.
+
+    Args:
+        scored (dict): One of what :func:`~mmris.evaluation.error_analysis.find_scored_by` gives.
+    """
+    if scored['protocol'] is None:
+        return 'a protocol and threshold that the rows do not name'
+    resampling = '' if scored['resampling'] is None else f', resampling {one_line(str(scored["resampling"]))}'
+    return f'protocol {one_line(str(scored["protocol"]))}{resampling}, threshold {one_line(str(scored["threshold"]))}'
 
 
 def _worst(rows: list) -> str:

@@ -30,7 +30,8 @@ class ReferringIoUMetric(BaseMetric):
         by_skill (bool): Also score each skill's expressions, where the data set tags them, as
             ``skill/<name>/mIoU`` and so on. Defaults to False.
         dump_file (str, optional): Where to write one line of JSON an expression: its ids, sentence, intersection,
-            union, IoU, pixels predicted, of the target and of the image, and skills. Defaults to None.
+            union, IoU, pixels predicted, of the target and of the image, skills, and the protocol, resampling (None:
+            the protocol's own) and threshold that scored it. Defaults to None.
         prefix (str, optional): See ``mmengine.evaluator.BaseMetric``. Defaults to None: plain names.
 
     Raises:
@@ -79,6 +80,9 @@ class ReferringIoUMetric(BaseMetric):
                     predicted_pixels=prediction.flatten(1).sum(dim=1).tolist(),
                     target_pixels=target.flatten(1).sum(dim=1).tolist(),
                     image_pixels=target[0].numel(),
+                    protocol=protocol.name,
+                    resampling=sample.get('resampling'),
+                    threshold=protocol.threshold,
                     img_id=sample['img_id'],
                     sent_ids=sample['sent_ids'],
                     ref_ids=sample['ref_ids'],
@@ -167,7 +171,7 @@ def _expression_rows(results: List[dict]) -> List[dict]:
                     iou=float(entry['iou'][position]),
                     predicted_pixels=entry['predicted_pixels'][position],
                     target_pixels=entry['target_pixels'][position],
-                    image_pixels=entry['image_pixels'],
+                    **{name: entry[name] for name in ('image_pixels', 'protocol', 'resampling', 'threshold')},
                     skills=entry['skills'][position] if entry['skills'] else []))
     return sorted(rows, key=lambda row: [id_order(row[name]) for name in ('sent_id', 'ref_id', 'img_id')])
 

@@ -37,15 +37,14 @@ class Protocol:
 
     A config names one as ``model.protocol``. Its pipelines then take images in by the protocol's geometry, the model
     brings logits back to the original pixels by its way back, and whoever decides or scores (metric, pictures, tools)
-    uses its threshold, comparison and score of nothing.
+    uses its threshold and its score of nothing.
 
     Attributes:
         name (str): What a config calls it.
         way_back (Callable): From probabilities ``(S, 1, h, w)``, the map from original to input coordinates, and the
             sizes of input and original, to ``(S, H0, W0)`` values in [0, 1].
         geometry (Geometry, optional): How images become inputs. None: in any way, such as the config's own.
-        threshold (float): The probability of a pixel from which on it belongs to the mask, in [0, 1).
-        inclusive (bool): Whether a pixel of just that probability belongs to it too: ``>=`` instead of ``>``.
+        threshold (float): The probability above which a pixel belongs to the mask, in [0, 1).
         binary (bool): Whether the way back applies the threshold, and gives 0 and 1 alone.
         empty_iou (float): The IoU of an empty prediction and an empty target, which is 0 / 0: 1 or 0.
     """
@@ -54,7 +53,6 @@ class Protocol:
     way_back: WayBack
     geometry: Optional[Geometry] = None
     threshold: float = 0.35
-    inclusive: bool = False
     binary: bool = False
     empty_iou: float = 1.0
 
@@ -117,4 +115,4 @@ class Protocol:
         Returns:
             Tensor or ndarray: bool of the same shape.
         """
-        return probabilities >= self.threshold if self.inclusive else probabilities > self.threshold
+        return probabilities > self.threshold

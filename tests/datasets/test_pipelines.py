@@ -5,14 +5,19 @@ import copy
 import inspect
 import runpy
 import sys
+from operator import attrgetter
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 
 from mmris.apis import Predictor, init_model
-from mmris.datasets.pipelines import build_pipeline, resolve_pipelines, unresolve_pipelines
+from mmris.datasets.pipeline_steps import build_pipeline
+from mmris.datasets.pipelines import resolve_pipelines, unresolve_pipelines
+from mmris.datasets.transforms import Letterbox, LoadImage
 from mmris.registry import DATASETS, RUNNERS
 from mmris.utils.configs import add_config_arguments, read_config
 from tests.conftest import ROOT, tiny_config
@@ -30,6 +35,15 @@ def read(*options: str, config: str = CONFIG) -> Config:
     parser = argparse.ArgumentParser()
     add_config_arguments(parser)
     return read_config(parser.parse_args([str(ROOT / config), *(['--cfg-options', *options] if options else [])]))
+
+
+def with_parts() -> Config:
+    """A config that takes instance masks in, with two sets to train on and two splits to evaluate on."""
+    config = Config.fromfile(ROOT / CONFIG)
+    config.train_dataloader.dataset = dict(type='MixedDataset', datasets=dict(
+        a=dict(split='val'), b=dict(split='val'), taken_back=None))
+    config.test_cfg = dict(type='SplitTestLoop', splits=dict(val=dict(split='val'), testA=dict(split='testA')))
+    return config
 
 
 def build(phase: str = 'train', **changes) -> list:
@@ -111,8 +125,7 @@ class TestOneNumber:
             config[loader].num_workers = 0
             config[loader].dataset.update(data_root=str(refer_set), split='val')
         runner = RUNNERS.build(config)
-        runner.dump_config()
-        [written] = tmp_path.glob('*.py')
+        [written] = Path(runner.log_dir).glob('*.py')
         assert sizes(read('inputs.views.main.size=96', config=str(written))) == self.EVERYWHERE
         assert runner.cfg.test_dataloader.dataset.pipeline
 
@@ -262,6 +275,73 @@ class TestResolving:
         assert types(config.test_dataloader.dataset.pipeline) == [
             'mmris.LoadImage', 'mmris.CRISWarp', 'mmris.LoadMasks', 'mmris.Tokenize', 'mmris.PackReferringInputs']
 
+    @pytest.mark.parametrize('scope', ['mmris', 'mmseg', None])
+    def test_a_protocol_of_pipelines_written_by_hand(self, scope, refer_set, tmp_path):
+        """Its step is found from the config's scope, as the steps around it are."""
+        prefix = '' if scope == 'mmris' else 'mmris.'
+        tokenizer = dict(type=f'{prefix}CLIPTokenizer', context_length=12)
+        written = [
+            dict(type=f'{prefix}LoadImage'), dict(type=f'{prefix}Letterbox', size=64), dict(type=f'{prefix}LoadMasks'),
+            dict(type=f'{prefix}Tokenize', tokenizer=tokenizer),
+            dict(type=f'{prefix}PackReferringInputs', masks=['gt_original'])]
+        dataset = dict(type='mmris.RefCOCODataset', data_root=str(refer_set), refs_file='refs(unc).p', split='val')
+        config = Config(dict(
+            default_scope=scope, model=dict(protocol='cris'), test_dataloader=dict(dataset=dict(
+                dataset, pipeline=written)), test_cfg=dict(splits=dict(val=dict(pipeline=written))),
+            train_dataloader=dict(dataset=dict(type='mmris.MixedDataset', datasets=dict(a=dict(pipeline=written))))))
+        resolve_pipelines(config)
+        expected = [step['type'] for step in written]
+        expected[1] = f'{prefix}CRISWarp'
+        for one in (config.test_dataloader.dataset, config.test_cfg.splits.val,
+                    config.train_dataloader.dataset.datasets.a):
+            assert types(one.pipeline) == expected
+        with DefaultScope.overwrite_default_scope(scope or 'mmengine'):
+            made = DATASETS.build(config.test_dataloader.dataset)
+            assert made[0]['inputs'].shape == (3, 64, 64)
+
+    def test_a_step_named_by_its_class(self):
+        steps = [dict(type=LoadImage), dict(type=Letterbox, size=64)]
+        config = dict(default_scope='mmris', model=dict(protocol='cris'), val_dataloader=dict(
+            dataset=dict(pipeline=steps)))
+        for _ in range(2):
+            resolve_pipelines(config)
+            assert config['val_dataloader']['dataset']['pipeline'] == [steps[0], dict(type='CRISWarp', size=64)]
+
+    @pytest.mark.parametrize('place', ['train_dataloader.dataset.datasets.a', 'test_cfg.splits.val'])
+    def test_a_part_with_a_pipeline_of_its_own(self, place):
+        config = with_parts()
+        config.merge_from_dict({place: dict(pipeline=[dict(type='LoadImage')])})
+        with pytest.raises(ValueError, match=f'^{place}.pipeline is not what inputs says, so that one of the two'):
+            resolve_pipelines(config)
+
+    @pytest.mark.parametrize('place', ['train_dataloader.dataset.datasets.a', 'test_cfg.splits.val'])
+    def test_what_a_part_says_of_instance_masks(self, place):
+        """As a data set of its own: settings go before those of inputs, None takes masks back, nothing is shared."""
+        for said, expected in ((None, None), (dict(problems='skip'), dict(file='new.json', problems='skip'))):
+            config = with_parts()
+            config.merge_from_dict({place: dict(instance_masks=said)})
+            part = attrgetter(place)(config)
+            for file in ('instance_masks.json', 'new.json'):
+                config.inputs.instance_masks.file = file
+                resolve_pipelines(config)
+            assert part.instance_masks == expected
+            assert ('LoadInstanceMasks' in types(part.pipeline)) == (said is not None)
+            assert set(config.test_cfg.splits.testA) | set(config.train_dataloader.dataset.datasets.b) == {'split'}
+            assert config.train_dataloader.dataset.instance_masks == dict(file='new.json')
+            unresolve_pipelines(config)
+            assert dict(part) == dict(split='val', instance_masks=said)
+
+    def test_a_part_with_the_pipeline_of_the_others(self):
+        """As a config has that was written after an earlier change of its inputs."""
+        config = with_parts()
+        resolve_pipelines(config)
+        config.test_cfg.splits.val.pipeline = copy.deepcopy(config.test_dataloader.dataset.pipeline)
+        config.inputs.views.main.size = 96
+        resolve_pipelines(config)
+        assert config.test_cfg.splits.val.pipeline == config.test_dataloader.dataset.pipeline
+        unresolve_pipelines(config)
+        assert dict(config.test_cfg.splits.val) == dict(split='val')
+
     def test_a_loader_that_is_none(self):
         config = tiny_config()
         config.train_dataloader = None
@@ -271,7 +351,7 @@ class TestResolving:
 
 def test_what_the_docstring_shows_works():
     """The example of the module is one."""
-    example = inspect.getdoc(sys.modules['mmris.datasets.pipelines']).split('::')[1].split('training:')[0]
+    example = inspect.getdoc(sys.modules['mmris.datasets.pipeline_steps']).split('::')[1].split('training:')[0]
     found = {}
     exec(inspect.cleandoc(example), found)
     assert build_pipeline(found['inputs'], 'train')[0] == dict(type='LoadImage', upright=True)

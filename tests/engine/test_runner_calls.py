@@ -47,14 +47,39 @@ def config(request, folder, tmp_path) -> Config:
     return config
 
 
-def test_val(config):
+def name_of_copy(config: Config) -> Path:
+    """The config in the work folder, which a training has left."""
+    return Path(config.work_dir) / Path(config.filename).name
+
+
+@pytest.fixture
+def trained(config) -> Path:
+    """A config in the work folder, as if a training had left it."""
+    path = name_of_copy(config)
+    path.parent.mkdir()
+    path.write_text('trained = True')
+    return path
+
+
+def check_copies(runner, trained: Path) -> None:
+    """The config of an evaluation is beside its logs, and that of the training as it was."""
+    assert trained.read_text() == 'trained = True'
+    copy = Config.fromfile(Path(runner.log_dir) / trained.name)
+    assert copy.work_dir == runner.work_dir and copy.train_cfg == runner.cfg.train_cfg
+
+
+def test_val(config, trained):
     """The same scores as a test of that split; nothing is saved."""
-    scores = RUNNERS.build(config).val()
+    runner = RUNNERS.build(config)
+    scores = runner.val()
     assert scores['expressions'] == 4 and not list(Path(config.work_dir).glob('*.pth'))
+    check_copies(runner, trained)
 
 
-def test_test(config):
-    scores = RUNNERS.build(config).test()
+def test_test(config, trained):
+    runner = RUNNERS.build(config)
+    scores = runner.test()
+    check_copies(runner, trained)
     assert {name: scores[f'{name}/expressions'] for name in ('val', 'testA')} == dict(val=4, testA=4)
 
 
@@ -66,6 +91,7 @@ def test_train(config):
             runner.train()
         return
     runner.train()
+    assert Config.fromfile(name_of_copy(config)).train_cfg == runner.cfg.train_cfg
     saved = list(Path(config.work_dir).glob('best_*.pth'))
     assert len(saved) == 1
     scores = runner.val()

@@ -159,6 +159,19 @@ def test_no_rows(tmp_path):
         read_expression_rows(write(tmp_path / 'rows.jsonl'))
 
 
+@pytest.mark.parametrize('scored, said', [
+    ([{}], 'a protocol and threshold that the rows do not name'),
+    ([dict(protocol='mmris', resampling=None, threshold=0.35)], 'protocol mmris, threshold 0.35'),
+    ([dict(protocol='cris', threshold=0.5), dict(protocol='cris', resampling='bilinear', threshold=0.5)],
+     'protocol cris, threshold 0.5 and protocol cris, resampling bilinear, threshold 0.5'),
+])
+def test_what_scored_the_rows(scored, said):
+    analysis = analyse([row(1, 2, 1, **one) for one in scored for _ in range(2)])
+    names = ('protocol', 'resampling', 'threshold')
+    assert analysis['scored_by'] == [{name: one.get(name) for name in names} for one in scored]
+    assert f'## val\n\nScored by {said}.\n\n### How' in format_error_report(dict(val=analysis), 'rows.jsonl')
+
+
 def test_page():
     rows = dict(val=random_rows(40), testA=[row(100, 0, 0, text='the | bar'), row(0, 0, 0, text='')])
     page = format_error_report({split: analyse(members) for split, members in rows.items()}, 'rows.jsonl')

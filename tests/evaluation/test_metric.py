@@ -94,8 +94,17 @@ def test_dump(tmp_path):
     assert [row['sent_id'] for row in rows] == [0, 1, 100]
     assert rows[2] == dict(
         sent_id=100, ref_id=10, img_id=1, text='object 0', intersection=6, union=10, iou=0.6, predicted_pixels=6,
-        target_pixels=10, image_pixels=10, skills=[])
+        target_pixels=10, image_pixels=10, protocol='mmris', resampling=None, threshold=0.35, skills=[])
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+def test_dump_says_what_scored_each_row(tmp_path):
+    path = tmp_path / 'per_expression.jsonl'
+    cris, other = (dict(sample(number, [0.6]), protocol='cris') for number in (0, 1))
+    evaluate([cris, dict(other, resampling='bilinear')], size=2, threshold=0.5, dump_file=str(path))
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [[row[name] for name in ('protocol', 'resampling', 'threshold')] for row in rows] == [
+        ['cris', None, 0.5], ['cris', 'bilinear', 0.5]]
 
 
 def test_a_sample_without_ground_truth():

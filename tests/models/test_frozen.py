@@ -13,7 +13,7 @@ from mmris.models.encoders import BEiT3Encoder, CLIPEncoder, Encoder, TrimodalEn
 from mmris.models.layers import average_running_statistics, running_statistics
 from mmris.registry import MODELS
 from mmris.utils import is_part
-from tests.checkpoints.published import vilt_files
+from tests.checkpoints.published import toy_joint, vilt_files
 from tests.checkpoints.published.clip_files import RESNET, VIT, open_clip_model
 from tests.conftest import tiny_config
 from tests.models.test_beit3_architecture import ARCHITECTURE, published
@@ -177,7 +177,7 @@ class TestPretrainedParts:
         """The type of masks is the image's, the map of their places is not ViLT's."""
         torch.save(vilt_files.published(), tmp_path / 'vilt.pth')
         encoder = TrimodalEncoder(
-            architecture=vilt_files.ARCHITECTURE, taps=(1, 2), masks=masks, pretrained=str(tmp_path / 'vilt.pth'))
+            architecture=toy_joint.ARCHITECTURE, taps=(1, 2), masks=masks, pretrained=str(tmp_path / 'vilt.pth'))
         modules = ('patch_embedding', 'word_embedding', 'text_norm', 'blocks', 'norm')
         own = ('class_token', 'text_positions', 'text_types', 'image_positions', 'token_types')
         self.check(encoder, (*modules, *own, 'mask_type') if masks else (*modules, *own))

@@ -61,10 +61,8 @@ def test_probabilities_and_masks(name):
 
 def test_a_pixel_at_the_threshold():
     values = torch.tensor([0.25, 0.5, 0.75])
-    exclusive = Protocol('one', way_back=lambda *_: None, threshold=0.5)
-    inclusive = Protocol('other', way_back=lambda *_: None, threshold=0.5, inclusive=True)
-    assert exclusive.masks(values).tolist() == [False, False, True]
-    assert inclusive.masks(values).tolist() == [False, True, True]
+    protocol = Protocol('one', way_back=lambda *_: None, threshold=0.5)
+    assert protocol.masks(values).tolist() == [False, False, True]
 
 
 @pytest.mark.parametrize('name, other', [('cris', 'Letterbox'), ('cris', 'Resize'), ('shared_ris', 'Letterbox'),

@@ -88,6 +88,7 @@ def test_error_report(run, folder):
     printed = run('analysis_tools/error_report.py', rows, '--out', out, '--split', 'val', '--threshold', '0',
                   '--config', CONFIG, '--checkpoint', checkpoint, *data_options(folder))
     assert 'score otherwise now than in' in printed
+    assert 'Its rows were scored by protocol mmris, threshold 0.35.' in printed
 
 
 def test_error_report_of_another_set(run, folder, tmp_path):

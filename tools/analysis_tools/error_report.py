@@ -16,8 +16,8 @@ from mmengine.config import Config
 from mmris.apis import Predictor
 from mmris.apis.samples import build_expressions, predict_sample
 from mmris.evaluation import to_json
-from mmris.evaluation.error_analysis import analyse, read_expression_rows
-from mmris.evaluation.error_tables import format_error_report
+from mmris.evaluation.error_analysis import analyse, find_scored_by, read_expression_rows
+from mmris.evaluation.error_tables import format_error_report, name_scored_by
 from mmris.utils import write_atomically
 from mmris.utils.arguments import at_least, file_or_none
 from mmris.utils.configs import (
@@ -84,8 +84,9 @@ def draw_worst(arguments: argparse.Namespace, split: str, worst: List[dict]) -> 
     predictions = predict(config, arguments, split, worst)
     differ = [row for row, made in zip(worst, predictions) if abs(row['iou'] - made.iou) > 0.01]
     if differ:
+        scored_by = ' and '.join(map(name_scored_by, find_scored_by(worst)))
         print(f'Warning: {len(differ)} of {len(worst)} score otherwise now than in {arguments.rows}: it was made with '
-              f'another checkpoint, threshold or data.')
+              f'another checkpoint, protocol, threshold or data. Its rows were scored by {scored_by}.')
     sheet = draw_prediction_sheet(
         predictions,
         title=f'The worst of {split}',

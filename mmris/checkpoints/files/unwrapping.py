@@ -11,8 +11,10 @@ part of the model.
 
 import re
 from collections import Counter
-from typing import Any, Callable, Collection, Dict, List, Mapping, Sequence, Tuple
+from numbers import Number
+from typing import Any, Callable, Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from mmengine.logging import print_log
 from torch import Tensor
 
 from .kinds import UnreadableCheckpointError, unreadable
@@ -43,23 +45,39 @@ def find_container(checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
         Mapping: The entry, or the entry of an entry; the checkpoint itself if weights stand there bare, or if several
         entries hold weights and nothing tells which are meant.
     """
-    bare, holding = _count(checkpoint), {}
-    for name, value in checkpoint.items():
-        found = find_container(value) if isinstance(value, Mapping) else {}
-        # Beside weights a score may be a tensor, and beside bare weights there may be tensors of a schedule.
-        if _count(found) > bare:
-            holding[name] = found
-    plain = [name for name in _CONTAINERS if name in holding]
-    if not plain and not holding.keys() - {*_LIKELY, *_AVERAGED}:
-        likely = [name for name in _LIKELY if name in holding]
-        plain = likely if likely else [name for name in _AVERAGED if name in holding][:1]
-        plain = plain if len(plain) == 1 else []
-    if not plain and len(holding) == 1:
-        plain = list(holding)
-    if not holding and not bare:
-        # Whoever asked is to say what is there instead.
-        return next((checkpoint[name] for name in _CONTAINERS if isinstance(checkpoint.get(name), Mapping)), checkpoint)
-    return holding[plain[0]] if plain else checkpoint
+    holding = _entries_with_weights(checkpoint)
+    if not holding and not _count(checkpoint):
+        return _named_container(checkpoint)
+    name = _choose_entry(holding)
+    return checkpoint if name is None else holding[name]
+
+
+def _entries_with_weights(checkpoint: Mapping[str, Any]) -> Dict[str, Mapping[str, Any]]:
+    """The containers that are found in entries, by the entry's name."""
+    containers = {name: find_container(value) for name, value in checkpoint.items() if isinstance(value, Mapping)}
+    # Beside weights a score may be a tensor, and beside bare weights there may be tensors of a schedule.
+    bare = _count(checkpoint)
+    return {name: found for name, found in containers.items() if _count(found) > bare}
+
+
+def _choose_entry(names: Collection[str]) -> Optional[str]:
+    """The entry, of those that hold weights, that is meant; None if nothing tells."""
+    usual = [name for name in _CONTAINERS if name in names]
+    if usual:
+        return usual[0]
+    if len(names) == 1:
+        return next(iter(names))
+    if set(names) - {*_LIKELY, *_AVERAGED}:
+        return None
+    likely = [name for name in _LIKELY if name in names]
+    if likely:
+        return likely[0] if len(likely) == 1 else None
+    return next((name for name in _AVERAGED if name in names), None)
+
+
+def _named_container(checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The entry that should hold weights by its name: whoever reads it says what is there instead."""
+    return next((checkpoint[name] for name in _CONTAINERS if isinstance(checkpoint.get(name), Mapping)), checkpoint)
 
 
 def _count(entry: Mapping[str, Any]) -> int:
@@ -71,6 +89,9 @@ def _count(entry: Mapping[str, Any]) -> int:
 def unwrap_weights(checkpoint: Mapping[str, Any], path: str, expected: Collection[str] = ()) -> State:
     """Take the weights out of a checkpoint, by names without those of modules that wrapped the model.
 
+    Numbers, text and None that stand beside tensors, such as ``epoch``, are dropped, and the log says which. They are
+    an error where they may be weights: by the name of one of the model's, or by one of several parts (``head.scale``).
+
     Args:
         checkpoint (Mapping): Its content.
         path (str): What to call it in messages.
@@ -81,14 +102,10 @@ def unwrap_weights(checkpoint: Mapping[str, Any], path: str, expected: Collectio
         dict[str, Tensor]: The weights.
 
     Raises:
-        UnreadableCheckpointError: If values among the weights are not tensors, or two have one name.
+        UnreadableCheckpointError: If values that may be weights are not tensors, or two weights have one name.
         UnreadableCheckpointError: If FSDP has saved them flattened.
     """
-    found = find_container(checkpoint)
-    strange = [str(key) for key, value in found.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
-    if strange:
-        shown = f'{", ".join(strange[:5])}{" and others" if len(strange) > 5 else ""}'
-        raise unreadable(path, f'it holds values that are not tensors: {shown}')
+    found = _drop_plain_values(find_container(checkpoint), path, expected)
     flat = [key for key in found if _FLAT.search(key)]
     if flat:
         raise unreadable(
@@ -104,6 +121,27 @@ def unwrap_weights(checkpoint: Mapping[str, Any], path: str, expected: Collectio
             raise unreadable(path, f'it holds two weights of the name {name}, one of them as {key}')
         state[name] = tensor.detach()
     return state
+
+
+def _drop_plain_values(found: Mapping[str, Any], path: str, expected: Collection[str]) -> State:
+    """The tensors of a container, once nothing else in it can be a weight."""
+    tensors = {key: value for key, value in found.items() if isinstance(key, str) and isinstance(value, Tensor)}
+    others = {key: value for key, value in found.items() if key not in tensors}
+    strange = [key for key, value in others.items() if not _is_beside(key, value) or key in expected or not tensors]
+    if strange:
+        raise unreadable(path, f'it holds values that are not tensors: {_enumerate(strange)}')
+    if others:
+        print_log(f'{path}: dropped {len(others)} values that are not weights: {_enumerate(list(others))}.', 'current')
+    return tensors
+
+
+def _is_beside(key: Any, value: Any) -> bool:
+    """Whether a value that is no tensor belongs to the training by its name and kind, and not to the model."""
+    return isinstance(key, str) and '.' not in key and isinstance(value, (Number, str, type(None)))
+
+
+def _enumerate(names: Sequence[Any]) -> str:
+    return f'{", ".join(map(str, names[:5]))}{" and others" if len(names) > 5 else ""}'
 
 
 def strip_model_prefix(state: State, expected: Collection[str], path: str) -> State:
@@ -138,13 +176,14 @@ def strip_model_prefix(state: State, expected: Collection[str], path: str) -> St
     return named
 
 
-def strip_layout_prefix(state: State, knows: Callable[[State], bool], path: str) -> Tuple[State, Tuple[str, ...]]:
+def strip_layout_prefix(state: State, path: str, *knows: Callable[[State], bool]) -> Tuple[State, Tuple[str, ...]]:
     """Remove the prefix that stands before the names of a layout.
 
     Args:
         state (dict[str, Tensor]): Weights, as :func:`unwrap_weights` gives them.
-        knows (Callable): Whether weights are in a known layout.
         path (str): What to call the file in messages.
+        *knows (Callable): Tests of whether weights are in a known layout, the strictest first: the first test that
+            weights behind any prefix pass is the one that counts.
 
     Returns:
         tuple[dict[str, Tensor], tuple[str]]: The weights behind that prefix without it, and the names of all others.
@@ -153,16 +192,21 @@ def strip_layout_prefix(state: State, knows: Callable[[State], bool], path: str)
     Raises:
         UnreadableCheckpointError: If there are several such prefixes, as of a teacher and a student.
     """
-    known: List[str] = []
-    for prefix in sorted({prefix for key in state for prefix in _prefixes(key)[:3]}, key=lambda one: (len(one), one)):
-        # What stands below a known prefix is a part of those weights.
-        if not prefix.startswith(tuple(known)) and knows(_below(state, prefix)):
-            known.append(prefix)
+    known = next(filter(None, (_known_prefixes(state, test) for test in knows)), [])
     if len(known) > 1:
         raise _several(path, known)
     if not known:
         return state, ()
     return _below(state, known[0]), tuple(key for key in state if not key.startswith(known[0]))
+
+
+def _known_prefixes(state: State, knows: Callable[[State], bool]) -> List[str]:
+    known: List[str] = []
+    for prefix in sorted({prefix for key in state for prefix in _prefixes(key)[:3]}, key=lambda one: (len(one), one)):
+        # What stands below a known prefix is a part of those weights.
+        if not prefix.startswith(tuple(known)) and knows(_below(state, prefix)):
+            known.append(prefix)
+    return known
 
 
 def _below(state: State, prefix: str) -> State:

@@ -97,6 +97,7 @@ BEIT3 = PublishedModel(
             suffixes=('.pth', ),
             entry='model'), ),
     matches_ours=lambda state: 'word_embedding.weight' in state and any(key.startswith('layers.') for key in state),
+    core=(('patch_embedding.weight', 'word_embedding.weight', 'text_positions'), ),
     describe=ARCHITECTURES.describe,
     # A joint space is not BEiT-3's.
     ignored=('image_projection.', 'text_projection.'),

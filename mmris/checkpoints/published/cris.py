@@ -120,6 +120,8 @@ CRIS = PublishedModel(
             prefix='module.',
             quick_gelu=True), ),
     matches_ours=_matches_ours,
+    core=(('encoder.image.clip.conv1.weight', 'encoder.text.clip.token_embedding.weight',
+           'head.kernel_projection.weight'), ),
     describe=_describe,
     root='',
     quick_gelu_keys=lambda state: (_QUICK_GELU, ))

@@ -129,6 +129,13 @@ class KeyMap:
         """Whether a rule knows a key of ours."""
         return any(_pattern(template).fullmatch(key) for rule in self.rules for template in rule.ours)
 
+    def gives(self, ours: str, state: Mapping[str, Tensor]) -> bool:
+        """Whether weights of theirs hold all that one of our keys is made from."""
+        matches = ((rule, _pattern(template).fullmatch(ours)) for rule in self.rules for template in rule.ours)
+        return any(
+            all(template.format(**match.groupdict()) in state for template in rule.theirs)
+            for rule, match in matches if match)
+
     def to_ours(self, state: Mapping[str, Tensor], source: str) -> State:
         """Convert weights of theirs.
 

@@ -101,8 +101,11 @@ class PublishedModel:
     Args:
         name (str): What it is called on the command line.
         title (str): What it is called in messages.
-        layouts (tuple[Layout]): Its published layouts. The first that matches a file is taken.
+        layouts (tuple[Layout]): Its published layouts. The first that matches a file is taken, one with ``core`` before
+            all others.
         matches_ours (callable): Whether weights are in our layout, by their keys.
+        core (tuple[tuple[str]]): Groups of our keys below ``root``. Where all keys of a group are in a file, it holds
+            the model, and not a part of another model that happens to have a prefix of the same name.
         describe (callable): Names the architecture of weights in a few words, or raises a ValueError if the model is
             not whole.
         root (str): Prefix of our keys in a model trained here. Default: ``'encoder.'``.
@@ -125,6 +128,7 @@ class PublishedModel:
     title: str
     layouts: Tuple[Layout, ...]
     matches_ours: Callable[[Mapping[str, Tensor]], bool]
+    core: Tuple[Tuple[str, ...], ...]
     describe: Callable[[PublishedWeights], str]
     root: str = 'encoder.'
     parts: Tuple[str, ...] = ('', )
@@ -148,7 +152,19 @@ class PublishedModel:
 
     def find_layout(self, state: Mapping[str, Tensor]) -> Optional[Layout]:
         """Find the published layout of weights, by their keys; None if they are in none of them."""
-        return next((layout for layout in self.layouts if layout.matches(state)), None)
+        matching = [layout for layout in self.layouts if layout.matches(state)]
+        return next((layout for layout in matching if self._has_core(layout, state)), next(iter(matching), None))
+
+    def is_in(self, state: Mapping[str, Tensor]) -> bool:
+        """Whether weights in one of its layouts, or in ours, have a group of ``core``: see :meth:`knows`."""
+        layout = self.find_layout(state)
+        if layout is not None and self._has_core(layout, state):
+            return True
+        below = self.below(state)
+        return any(all(key in given for key in group) for given in (state, below) for group in self.core)
+
+    def _has_core(self, layout: Layout, state: Mapping[str, Tensor]) -> bool:
+        return any(all(layout.key_map.gives(key, state) for key in group) for group in self.core)
 
     def knows(self, state: Mapping[str, Tensor]) -> bool:
         """Whether weights are in one of its layouts, or in ours, alone or within a model trained here."""

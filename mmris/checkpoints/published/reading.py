@@ -61,7 +61,7 @@ def read_published(model: PublishedModel,
             f'{error} docs/pretrained.md says where {model.title}\'s files come from, and how to name one that lies '
             f'elsewhere.') from error
     _check_whole(model, checkpoint, path)
-    state, beside = strip_layout_prefix(unwrap_weights(checkpoint, path), model.knows, path)
+    state, beside = strip_layout_prefix(unwrap_weights(checkpoint, path), path, model.is_in, model.knows)
     layout = model.find_layout(state)
     if layout is not None:
         ours, others = layout.key_map.to_ours(state, path), ()

@@ -73,6 +73,7 @@ SWIN = PublishedModel(
             suffixes=('.pth', ),
             entry='state_dict'), ),
     matches_ours=lambda state: any(key.startswith('swin.') for key in state),
+    core=(('swin.patch_embed.projection.weight', f'swin.stages.0.blocks.0.attn.w_msa.{_TABLE}'), ),
     describe=_describe,
     root='encoder.image.',
     parts=('swin.', ),

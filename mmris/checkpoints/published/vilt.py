@@ -144,6 +144,7 @@ VILT = PublishedModel(
         _hugging_face('vilt.', _HUGGING_FACE_HEADS),
     ),
     matches_ours=lambda state: 'word_embedding.weight' in state and _has(state, 'blocks.'),
+    core=(('patch_embedding.weight', 'word_embedding.weight', 'class_token'), ),
     describe=ARCHITECTURES.describe,
     # What an encoder that takes instance masks has more than ViLT.
     additions=('mask_type', 'mask_place.'),

@@ -95,15 +95,17 @@ def _open(checkpoint: Union[str, Path]) -> Tuple[Dict[str, Tensor], dict, List[s
     """Weights, meta, and the names of what else there is."""
     content = read_checkpoint(find_weights(checkpoint))
     weights = unwrap_weights(content, str(checkpoint))
-    model, beside = strip_layout_prefix(weights, _is_segmentor, str(checkpoint))
+    model, beside = strip_layout_prefix(weights, str(checkpoint), _is_segmentor)
     if not beside:
         # Otherwise the prefix is a part of another model.
         weights = model
     if not weights:
         raise ValueError(f'{checkpoint} holds no weights.')
     found = find_container(content)
-    others = [name for name, value in content.items() if name != 'meta' and not _holds(value, found)]
-    return weights, content.get('meta', {}), others if found is not content else []
+    beside = [name for name, value in content.items() if name != 'meta' and not _holds(value, found)]
+    dropped = [name for name, value in found.items() if not isinstance(value, Tensor)]
+    meta = content.get('meta')
+    return weights, meta if isinstance(meta, dict) else {}, dropped if found is content else [*beside, *dropped]
 
 
 def _halve(name: str, weight: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Weights come out of whatever training frameworks put around them, alike in all loaders and converters."""
 
+import numpy as np
 import pytest
 import torch
 from mmengine.model import ExponentialMovingAverage
@@ -17,6 +18,7 @@ from mmris.checkpoints import (
     strip_model_prefix,
     unwrap_weights,
 )
+from mmris.checkpoints.files import unwrapping
 from mmris.checkpoints.published import BEIT3, CLIP, CRIS, VILT, cris
 from mmris.models.encoders import SwinTower
 from mmris.registry import MODELS, RUNNERS
@@ -90,6 +92,7 @@ WRAPS = dict(
     averaged_beside=lambda state: dict(
         state_dict=state, state_dict_ema={name: value + 1 for name, value in state.items()}),
     averaged_by_mmengine=lambda state: {**behind('module.')(state), 'steps': torch.tensor(7)},
+    bare_beside_numbers=lambda state: {'epoch': 3, **state, 'best': 0.5, 'name': 'toy', 'scheduler': None},
     in_an_entry=lambda state: dict(model=dict(state_dict=state, arguments=dict(lr=0.1))),
 )
 
@@ -256,8 +259,24 @@ class TestWhatIsNoModel:
             unwrap_weights(dict(model={name: torch.ones(9)}), 'f.pth')
 
     def test_values_that_are_no_tensors(self):
-        with pytest.raises(UnreadableCheckpointError, match='f.pth .*it holds values that are not tensors: epoch'):
-            unwrap_weights(dict(weight=torch.ones(1), epoch=3), 'f.pth')
+        """They are an error where they may be weights, or hold some."""
+        message = 'f.pth .*it holds values that are not tensors: '
+        for strange, value in ((3, 'x'), ('list', [1, 2]), ('dict', dict(a=1)), ('head.a', 0.5), ('head.b', None)):
+            with pytest.raises(UnreadableCheckpointError, match=f'{message}{strange}'):
+                unwrap_weights({'weight': torch.ones(1), strange: value, 'step': 3}, 'f.pth')
+        with pytest.raises(UnreadableCheckpointError, match=f'{message}scale'):
+            unwrap_weights(dict(weight=torch.ones(1), scale=0.5), 'f.pth', expected=('weight', 'scale'))
+        with pytest.raises(UnreadableCheckpointError, match=f'{message}epoch'):
+            unwrap_weights(dict(epoch=3), 'f.pth')
+
+    @pytest.mark.parametrize('value', [3, 0.5, 'resnet', None, True, np.float32(0.5), np.int64(3)], ids=repr)
+    @pytest.mark.parametrize('wrap', [lambda state: state, lambda state: dict(model=state, best=1.0)])
+    def test_plain_values_beside_weights(self, value, wrap, monkeypatch):
+        logged = []
+        monkeypatch.setattr(unwrapping, 'print_log', lambda message, logger: logged.append((message, logger)))
+        state = {'encoder.weight': torch.ones(1), 'b': torch.zeros(2)}
+        assert_same(unwrap_weights(wrap({'epoch': value, **state, 'note': value}), 'f.pth'), state)
+        assert logged == [('f.pth: dropped 2 values that are not weights: epoch, note.', 'current')]
 
     def test_two_of_a_name(self):
         with pytest.raises(UnreadableCheckpointError, match='two weights of the name a.b, one of them as module.a.b'):

@@ -2,16 +2,17 @@
 
 import torch
 
-LAYERS, CHANNELS, FEEDFORWARD, VOCABULARY = 2, 16, 48, 30
-ARCHITECTURE = dict(
-    layers=LAYERS,
-    channels=CHANNELS,
-    heads=2,
-    feedforward_channels=FEEDFORWARD,
-    patch_size=8,
-    image_size=32,
-    vocabulary=VOCABULARY,
-    text_positions=12)
+from tests.checkpoints.published.toy_joint import (
+    CHANNELS,
+    FEEDFORWARD,
+    LAYERS,
+    PATCH_SIZE,
+    PATCHES,
+    POSITIONS,
+    VOCABULARY,
+    with_bias,
+)
+
 # Heads of the published files, by the code that made them.
 HEADS = {
     'pretraining':
@@ -42,10 +43,10 @@ def published(task=None):
         'text_embed.weight': (VOCABULARY, CHANNELS),
         'vision_embed.mask_token': (1, 1, CHANNELS),
         'vision_embed.cls_token': (1, 1, CHANNELS),
-        'vision_embed.proj.weight': (CHANNELS, 3, 8, 8),
+        'vision_embed.proj.weight': (CHANNELS, 3, PATCH_SIZE, PATCH_SIZE),
         'vision_embed.proj.bias': (CHANNELS, ),
-        'encoder.embed_positions.A.weight': (16 + 1 + 2, CHANNELS),
-        'encoder.embed_positions.B.weight': (12, CHANNELS),
+        'encoder.embed_positions.A.weight': (PATCHES + 1 + 2, CHANNELS),
+        'encoder.embed_positions.B.weight': (POSITIONS, CHANNELS),
     }
     for way in 'AB':
         for layer in range(LAYERS):
@@ -68,7 +69,3 @@ def published(task=None):
             shapes.update(with_bias(name, shape))
     generator = torch.Generator().manual_seed(0)
     return {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
-
-
-def with_bias(name, shape):
-    return {f'{name}.weight': shape, f'{name}.bias': shape[:1]}

@@ -9,8 +9,9 @@ from mmris.checkpoints import UnreadableCheckpointError, read_checkpoint, read_p
 from mmris.checkpoints.published import BEIT3, KeyMapError
 from mmris.checkpoints.published.beit3 import ARCHITECTURES, KEY_MAP
 from mmris.models.encoders import BEiT3Encoder
-from tests.checkpoints.published.beit3_files import ARCHITECTURE, CHANNELS, HEADS, LAYERS, published
+from tests.checkpoints.published.beit3_files import HEADS, published
 from tests.checkpoints.published.conversions import converter
+from tests.checkpoints.published.toy_joint import ARCHITECTURE, CHANNELS, LAYERS
 from tests.conftest import assert_same
 
 
@@ -102,7 +103,7 @@ class TestReading:
         torch.save(dict(model={'conv1.weight': torch.zeros(1)}), path)
         with pytest.raises(UnreadableCheckpointError, match='no BEiT-3 weights by the keys of BEiT-3 or mmris, but '):
             read_published(BEIT3, str(path))
-        torch.save(dict(model={**published(), 'epoch': 3}), path)
+        torch.save(dict(model={**published(), 'epoch': [3]}), path)
         with pytest.raises(UnreadableCheckpointError, match='holds values that are not tensors: epoch'):
             read_published(BEIT3, str(path))
 

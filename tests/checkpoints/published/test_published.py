@@ -10,7 +10,7 @@ from mmris.checkpoints import PUBLISHED, UnreadableCheckpointError, read_publish
 from mmris.checkpoints.published import BEIT3, EXCLUDED, SWIN, VILT
 from mmris.checkpoints.runs import EXCLUDED_PARTS
 from mmris.models.encoders import BEiT3Encoder
-from tests.checkpoints.published import beit3_files, vilt_files
+from tests.checkpoints.published import toy_joint, vilt_files
 from tests.conftest import ROOT, assert_same
 
 DOCUMENTED = (ROOT / 'docs/pretrained.md').read_text()
@@ -56,11 +56,11 @@ def test_a_folder_of_the_hub(tmp_path):
 
 
 def test_a_work_folder(tmp_path):
-    encoder = BEiT3Encoder(architecture=beit3_files.ARCHITECTURE, taps=(beit3_files.LAYERS, ))
+    encoder = BEiT3Encoder(architecture=toy_joint.ARCHITECTURE, taps=(toy_joint.LAYERS, ))
     state = {f'encoder.{name}': value for name, value in encoder.state_dict().items()}
     torch.save(dict(state_dict=state), tmp_path / 'best_mIoU_epoch_3.pth')
     loaded = BEiT3Encoder(
-        architecture=beit3_files.ARCHITECTURE, taps=(beit3_files.LAYERS, ), pretrained=str(tmp_path))
+        architecture=toy_joint.ARCHITECTURE, taps=(toy_joint.LAYERS, ), pretrained=str(tmp_path))
     loaded.load_pretrained()
     assert_same(dict(loaded.state_dict()), dict(encoder.state_dict()))
 

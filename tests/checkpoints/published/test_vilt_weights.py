@@ -11,12 +11,10 @@ from mmris.checkpoints.published import VILT, KeyMapError
 from mmris.checkpoints.published.vilt import ARCHITECTURES, KEY_MAP
 from mmris.models.encoders import TrimodalEncoder
 from tests.checkpoints.published.conversions import converter
+from tests.checkpoints.published.toy_joint import ARCHITECTURE, LAYERS, POSITIONS
 from tests.checkpoints.published.vilt_files import (
-    ARCHITECTURE,
     HEADS,
     HUGGING_FACE_TASKS,
-    LAYERS,
-    POSITIONS,
     hugging_face,
     published,
     write_lightning,
@@ -155,7 +153,7 @@ class TestReading:
         torch.save(dict(model={'conv1.weight': torch.zeros(1)}), path)
         with pytest.raises(UnreadableCheckpointError, match='by the keys of ViLT, Hugging Face or mmris, but conv1.w'):
             read_published(VILT, str(path))
-        torch.save(dict(state_dict={**published(), 'epoch': 3}), path)
+        torch.save(dict(state_dict={**published(), 'epoch': [3]}), path)
         with pytest.raises(UnreadableCheckpointError, match='holds values that are not tensors: epoch'):
             read_published(VILT, str(path))
         with pytest.raises(FileNotFoundError, match='There is no checkpoint data/none.ckpt'):

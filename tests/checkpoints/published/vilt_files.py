@@ -12,16 +12,17 @@ from typing import Dict
 import torch
 from torch import Tensor, nn
 
-LAYERS, CHANNELS, FEEDFORWARD, VOCABULARY, POSITIONS = 2, 16, 48, 30, 12
-ARCHITECTURE = dict(
-    layers=LAYERS,
-    channels=CHANNELS,
-    heads=2,
-    feedforward_channels=FEEDFORWARD,
-    patch_size=8,
-    image_size=32,
-    vocabulary=VOCABULARY,
-    text_positions=POSITIONS)
+from tests.checkpoints.published.toy_joint import (
+    CHANNELS,
+    FEEDFORWARD,
+    LAYERS,
+    PATCH_SIZE,
+    PATCHES,
+    POSITIONS,
+    VOCABULARY,
+    with_bias,
+)
+
 _CLASSIFIER = {'0': (2 * CHANNELS, CHANNELS), '1': (2 * CHANNELS, ), '3': (7, 2 * CHANNELS)}
 _PRETRAINING = {
     'pooler.dense': (CHANNELS, CHANNELS),
@@ -62,21 +63,21 @@ def published(task: str = 'mlm_itm') -> Dict[str, Tensor]:
         'text_embeddings.word_embeddings.weight': (VOCABULARY, CHANNELS),
         'text_embeddings.position_embeddings.weight': (POSITIONS, CHANNELS),
         'text_embeddings.token_type_embeddings.weight': (2, CHANNELS),
-        **_with_bias('text_embeddings.LayerNorm', (CHANNELS, )),
+        **with_bias('text_embeddings.LayerNorm', (CHANNELS, )),
         'token_type_embeddings.weight': (3 if task == 'nlvr2' else 2, CHANNELS),
         'transformer.cls_token': (1, 1, CHANNELS),
-        'transformer.pos_embed': (1, 1 + 16, CHANNELS),
-        'transformer.patch_embed.proj.weight': (CHANNELS, 3, 8, 8),
+        'transformer.pos_embed': (1, 1 + PATCHES, CHANNELS),
+        'transformer.patch_embed.proj.weight': (CHANNELS, 3, PATCH_SIZE, PATCH_SIZE),
         'transformer.patch_embed.proj.bias': (CHANNELS, ),
-        **_with_bias('transformer.norm', (CHANNELS, )),
+        **with_bias('transformer.norm', (CHANNELS, )),
     }
     for layer in range(LAYERS):
         for part, shape in (('norm1', (CHANNELS, )), ('attn.qkv', (3 * CHANNELS, CHANNELS)),
                             ('attn.proj', (CHANNELS, CHANNELS)), ('norm2', (CHANNELS, )),
                             ('mlp.fc1', (FEEDFORWARD, CHANNELS)), ('mlp.fc2', (CHANNELS, FEEDFORWARD))):
-            shapes.update(_with_bias(f'transformer.blocks.{layer}.{part}', shape))
+            shapes.update(with_bias(f'transformer.blocks.{layer}.{part}', shape))
     for name, shape in HEADS[task].items():
-        shapes.update(_with_bias(name, shape))
+        shapes.update(with_bias(name, shape))
     if task == 'mpp':
         shapes['transformer.mask_token'] = (1, 1, CHANNELS)
     if 'mlm_score.transform.dense.weight' in shapes:
@@ -117,10 +118,6 @@ def hugging_face(weights: Dict[str, Tensor], prefix: str = 'vilt.') -> Dict[str,
         if not key.startswith(('itm_score.', f'{prefix}embeddings.text_embeddings.position_ids')):
             found[key] = value
     return found
-
-
-def _with_bias(name: str, shape: tuple) -> dict:
-    return {f'{name}.weight': shape, f'{name}.bias': shape[:1]}
 
 
 @contextmanager

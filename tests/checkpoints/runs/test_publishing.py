@@ -192,8 +192,15 @@ def test_what_is_no_weights(tmp_path):
     with pytest.raises(ValueError, match='one.pth holds no weights'):
         publish(save(tmp_path / 'one.pth', dict()), tmp_path / 'out', config='toy')
     with pytest.raises(ValueError, match='one.pth .*it holds values that are not tensors: epoch, score'):
-        torch.save(dict(weight=torch.zeros(1), epoch=3, score=0.5), tmp_path / 'one.pth')
+        torch.save(dict(weight=torch.zeros(1), epoch=[3], score=dict()), tmp_path / 'one.pth')
         publish(tmp_path / 'one.pth', tmp_path / 'out', config='toy')
+
+
+def test_numbers_beside_bare_weights(tmp_path):
+    torch.save(dict(weight=torch.zeros(1), epoch=3, meta='of a notebook'), tmp_path / 'one.pth')
+    published = publish(tmp_path / 'one.pth', tmp_path / 'out', config='toy', formats=['pth'])
+    assert published.stripped == ('epoch', 'meta')
+    assert list(read_checkpoint(published.files[0])['state_dict']) == ['weight']
 
 
 def test_the_command(trained, tmp_path, monkeypatch, capsys):
