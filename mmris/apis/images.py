@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from typing import IO, Any, Sequence, Union
+from typing import IO, Any, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from PIL import Image
@@ -62,6 +62,31 @@ def read_image(image: AnyImage) -> np.ndarray:
         raise ValueError(f'An image has at least one pixel, but got {pixels.shape[0]} x {pixels.shape[1]} (height x '
                          f'width): look at how it was read or cropped.')
     return pixels
+
+
+def check_instance_masks(masks: Optional[np.ndarray], size: Tuple[int, int]) -> np.ndarray:
+    """Bring instance masks to the form that pipelines have.
+
+    Args:
+        masks (ndarray, optional): ``(K, H0, W0)`` bool or uint8, not 0 inside of an instance. None: nothing was found.
+        size (tuple[int, int]): Height and width of the image in pixels.
+
+    Returns:
+        ndarray: ``(K, H0, W0)`` uint8 of 0 and 1.
+
+    Raises:
+        ValueError: If they are not of that form or size.
+    """
+    if masks is None:
+        return np.zeros((0, *size), dtype=np.uint8)
+    if not (isinstance(masks, np.ndarray) and masks.ndim == 3 and masks.dtype in (bool, np.uint8)):
+        got = f'{masks.dtype} of shape {masks.shape}' if isinstance(masks, np.ndarray) else type(masks).__name__
+        raise ValueError(f'Instance masks are a (number, height, width) bool or uint8 array, but got {got}.')
+    if masks.shape[1:] != size:
+        raise ValueError(
+            f'Instance masks are {masks.shape[1]} x {masks.shape[2]} pixels (height x width), but their image is '
+            f'{size[0]} x {size[1]}: masks are on the original pixels of the upright image.')
+    return (masks != 0).astype(np.uint8)
 
 
 def find_image(image: Union[str, os.PathLike]) -> Path:

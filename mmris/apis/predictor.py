@@ -3,7 +3,7 @@
 import os
 from copy import copy
 from pathlib import Path
-from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import List, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from mmris.zoo import get_model
 
 from .encoded_image import CurrentImage, EncodedImage, device_and_dtype
 from .encoded_sentences import EncodedSentences
-from .images import AnyImage, read_image
+from .images import AnyImage, check_instance_masks, read_image
 from .model import check_untrained, init_model, read_zoo_model
 from .prediction import Prediction
 from .sentences import read_sentences
@@ -251,7 +251,7 @@ class Predictor:
             raise ValueError('The model takes no instance masks in. Leave them out, or use a config whose model does, '
                              'such as those of configs/mail.')
         if self.takes_instance_masks:
-            given['instance_masks'] = _check_masks(instance_masks, pixels.shape[:2])
+            given['instance_masks'] = check_instance_masks(instance_masks, pixels.shape[:2])
         prepared = self._prepare(given)
         preprocessor = self.model.data_preprocessor
         tensor = image_tensor(prepared['img']).to(preprocessor.device)
@@ -288,17 +288,3 @@ class Predictor:
                              f'with it first.')
         image.check_model(self.model)
         return image
-
-
-def _check_masks(masks: Optional[np.ndarray], size: Tuple[int, int]) -> np.ndarray:
-    """The masks as the pipeline has them: uint8 of 0 and 1."""
-    if masks is None:
-        return np.zeros((0, *size), dtype=np.uint8)
-    if not (isinstance(masks, np.ndarray) and masks.ndim == 3 and masks.dtype in (bool, np.uint8)):
-        got = f'{masks.dtype} of shape {masks.shape}' if isinstance(masks, np.ndarray) else type(masks).__name__
-        raise ValueError(f'Instance masks are a (number, height, width) bool or uint8 array, but got {got}.')
-    if masks.shape[1:] != size:
-        raise ValueError(
-            f'Instance masks are {masks.shape[1]} x {masks.shape[2]} pixels (height x width), but their image is '
-            f'{size[0]} x {size[1]}: masks are on the original pixels of the upright image.')
-    return (masks != 0).astype(np.uint8)

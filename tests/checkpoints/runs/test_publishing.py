@@ -119,8 +119,8 @@ class TestHalf:
         load_model_weights(model, half)
         assert all(weight.dtype == torch.float32 for weight in model.parameters())
         expected = tiny_model.state_dict()
-        for name in written:
-            assert torch.equal(model.state_dict()[name], expected[name].to(written[name].dtype).to(expected[name].dtype))
+        for name, weight in written.items():
+            assert torch.equal(model.state_dict()[name], expected[name].to(weight.dtype).to(expected[name].dtype))
 
     def test_a_weight_that_is_too_large(self, tmp_path):
         checkpoint = save(tmp_path / 'best.pth', {'encoder.weight': torch.tensor([1.0, -70000.0])})

@@ -1,0 +1,115 @@
+"""BEiT-3's tokenizer."""
+
+from pathlib import Path
+from typing import Sequence, Set, Tuple, Union
+
+from sentencepiece import SentencePieceProcessor
+from torch import Tensor
+
+from mmris.registry import TRANSFORMS
+from mmris.utils.file_content import START, name_content
+
+from .common import check_length, pad, prepare
+
+# Of the message that a SentencePiece model is.
+_NORMALIZER_FIELD = 3
+
+
+@TRANSFORMS.register_module()
+class BEiT3Tokenizer:
+    """BEiT-3's SentencePiece vocabulary (64,000 pieces, case kept), in the numbering of XLM-RoBERTa.
+
+    0 begins a sentence, 1 pads, 2 ends it, 3 is whatever the vocabulary lacks, and any other piece has the number
+    that it has in the file, plus one. Sentences are taken as plain text: none can write a special token.
+
+    Args:
+        context_length (int): Tokens of a sentence, the first and the last one counted: longer ones are cut so that 2
+            is last, shorter ones padded.
+        vocabulary (str or Path): The file ``beit3.spm``, which comes from the publishers of BEiT-3 (docs/data.md).
+
+    Raises:
+        ValueError: If ``context_length`` has no room for the first and the last token.
+        FileNotFoundError: If there is no such file; the message tells where it is from, and what else would do.
+        ValueError: If the file is not a SentencePiece model, is cut, even between two pieces, or is that of another
+            model.
+    """
+
+    BEGIN, PADDING, END, UNKNOWN = range(4)
+    NUMBER_OF_PIECES = 64000
+
+    def __init__(self, *, context_length: int, vocabulary: Union[str, Path]) -> None:
+        check_length(context_length, 'the first and the last token of a sentence')
+        self.context_length = context_length
+        self._pieces = self._read(Path(vocabulary))
+
+    def __call__(self, sentences: Sequence[str]) -> Tuple[Tensor, Tensor]:
+        """Tokenise S sentences; an empty one is its first and its last token.
+
+        Returns:
+            tuple[Tensor, Tensor]: ids ``(S, context_length)`` int64, and mask ``(S, context_length)`` bool, true on
+            real tokens.
+        """
+        rows = []
+        for sentence in sentences:
+            # One by one: SentencePiece starts threads for a list.
+            words = [piece + 1 if piece else self.UNKNOWN for piece in self._pieces.encode(prepare(sentence))]
+            rows.append([self.BEGIN, *words[:self.context_length - 2], self.END])
+        return pad(rows, self.context_length, padding=self.PADDING)
+
+    def decode(self, ids: Tensor, mask: Tensor) -> str:
+        """The words of one tokenised sentence, ``(context_length,)`` ids and mask, as the model sees them."""
+        words = ids[mask].tolist()[1:-1]
+        return self._pieces.decode([0 if word == self.UNKNOWN else word - 1 for word in words]).strip()
+
+    def _read(self, path: Path) -> SentencePieceProcessor:
+        if not path.is_file():
+            raise FileNotFoundError(
+                f'{path}, the SentencePiece model beit3.spm that BEiT-3 takes its words from, is missing. '
+                f'https://github.com/microsoft/unilm/tree/master/beit3 links it; put it there, or set `vocabulary` of '
+                f'the tokenizer to where it lies. Without BEiT-3\'s weights another tokenizer does as well: '
+                f'dict(type=\'CLIPTokenizer\', context_length={self.context_length}).')
+        content = path.read_bytes()
+        what = 'empty' if not content else name_content(content[:START])
+        if what is not None:
+            raise ValueError(f'{path} is not a whole SentencePiece model: it is {what}. Fetch it again.')
+        try:
+            pieces = SentencePieceProcessor(model_proto=content)
+        except RuntimeError as error:
+            raise ValueError(f'{path} is not a whole SentencePiece model. Fetch it again.') from error
+        if len(pieces) < 3 or not (pieces.is_unknown(0) and pieces.is_control(1) and pieces.is_control(2)):
+            first = ', '.join(pieces.id_to_piece(number) for number in range(min(3, len(pieces))))
+            raise ValueError(f'{path} is the SentencePiece model of another model than BEiT-3: its pieces begin with '
+                             f'{first or "none"} instead of <unk>, <s>, </s>.')
+        if len(pieces) > self.NUMBER_OF_PIECES:
+            raise ValueError(f'{path} is the SentencePiece model of another model than BEiT-3: it has {len(pieces):,} '
+                             f'pieces, and BEiT-3 has {self.NUMBER_OF_PIECES:,}.')
+        # A file that is cut between two pieces, or behind the last one, can be read, and gives other ids.
+        if len(pieces) < self.NUMBER_OF_PIECES:
+            raise ValueError(f'{path} is not the whole SentencePiece model of BEiT-3: it has {len(pieces):,} of '
+                             f'{self.NUMBER_OF_PIECES:,} pieces. Fetch it again.')
+        if _NORMALIZER_FIELD not in _fields(content):
+            raise ValueError(f'{path} is not the whole SentencePiece model of BEiT-3: it has no rules to normalise '
+                             f'text, which come after the pieces. Fetch it again.')
+        return pieces
+
+
+def _fields(message: bytes) -> Set[int]:
+    """Numbers of the fields of a message of Protocol Buffers, which is whole, and whose fields are all messages."""
+    fields, place = set(), 0
+
+    def number() -> int:
+        nonlocal place
+        value = shift = 0
+        while True:
+            byte = message[place]
+            place += 1
+            value |= (byte & 0x7f) << shift
+            if byte < 0x80:
+                return value
+            shift += 7
+
+    while place < len(message):
+        fields.add(number() >> 3)
+        length = number()
+        place += length
+    return fields

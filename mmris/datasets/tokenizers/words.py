@@ -1,0 +1,86 @@
+"""A tokenizer of whole words."""
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import List, Sequence, Tuple, Union
+
+from torch import Tensor
+
+from mmris.registry import TRANSFORMS
+
+from .common import check_length, pad, prepare
+
+# Letters and digits together, any other mark by itself.
+_WORD = re.compile(r'\w+|[^\w\s]')
+_VOCABULARIES = Path(__file__).parents[1] / 'vocabularies'
+
+
+@TRANSFORMS.register_module()
+class WordTokenizer:
+    """Whole words of a small vocabulary (lower case): what a model needs that is trained on few words, from scratch.
+
+    A word has the number of its line in the vocabulary. A word that the vocabulary lacks is [UNK]. Sentences are taken
+    as plain text: none can write a special token.
+
+    Args:
+        context_length (int): Tokens of a sentence, [BEGIN] and [END] counted: longer ones are cut so that [END] is
+            last, shorter ones padded with [PAD].
+        vocabulary (str or Path): Name of a vocabulary of the package (``'shaperef'``), or a text file with a word a
+            line, in lower case, whose first four lines are [PAD], [UNK], [BEGIN] and [END].
+
+    Raises:
+        ValueError: If ``context_length`` has no room for [BEGIN] and [END].
+        FileNotFoundError: If there is neither a vocabulary of that name nor such a file.
+        ValueError: If the file is no text, does not begin with the four special tokens, or has a word that no sentence
+            can have (twice, in upper case, or with a space).
+    """
+
+    SPECIAL = ('[PAD]', '[UNK]', '[BEGIN]', '[END]')
+    PADDING, UNKNOWN, BEGIN, END = range(4)
+
+    def __init__(self, *, context_length: int, vocabulary: Union[str, Path]) -> None:
+        check_length(context_length, '[BEGIN] and [END]')
+        self.context_length = context_length
+        self._words = self._read(vocabulary)
+        self._numbers = {word: number for number, word in enumerate(self._words)}
+
+    def __call__(self, sentences: Sequence[str]) -> Tuple[Tensor, Tensor]:
+        """Tokenise S sentences; an empty one is [BEGIN][END].
+
+        Returns:
+            tuple[Tensor, Tensor]: ids ``(S, context_length)`` int64, and mask ``(S, context_length)`` bool, true on
+            real tokens.
+        """
+        rows = []
+        for sentence in sentences:
+            words = [self._numbers.get(word, self.UNKNOWN) for word in _WORD.findall(prepare(sentence).lower())]
+            rows.append([self.BEGIN, *words[:self.context_length - 2], self.END])
+        return pad(rows, self.context_length, padding=self.PADDING)
+
+    def decode(self, ids: Tensor, mask: Tensor) -> str:
+        """The words of one tokenised sentence, ``(context_length,)`` ids and mask, as the model sees them."""
+        return ' '.join(self._words[number] for number in ids[mask].tolist()[1:-1])
+
+    def _read(self, vocabulary: Union[str, Path]) -> List[str]:
+        shipped = _VOCABULARIES / f'{vocabulary}.txt'
+        path = shipped if shipped.is_file() else Path(vocabulary)
+        if not path.is_file():
+            names = ', '.join(sorted(repr(one.stem) for one in _VOCABULARIES.glob('*.txt')))
+            raise FileNotFoundError(f'{path}, the vocabulary of WordTokenizer, is neither a file nor one of the '
+                                    f'package\'s vocabularies ({names}). Set `vocabulary` of the tokenizer.')
+        try:
+            words = path.read_text(encoding='utf-8-sig').split('\n')
+        except UnicodeDecodeError as error:
+            raise ValueError(f'{path} is not a vocabulary of words: it is no text in UTF-8.') from error
+        while words and not words[-1]:
+            del words[-1]
+        if tuple(words[:len(self.SPECIAL)]) != self.SPECIAL:
+            raise ValueError(f'{path} is not a vocabulary of words: its first lines are not {", ".join(self.SPECIAL)}.')
+        wrong = next((word for word in words[len(self.SPECIAL):] if _WORD.findall(word.lower()) != [word]), None)
+        if wrong is not None:
+            raise ValueError(f'{path} has the line {wrong!r}: write one word a line, in lower case.')
+        if len(set(words)) < len(words):
+            twice = next(word for word, count in Counter(words).items() if count > 1)
+            raise ValueError(f'{path} has the word {twice!r} more than once.')
+        return words
