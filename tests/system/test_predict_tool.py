@@ -58,11 +58,11 @@ def test_images_of_one_name(predict, tmp_path):
         f'{name}_{number}_mask.png': width
         for name, width in (('cat', 30), ('cat.jpg', 31), ('cat.jpg-2', 32)) for number in (1, 2)
     }
-    assert len(list((tmp_path / 'out').iterdir())) == 9
+    assert len(list((tmp_path / 'out').iterdir())) == 12
 
 
 @pytest.mark.parametrize('stem', [b'x' * 250, b'caf\xe9', b'a\nb'])
 def test_odd_names(predict, tmp_path, stem):
     image = photograph(tmp_path / os.fsdecode(stem + b'.png'), 30)
     printed = predict(image)
-    assert len(printed.encode().splitlines()) == 3 and len(list((tmp_path / 'out').iterdir())) == 3
+    assert len(printed.encode().splitlines()) == 4 and len(list((tmp_path / 'out').iterdir())) == 4
