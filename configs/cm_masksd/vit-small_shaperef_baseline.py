@@ -1,4 +1,5 @@
-# The baseline of vit-small_shaperef.py, which begins from it: neither branch, but an aligned joint space.
+# The baseline that vit-small_shaperef.py begins from: neither branch, but an aligned joint space.
+# Paper: Wang et al., CM-MaskSD: Cross-Modality Masked Self-Distillation for Referring Image Segmentation.
 # Data: ShapeRef with 24,000 images in train:
 #     python tools/dataset_converters/make_shaperef.py --train 24000 --out data/shaperef-24k
 # Cost: see README.md beside this file.
