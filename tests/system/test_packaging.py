@@ -1,5 +1,6 @@
 """What a built package holds, and that it works from there: wheel, source archive, editable install."""
 
+import re
 import shutil
 import tarfile
 import zipfile
@@ -116,6 +117,18 @@ class TestInstalledWheel:
         output = run_python(installed / 'mmris/.mim/tools/test.py', CONFIG, best, '--split', 'val', *data,
                             'val_dataloader.batch_size=2', folder=tmp_path, PYTHONPATH=str(installed))
         assert '| val ' in output and f'{ROOT}/mmris' not in output and f'{ROOT}/configs' not in output
+
+    def test_the_model_of_the_package(self, installed, tmp_path):
+        """Without a network it draws masks that mean something, and the lines that it prints run as they are."""
+        alone = dict(folder=tmp_path, PYTHONPATH=str(installed), HF_HUB_OFFLINE='1', HF_ENDPOINT='http://127.0.0.1:9')
+        output = run_python('-m', 'mmris', 'try', '--number', 3, **alone)
+        assert float(re.search(r'3 pictures, mIoU ([0-9.]+)', output)[1]) > 60
+        assert (tmp_path / 'work_dirs/try/predictions.png').is_file()
+        lines = [line.strip() for line in output.splitlines() if line.startswith('    ')]
+        assert len(lines) == 5 and lines[0] == 'from mmris.apis import Predictor'
+        (tmp_path / 'work_dirs/try/scene_1_1_mask.png').unlink()
+        output = run_python('-c', '\n'.join([*lines, 'import mmris; print(mmris.__file__)']), **alone)
+        assert (tmp_path / 'work_dirs/try/scene_1_1_mask.png').is_file() and str(installed) in output
 
     def test_tools(self, installed, tmp_path):
         output = run_python('-m', 'mmris', folder=tmp_path, PYTHONPATH=str(installed))
