@@ -48,4 +48,5 @@ def check_stack() -> None:
     if missing:
         raise ImportError(
             f'mmris needs an OpenMMLab stack, and does not find {", ".join(missing)}. '
-            f'Install the maintained stack: `{INSTALL_MAINTAINED}`.')
+            f'Install the maintained stack: `{INSTALL_MAINTAINED}`. If you have run make, activate its environment '
+            f'instead: `. .venv/bin/activate`.')

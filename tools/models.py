@@ -40,7 +40,7 @@ def main() -> int:
     if not names or names == [arguments.name]:
         print(describe(get_model(arguments.name)))
     else:
-        print(markdown_table(HEADING, [summarise(get_model(name)) for name in names]))
+        print(markdown_table(HEADING, [summarise(get_model(name)) for name in names], numbers=False))
     return 0
 
 
@@ -99,6 +99,8 @@ def check(model: ZooModel) -> int:
           f'{100 * answer.share:.1f}% of the image, IoU with the truth {100 * answer.iou:.1f}%')
     if model.kind == 'towers':
         print(f'Only the towers are loaded. The rest of {model.config} is random, so the mask means nothing.')
+    elif not found.passed:
+        print(f'The IoU should be at least {100 * found.least_iou:.0f}%: the weights are not what they should be.')
     return 0 if found.passed else 1
 
 

@@ -4,8 +4,8 @@
         "the red circle" "the star on the left" --out predictions
 
 writes photo_1_mask.png, photo_2_mask.png, photo_overlay.png and photo.json (boxes, scores and masks in COCO's form) to
-predictions. Run it again and they are replaced; with fewer sentences, the masks of the others stay. Run it on another
-photo.jpg or on photo.png and the names differ (photo.png_1_mask.png, ...), so nothing is overwritten.
+predictions. Run it again and they are replaced. Run it on another photo.jpg or on photo.png and the names differ
+(photo.png_1_mask.png, ...), so nothing is overwritten.
 
 For a config that takes instance masks, --masks names those that a segmenter found on the image.
 """

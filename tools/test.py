@@ -21,9 +21,9 @@ from mmris.utils import unwrap_model, write_atomically
 from mmris.utils.configs import (
     add_checkpoint_argument,
     add_config_arguments,
-    check_checkpoint,
     check_output,
     check_text,
+    choose_checkpoint,
     name_work_dir,
     read_config,
 )
@@ -71,7 +71,7 @@ def set_splits(config: Config, arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     arguments = parse_arguments()
-    check_checkpoint(arguments.checkpoint)
+    arguments.checkpoint = choose_checkpoint(arguments)
     for path in (arguments.out, arguments.dump):
         check_output(path)
     config = read_config(arguments)

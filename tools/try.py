@@ -30,10 +30,10 @@ FIVE_LINES = """
 The same in Python, for a picture and sentences of your own:
 
     from mmris.apis import Predictor
-    predictor = Predictor.from_pretrained('{name}')
-    predictor.set_image('{picture}')
+    predictor = Predictor.from_pretrained({name!r})
+    predictor.set_image({picture!r})
     prediction = predictor.predict({sentences})
-    prediction.save('{folder}')
+    prediction.save('predictions')
 
 This model knows coloured shapes, not photographs. `python -m mmris models` lists others."""
 
@@ -64,12 +64,12 @@ def main() -> None:
         draw_prediction_sheet(
             found,
             title=f'{NAME} on {arguments.number} ShapeRef scenes',
-            subtitle='scenes that it has not seen, not selected; on the right of each sentence, the IoU in percent',
+            subtitle='new scenes, none picked; on the right of each sentence, the IoU with the ground truth in percent',
             columns=3,
             cell=150).save(temporary, 'PNG')
     print(f'{sheet}: {len(found)} sentences about {arguments.number} pictures, mIoU {mean_iou(found):.1f}')
     sentences = [one.text for one in found[:2]]
-    print(FIVE_LINES.format(name=NAME, picture=folder / 'scene_1.jpg', sentences=sentences, folder=folder))
+    print(FIVE_LINES.format(name=NAME, picture=str(folder / 'scene_1.jpg'), sentences=sentences))
 
 
 def ask(predictor: Predictor, picture: Path, record: ImageRecord) -> List[ScoredPrediction]:

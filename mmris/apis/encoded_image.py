@@ -21,7 +21,7 @@ class EncodedImage:
     Attributes:
         pixels (ndarray): ``(H0, W0, 3)`` uint8 RGB, upright.
         path (str, optional): Its file. None if the image was given as something else.
-        instance_masks (ndarray, optional): ``(K, H0, W0)``, what the model was told of the instances on it, or None.
+        instance_masks (ndarray, optional): ``(K, H0, W0)``, those that the model got with it, or None.
         state (TensorStructure): What the model computes of the image without a sentence, one row.
         affine (ndarray): ``(2, 3)`` float64, the map from original pixels to those of the model's input.
         input_size (tuple[int, int]): Height and width of the model's input in pixels.

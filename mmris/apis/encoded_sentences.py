@@ -2,23 +2,23 @@
 
 import threading
 from collections import OrderedDict
-from typing import Callable, Dict, List, Sequence
+from dataclasses import dataclass, field
+from typing import Callable, Dict, List, Optional, Sequence
 
 import torch
 from torch import nn
 
 from mmris.structures import ExpressionBatch, TensorStructure
 
-from .encoded_image import device_and_dtype
-
 CAPACITY = 256
 """How many sentences are kept. A sentence of CLIP ViT-B takes 70 KB, so all of them take 18 MB."""
 
 
 class EncodedSentences:
-    """What a model makes of sentences without an image. The last :data:`CAPACITY` sentences are kept.
+    """Encodes sentences as far as that needs no image, and keeps the last :data:`CAPACITY` sentences.
 
-    Threads may share one. If the model or its weights change, all sentences are encoded again.
+    Threads may share one. All sentences are encoded again if the model is another one, if its weights were loaded,
+    moved, converted or changed in place, or under another autocast. A change through ``weight.data`` cannot be seen.
 
     Args:
         tokenize (Callable): From a list of sentences to ids ``(S, L)`` and mask ``(S, L)``.
@@ -27,7 +27,7 @@ class EncodedSentences:
     def __init__(self, tokenize: Callable) -> None:
         self._tokenize = tokenize
         self._kept: OrderedDict[str, TensorStructure] = OrderedDict()
-        self._weights: tuple = ()
+        self._condition = Condition.of(None)
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple:
@@ -35,7 +35,7 @@ class EncodedSentences:
         return EncodedSentences, (self._tokenize, )
 
     def encode(self, model: nn.Module, sentences: Sequence[str]) -> TensorStructure:
-        """Encode sentences, but for those that are kept.
+        """Return sentences encoded. Those that are kept are not encoded again.
 
         Args:
             model (nn.Module): A :class:`~mmris.models.segmentors.ReferringSegmentor`.
@@ -47,11 +47,12 @@ class EncodedSentences:
         Raises:
             ValueError: If the model cannot take a sentence's tokens.
         """
-        known = self._look_up(fingerprint(model), sentences)
+        condition = Condition.of(model)
+        known = self._look_up(condition, sentences)
         new = [sentence for sentence in dict.fromkeys(sentences) if sentence not in known]
         if new:
             known.update(zip(new, self._run(model, new)))
-            self._keep(fingerprint(model), {sentence: known[sentence] for sentence in new})
+            self._keep(condition, {sentence: known[sentence] for sentence in new})
         return TensorStructure.concatenate([known[sentence] for sentence in sentences])
 
     def _run(self, model: nn.Module, sentences: List[str]) -> List[TensorStructure]:
@@ -63,26 +64,49 @@ class EncodedSentences:
         state = model.encode_sentences(expressions.to(device))
         return [state.select(row) for row in rows.to(device).split(1)]
 
-    def _look_up(self, weights: tuple, sentences: Sequence[str]) -> Dict[str, TensorStructure]:
+    def _look_up(self, condition: 'Condition', sentences: Sequence[str]) -> Dict[str, TensorStructure]:
         with self._lock:
-            if weights != self._weights:
+            if condition != self._condition:
                 self._kept.clear()
-                self._weights = weights
+                self._condition = condition
             known = {sentence: self._kept[sentence] for sentence in sentences if sentence in self._kept}
             for sentence in known:
                 self._kept.move_to_end(sentence)
         return known
 
-    def _keep(self, weights: tuple, states: Dict[str, TensorStructure]) -> None:
+    def _keep(self, condition: 'Condition', states: Dict[str, TensorStructure]) -> None:
         with self._lock:
-            if weights != self._weights:
+            if condition != self._condition:
                 return
             self._kept.update(states)
             while len(self._kept) > CAPACITY:
                 self._kept.popitem(last=False)
 
 
-def fingerprint(model: nn.Module) -> tuple:
-    """Return what differs once any weight of a model was changed, moved or replaced."""
-    weights = [*model.parameters(), *model.buffers()]
-    return (*device_and_dtype(model), *((weight.data_ptr(), weight._version) for weight in weights))
+@dataclass(frozen=True)
+class Condition:
+    """What the encoding of a sentence depends on, besides the sentence.
+
+    Attributes:
+        weights (tuple): Address and version of each weight.
+        autocast (tuple): Whether autocast is on, and its dtype.
+        storages (list): What holds the weights: kept, so that no other weight gets an address of theirs.
+    """
+
+    weights: tuple
+    autocast: tuple
+    storages: list = field(compare=False)
+
+    @classmethod
+    def of(cls, model: Optional[nn.Module]) -> 'Condition':
+        """The condition of a model at this moment. None: no model."""
+        if model is None:
+            return cls((), (), [])
+        weights = [*model.parameters(), *model.buffers()]
+        device = weights[0].device.type
+        return cls(
+            # Weights that inference mode made have no version.
+            weights=tuple((weight.data_ptr(), weight.dtype, None if weight.is_inference() else weight._version)
+                          for weight in weights),
+            autocast=(torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)),
+            storages=[weight.untyped_storage() for weight in weights])

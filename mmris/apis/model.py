@@ -13,7 +13,7 @@ from mmris.checkpoints import load_model_weights
 from mmris.datasets.pipelines import resolve_pipelines
 from mmris.registry import MODELS
 from mmris.utils import find_config, is_part
-from mmris.zoo import MODEL, ZooModel, check_kind, fetch_vocabulary, fetch_weights, find_model, get_model
+from mmris.zoo import MODEL, ZooModel, check_kind, complete_config, fetch_weights, find_model
 
 
 def init_model(config: Union[str, Path, Config],
@@ -49,8 +49,9 @@ def init_model(config: Union[str, Path, Config],
         if not path.is_file():
             raise FileNotFoundError(f'There is no config {path}.')
         config = Config.fromfile(path)
-        if named is not None and checkpoint is None:
-            config, checkpoint = read_zoo_model(named)
+        if named is not None:
+            complete_config(config, named)
+            checkpoint = checkpoint or (named.weights and fetch_weights(named))
     resolve_pipelines(config)
     init_default_scope('mmris')
     model = MODELS.build(config.model)
@@ -64,14 +65,14 @@ def init_model(config: Union[str, Path, Config],
 
 
 def read_zoo_model(model: ZooModel) -> Tuple[Config, Optional[Path]]:
-    """Read the config of a model of the zoo, and fetch the model's files if needed.
+    """Read the config of a model of the zoo, and fetch its weights if needed.
 
     Args:
         model (ZooModel): Its row.
 
     Returns:
-        tuple[Config, Path or None]: The config, with vocabulary and towers in it, and the checkpoint. None if the model
-        needs towers alone.
+        tuple[Config, Path or None]: The config, which names vocabulary and towers, and the checkpoint, which is None if
+        the model needs towers alone.
 
     Raises:
         ValueError: If the row is of towers.
@@ -79,14 +80,8 @@ def read_zoo_model(model: ZooModel) -> Tuple[Config, Optional[Path]]:
     """
     check_kind(model, MODEL, weights=False)
     config = Config.fromfile(find_config(model.config))
-    if model.vocabulary is not None:
-        config.inputs.tokenizer.vocabulary = str(fetch_vocabulary(model))
-    if model.weights is not None:
-        return config, fetch_weights(model)
-    config.model.encoder.pretrained = str(fetch_weights(get_model(model.towers)))
-    if (quick_gelu := get_model(model.towers).quick_gelu) is not None:
-        config.model.encoder.quick_gelu = quick_gelu
-    return config, None
+    complete_config(config, model)
+    return config, None if model.weights is None else fetch_weights(model)
 
 
 def _check_device(device: Optional[str]) -> None:

@@ -11,7 +11,7 @@ from mmris.utils.configs import (
     add_checkpoint_argument,
     add_config_arguments,
     add_prediction_arguments,
-    check_checkpoint,
+    choose_checkpoint,
     read_config,
 )
 from mmris.utils.terminal import one_line
@@ -44,7 +44,7 @@ class OwnImage:
     Attributes:
         pixels (ndarray): ``(H0, W0, 3)`` uint8 RGB, upright.
         predictor (Predictor): With the image set.
-        instances (GivenMasks): What the model was told of the instances on it.
+        instances (GivenMasks): The instance masks that the model got with it.
     """
 
     pixels: np.ndarray
@@ -55,7 +55,7 @@ class OwnImage:
 def open_image(arguments: argparse.Namespace, kind: Type[Predictor] = Predictor) -> OwnImage:
     """Read what :func:`add_image_arguments` names, and set the image.
 
-    Prints which instance masks the model was told of, and which sentences are longer than what it reads.
+    Prints which instance masks the model got, and which sentences are longer than what it reads.
 
     Args:
         arguments (Namespace): The command line.
@@ -70,7 +70,7 @@ def open_image(arguments: argparse.Namespace, kind: Type[Predictor] = Predictor)
         ValueError, RuntimeError: If one cannot be read or does not fit (see :class:`Predictor` and
             :func:`masks_of_image`), or there is no checkpoint and the model needs one.
     """
-    check_checkpoint(arguments.checkpoint)
+    arguments.checkpoint = choose_checkpoint(arguments)
     find_image(arguments.image)
     config = read_config(arguments)
     pixels = read_image(arguments.image)

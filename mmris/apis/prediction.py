@@ -1,11 +1,13 @@
-"""What a predictor says of sentences about an image."""
+"""The masks of sentences about an image."""
 
+import hashlib
 import io
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from PIL import Image
@@ -15,7 +17,7 @@ from mmris.protocols import Protocol
 from mmris.utils import write_atomically
 from mmris.visualization import draw_sentences
 
-from .outputs import choose_outputs, image_address, save_output
+from .outputs import check_name, choose_outputs, image_address, names_of_image, remove_outputs, save_output
 
 
 class SavedPrediction(NamedTuple):
@@ -23,7 +25,7 @@ class SavedPrediction(NamedTuple):
 
     Attributes:
         masks (list[Path]): A PNG for each sentence: 255 inside the mask, 0 outside.
-        overlay (Path): A PNG with the image and all masks.
+        overlay (Path): A PNG: the image with all masks, and with the mask of each sentence.
         json (Path): Sentences, boxes, scores, areas and masks in COCO's form.
     """
 
@@ -48,11 +50,13 @@ class Prediction:
         sentences (tuple[str]): S sentences.
         probabilities (ndarray): ``(S, H0, W0)`` float32 in [0, 1], on the original pixels of the upright image. If
             ``protocol.binary``, they are 0 or 1, since the protocol's threshold has been applied.
-        protocol (Protocol): Which pixels belong to masks: its threshold and comparison.
+        protocol (Protocol): Which pixels belong to masks.
         image (ndarray): ``(H0, W0, 3)`` uint8 RGB, read-only: the upright image.
         path (str, optional): The image's file. None if the image was no file.
-        instance_masks (ndarray, optional): ``(K, H0, W0)``, not 0 inside of an instance: what the model was told of
-            the instances on the image. None if nothing.
+        instance_masks (ndarray, optional): ``(K, H0, W0)``, not 0 inside of an instance: those that the model got
+            with the image. None if it got none.
+
+    All arrays are read-only. Copy an array to change it.
     """
 
     sentences: Tuple[str, ...]
@@ -62,6 +66,10 @@ class Prediction:
     path: Optional[str] = None
     instance_masks: Optional[np.ndarray] = None
 
+    def __post_init__(self) -> None:
+        # Masks, areas, boxes and scores follow from the probabilities once.
+        self.probabilities.setflags(write=False)
+
     @property
     def threshold(self) -> float:
         """float: The probability, in [0, 1), above which a pixel belongs to a mask."""
@@ -70,12 +78,12 @@ class Prediction:
     @cached_property
     def masks(self) -> np.ndarray:
         """ndarray: ``(S, H0, W0)`` bool."""
-        return self.protocol.masks(self.probabilities)
+        return _read_only(self.protocol.masks(self.probabilities))
 
     @cached_property
     def areas(self) -> np.ndarray:
         """ndarray: ``(S,)`` int64, pixels of each mask."""
-        return np.count_nonzero(self.masks, axis=(1, 2)).astype(np.int64)
+        return _read_only(np.array([np.count_nonzero(mask) for mask in self.masks], dtype=np.int64))
 
     @cached_property
     def boxes(self) -> np.ndarray:
@@ -86,31 +94,35 @@ class Prediction:
             columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
             if len(columns):
                 box[:] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-        return boxes
+        return _read_only(boxes)
 
     @cached_property
     def scores(self) -> np.ndarray:
         """ndarray: ``(S,)`` float32, the mean probability inside each mask; 0 for an empty mask."""
-        inside = np.where(self.masks, self.probabilities, 0).sum(axis=(1, 2), dtype=np.float64)
-        return (inside / np.maximum(self.areas, 1)).astype(np.float32)
+        inside = [values[mask].sum(dtype=np.float64) for values, mask in zip(self.probabilities, self.masks)]
+        return _read_only((np.array(inside) / np.maximum(self.areas, 1)).astype(np.float32))
 
     def __len__(self) -> int:
         return len(self.sentences)
 
-    def __getitem__(self, which: Union[int, slice]) -> 'Prediction':
-        """Return the prediction of one sentence, or of a slice.
+    def __getitem__(self, which: Union[int, slice, Sequence[int], np.ndarray]) -> 'Prediction':
+        """Return the prediction of one sentence, or of several: ``prediction[prediction.scores > 0.6]``.
 
         Raises:
             IndexError: If there is no sentence of that number.
-            TypeError: If ``which`` is neither a whole number nor a slice.
+            TypeError: If ``which`` is no whole number, slice, or list or array of whole numbers or bools.
         """
-        if isinstance(which, (int, np.integer)):
+        if isinstance(which, (int, np.integer)) and not isinstance(which, bool):
             if not -len(self) <= which < len(self):
-                raise IndexError(f'There is no prediction {which}: there are {len(self)}, from 0 to {len(self) - 1}.')
+                there = f'there are {len(self)}, from 0 to {len(self) - 1}' if len(self) else 'there is none'
+                raise IndexError(f'There is no prediction {which}: {there}.')
             which = slice(which, which + 1 or None)
-        if not isinstance(which, slice):
-            raise TypeError(f'A prediction is indexed by a whole number or a slice, but got {type(which).__name__}.')
-        return replace(self, sentences=self.sentences[which], probabilities=self.probabilities[which])
+        if not isinstance(which, (slice, list, np.ndarray)):
+            raise TypeError(f'A prediction is indexed by a whole number, a slice, or a list or array of whole numbers '
+                            f'or bools, but got {type(which).__name__}.')
+        rows = np.arange(len(self))[which]
+        return replace(
+            self, sentences=tuple(self.sentences[row] for row in rows), probabilities=self.probabilities[rows])
 
     def __iter__(self) -> Iterator['Prediction']:
         return (self[place] for place in range(len(self)))
@@ -180,7 +192,16 @@ class Prediction:
             data=dict(class_name=np.array(self.sentences, dtype=str)[found]))
 
     def plot(self) -> Image.Image:
-        """Draw the image with all masks, and each sentence with its own. RGB."""
+        """Draw the image with all masks, and with the mask of each sentence.
+
+        Returns:
+            Image: RGB.
+
+        Raises:
+            ValueError: If the prediction is empty.
+        """
+        if not self.sentences:
+            raise ValueError('The prediction is empty, so there is nothing to draw: no sentence is in it.')
         return draw_sentences(self.image, self.sentences, self.masks, self.scores, self.instance_masks)
 
     def _repr_png_(self) -> bytes:
@@ -192,31 +213,39 @@ class Prediction:
         """Write masks, a picture and a JSON file.
 
         The files are named after the image: ``photo_1_mask.png``, ``photo_2_mask.png``, ..., ``photo_overlay.png`` and
-        ``photo.json`` for ``photo.jpg``. Saving a prediction about the same image again replaces its files. Files of
-        another image are never overwritten: the names are then those of ``photo.jpg`` (``photo.jpg_1_mask.png``), or
-        have a number.
+        ``photo.json`` for ``photo.jpg``. If you save a prediction about the same image again, its files replace the
+        earlier ones. Files of another image are never overwritten: the names are then those of ``photo.jpg``
+        (``photo.jpg_1_mask.png``), or have a number. Two images are the same if their paths are, or their pixels if
+        they were no files.
 
         Args:
             folder (str or Path): Where to. It is made if it is missing.
-            name (str, optional): In place of the image's name. Default: None, the name of the image's file, or
+            name (str, optional): What the names begin with. Default: None, the name of the image's file, or
                 ``'image'`` if the image was no file.
 
         Returns:
             SavedPrediction: The files.
 
         Raises:
+            ValueError: If the prediction is empty, or ``name`` cannot begin the name of a file.
             OSError: If a file cannot be written.
         """
-        source = name or self.path or 'image'
-        numbers = range(1, len(self) + 1)
-        endings = ['_overlay.png', '.json', *(f'_{number}_mask.png' for number in numbers)]
-        overlay, record, *masks = choose_outputs(folder, source, endings)
-        for path, mask in zip(masks, self.masks):
+        names = names_of_image(self.path or 'image') if name is None else [check_name(name)]
+        source = f'sha256:{self._digest()}' if self.path is None else image_address(self.path)
+        overlay = np.asarray(self.plot())
+        endings = ['_overlay.png', '.json', *(f'_{number}_mask.png' for number in range(1, len(self) + 1))]
+        saved = SavedPrediction(*_in_order(choose_outputs(folder, names, source, endings)))
+        save_output(overlay, saved.overlay, source)
+        for path, mask in zip(saved.masks, self.masks):
             save_output(mask.astype(np.uint8) * 255, path, source)
-        save_output(np.asarray(self.plot()), overlay, source)
-        with write_atomically(record) as temporary:
-            temporary.write_text(json.dumps(self._describe(source, masks), indent=2) + '\n')
-        return SavedPrediction(masks=masks, overlay=overlay, json=record)
+        with write_atomically(saved.json) as temporary:
+            temporary.write_text(json.dumps(self._describe(source, saved.masks), indent=2) + '\n')
+        begin = str(saved.overlay).removesuffix('_overlay.png')
+        remove_outputs((Path(f'{begin}_{number}_mask.png') for number in count(len(self) + 1)), source)
+        return saved
+
+    def _digest(self) -> str:
+        return hashlib.sha256(repr(self.image.shape).encode() + self.image.tobytes()).hexdigest()
 
     def _describe(self, source: str, masks: List[Path]) -> Dict[str, Any]:
         height, width = self.image.shape[:2]
@@ -224,5 +253,14 @@ class Prediction:
         for result, path in zip(results, masks):
             del result['image_id'], result['category_id']
             result['mask'] = path.name
-        return dict(
-            source=image_address(source), height=height, width=width, threshold=self.threshold, predictions=results)
+        return dict(source=source, height=height, width=width, threshold=self.threshold, predictions=results)
+
+
+def _in_order(paths: List[Path]) -> Tuple[List[Path], Path, Path]:
+    overlay, record, *masks = paths
+    return masks, overlay, record
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    array.setflags(write=False)
+    return array

@@ -73,7 +73,7 @@ class Predictor:
 
     Args:
         config (str, Path or Config): The config; its test pipeline says how images and sentences are prepared.
-        checkpoint (str or Path, optional): Weights. Defaults to None: random ones.
+        checkpoint (str or Path, optional): Weights. Defaults to None: see :func:`init_model`.
         device (str, optional): Defaults to None: a GPU where there is one.
         threshold (float, optional): The probability, in [0, 1), above which a pixel belongs to a mask. Default: None,
             that of the config's first ``ReferringIoUMetric``, or the protocol's if the metric has none.
@@ -150,7 +150,7 @@ class Predictor:
 
     @property
     def takes_instance_masks(self) -> bool:
-        """bool: Whether the model is told what a segmenter found."""
+        """bool: Whether the model takes instance masks, which a segmenter found."""
         return self.model.encoder.takes_instances
 
     @property
@@ -252,6 +252,7 @@ class Predictor:
                              'such as those of configs/mail.')
         if self.takes_instance_masks:
             given['instance_masks'] = check_instance_masks(instance_masks, pixels.shape[:2])
+        kept = None if instance_masks is None else given['instance_masks']
         prepared = self._prepare(given)
         preprocessor = self.model.data_preprocessor
         tensor = image_tensor(prepared['img']).to(preprocessor.device)
@@ -262,12 +263,14 @@ class Predictor:
         found = None
         if self.takes_instance_masks:
             found = [torch.from_numpy(prepared['instance_input']).to(preprocessor.device)]
-        # Threads may share it.
-        pixels.setflags(write=False)
+        # Threads may share them.
+        for array in (pixels, kept):
+            if array is not None:
+                array.setflags(write=False)
         return EncodedImage(
             pixels=pixels,
             path=path,
-            instance_masks=instance_masks,
+            instance_masks=kept,
             state=self.model.encode_images(preprocessor.batch_images([tensor], [prepared['image_box']], found, views)),
             affine=prepared['affine'],
             input_size=prepared['img_shape'],

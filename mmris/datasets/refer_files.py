@@ -81,9 +81,11 @@ def read_refer_files(instances_path: str,
     """
     for path, what in ((instances_path, 'COCO instance annotations'), (refs_path, 'the referring expressions')):
         if not os.path.isfile(path):
+            made = '' if 'shaperef' not in path.lower() else ' ShapeRef is made by: python -m mmris make_shaperef.'
             raise FileNotFoundError(
-                f'{path} ({what}) is missing. A set is a folder with instances.json and refs(<by>).p, as published; '
-                f'set data_root, ann_file and refs_file to where yours lies. docs/data.md says how to get it.')
+                f'{path} ({what}) is missing.{made} A set is a folder with instances.json and refs(<by>).p, as '
+                f'published; set data_root, ann_file and refs_file to where yours lies. docs/data.md says how to get '
+                f'it.')
     selected, splits = _select(refs_path, None if split is None else [split])
     refs = [ref for position, one in selected if (ref := _read_ref(one, position, refs_path, report)) is not None]
     instances = _read_instances(instances_path, {one for ref in refs for one in target_annotation_ids(ref)})

@@ -26,7 +26,7 @@ from mmris.registry import RUNNERS
 from mmris.utils import unwrap_model, write_atomically
 from mmris.utils.terminal import use_utf8_log_files
 
-from .agreement import ask_main_process, check_same_progress
+from .agreement import agree_on_load_from, ask_main_process, check_same_progress
 from .progress import accumulated_batches
 
 # Settings of a data loader that PyTorch refuses, or that do nothing, where there are no workers.
@@ -196,7 +196,7 @@ class ReferringRunner(Runner):
             else:
                 self._load_from = chosen
         if not self._has_loaded and not self._resume and self._load_from is not None:
-            self._load_from = ask_main_process(lambda: runs.resolve_load_from(self._load_from))
+            self._load_from = agree_on_load_from(self._load_from)
         super().load_or_resume()
         begins = isinstance(self._train_loop, BaseLoop) and not self._has_loaded
         random = runs.find_uninitialized_frozen(unwrap_model(self.model)) if begins else []

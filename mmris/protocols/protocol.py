@@ -69,7 +69,10 @@ class Protocol:
             ValueError: If ``threshold`` is not in that range.
             ValueError: If the way back applies the threshold, so that no other can be chosen after it.
         """
-        if threshold is None or threshold == self.threshold:
+        if threshold is None:
+            return self
+        threshold = float(threshold)
+        if threshold == self.threshold:
             return self
         if not 0 <= threshold < 1:
             raise ValueError(f'threshold is a probability in [0, 1), but got {threshold}.')

@@ -100,6 +100,15 @@ class SharedRows(TensorStructure):
         """Return what some of the others point to; ``values`` stay as they are."""
         return replace(self, index=self.index.index_select(0, rows))
 
+    @staticmethod
+    def concatenate(structures: Sequence[TensorStructure]) -> TensorStructure:
+        """Refuse: each structure points into rows of its own.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError('SharedRows cannot be concatenated: each of them points into rows of its own.')
+
     def expand(self) -> Any:
         """The values of each of the M others, copied: for what cannot work on B rows."""
         return _select(self.values, self.index)

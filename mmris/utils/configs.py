@@ -9,7 +9,7 @@ from typing import List, Optional, Sequence, Union
 from mmengine.config import Config, DictAction
 
 from mmris.datasets.pipelines import resolve_pipelines
-from mmris.zoo import check_kind, find_model, suggest
+from mmris.zoo import check_kind, complete_config, find_model, suggest
 
 from .arguments import file_or_none, probability
 from .config_keys import merge_options
@@ -60,8 +60,12 @@ def read_config(arguments: argparse.Namespace) -> Config:
         ValueError: If an option sets what nothing reads (see :func:`merge_options`).
     """
     path = find_config(arguments.config)
-    check_inputs(config=path)
+    if not path.is_file():
+        raise FileNotFoundError(f'There is no config {path}.{suggest(arguments.config)}')
     config = Config.fromfile(path)
+    named = find_model(arguments.config)
+    if named is not None:
+        complete_config(config, named)
     changes = dict(
         data_root=arguments.data_root,
         refs_file=arguments.refs_file,
@@ -87,7 +91,8 @@ def add_checkpoint_argument(parser: argparse.ArgumentParser, **settings: object)
     parser.add_argument(
         'checkpoint',
         type=file_or_none,
-        help='checkpoint file, a name of `python -m mmris models`, or none where the config trains nothing',
+        help='checkpoint file, or a name of `python -m mmris models`. Write none if the config trains nothing, or if '
+        'it is given as a name, whose weights are then used',
         **settings)
 
 
@@ -140,6 +145,25 @@ def check_inputs(**files: Optional[Union[str, Path]]) -> None:
     for name, path in files.items():
         if path is not None and not Path(path).is_file():
             raise FileNotFoundError(f'There is no {name} {path}.')
+
+
+def choose_checkpoint(arguments: argparse.Namespace) -> Optional[str]:
+    """The checkpoint of a command line: what was given, or the weights of the zoo's model that the config names.
+
+    Args:
+        arguments (Namespace): With ``config`` and ``checkpoint``.
+
+    Returns:
+        str, optional: A file, or a name in the zoo. None: the config needs none.
+
+    Raises:
+        FileNotFoundError, ValueError: See :func:`check_checkpoint`.
+    """
+    named = None if arguments.config is None else find_model(arguments.config)
+    if arguments.checkpoint is None and named is not None and named.weights is not None:
+        return named.name
+    check_checkpoint(arguments.checkpoint)
+    return arguments.checkpoint
 
 
 def check_checkpoint(path: Optional[str], kind: Optional[str] = 'model', name: str = 'checkpoint') -> None:

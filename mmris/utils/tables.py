@@ -7,8 +7,8 @@ from wcwidth import wcswidth
 from .terminal import one_line
 
 
-def markdown_table(heading: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Lay out rows below a heading: the first column to the left, the others to the right.
+def markdown_table(heading: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: bool = True) -> str:
+    """Lay out rows below a heading.
 
     Columns line up where a terminal or an editor shows Chinese characters and emoji two columns wide.
 
@@ -16,6 +16,7 @@ def markdown_table(heading: Sequence[str], rows: Sequence[Sequence[object]]) -> 
         heading (Sequence[str]): Names of the columns. They and the cells may hold any text: line breaks and control
             characters become spaces, and ``|`` becomes ``\\|``, which Markdown shows as ``|``.
         rows (Sequence[Sequence[object]]): Cells of each row; whole numbers get commas, others two decimals.
+        numbers (bool): Whether all columns but the first hold numbers, and are aligned to the right. Default: True.
 
     Returns:
         str: The table, a line each for the heading, the rule below it and each row.
@@ -23,10 +24,11 @@ def markdown_table(heading: Sequence[str], rows: Sequence[Sequence[object]]) -> 
     cells: List[List[str]] = [[_cell(value) for value in row] for row in (heading, *rows)]
     widths = [max(map(_columns, column)) for column in zip(*cells)]
     lines = [
-        '| ' + ' | '.join(_pad(cell, width, to_the_right=place > 0)
+        '| ' + ' | '.join(_pad(cell, width, to_the_right=numbers and place > 0)
                           for place, (cell, width) in enumerate(zip(row, widths))) + ' |' for row in cells
     ]
-    rule = '|' + '|'.join('-' * (width + 1) + (':' if place else '-') for place, width in enumerate(widths)) + '|'
+    ends = ['-', *(len(widths) - 1) * [':' if numbers else '-']]
+    rule = '|' + '|'.join('-' * (width + 1) + end for width, end in zip(widths, ends)) + '|'
     return '\n'.join([lines[0], rule, *lines[1:]])
 
 

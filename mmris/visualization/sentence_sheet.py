@@ -34,7 +34,7 @@ def draw_sentences(image: np.ndarray,
         panels.append(Panel(caption='all sentences', pictures=[overlay_masks(image, masks)]))
     for place, (sentence, mask, score) in enumerate(zip(sentences, masks, scores)):
         colour = COLOURS[place % len(COLOURS)]
-        note = f'{100 * mask.mean():.1f}%, score {score:.2f}' if mask.any() else 'nothing'
+        note = f'{100 * mask.mean():.1f}% of the image, score {score:.2f}' if mask.any() else 'nothing'
         panels.append(
             Panel(caption=sentence, note=note, colour=colour, pictures=[spotlight(image, mask, colour)]))
     return draw_sheet(panels, title='Predictions', columns=3, cell=400)

@@ -15,9 +15,9 @@ from mmris.checkpoints import PUBLISHED, Misfits, compare_checkpoint, compare_pu
 from mmris.registry import MODELS
 from mmris.utils import find_config
 
-from .fetching import fetch_vocabulary, fetch_weights
+from .fetching import fetch_weights
 from .models import MODEL, ZooModel
-from .names import get_model
+from .names import complete_config, get_model
 
 #: A picture of ShapeRef (style refcoco, seed 0, testA, number 8), a sentence about it, and the mask of what it means.
 EXAMPLE = Path(__file__).with_name('example.jpg')
@@ -54,22 +54,24 @@ class Check:
         path (Path): The file of the weights.
         misfits (Misfits): How its keys differ from those of the config's model.
         answer (Answer, optional): What the model answered. None if the weights do not fit.
+        least_iou (float): What the answer's IoU has to reach, from 0 to 1.
     """
     path: Path
     misfits: Misfits
     answer: Optional[Answer]
+    least_iou: float
 
     @property
     def passed(self) -> bool:
-        """bool: Whether all keys fit, and the answer is of numbers."""
-        return self.answer is not None and self.answer.is_finite
+        """bool: Whether all keys fit, and the answer is of numbers and as good as it should be."""
+        return self.answer is not None and self.answer.is_finite and self.answer.iou >= self.least_iou
 
 
 def check(model: ZooModel) -> Check:
     """Fetch the weights of a row, compare their keys with what its config builds, and ask about the example.
 
     Args:
-        model (ZooModel): The row. What towers leave of their config's model is random.
+        model (ZooModel): The row. If it is of towers, all other weights of the config's model are random.
 
     Returns:
         Check: What was found.
@@ -80,8 +82,7 @@ def check(model: ZooModel) -> Check:
     """
     init_default_scope('mmris')
     config = Config.fromfile(find_config(model.config))
-    if model.vocabulary is not None:
-        config.inputs.tokenizer.vocabulary = str(fetch_vocabulary(model))
+    complete_config(config, model)
     source = model if model.weights is not None else get_model(model.towers)
     path = fetch_weights(source)
     built = MODELS.build(config.model)
@@ -93,7 +94,8 @@ def check(model: ZooModel) -> Check:
         config.model.encoder.update(pretrained=str(path))
         if source.quick_gelu is not None:
             config.model.encoder.update(quick_gelu=source.quick_gelu)
-    return Check(path, misfits, None if misfits else ask(config, path if source.kind == MODEL else None))
+    answer = None if misfits else ask(config, path if source.kind == MODEL else None)
+    return Check(path, misfits, answer, (model.example_iou or 0) / 100)
 
 
 def ask(config: Config, checkpoint: Optional[Path]) -> Answer:

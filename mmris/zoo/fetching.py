@@ -39,12 +39,20 @@ def fetch_weights(model: ZooModel) -> Path:
         ValueError: If it is not the file that it should be, or cannot be converted.
         OSError: If the cache cannot be written.
     """
+    if model.weights is None:
+        raise ValueError(f'{model.name} has no weights of its own: it needs those of {model.towers}.')
     path = _fetch(model.weights, model, 'weights')
     return _convert(model, path) if model.published is not None and model.kind == MODEL else path
 
 
 def fetch_vocabulary(model: ZooModel) -> Path:
-    """Fetch the vocabulary of a model that has one; as :func:`fetch_weights`."""
+    """Fetch a model's vocabulary, as :func:`fetch_weights`.
+
+    Raises:
+        ValueError: If the model has no vocabulary in the zoo: its tokenizer needs no file.
+    """
+    if model.vocabulary is None:
+        raise ValueError(f'{model.name} has no vocabulary in the zoo.')
     return _fetch(model.vocabulary, model, 'vocabulary')
 
 
@@ -72,12 +80,12 @@ def _fetch(file: ZooFile, model: ZooModel, what: str) -> Path:
 
 def describe(file: ZooFile) -> str:
     """Return a file's name and size, for messages."""
-    return f'{file.file} ({size_in_words(file)})'
+    return file.file if file.size is None else f'{file.file} ({size_in_words(file)})'
 
 
 def size_in_words(file: ZooFile) -> str:
     """Return a file's size for readers, such as ``598.5 MB``."""
-    return 'size not known' if file.size is None else f'{file.size / 1e6:,.1f} MB'
+    return 'not known' if file.size is None else f'{file.size / 1e6:,.1f} MB'
 
 
 def _check(path: Path, file: ZooFile, what: str) -> None:
@@ -104,8 +112,9 @@ def digest_file(path: Path) -> str:
 
 
 def _convert(model: ZooModel, path: Path) -> Path:
-    converted = cache_folder() / model.name / f'{path.stem}_mmris.safetensors'
-    if not converted.is_file() or converted.stat().st_mtime_ns < path.stat().st_mtime_ns:
+    # Named by the content: a file that takes another's place may be older.
+    converted = cache_folder() / model.name / f'{path.stem}-{digest_file(path)[:8]}_mmris.safetensors'
+    if not converted.is_file():
         from mmris.checkpoints import PUBLISHED, convert
         convert(PUBLISHED[model.published], str(path), str(converted))
     return converted

@@ -97,7 +97,7 @@ def _explain(error: Exception, file: HubFile, what: str, advice: str) -> OSError
             f'{file.revision}, where {what} should be. If HF_ENDPOINT names a mirror, it may lack them. {advice}')
     if isinstance(error, OSError) and error.errno is not None:
         return OSError(
-            f'{describe(file)} cannot be written to the cache {constants.HF_HUB_CACHE}: {error.strerror}. Make room '
-            f'there, or name another folder by HF_HOME.')
+            f'{describe(file)} cannot be written to the cache {constants.HF_HUB_CACHE}: {error.strerror}. See to that, '
+            f'or name another folder by HF_HOME.')
     return ConnectionError(
         f'The download of {what} broke off ({_reason(error)}). Run this again: it continues where it stopped. {advice}')

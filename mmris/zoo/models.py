@@ -122,6 +122,8 @@ class ZooModel:
         published (str, optional): For weights in the layout of a published model: its name in
             :data:`mmris.checkpoints.PUBLISHED`. Default: None, our own layout.
         quick_gelu (bool, optional): Whether CLIP was trained with QuickGELU. Default: None, the weights do not ask.
+        example_iou (float, optional): The least IoU, in percent, that the model reaches on the picture of
+            ``python -m mmris models --check``. Default: None, the picture is not what it was trained for.
         note (str): What else to know. Default: ''.
     """
     name: str
@@ -137,4 +139,5 @@ class ZooModel:
     towers: Optional[str] = None
     published: Optional[str] = None
     quick_gelu: Optional[bool] = None
+    example_iou: Optional[float] = None
     note: str = ''

@@ -3,9 +3,9 @@
 import difflib
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import List, Optional, Union
+from typing import Any, List, Optional, Union
 
-from .fetching import fetch_weights
+from .fetching import fetch_vocabulary, fetch_weights
 from .models import MODEL, TOWERS, ZooModel
 from .table import MODELS
 
@@ -35,23 +35,59 @@ def get_model(name: str) -> ZooModel:
         ValueError: If there is no such name; the message lists similar ones.
     """
     for model in MODELS:
-        if model.name == name:
+        if model.name == str(name).lower():
             return model
-    known = difflib.get_close_matches(str(name), list_models()) or list_models()
-    raise ValueError(f'The zoo has no {name!r}, but {", ".join(known)}. `python -m mmris models` shows all of it.')
+    close = difflib.get_close_matches(str(name).lower(), list_models())
+    advice = f'Did you mean {" or ".join(close)}?' if close else f'There are {", ".join(list_models())}.'
+    raise ValueError(f'The zoo has no model {name!r}. {advice} `python -m mmris models` shows all of them. For a file '
+                     f'of yours, use Predictor(CONFIG, FILE).')
 
 
-def find_model(name: object) -> Optional[ZooModel]:
+def find_model(name: object, *, folders: bool = False) -> Optional[ZooModel]:
     """Find the row that a name means where a file may stand too.
 
     Args:
         name (object): What the user gave: a name, a path or an address.
+        folders (bool): Whether a folder may stand there too. Default: False.
 
     Returns:
-        ZooModel, optional: The row. None if there is none, or if there is a file or folder of that name.
+        ZooModel, optional: The row. None if there is none, or if there is a file (or folder) of that name.
     """
     found = next((model for model in MODELS if model.name == str(name)), None)
-    return None if found is None or Path(found.name).exists() else found
+    if found is None or Path(found.name).is_file() or folders and Path(found.name).is_dir():
+        return None
+    return found
+
+
+def complete_config(config: Any, model: ZooModel) -> None:
+    """Write into a row's config what the row says of it: by name, so that nothing is fetched yet.
+
+    Args:
+        config (Config): The config of the row, which is changed: the vocabulary of its tokenizer, and the towers of a
+            model that needs towers alone.
+        model (ZooModel): The row.
+    """
+    if model.vocabulary is not None:
+        config.inputs.tokenizer.vocabulary = model.name
+    if model.weights is None:
+        config.model.encoder.pretrained = model.towers
+
+
+def find_vocabulary(name: Union[str, Path]) -> Path:
+    """Find the file that a tokenizer's ``vocabulary`` means: a file, or that of a row, fetched if needed.
+
+    Args:
+        name (str or Path): A file, or a name of the zoo.
+
+    Returns:
+        Path: The file of a row's vocabulary. Anything else as it was.
+
+    Raises:
+        ValueError: If the row has no vocabulary.
+        FileNotFoundError, ConnectionError, OSError, ValueError: As :func:`fetch_vocabulary`.
+    """
+    model = find_model(name)
+    return Path(name) if model is None else fetch_vocabulary(model)
 
 
 def find_weights(name: Union[str, Path], kind: Optional[str] = None) -> str:
@@ -88,12 +124,12 @@ def check_kind(model: ZooModel, kind: Optional[str], *, weights: bool = True) ->
     """
     if kind == MODEL and model.kind == TOWERS:
         raise ValueError(
-            f'{model.name} is towers, but a whole model is needed here. Towers stand where an encoder\'s pretrained '
-            f'does: --cfg-options model.encoder.pretrained={model.name}.')
+            f'{model.name} is towers, the encoder of a model, but a whole model is needed here. Give it as the '
+            f'encoder\'s pretrained weights: --cfg-options model.encoder.pretrained={model.name}.')
     if kind == TOWERS and model.kind == MODEL:
         raise ValueError(
-            f'{model.name} is a whole model, but towers for an encoder are needed here. A whole model stands where a '
-            f'checkpoint does, or begins a training: --cfg-options load_from={model.name}.')
+            f'{model.name} is a whole model, but towers for an encoder are needed here. Give it as a checkpoint, or '
+            f'begin a training from it: --cfg-options load_from={model.name}.')
     if weights and model.weights is None:
         raise ValueError(
             f'{model.name} has no weights of its own, but needs those of {model.towers} alone. Use its config '
@@ -101,7 +137,7 @@ def check_kind(model: ZooModel, kind: Optional[str], *, weights: bool = True) ->
 
 
 def suggest(name: object) -> str:
-    """Suggest names of the zoo in a message about a file that is not there.
+    """Suggest names of the zoo in a message about a file that is not there, or that is no training's.
 
     Args:
         name (object): What the user gave.
@@ -109,5 +145,7 @@ def suggest(name: object) -> str:
     Returns:
         str: A sentence with a space before it; empty if no name is similar.
     """
+    if str(name) in list_models():
+        return f' {name} of the zoo is weights alone: they can begin a training (load_from={name}), not continue one.'
     close = difflib.get_close_matches(str(name), list_models())
     return f' The zoo has {" and ".join(close)}: is that what you mean?' if close else ''

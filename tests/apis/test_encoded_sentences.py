@@ -71,6 +71,37 @@ def test_other_weights():
     assert counts == [2, 2, 2]
 
 
+def test_weights_at_an_address_of_earlier_ones():
+    """Replaced twice, so that the second may lie where the first did."""
+    predictor = build()
+    weight = predictor.model.encoder.text.clip.token_embedding.weight
+    for _ in range(6):
+        predictor.predict('the star')
+        for _ in range(2):
+            weight.data = weight.data * 1.5
+        found = predictor.predict('the star').probabilities
+        predictor._sentences = encoded_sentences.EncodedSentences(predictor._tokenizer)
+        assert np.array_equal(found, predictor.predict('the star').probabilities)
+
+
+def test_inference_mode_and_autocast():
+    """A model that is built or converted in inference mode has weights without version."""
+    with torch.inference_mode():
+        predictor = build()
+        expected = predictor.predict('the star').probabilities
+    counts = count_sentences(predictor)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        predictor.set_image(IMAGE)
+        assert np.abs(predictor.predict('the star').probabilities - expected).max() < 0.1
+    predictor.set_image(IMAGE)
+    assert np.abs(predictor.predict('the star').probabilities - expected).max() < 1e-6
+    assert counts == [1, 1], 'under autocast and without'
+    with torch.inference_mode():
+        predictor.model.half()
+        predictor.set_image(IMAGE)
+        assert np.abs(predictor.predict('the star').probabilities - expected).max() < 0.1
+
+
 def test_no_more_than_its_capacity(monkeypatch):
     """The sentence that was asked longest ago is forgotten; one call may ask for more than are kept."""
     monkeypatch.setattr(encoded_sentences, 'CAPACITY', 2)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmris.apis.outputs import LONGEST_NAME, choose_outputs, save_output
+from mmris.apis.outputs import LONGEST_NAME, choose_outputs, image_address, names_of_image, save_output
 
 ENDINGS = ('_1_mask.png', '_overlay.png')
 
@@ -18,9 +18,9 @@ def write(tmp_path):
     """Write the outputs of an image to one folder, each filled with a value; their names."""
 
     def write_all(source: object, value: int = 0, endings: tuple = ENDINGS) -> list:
-        paths = choose_outputs(tmp_path / 'out', source, endings)
+        paths = choose_outputs(tmp_path / 'out', names_of_image(source), image_address(source), endings)
         for path in paths:
-            save_output(np.full((2, 3), value, dtype=np.uint8), path, source)
+            save_output(np.full((2, 3), value, dtype=np.uint8), path, image_address(source))
         return [path.name for path in paths]
 
     return write_all
@@ -91,7 +91,7 @@ def test_writers_at_once(tmp_path):
 
     def choose(number: int) -> None:
         barrier.wait()
-        found[number] = choose_outputs(tmp_path, f'{number}/cat.jpg', ENDINGS)
+        found[number] = choose_outputs(tmp_path, ['cat', 'cat.jpg'], image_address(f'{number}/cat.jpg'), ENDINGS)
 
     threads = [Thread(target=choose, args=(number, )) for number in range(8)]
     for thread in threads:

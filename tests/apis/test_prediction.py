@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from pycocotools import mask as coco_mask
 
@@ -49,6 +50,18 @@ class TestNumbers:
         one = make(sentences=('a', ), probabilities=exact)
         assert not one.masks.any() and one.scores.tolist() == [0]
 
+    @pytest.mark.parametrize('threshold', [np.float32(0.5), np.float64(0.5), torch.tensor(0.5)])
+    def test_a_threshold_of_another_type(self, threshold, tmp_path):
+        one = make().with_threshold(threshold)
+        assert one.threshold == 0.5 and type(one.threshold) is float and one.save(tmp_path).json.is_file()
+
+    @pytest.mark.parametrize('name', ['probabilities', 'masks', 'areas', 'boxes', 'scores'])
+    def test_nothing_is_changed_in_place(self, name):
+        """What follows from what is computed once."""
+        one = make()
+        with pytest.raises(ValueError, match='read-only'):
+            getattr(one, name)[0] = 1
+
     def test_a_mean_of_many_pixels(self):
         """Summed in float32 it would be off."""
         probabilities = np.full((1, 3000, 4000), 0.7, dtype=np.float32)
@@ -63,15 +76,18 @@ class TestSequence:
         assert one[-1].sentences == ('nothing', ) and one[np.int64(1)].areas.tolist() == [2]
         assert one[1:].sentences == SENTENCES[1:] and one[1:].probabilities.shape == (2, 20, 30)
         assert one[::-1].areas.tolist() == [0, 2, 18] and one[0].image is one.image
+        assert one[one.scores > 0.5].sentences == SENTENCES[:2] and one[[2, 0]].areas.tolist() == [0, 18]
+        assert len(one[[]]) == 0 and len(one[one.scores > 2]) == 0
 
     @pytest.mark.parametrize('which', [3, -4])
     def test_beyond_the_last(self, which):
         with pytest.raises(IndexError, match=f'There is no prediction {which}: there are 3, from 0 to 2'):
             make()[which]
 
-    def test_another_index(self):
-        with pytest.raises(TypeError, match='indexed by a whole number or a slice, but got str'):
-            make()['the star']
+    @pytest.mark.parametrize('which, kind', [('the star', 'str'), (True, 'bool'), (0.5, 'float')])
+    def test_another_index(self, which, kind):
+        with pytest.raises(TypeError, match=f'whole number, a slice, or a list .* or bools, but got {kind}'):
+            make()[which]
 
     def test_in_words(self):
         assert repr(make()) == ("<Prediction on 20 x 30 pixels (height x width): 'the star' (3.0% of the image), "
@@ -149,8 +165,42 @@ class TestSaving:
         # Only the JSON file of a/cat.jpg is left.
         third = make(path='c/cat.jpg').save(tmp_path)
         assert third.json.name == 'cat.jpg-2.json' and 'a/cat.jpg' in first.json.read_text()
-        assert make().save(tmp_path).overlay.name == 'image_overlay.png'
-        assert make(path='a/cat.jpg').save(tmp_path, name='mine').json.name == 'mine.json'
+
+    def test_images_that_are_no_files(self, tmp_path):
+        """They are the same if their pixels are."""
+        other = make(image=np.zeros((20, 30, 3), dtype=np.uint8))
+        found = [one.save(tmp_path).json.name for one in (make(), other, make(), other)]
+        assert found == ['image.json', 'image-2.json'] * 2
+        assert json.loads((tmp_path / 'image.json').read_text())['source'].startswith('sha256:')
+
+    def test_a_name(self, tmp_path):
+        """It is taken as it is, and does not hide which image it was."""
+        assert make(path='a/cat.jpg').save(tmp_path, name='v1.2').json.name == 'v1.2.json'
+        assert make(path='b/dog.jpg').save(tmp_path, name='v1.2').json.name == 'v1.2-2.json'
+        assert json.loads((tmp_path / 'v1.2-2.json').read_text())['source'].endswith('/b/dog.jpg')
+
+    @pytest.mark.parametrize('name', ['', 'a/b', '/', 'a\nb'])
+    def test_a_name_that_is_none(self, tmp_path, name):
+        with pytest.raises(ValueError, match='cannot begin the name of a file: give text on one line without "/"'):
+            make().save(tmp_path / 'out', name=name)
+        assert not (tmp_path / 'out').exists()
+
+    def test_fewer_sentences(self, tmp_path):
+        """Masks of sentences that are not asked any more go; another image's, and a file of the user's, stay."""
+        make(path='cat.jpg').save(tmp_path)
+        make(path='b/cat.jpg').save(tmp_path)
+        (tmp_path / 'cat_4_mask.png').write_text('mine')
+        make(path='cat.jpg')[:1].save(tmp_path)
+        assert sorted(path.name for path in tmp_path.glob('*mask.png')) == [
+            'cat.jpg_1_mask.png', 'cat.jpg_2_mask.png', 'cat.jpg_3_mask.png', 'cat_1_mask.png', 'cat_4_mask.png']
+
+    def test_an_empty_prediction(self, tmp_path):
+        for use in (lambda one: one.plot(), lambda one: one.save(tmp_path / 'out')):
+            with pytest.raises(ValueError, match='The prediction is empty, so there is nothing to draw'):
+                use(make()[3:])
+        assert not (tmp_path / 'out').exists() and make()[3:].to_coco() == []
+        with pytest.raises(IndexError, match='There is no prediction 0: there is none'):
+            make()[3:][0]
 
 
 class TestAsking:

@@ -3,6 +3,7 @@
 import re
 import runpy
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,6 +59,14 @@ class TestCheck:
         answer = found.answer
         assert 0 <= answer.lowest <= answer.highest <= 1 and 0 <= answer.share <= 1 and 0 <= answer.iou <= 1
 
+    def test_an_answer_that_is_too_bad(self, zoo, monkeypatch, capsys):
+        """Random weights do not find what the row says that they find."""
+        row = replace(get_model('small'), example_iou=70)
+        put_in_zoo(monkeypatch, row)
+        assert check(row).misfits.missing == () and not check(row).passed
+        status, output = run_models(monkeypatch, capsys, '--check', 'small')
+        assert status == 1 and 'The IoU should be at least 70%: the weights are not what they should be.' in output
+
     @pytest.mark.parametrize('name', ['towers', 'untrained'])
     def test_towers(self, zoo, name):
         """They are loaded: with other weights the answer is another one."""
@@ -94,7 +103,7 @@ class TestTool:
                      f'config:           {row.config}', 'test images seen: no',
                      'weights:          mmris/zoo/weights/small.safetensors of the package'):
             assert line in output.splitlines()
-        with pytest.raises(ValueError, match="The zoo has no 'smal', but small"):
+        with pytest.raises(ValueError, match="The zoo has no model 'smal'. Did you mean small"):
             run_models(monkeypatch, capsys, 'smal')
 
     def test_check(self, zoo, monkeypatch, capsys):
@@ -140,5 +149,5 @@ def test_predicting_by_name(zoo, monkeypatch, tmp_path, capsys):
     runpy.run_path(str(ROOT / 'tools/predict.py'), run_name='__main__')
     assert (tmp_path / 'predictions/example_overlay.png').is_file()
     monkeypatch.setattr(sys, 'argv', ['predict.py', 'small', 'towers', str(EXAMPLE), 'the red star'])
-    with pytest.raises(ValueError, match='towers is towers, but a whole model is needed here'):
+    with pytest.raises(ValueError, match='towers is towers, the encoder of a model, but a whole model is needed here'):
         runpy.run_path(str(ROOT / 'tools/predict.py'), run_name='__main__')

@@ -1,5 +1,7 @@
 """Files of the package, and those that users put into a folder."""
 
+import os
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -9,6 +11,7 @@ from mmris.checkpoints import PUBLISHED, convert, read_checkpoint
 from mmris.registry import MODELS
 from mmris.zoo import MODELS as ZOO
 from mmris.zoo import OtherFile, PackageFile, cache_folder, fetch_vocabulary, fetch_weights, get_model
+from mmris.zoo.fetching import digest_file
 from tests.conftest import ROOT, assert_same
 from tests.test_configs import shrink
 from tests.zoo.rows import fill_zoo, make_row, measure
@@ -105,10 +108,16 @@ def test_another_layout_is_converted_once(monkeypatch, tmp_path):
     convert(PUBLISHED['cris'], str(tmp_path / 'ours.pth'), str(theirs), 'cris')
     row = make_row('cris', OtherFile(address='there', file='best_model.pth'), published='cris')
     path = fetch_weights(row)
-    assert path == tmp_path / 'cache/cris/best_model_mmris.safetensors'
+    assert path == theirs.with_name(f'best_model-{digest_file(theirs)[:8]}_mmris.safetensors')
     state = {key: value for key, value in read_checkpoint(path)['state_dict'].items() if 'excluded' not in key}
     assert_same(state, {key: value for key, value in sorted(model.state_dict().items()) if key in state})
     written = path.stat().st_mtime_ns
     assert fetch_weights(row).stat().st_mtime_ns == written
-    theirs.touch()
-    assert fetch_weights(row).stat().st_mtime_ns > written
+    # Another file in its place, which may well be older.
+    other = {key: value + 1 for key, value in model.state_dict().items()}
+    torch.save(dict(state_dict=other), tmp_path / 'others.pth')
+    theirs.unlink()
+    convert(PUBLISHED['cris'], str(tmp_path / 'others.pth'), str(theirs), 'cris')
+    os.utime(theirs, (0, 0))
+    found = read_checkpoint(fetch_weights(row))['state_dict']
+    assert torch.equal(found['neck.aggregate.0.weight'], other['neck.aggregate.0.weight'])

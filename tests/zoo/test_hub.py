@@ -162,4 +162,4 @@ def test_a_cache_that_cannot_be_written(tmp_path, hub, case, reason):
     result = fetch(tmp_path, dict(good=describe('good', size=len(CONTENT))), **options)['good']
     assert result['error'] == 'OSError'
     assert result['message'] == (f'weights.safetensors (12.6 MB) cannot be written to the cache {home}/hub: {reason}. '
-                                 f'Make room there, or name another folder by HF_HOME.')
+                                 f'See to that, or name another folder by HF_HOME.')

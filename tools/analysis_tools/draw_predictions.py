@@ -16,8 +16,8 @@ from mmris.utils.configs import (
     add_checkpoint_argument,
     add_config_arguments,
     add_prediction_arguments,
-    check_checkpoint,
     check_output,
+    choose_checkpoint,
     read_config,
 )
 from mmris.utils.tool import run_tool
@@ -39,7 +39,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     check_output(arguments.out, SHEET_SUFFIXES)
-    check_checkpoint(arguments.checkpoint)
+    arguments.checkpoint = choose_checkpoint(arguments)
     config = read_config(arguments)
     predictor = Predictor.trained(config, arguments.checkpoint, arguments.device, arguments.threshold)
     dataset = build_expressions(config, arguments.split)

@@ -23,8 +23,8 @@ from mmris.utils.arguments import at_least, file_or_none
 from mmris.utils.configs import (
     add_config_arguments,
     add_prediction_arguments,
-    check_checkpoint,
     check_output,
+    choose_checkpoint,
     read_config,
 )
 from mmris.utils.tool import run_tool
@@ -52,7 +52,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     check_output(arguments.out, folder=True)
-    check_checkpoint(arguments.checkpoint)
+    arguments.checkpoint = choose_checkpoint(arguments)
     out, rows = Path(arguments.out), choose_splits(arguments)
     analyses = {split: analyse(members, arguments.number) for split, members in rows.items()}
     page = format_error_report(analyses, arguments.rows)

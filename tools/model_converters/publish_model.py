@@ -9,6 +9,7 @@ from pathlib import Path
 from mmris.checkpoints import publish
 from mmris.checkpoints.runs import FORMATS
 from mmris.utils.tool import run_tool
+from mmris.zoo import find_weights
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -28,13 +29,14 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
+    checkpoint = find_weights(arguments.checkpoint)
     publication = publish(
-        arguments.checkpoint,
+        checkpoint,
         arguments.out,
         config=arguments.config,
         formats=arguments.formats,
         half=arguments.half)
-    print(f'{arguments.checkpoint}: {size(arguments.checkpoint)}')
+    print(f'{checkpoint}: {size(checkpoint)}')
     print(f'stripped: {", ".join(publication.stripped) or "nothing"}')
     for path in publication.files:
         print(f'{path}: {size(path)}')

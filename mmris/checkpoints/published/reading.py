@@ -48,7 +48,7 @@ def read_published(model: PublishedModel,
             damaged, holds more than tensors, or has a config file beside it that names no known activation.
         KeyMapError: If keys are left over, or keys that belong together are not all there.
     """
-    named = find_model(source)
+    named = find_model(source, folders=True)
     if named is None:
         path, tagged = _find_file(model, source, architecture)
     else:

@@ -117,7 +117,7 @@ def resolve_load_from(load_from: str) -> str:
         FileNotFoundError, ConnectionError, ValueError: If the zoo's file cannot be fetched.
     """
     load_from = str(load_from)
-    if find_model(load_from) is not None:
+    if find_model(load_from, folders=True) is not None:
         return find_weights(load_from, MODEL)
     if '://' in load_from or Path(load_from).is_file():
         return load_from

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mmris.registry import TRANSFORMS
 from mmris.utils.file_content import START, name_content
+from mmris.zoo import find_vocabulary
 
 from .common import check_length, pad, prepare
 
@@ -25,7 +26,8 @@ class BEiT3Tokenizer:
     Args:
         context_length (int): Tokens of a sentence, the first and the last one counted: longer ones are cut so that 2
             is last, shorter ones padded.
-        vocabulary (str or Path): The file ``beit3.spm``, which comes from the publishers of BEiT-3 (docs/data.md).
+        vocabulary (str or Path): The file ``beit3.spm``, which comes from the publishers of BEiT-3 (docs/data.md),
+            or a name of the zoo whose row has it, such as ``'beit3-base'``.
 
     Raises:
         ValueError: If ``context_length`` has no room for the first and the last token.
@@ -40,7 +42,7 @@ class BEiT3Tokenizer:
     def __init__(self, *, context_length: int, vocabulary: Union[str, Path]) -> None:
         check_length(context_length, 'the first and the last token of a sentence')
         self.context_length = context_length
-        self._pieces = self._read(Path(vocabulary))
+        self._pieces = self._read(find_vocabulary(vocabulary))
 
     def __call__(self, sentences: Sequence[str]) -> Tuple[Tensor, Tensor]:
         """Tokenise S sentences; an empty one is its first and its last token.

@@ -9,6 +9,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from torch import Tensor
 
 from mmris.registry import TRANSFORMS
+from mmris.zoo import find_vocabulary
 
 from .common import check_length, pad, prepare
 
@@ -26,7 +27,8 @@ class WordPieceTokenizer:
     Args:
         context_length (int): Tokens of a sentence, [CLS] and [SEP] counted: longer ones are cut so that [SEP] is
             last, shorter ones padded with [PAD].
-        vocabulary (str or Path): The file ``vocab.txt`` of bert-base-uncased, a piece a line (docs/data.md).
+        vocabulary (str or Path): The file ``vocab.txt`` of bert-base-uncased, a piece a line (docs/data.md),
+            or a name of the zoo whose row has it, such as ``'vilt-b-32'``.
 
     Raises:
         ValueError: If ``context_length`` has no room for [CLS] and [SEP].
@@ -45,7 +47,7 @@ class WordPieceTokenizer:
     def __init__(self, *, context_length: int, vocabulary: Union[str, Path]) -> None:
         check_length(context_length, '[CLS] and [SEP]')
         self.context_length = context_length
-        numbers = self._read(Path(vocabulary))
+        numbers = self._read(find_vocabulary(vocabulary))
         self._begin, self._end, self._padding = (numbers[piece] for piece in (self.BEGIN, self.END, self.PADDING))
         self._pieces = Tokenizer(models.WordPiece(numbers, unk_token=self.UNKNOWN))
         self._pieces.normalizer = normalizers.BertNormalizer()

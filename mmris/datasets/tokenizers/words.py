@@ -63,10 +63,10 @@ class WordTokenizer:
         return ' '.join(self._words[number] for number in ids[mask].tolist()[1:-1])
 
     def _read(self, vocabulary: Union[str, Path]) -> List[str]:
-        shipped = _VOCABULARIES / f'{vocabulary}.txt'
-        path = shipped if shipped.is_file() else Path(vocabulary)
+        shipped = {path.stem: path for path in _VOCABULARIES.glob('*.txt')}
+        path = shipped.get(str(vocabulary), Path(vocabulary))
         if not path.is_file():
-            names = ', '.join(sorted(repr(one.stem) for one in _VOCABULARIES.glob('*.txt')))
+            names = ', '.join(map(repr, sorted(shipped)))
             raise FileNotFoundError(f'{path}, the vocabulary of WordTokenizer, is neither a file nor one of the '
                                     f'package\'s vocabularies ({names}). Set `vocabulary` of the tokenizer.')
         try:
