@@ -161,6 +161,12 @@ class TestCheckout:
                             folder=tmp_path)
         assert Path(output.splitlines()[-1]).resolve() == THEIRS
 
+    def test_an_editable_install_beside_a_folder_of_its_name(self, tmp_path):
+        """Such as the checkout, in the folder that it was cloned to."""
+        (tmp_path / 'mmris' / 'docs').mkdir(parents=True)
+        output = run_python('-c', 'import mmris; print(mmris.__version__, mmris.__file__)', folder=tmp_path)
+        assert output.split()[-1] == str(ROOT / 'mmris' / '__init__.py')
+
     def test_a_model_by_name(self):
         assert Path(init_model(CONFIG, device='cpu').cfg.filename).resolve() == THEIRS
         with pytest.raises(FileNotFoundError, match='There is no config .*configs/cm_masksd/none.py'):
