@@ -126,12 +126,15 @@ class EncoderOutput(TensorStructure):
         text (TextFeatures): P rows.
         image_index (Tensor): ``(P,)`` int64, the row of ``image`` that belongs to each expression.
         instances (InstanceFeatures, optional): Of encoders that take instance masks in.
+        maps (SharedRows, optional): For each expression maps ``(B, C_i, h_i, w_i)`` of its image, from shallow to deep,
+            in which no sentence is; of encoders that have a segmenter's tower.
     """
 
     image: ImageFeatures
     text: TextFeatures
     image_index: Tensor
     instances: Optional[InstanceFeatures] = None
+    maps: Optional[SharedRows] = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,8 @@ class FusedFeatures(TensorStructure):
         stages (tuple[Tensor]): ``(P, C_i, h_i, w_i)``, the image from shallow to deep, of necks that hand it on to a
             decoder of several depths.
         instances (InstanceFeatures, optional): Of encoders that take instance masks in, by necks that hand them on.
+        maps (SharedRows, optional): ``(B, C_i, h_i, w_i)`` from shallow to deep, of encoders that have a segmenter's
+            tower, by necks that hand them on: an image that has not seen the sentence, unlike ``pixels``.
     """
 
     pixels: Tensor
@@ -156,6 +161,7 @@ class FusedFeatures(TensorStructure):
     class_token: Optional[Tensor] = None
     stages: Tuple[Tensor, ...] = ()
     instances: Optional[InstanceFeatures] = None
+    maps: Optional[SharedRows] = None
 
 
 @dataclass(frozen=True)
