@@ -39,12 +39,15 @@ class ImageEmbeddings(TensorStructure):
         instances (InstanceEmbeddings, optional): What was found on the images, of encoders that take it in.
         frozen (SharedRows, optional): What frozen towers made of other views of the images, of encoders that have
             such: no mask changes it, so a replay shares it instead of computing or copying it.
+        region (Tensor, optional): ``(M, 4)`` float32, ``x0, y0, x1, y1`` of the rectangle that the patches cover, in
+            pixels of the main view, of encoders whose patches lie on another one. None: the patches cover the input.
     """
 
     cells: Tensor
     inside: Tensor
     instances: Optional[InstanceEmbeddings] = None
     frozen: Optional[SharedRows] = None
+    region: Optional[Tensor] = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,8 @@ class EncoderOutput(TensorStructure):
         instances (InstanceFeatures, optional): Of encoders that take instance masks in.
         maps (SharedRows, optional): For each expression maps ``(B, C_i, h_i, w_i)`` of its image, from shallow to deep,
             in which no sentence is; of encoders that have a segmenter's tower.
+        region (Tensor, optional): ``(P, 4)`` float32, for each expression the rectangle of its image's main view that
+            the patches cover (:attr:`ImageEmbeddings.region`). None: they cover the input.
     """
 
     image: ImageFeatures
@@ -135,6 +140,7 @@ class EncoderOutput(TensorStructure):
     image_index: Tensor
     instances: Optional[InstanceFeatures] = None
     maps: Optional[SharedRows] = None
+    region: Optional[Tensor] = None
 
 
 @dataclass(frozen=True)
