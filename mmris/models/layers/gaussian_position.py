@@ -44,7 +44,7 @@ class GaussianPosition(nn.Module):
             Tensor: ``(height * width, channels)`` float32, row by row; all sines before all cosines.
         """
         y, x = ((torch.arange(count, device=self.directions.device) + 0.5) / count for count in (height, width))
-        places = torch.stack((x.expand(height, -1), y[:, None].expand(-1, width)), dim=-1).flatten(0, 1)
-        with torch.autocast(places.device.type, enabled=False):
-            angles = 2 * math.pi * ((2 * places - 1) @ self.directions)
+        x, y = x.repeat(height)[:, None], y.repeat_interleave(width)[:, None]
+        # Sums, not a product of matrices, which autocast would round.
+        angles = 2 * math.pi * ((2 * x - 1) * self.directions[0] + (2 * y - 1) * self.directions[1])
         return torch.cat((angles.sin(), angles.cos()), dim=-1)
