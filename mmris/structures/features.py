@@ -37,8 +37,8 @@ class ImageEmbeddings(TensorStructure):
         inside (Tensor): ``(M, h, w)`` bool, the patches of the encoder's output that hold some image; false on those
             that lie wholly in the letterbox border.
         instances (InstanceEmbeddings, optional): What was found on the images, of encoders that take it in.
-        frozen (SharedRows, optional): What frozen towers made of other views of the images, of encoders that have
-            such: no mask changes it, so a replay shares it instead of computing or copying it.
+        frozen (SharedRows, optional): What towers made of the images, or of other views of them, that see neither the
+            sentence nor any mask, of encoders that have such: a replay shares it instead of computing or copying it.
         region (Tensor, optional): ``(M, 4)`` float32, ``x0, y0, x1, y1`` of the rectangle that the patches cover, in
             pixels of the main view, of encoders whose patches lie on another one. None: the patches cover the input.
     """

@@ -102,6 +102,16 @@ class TestGradients:
         assert all(torch.allclose(*pair, atol=1e-6) for pair in zip(*gradients))
 
 
+def test_mixed_precision():
+    model, inputs = build_model(distillation=BRANCHES), batch()
+    expected = float(total_loss(model, inputs))
+    with torch.autocast('cpu', torch.bfloat16):
+        loss = total_loss(model, inputs)
+    loss.backward()
+    assert float(loss) == pytest.approx(expected, rel=0.05)
+    assert all(value.grad is None or value.grad.isfinite().all() for value in model.parameters())
+
+
 class TestRegion:
     """Patches lie on the joint encoder's view, the ground truth on the main one."""
 
