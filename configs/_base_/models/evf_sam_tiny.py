@@ -27,7 +27,10 @@ model = dict(
             pretrained=None,
             # BEiT-3 draws words 1 / sqrt(channels) as large as positions: too faint to be read early from scratch.
             init_cfg=dict(type='Normal', layer='Embedding', std=1.0))),
-    neck=dict(in_channels=64, channels=64),
+    # The prompt is one token beside five wider ones: begun as PyTorch does, it is too faint to be read early.
+    neck=dict(in_channels=64, channels=64, init_cfg=dict(type='Xavier', layer='Linear', gain=2.0)),
     head=dict(channels=64, num_heads=4, feedforward_channels=128),
+    # In place of BEiT-3's pretraining, which teaches it what in an image a sentence is about.
+    auxiliary_losses=dict(alignment=dict(type='PatchTextAlignmentLoss')),
     frozen=(),
     max_expressions=64)
