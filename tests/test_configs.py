@@ -9,12 +9,13 @@ from mmengine.optim import build_optim_wrapper
 
 from mmris.datasets.pipelines import resolve_pipelines
 from mmris.registry import DATASETS, MODELS
-from mmris.structures import ExpressionBatch, ImageInputs, InstanceMasks
+from mmris.structures import ExpressionBatch, ImageInputs, ImageView, InstanceMasks
+from mmris.utils.pretrained import forget_pretrained
 from tests.conftest import ROOT, tiny_config
 
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/**/*.py') if '_base_' not in path.parts)
 # A new config raises this number, so that one that is not found is noticed.
-NUMBER_OF_CONFIGS = 116
+NUMBER_OF_CONFIGS = 117
 HEADER = ('Paper:', 'Data:', 'Cost:', 'Command: ')
 
 
@@ -24,11 +25,16 @@ TOY_SWIN = dict(arch=dict(embed_dims=8, depths=[1, 1, 2, 1], num_heads=[1, 2, 2,
 
 def shrink(config: Config) -> Config:
     """Toy widths and depths; wiring, losses, branches and pipelines, which are added, stay the config's own."""
-    shrinks = dict(BEiT3Encoder=shrink_beit3, RISCLIPEncoder=shrink_risclip, TrimodalEncoder=shrink_trimodal)
+    shrinks = dict(
+        BEiT3Encoder=shrink_beit3,
+        EVFSAMEncoder=shrink_evf_sam,
+        RISCLIPEncoder=shrink_risclip,
+        TrimodalEncoder=shrink_trimodal)
     shrink_model = shrinks.get(config.model.encoder.type, shrink_clip)
     size = shrink_model(config.model)
-    config.model.encoder.pretrained = None
-    config.inputs.views.main.size = size
+    forget_pretrained(config.model.encoder)
+    for view in config.inputs.views.values():
+        view.size = size
     if config.inputs.tokenizer.get('vocabulary', 'shaperef') != 'shaperef':
         # A file that users get; that of ShapeRef's words comes with the package.
         config.inputs.tokenizer = dict(type='CLIPTokenizer', context_length=config.inputs.tokenizer.context_length)
@@ -110,6 +116,19 @@ def shrink_trimodal(model: Config) -> int:
     return 64
 
 
+def shrink_evf_sam(model: Config) -> int:
+    """Shrink a model that prompts SAM; the size of both views in pixels."""
+    encoder = model.encoder
+    if isinstance(encoder.segmenter.architecture, str):
+        encoder.segmenter.architecture = dict(
+            layers=2, channels=32, heads=2, global_layers=(2, ), patch_size=8, image_size=64, window_size=4,
+            out_channels=16)
+        encoder.joint.architecture = dict(layers=4, channels=32, heads=2, patch_size=16, image_size=32)
+        model.neck.update(in_channels=32, channels=16)
+        model.head.update(channels=16, num_heads=2, feedforward_channels=16)
+    return 64
+
+
 def batch_of(loader: Config, folder: Path, refs_file: str) -> dict:
     settings = dict(data_root=str(folder), data_prefix=dict(img_path='images'), split='val')
     files = dict(refs_file=refs_file, ann_file='instances.json')
@@ -121,7 +140,10 @@ def batch_of(loader: Config, folder: Path, refs_file: str) -> dict:
         settings.update(instance_masks=dict(file='instance_masks.json'))
     dataset = DATASETS.build({**loader.dataset, **settings})
     packed = [dataset[index] for index in range(3)]
-    return dict(inputs=[one['inputs'] for one in packed], data_samples=[one['data_samples'] for one in packed])
+    batch = {name: [one[name] for one in packed] for name in ('inputs', 'data_samples')}
+    if 'views' in packed[0]:
+        batch['views'] = {name: [one['views'][name] for one in packed] for name in packed[0]['views']}
+    return batch
 
 
 def test_all_are_found():
@@ -166,18 +188,25 @@ def test_full_size(path):
     """Unshrunk, on the meta device: widths fit together, and logits lie on the grid that the method says."""
     config = Config.fromfile(path)
     size, length = config.inputs.views.main.size, config.inputs.tokenizer.context_length
-    config.model.encoder.pretrained = None
+    forget_pretrained(config.model.encoder)
     with torch.device('meta'):
         model = MODELS.build(config.model).eval()
         encoder = model.encoder
         found = InstanceMasks(torch.zeros(1, 3, size, size, dtype=torch.bool), torch.ones(1, 3, dtype=torch.bool))
-        images = ImageInputs(torch.zeros(1, 3, size, size), torch.zeros(1, 4), found)
+        views = {
+            name: ImageView(torch.zeros(1, 3, view.size, view.size), torch.zeros(1, 4))
+            for name, view in config.inputs.views.items() if name != 'main'
+        }
+        images = ImageInputs(torch.zeros(1, 3, size, size), torch.zeros(1, 4), found, views)
         tokens = torch.zeros(2, length, dtype=torch.int64)
         text = encoder.encode_text(encoder.embed_text(ExpressionBatch(tokens, tokens == 0, tokens[:, 0])))
         encoded = encoder.join(model.encode_images(images), text, tokens[:, 0])
         logits = model.decode(encoded)
     height, width = encoded.image.stages[1].shape[-2:]
-    if config.model.head.type == 'CosineHead':
+    if config.model.head.type == 'SAMMaskHead':
+        height, width = encoded.maps.values[-1].shape[-2:]
+        assert logits.shape == (2, 1, 4 * height, 4 * width) and 4 * height >= size / 4
+    elif config.model.head.type == 'CosineHead':
         assert logits.shape == (2, 1, height, width)
     elif config.model.encoder.type == 'TrimodalEncoder':
         scale = 2**len(model.decoder.blocks)

@@ -220,19 +220,31 @@ def _map(probe: Probe, weights: Tensor, encoded: EncoderOutput, fused: FusedFeat
         values = weights[-after, end - cells:end]
         share = float(values.sum())
     return AttentionMap(
-        part=probe.part, name=probe.name, kind=probe.kind, values=_resample(values, grid, image), share=share)
+        part=probe.part,
+        name=probe.name,
+        kind=probe.kind,
+        values=_resample(values, grid, image, encoded.region),
+        share=share)
 
 
 def _correlation(encoded: EncoderOutput, image: EncodedImage) -> AttentionMap:
     values = encoded.image.patches[encoded.image_index[0]].float() @ encoded.text.sentence[0].float()
     grid = encoded.image.stages[-1].shape[-2:]
     return AttentionMap(
-        part='encoder', name='joint space', kind=SENTENCE_WITH_PATCHES, values=_resample(values, grid, image))
+        part='encoder',
+        name='joint space',
+        kind=SENTENCE_WITH_PATCHES,
+        values=_resample(values, grid, image, encoded.region))
 
 
-def _resample(values: Tensor, grid: Tuple[int, int], image: EncodedImage) -> np.ndarray:
-    """Bring a value of each cell to the original pixels."""
-    return resample_once(values.view(1, 1, *grid), image.affine, image.input_size, image.size)[0].cpu().numpy()
+def _resample(values: Tensor, grid: Tuple[int, int], image: EncodedImage, region: Optional[Tensor]) -> np.ndarray:
+    """Bring a value of each cell to the original pixels. The cells cover ``region`` of the input, or all of it."""
+    affine, size = image.affine, image.input_size
+    if region is not None:
+        x0, y0, x1, y1 = region[0].tolist()
+        affine = affine - np.array([[0, 0, x0], [0, 0, y0]])
+        size = (y1 - y0, x1 - x0)
+    return resample_once(values.view(1, 1, *grid), affine, size, image.size)[0].cpu().numpy()
 
 
 def summarise_maps(maps: Sequence[AttentionMap]) -> List[AttentionMap]:

@@ -8,7 +8,7 @@ from timm.layers import Attention
 from torch import Tensor, nn
 
 from mmris.models.decoders.cris_decoder import CRISDecoderLayer
-from mmris.models.encoders import RISCLIPEncoder, TrimodalEncoder
+from mmris.models.encoders import BEiT3Encoder, RISCLIPEncoder, TrimodalEncoder
 from mmris.models.encoders.multiway import MultiwayLayer
 from mmris.models.encoders.towers import CLIPVisionTransformer
 from mmris.models.layers import BiAttention, FusionLayer, MultiHeadAttention
@@ -62,10 +62,10 @@ def find_probes(model: nn.Module) -> List[Probe]:
 
 
 def _encoder_probes(encoder: nn.Module) -> Iterator[Probe]:
-    layers = [module for module in encoder.modules() if isinstance(module, MultiwayLayer)]
-    for number, layer in enumerate(layers, 1):
-        if number in encoder.taps:
-            yield Probe('encoder', f'layer {number}', START_ON_PATCHES, layer, MultiwayLayer.attention_weights)
+    for joint in encoder.modules():
+        for tap in joint.taps if isinstance(joint, BEiT3Encoder) else ():
+            yield Probe('encoder', f'layer {tap}', START_ON_PATCHES, joint.layers[tap - 1],
+                        MultiwayLayer.attention_weights)
     if isinstance(encoder, TrimodalEncoder):
         for tap in encoder.taps:
             yield Probe('encoder', f'block {tap}', START_ON_PATCHES, encoder.blocks[tap - 1].attn, _timm_weights)

@@ -17,6 +17,8 @@ from mmris.structures import (
     ReferringInputs,
 )
 
+from .layers import patches_inside
+
 
 @MODELS.register_module()
 class ReferringDataPreprocessor(BaseDataPreprocessor):
@@ -25,24 +27,32 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
     Args:
         mean (Sequence[float]): Mean of red, green and blue, in 0 to 255.
         std (Sequence[float]): Standard deviation of red, green and blue, in 0 to 255.
-        views (dict[str, dict], optional): ``mean`` and ``std`` of views other than the main one, by their names.
-            Default: None, there are no others; a name with None is left out.
+        zero_border (bool): Set the pixels outside of the image's box to 0 after normalisation, as SAM expects,
+            whatever colour the border has before. Default: False.
+        views (dict[str, dict], optional): ``mean``, ``std`` and, where wanted, ``zero_border`` of views other than the
+            main one, by their names. Default: None, there are no others; a name with None is left out.
         non_blocking (bool): Copy to the device without waiting. Defaults to False.
+
+    Raises:
+        ValueError: If a view lacks ``mean`` or ``std``, or has something else.
     """
 
     def __init__(self,
                  *,
                  mean: Sequence[float],
                  std: Sequence[float],
+                 zero_border: bool = False,
                  views: Optional[Dict[str, dict]] = None,
                  non_blocking: bool = False) -> None:
         super().__init__(non_blocking=non_blocking)
         views = {name: view for name, view in (views or {}).items() if view is not None}
         for name, view in views.items():
-            if set(view) != {'mean', 'std'}:
-                raise ValueError(f'model.data_preprocessor.views.{name} must have mean and std, but has '
-                                 f'{", ".join(view) or "nothing"}.')
+            if not {'mean', 'std'} <= set(view) <= {'mean', 'std', 'zero_border'}:
+                raise ValueError(f'model.data_preprocessor.views.{name} must have mean and std, and may have '
+                                 f'zero_border, but has {", ".join(view) or "nothing"}.')
         self.views = tuple(views)
+        self._zeroed = {name for name, view in views.items() if view.get('zero_border', False)}
+        self.zero_border = zero_border
         self._statistics = dict(mean=tuple(mean), std=tuple(std))
         for view, statistics in views.items():
             self._statistics.update({f'{name}_{view}': tuple(statistics[name]) for name in ('mean', 'std')})
@@ -63,8 +73,9 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
         """Make a batch.
 
         Args:
-            data (dict): ``inputs``: list of B ``(3, H, W)`` uint8 RGB images; ``data_samples``: list of B samples;
-                ``views``, where there are other views than the main one: by name lists as ``inputs``.
+            data (dict): ``inputs``: list of B ``(3, H, W)`` RGB images, uint8, or float32 of about 0 to 255;
+                ``data_samples``: list of B samples; ``views``, where there are other views than the main one: by name
+                lists as ``inputs``.
             training (bool): Unused: nothing here differs.
 
         Returns:
@@ -98,7 +109,7 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
         """Stack and normalise images.
 
         Args:
-            images (list[Tensor]): B ``(3, H, W)`` uint8 RGB images on the device.
+            images (list[Tensor]): B ``(3, H, W)`` RGB images on the device: uint8, or float32 of about 0 to 255.
             boxes (Sequence[Sequence[float]]): For each ``x0, y0, x1, y1`` of the rectangle that it fills.
             instance_masks (Sequence[Tensor], optional): For each ``(K_b, H, W)`` bool, what was found on it. Defaults
                 to None: nobody looked.
@@ -116,15 +127,23 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
                 f'model.data_preprocessor.views.')
         if instance_masks is not None:
             _check_instances(instance_masks, images)
+        main = self._view(images, boxes, self.mean, self.std, self.zero_border)
         return ImageInputs(
-            pixels=self._normalise(images, self.mean, self.std),
-            box=self._boxes(boxes),
+            pixels=main.pixels,
+            box=main.box,
             instances=None if instance_masks is None else batch_instances(instance_masks),
             views={
-                name: ImageView(
-                    self._normalise(pixels, getattr(self, f'mean_{name}'), getattr(self, f'std_{name}')),
-                    self._boxes(places)) for name, (pixels, places) in (views or {}).items()
+                name: self._view(pixels, places, getattr(self, f'mean_{name}'), getattr(self, f'std_{name}'),
+                                 name in self._zeroed) for name, (pixels, places) in (views or {}).items()
             })
+
+    def _view(self, images: List[Tensor], boxes: Sequence[Sequence[float]], mean: Tensor, std: Tensor,
+              zero_border: bool) -> ImageView:
+        pixels, box = self._normalise(images, mean, std), self._boxes(boxes)
+        if zero_border:
+            size = tuple(pixels.shape[-2:])
+            pixels = pixels.masked_fill(~patches_inside(box, size, size).unsqueeze(1), 0)
+        return ImageView(pixels, box)
 
     def _normalise(self, images: List[Tensor], mean: Tensor, std: Tensor) -> Tensor:
         sizes = sorted({tuple(image.shape[-2:]) for image in images})

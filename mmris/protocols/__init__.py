@@ -4,13 +4,14 @@ from dataclasses import replace
 from typing import Optional
 
 from .cris import CRIS
+from .evf_sam import EVF_SAM
 from .mmris import MMRIS
 from .protocol import Geometry, Protocol
 from .shared_ris import SHARED_RIS
 
-PROTOCOLS = {protocol.name: protocol for protocol in (MMRIS, CRIS, SHARED_RIS)}
+PROTOCOLS = {protocol.name: protocol for protocol in (MMRIS, CRIS, SHARED_RIS, EVF_SAM)}
 # The protocols whose way back can be taken alone, by the name of its resampling.
-RESAMPLINGS = dict(bilinear=MMRIS, cris=CRIS, shared_ris=SHARED_RIS)
+RESAMPLINGS = dict(bilinear=MMRIS, cris=CRIS, shared_ris=SHARED_RIS, evf_sam=EVF_SAM)
 
 
 def find_protocol(name: str, resampling: Optional[str] = None) -> Protocol:

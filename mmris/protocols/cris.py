@@ -10,11 +10,11 @@ from .geometry import cris_affine, cris_matrices, to_opencv
 from .protocol import Geometry, Protocol, Size, same_map
 
 
-def resample_twice(probabilities: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:
-    """Bicubic to the input's size with corners aligned, then cubic to the original pixels, with 0 beyond the input.
+def resample_twice(logits: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:
+    """Sigmoids; bicubic to the input's size, corners aligned; cubic to the original pixels, with 0 beyond the input.
 
     Args:
-        probabilities (Tensor): ``(S, 1, h, w)`` float32.
+        logits (Tensor): ``(S, 1, h, w)`` float32.
         affine (ndarray): ``(2, 3)``, the map from original to input coordinates, both continuous.
         input_size (tuple[int, int]): ``(H, W)`` of the input in pixels.
         original_size (tuple[int, int]): ``(H0, W0)`` of the image in pixels.
@@ -22,7 +22,7 @@ def resample_twice(probabilities: Tensor, affine: np.ndarray, input_size: Size, 
     Returns:
         Tensor: ``(S, H0, W0)`` float32 in [0, 1].
     """
-    at_input = F.interpolate(probabilities, size=input_size, mode='bicubic', align_corners=True)[:, 0]
+    at_input = F.interpolate(logits.sigmoid(), size=input_size, mode='bicubic', align_corners=True)[:, 0]
     if same_map(affine, cris_affine(original_size, input_size)):
         # OpenCV places samples on 32nds of a pixel, so that the last bits of a map may decide.
         backward = cris_matrices(original_size, input_size)[1]
@@ -33,7 +33,7 @@ def resample_twice(probabilities: Tensor, affine: np.ndarray, input_size: Size, 
         for one in at_input.detach().cpu().numpy()
     ]
     # Cubic interpolation overshoots, which is of no consequence to masks.
-    return torch.from_numpy(np.stack(warped)).to(probabilities.device).clamp(0, 1)
+    return torch.from_numpy(np.stack(warped)).to(logits.device).clamp(0, 1)
 
 
 CRIS = Protocol('cris', resample_twice, geometry=Geometry('CRISWarp', cris_affine), empty_iou=0.0)

@@ -40,6 +40,26 @@ def stretch_affine(original_size: Size, input_size: Size) -> np.ndarray:
     return np.array([[scale_x, 0, 0], [0, scale_y, 0]], dtype=np.float64)
 
 
+def longest_side_size(original_size: Size, input_size: Size) -> Size:
+    """Scale to fit, keep the proportions: the height and width in whole pixels that SAM's code gives the image.
+
+    Each side is rounded to at least 1 pixel and at most the input's side, so the two scales may differ by rounding.
+
+    Returns:
+        tuple[int, int]: Height and width of the image in the input, whose top left corner it fills.
+    """
+    scale = min(limit * 1.0 / side for limit, side in zip(input_size, original_size))
+    # In the published code's order: a half is rounded up after a product that is itself rounded.
+    height, width = (
+        min(max(1, int(side * scale + 0.5)), limit) for side, limit in zip(original_size, input_size))
+    return height, width
+
+
+def longest_side_affine(original_size: Size, input_size: Size) -> np.ndarray:
+    """The map of the image to the top left corner of the input, :func:`longest_side_size` large: ``(2, 3)`` float64."""
+    return stretch_affine(original_size, longest_side_size(original_size, input_size))
+
+
 def cris_matrices(original_size: Size, input_size: Size) -> Tuple[np.ndarray, np.ndarray]:
     """CRIS's letterbox, and its inverse, as OpenCV's functions take them.
 

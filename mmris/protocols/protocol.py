@@ -41,8 +41,9 @@ class Protocol:
 
     Attributes:
         name (str): What a config calls it.
-        way_back (Callable): From probabilities ``(S, 1, h, w)``, the map from original to input coordinates, and the
-            sizes of input and original, to ``(S, H0, W0)`` values in [0, 1].
+        way_back (Callable): From logits ``(S, 1, h, w)`` float32, the map from original to input coordinates, and the
+            sizes of input and original, to ``(S, H0, W0)`` probabilities in [0, 1]. It takes the sigmoid, before
+            resampling or after it.
         geometry (Geometry, optional): How images become inputs. None: in any way, such as the config's own.
         threshold (float): The probability above which a pixel belongs to the mask, in [0, 1).
         binary (bool): Whether the way back applies the threshold, and gives 0 and 1 alone.
@@ -84,7 +85,7 @@ class Protocol:
         return replace(self, threshold=threshold)
 
     def to_original_pixels(self, logits: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:
-        """Take sigmoids, and bring them to the original pixels.
+        """Turn logits into probabilities on the original pixels.
 
         Args:
             logits (Tensor): ``(S, 1, h, w)`` of S expressions about one image.
@@ -107,7 +108,7 @@ class Protocol:
                     f'{original_size[0]} x {original_size[1]} pixels (height x width) did so by another step. Put '
                     f'{self.geometry.step} into the pipeline in place of it; where model.protocol is set before a '
                     f'model or runner is built from the config, that is done for you.')
-        return self.way_back(logits.float().sigmoid(), affine, input_size, original_size)
+        return self.way_back(logits.float(), affine, input_size, original_size)
 
     def masks(self, probabilities: Array) -> Array:
         """Decide which pixels belong to masks.

@@ -14,11 +14,11 @@ from .protocol import Geometry, Protocol, Size
 THRESHOLD = 0.35
 
 
-def threshold_then_resize(probabilities: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:
-    """1 above 0.35 and else 0, then the nearest cell of each original pixel.
+def threshold_then_resize(logits: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:
+    """1 where the sigmoid is above 0.35 and else 0, then the nearest cell of each original pixel.
 
     Args:
-        probabilities (Tensor): ``(S, 1, h, w)`` float32.
+        logits (Tensor): ``(S, 1, h, w)`` float32.
         affine (ndarray): ``(2, 3)``, the map from original to input coordinates, both continuous.
         input_size (tuple[int, int]): ``(H, W)`` of the input in pixels.
         original_size (tuple[int, int]): ``(H0, W0)`` of the image in pixels.
@@ -26,7 +26,7 @@ def threshold_then_resize(probabilities: Tensor, affine: np.ndarray, input_size:
     Returns:
         Tensor: ``(S, H0, W0)`` float32, 0 or 1.
     """
-    return resample_once((probabilities > THRESHOLD).float(), affine, input_size, original_size, 'nearest')
+    return resample_once((logits.sigmoid() > THRESHOLD).float(), affine, input_size, original_size, 'nearest')
 
 
 SHARED_RIS = Protocol(

@@ -37,14 +37,17 @@ class ImageEmbeddings(TensorStructure):
         inside (Tensor): ``(M, h, w)`` bool, the patches of the encoder's output that hold some image; false on those
             that lie wholly in the letterbox border.
         instances (InstanceEmbeddings, optional): What was found on the images, of encoders that take it in.
-        frozen (SharedRows, optional): What frozen towers made of other views of the images, of encoders that have
-            such: no mask changes it, so a replay shares it instead of computing or copying it.
+        frozen (SharedRows, optional): What towers made of the images, or of other views of them, that see neither the
+            sentence nor any mask, of encoders that have such: a replay shares it instead of computing or copying it.
+        region (Tensor, optional): ``(M, 4)`` float32, ``x0, y0, x1, y1`` of the rectangle that the patches cover, in
+            pixels of the main view, of encoders whose patches lie on another one. None: the patches cover the input.
     """
 
     cells: Tensor
     inside: Tensor
     instances: Optional[InstanceEmbeddings] = None
     frozen: Optional[SharedRows] = None
+    region: Optional[Tensor] = None
 
 
 @dataclass(frozen=True)
@@ -126,12 +129,18 @@ class EncoderOutput(TensorStructure):
         text (TextFeatures): P rows.
         image_index (Tensor): ``(P,)`` int64, the row of ``image`` that belongs to each expression.
         instances (InstanceFeatures, optional): Of encoders that take instance masks in.
+        maps (SharedRows, optional): For each expression maps ``(B, C_i, h_i, w_i)`` of its image, from shallow to deep,
+            in which no sentence is; of encoders that have a segmenter's tower.
+        region (Tensor, optional): ``(P, 4)`` float32, for each expression the rectangle of its image's main view that
+            the patches cover (:attr:`ImageEmbeddings.region`). None: they cover the input.
     """
 
     image: ImageFeatures
     text: TextFeatures
     image_index: Tensor
     instances: Optional[InstanceFeatures] = None
+    maps: Optional[SharedRows] = None
+    region: Optional[Tensor] = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +156,8 @@ class FusedFeatures(TensorStructure):
         stages (tuple[Tensor]): ``(P, C_i, h_i, w_i)``, the image from shallow to deep, of necks that hand it on to a
             decoder of several depths.
         instances (InstanceFeatures, optional): Of encoders that take instance masks in, by necks that hand them on.
+        maps (SharedRows, optional): ``(B, C_i, h_i, w_i)`` from shallow to deep, of encoders that have a segmenter's
+            tower, by necks that hand them on: an image that has not seen the sentence, unlike ``pixels``.
     """
 
     pixels: Tensor
@@ -156,6 +167,7 @@ class FusedFeatures(TensorStructure):
     class_token: Optional[Tensor] = None
     stages: Tuple[Tensor, ...] = ()
     instances: Optional[InstanceFeatures] = None
+    maps: Optional[SharedRows] = None
 
 
 @dataclass(frozen=True)

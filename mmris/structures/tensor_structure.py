@@ -1,7 +1,7 @@
 """The base of the structures that hold tensors."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Callable, Sequence, TypeVar
+from typing import Any, Callable, Iterable, Optional, Sequence, TypeVar
 
 import torch
 from torch import Tensor
@@ -41,6 +41,18 @@ def _concatenate(values: Sequence[Any]) -> Any:
     if isinstance(first, dict):
         return {name: _concatenate([value[name] for value in values]) for name in first}
     return torch.cat(list(values)) if isinstance(first, Tensor) else first
+
+
+def _rows(value: Any) -> Optional[int]:
+    """The number of rows of the first tensor in a value; None if it holds none."""
+    if isinstance(value, Tensor):
+        return len(value)
+    parts: Iterable[Any] = value if isinstance(value, tuple) else ()
+    if isinstance(value, TensorStructure):
+        parts = (getattr(value, field.name) for field in fields(value))
+    elif isinstance(value, dict):
+        parts = value.values()
+    return next((rows for part in parts if (rows := _rows(part)) is not None), None)
 
 
 @dataclass(frozen=True)
@@ -108,6 +120,16 @@ class SharedRows(TensorStructure):
             TypeError: Always.
         """
         raise TypeError('SharedRows cannot be concatenated: each of them points into rows of its own.')
+
+    def trimmed(self) -> 'SharedRows':
+        """Return the same with no more values than others, so that nothing is computed of values that none points to.
+
+        What points where is not looked at, which would make a GPU wait.
+        """
+        rows = _rows(self.values)
+        if rows is None or rows <= len(self.index):
+            return self
+        return SharedRows.of(self.expand(), len(self.index), self.index.device)
 
     def expand(self) -> Any:
         """The values of each of the M others, copied: for what cannot work on B rows."""

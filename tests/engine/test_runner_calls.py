@@ -11,9 +11,10 @@ from tests.conftest import ROOT, edit_refs, write_set
 from tests.test_configs import shrink
 
 NAMES = itertools.count()
-# Epochs and iterations, one and two stages, with instance masks, of several sets, and with nothing to train.
+# Epochs and iterations, one and two stages, with instance masks, of two views, of several sets, and with nothing to
+# train.
 CONFIGS = ('cm_masksd/vit-tiny_shaperef', 'mail/tiny_shaperef', 'risclip/vit-tiny_shaperef_stage2',
-           'shared_ris/beit3-l_mixed', 'risclip/ablations/value-path')
+           'evf_sam/tiny_shaperef', 'shared_ris/beit3-l_mixed', 'risclip/ablations/value-path')
 
 
 @pytest.fixture(scope='module')

@@ -1,6 +1,7 @@
 """From collated samples to a batch."""
 
 import numpy as np
+import pytest
 import torch
 
 from mmris.models import ReferringDataPreprocessor
@@ -50,3 +51,25 @@ def test_images_whose_channels_come_last_in_memory():
                         [sample_of(), sample_of()])['inputs'].images.pixels
     expected = (stored.float() - torch.tensor(MEAN)) / torch.tensor(STD)
     assert pixels.is_contiguous() and torch.equal(pixels, expected.permute(0, 3, 1, 2))
+
+
+def test_a_border_of_zeros():
+    """After normalisation, whatever colour it had; what is asked of one view is not done to another."""
+    images = [torch.full((3, 4, 6), 90, dtype=torch.uint8)] * 2
+    boxes = [(0, 0, 6, 2), (1, 0, 4, 4)]
+    statistics = dict(mean=MEAN, std=STD)
+    near = dict(statistics, zero_border=True)
+    found = ReferringDataPreprocessor(**statistics, views=dict(near=near)).batch_images(
+        images, boxes, views=dict(near=(images, boxes)))
+    assert (found.pixels == found.pixels[:1, :, :1, :1]).all() and found.pixels[0, 0, 0, 0] == 40
+    pixels = found.view('near').pixels
+    assert (pixels[0, :, :2] != 0).all() and (pixels[0, :, 2:] == 0).all()
+    assert (pixels[1, :, :, 1:4] != 0).all() and (pixels[1, :, :, 0] == 0).all() and (pixels[1, :, :, 4:] == 0).all()
+    main = ReferringDataPreprocessor(**statistics, zero_border=True).batch_images(images, boxes)
+    assert torch.equal(main.pixels, pixels)
+
+
+@pytest.mark.parametrize('view', [dict(mean=MEAN), dict(mean=MEAN, std=STD, border=0)])
+def test_statistics_that_are_none(view):
+    with pytest.raises(ValueError, match=r'views.near must have mean and std, and may have zero_border, but has mean'):
+        ReferringDataPreprocessor(mean=MEAN, std=STD, views=dict(near=view))

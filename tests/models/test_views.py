@@ -145,6 +145,21 @@ class TestSharedRows:
         expanded = rows.expand()
         assert expanded['a'].tolist() == [2, 0] and expanded['b'][0].tolist() == [[4, 5], [0, 1]]
 
+    @pytest.mark.parametrize('values', [
+        torch.arange(3.), (torch.arange(3.), torch.zeros(3, 2)), dict(a=torch.arange(3.)),
+        ImageEmbeddings(cells=torch.arange(3.), inside=torch.zeros(3))
+    ], ids=['tensor', 'tuple', 'dict', 'structure'])
+    def test_trimmed(self, values):
+        """Of more values than others, each of the others gets its own; else all stays as it is."""
+        rows = SharedRows.of(values, 3, torch.device('cpu'))
+        several = rows.select(torch.tensor([2, 2, 0, 1]))
+        assert several.trimmed() is several and rows.trimmed() is rows
+        few = rows.select(torch.tensor([2, 0])).trimmed()
+        assert few.index.tolist() == [0, 1]
+        tensors = []
+        few.map(lambda tensor: tensors.append(tensor) or tensor)
+        assert tensors[0].tolist() == [2, 0] and all(len(tensor) == 2 for tensor in tensors)
+
     def test_inside_of_others(self):
         """Whoever selects rows of a structure does not copy what is shared."""
         shared = SharedRows.of(torch.zeros(2, 3), 2, torch.device('cpu'))

@@ -26,20 +26,25 @@ ARCHITECTURE = dict(
 
 
 def torchscale_model(**options):
+    """torchscale's model at the size of these tests."""
+    return torchscale_model_of(ARCHITECTURE, **options)
+
+
+def torchscale_model_of(architecture, **options):
     """torchscale's model, set up as BEiT-3's published code does."""
     return BEiT3(
         EncoderConfig(
-            img_size=224,
-            patch_size=PATCH,
-            vocab_size=ARCHITECTURE['vocabulary'],
-            max_source_positions=ARCHITECTURE['text_positions'],
+            img_size=architecture['image_size'],
+            patch_size=architecture['patch_size'],
+            vocab_size=architecture['vocabulary'],
+            max_source_positions=architecture['text_positions'],
             multiway=True,
             layernorm_embedding=False,
             no_output_layer=True,
-            encoder_embed_dim=ARCHITECTURE['channels'],
-            encoder_attention_heads=ARCHITECTURE['heads'],
-            encoder_ffn_embed_dim=ARCHITECTURE['feedforward_channels'],
-            encoder_layers=ARCHITECTURE['layers'],
+            encoder_embed_dim=architecture['channels'],
+            encoder_attention_heads=architecture['heads'],
+            encoder_ffn_embed_dim=architecture['feedforward_channels'],
+            encoder_layers=architecture['layers'],
             **options)).eval()
 
 

@@ -13,14 +13,22 @@ from mmris.datasets.pipelines import is_geometry, resolve_pipelines
 from mmris.evaluation import ReferringIoUMetric
 from mmris.models.segmentors import ReferringSegmentor
 from mmris.protocols import PROTOCOLS, RESAMPLINGS, Protocol, find_protocol
-from mmris.protocols.geometry import cris_affine, letterbox_affine, letterbox_box, stretch_affine
+from mmris.protocols.geometry import (
+    cris_affine,
+    letterbox_affine,
+    letterbox_box,
+    longest_side_affine,
+    longest_side_size,
+    stretch_affine,
+)
 from mmris.registry import MODELS, RUNNERS, TRANSFORMS
 from mmris.utils import type_name
 from mmris.utils.configs import add_config_arguments, read_config
 from tests.conftest import ROOT, tiny_config
 from tests.test_configs import batch_of
 
-AFFINES = dict(Letterbox=letterbox_affine, CRISWarp=cris_affine, Resize=stretch_affine)
+AFFINES = dict(
+    Letterbox=letterbox_affine, CRISWarp=cris_affine, Resize=stretch_affine, ResizeLongestSide=longest_side_affine)
 
 
 def logits_of(count: int = 2) -> torch.Tensor:
@@ -52,8 +60,8 @@ def test_probabilities_and_masks(name):
     found = protocol.to_original_pixels(logits_of(), affine, (64, 64), (37, 61))
     assert found.shape == (2, 37, 61) and found.dtype == torch.float32 and 0 <= found.min() and found.max() <= 1
     assert protocol.binary == (set(found.unique().tolist()) <= {0, 1})
-    assert torch.equal(protocol.masks(found), found > 0.35)
-    assert np.array_equal(protocol.masks(found.numpy()), found.numpy() > 0.35)
+    assert torch.equal(protocol.masks(found), found > protocol.threshold)
+    assert np.array_equal(protocol.masks(found.numpy()), found.numpy() > protocol.threshold)
     # Sentences do not depend on one another.
     alone = protocol.to_original_pixels(logits_of()[1:], affine, (64, 64), (37, 61))
     assert torch.equal(alone[0], found[1])
@@ -66,7 +74,7 @@ def test_a_pixel_at_the_threshold():
 
 
 @pytest.mark.parametrize('name, other', [('cris', 'Letterbox'), ('cris', 'Resize'), ('shared_ris', 'Letterbox'),
-                                         ('shared_ris', 'CRISWarp')])
+                                         ('shared_ris', 'CRISWarp'), ('evf_sam', 'Letterbox')])
 def test_images_that_went_in_otherwise_are_refused(name, other):
     protocol = find_protocol(name)
     affine = AFFINES[other]((480, 640), (416, 416))
@@ -98,7 +106,20 @@ def test_a_letterbox_fills_whole_pixels(original, size):
     assert corners.T.ravel() == pytest.approx([x0, y0, x1, y1], abs=1e-9)
 
 
-@pytest.mark.parametrize('name, step', [('cris', 'CRISWarp'), ('shared_ris', 'Resize'), ('mmris', 'Letterbox')])
+@pytest.mark.parametrize('original', [(30, 44), (427, 640), (640, 427), (61, 97), (3, 5), (1, 1), (1, 5000), (5000, 1)])
+@pytest.mark.parametrize('size', [(1024, 1024), (40, 72)])
+def test_a_longest_side_fills_whole_pixels_from_the_top_left(original, size):
+    height, width = longest_side_size(original, size)
+    scale = min(size[0] / original[0], size[1] / original[1])
+    assert height == size[0] or width == size[1]
+    for inner, side, limit in ((height, original[0], size[0]), (width, original[1], size[1])):
+        assert isinstance(inner, int) and 1 <= inner <= limit and (abs(inner - side * scale) <= 0.5 or inner == 1)
+    corners = longest_side_affine(original, size) @ [[0, original[1]], [0, original[0]], [1, 1]]
+    assert corners.T.ravel() == pytest.approx([0, 0, width, height], abs=1e-9)
+
+
+@pytest.mark.parametrize('name, step', [('cris', 'CRISWarp'), ('shared_ris', 'Resize'), ('mmris', 'Letterbox'),
+                                        ('evf_sam', 'ResizeLongestSide')])
 class TestOneKeyOfAConfig:
     """``model.protocol`` alone changes all pipelines, however the config is taken."""
 
@@ -165,8 +186,8 @@ def test_a_way_back_alone(refer_set):
 
 
 @pytest.mark.parametrize('wrong, message', [
-    (dict(protocol='lavt'), "protocol must be one of mmris, cris, shared_ris, but got 'lavt'"),
-    (dict(resampling='cubic'), "resampling must be one of bilinear, cris, shared_ris, but got 'cubic'"),
+    (dict(protocol='lavt'), "protocol must be one of mmris, cris, shared_ris, evf_sam, but got 'lavt'"),
+    (dict(resampling='cubic'), "resampling must be one of bilinear, cris, shared_ris, evf_sam, but got 'cubic'"),
 ])
 def test_names_that_are_none(wrong, message):
     with pytest.raises(ValueError, match=message):

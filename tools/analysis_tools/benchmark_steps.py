@@ -30,6 +30,7 @@ from mmris.utils.arguments import at_least
 from mmris.utils.configs import add_config_arguments, check_output, read_config
 from mmris.utils.launching import PRECISIONS, enable_mixed_precision
 from mmris.utils.memory import process_memory
+from mmris.utils.pretrained import forget_pretrained
 from mmris.utils.tables import markdown_table
 from mmris.utils.tool import run_tool
 
@@ -52,7 +53,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
     options = parse_arguments(arguments)
     check_output(options.out)
     config = read_config(options)
-    config.model.encoder.pretrained = None
+    forget_pretrained(config.model.encoder)
     if options.amp is not None:
         enable_mixed_precision(config, options.amp)
     init_default_scope(config.get('default_scope', 'mmris'))

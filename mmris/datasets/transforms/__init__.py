@@ -1,10 +1,10 @@
 from .formatting import PackReferringInputs
-from .geometry import AffineTransform, CRISWarp, Letterbox, Resize
+from .geometry import AffineTransform, CRISWarp, Letterbox, Resize, ResizeLongestSide
 from .instance_masks import LoadInstanceMasks, MatchInstances
 from .loading import LoadImage, LoadMasks
 from .text import Tokenize
 
 __all__ = [
     'AffineTransform', 'CRISWarp', 'Letterbox', 'LoadImage', 'LoadInstanceMasks', 'LoadMasks', 'MatchInstances',
-    'PackReferringInputs', 'Resize', 'Tokenize'
+    'PackReferringInputs', 'Resize', 'ResizeLongestSide', 'Tokenize'
 ]

@@ -54,4 +54,4 @@ class MaskedVisualDistillation(MaskedDistillation):
 
     def measure(self, main: MainPass, selected: Tensor, target: Tensor) -> TargetShare:
         """Average the share of the target's patches that is selected, and chance, over the expressions."""
-        return measure_target_share(selected, main.inside, target).mean()
+        return measure_target_share(selected, main.inside, target, main.encoded.region).mean()

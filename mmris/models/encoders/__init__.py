@@ -2,11 +2,12 @@ from .base import Encoder
 from .beit3 import BEiT3Encoder
 from .clip import CLIPEncoder
 from .clip_backbone import CLIPBackbone
+from .evf_sam import EVFSAMEncoder
 from .risclip import RISCLIPEncoder
-from .towers import ImageTower, SwinTower
+from .towers import ImageTower, SAMTower, SwinTower
 from .trimodal import TrimodalEncoder
 
 __all__ = [
-    'BEiT3Encoder', 'CLIPBackbone', 'CLIPEncoder', 'Encoder', 'ImageTower', 'RISCLIPEncoder', 'SwinTower',
-    'TrimodalEncoder'
+    'BEiT3Encoder', 'CLIPBackbone', 'CLIPEncoder', 'EVFSAMEncoder', 'Encoder', 'ImageTower', 'RISCLIPEncoder',
+    'SAMTower', 'SwinTower', 'TrimodalEncoder'
 ]

@@ -1,6 +1,7 @@
 from .convolution_head import ConvolutionHead
 from .cosine_head import CosineHead
 from .dynamic_convolution_head import DynamicConvolutionHead
+from .sam_mask_head import SAMMaskHead
 from .similarity_head import SimilarityHead
 
-__all__ = ['ConvolutionHead', 'CosineHead', 'DynamicConvolutionHead', 'SimilarityHead']
+__all__ = ['ConvolutionHead', 'CosineHead', 'DynamicConvolutionHead', 'SAMMaskHead', 'SimilarityHead']

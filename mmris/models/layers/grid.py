@@ -1,6 +1,6 @@
 """Grids of patches."""
 
-from typing import Tuple
+from typing import Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -69,14 +69,33 @@ def patches_inside(image_box: Tensor, grid: Tuple[int, int], input_size: Tuple[i
     return rows[:, :, None] & columns[:, None, :]
 
 
-def mask_coverage(masks: Tensor, grid: Tuple[int, int]) -> Tensor:
+def mask_coverage(masks: Tensor, grid: Tuple[int, int], region: Optional[Tensor] = None) -> Tensor:
     """How much of each cell of a grid masks cover.
 
     Args:
         masks (Tensor): ``(B, K, H, W)`` bool, or float in [0, 1]; K may be 0.
         grid (tuple[int, int]): Height and width in cells.
+        region (Tensor, optional): ``(B, 4)`` float32, ``x0, y0, x1, y1`` of the rectangle that the grid covers, in
+            pixels. Beyond the masks nothing is covered. Default: None, the grid covers the masks.
 
     Returns:
         Tensor: ``(B, K, h, w)`` float32, shares in [0, 1].
     """
+    if region is not None:
+        x0, y0, x1, y1 = region.unbind(dim=1)
+        rows, columns = _shares(y0, y1, grid[0], masks.size(2)), _shares(x0, x1, grid[1], masks.size(3))
+        return torch.einsum('bhy,bkyx,bwx->bkhw', rows, masks.float(), columns)
     return F.adaptive_avg_pool2d(masks.flatten(0, 1).unsqueeze(1).float(), grid).view(*masks.shape[:2], *grid)
+
+
+def _shares(low: Tensor, high: Tensor, count: int, length: int) -> Tensor:
+    """Of each of ``count`` cells between ``low`` and ``high``, ``(B,)``, the share in each of ``length`` pixels.
+
+    Returns:
+        Tensor: ``(B, count, length)`` float32.
+    """
+    side = (high - low)[:, None] / count
+    edges = low[:, None] + side * torch.arange(count + 1, device=low.device)
+    pixels = torch.arange(length, device=low.device)
+    overlap = torch.minimum(edges[:, 1:, None], pixels + 1) - torch.maximum(edges[:, :-1, None], pixels)
+    return overlap.clamp(min=0) / side[:, :, None]

@@ -65,6 +65,6 @@ class PatchTextAlignmentLoss(nn.Module):
         patches = image.patches.transpose(1, 2).unflatten(2, grid).index_select(0, main.encoded.image_index)
         cosine = cosine_map(patches, main.encoded.text.sentence).squeeze(1)
         target = torch.cat([sample.gt_input for sample in data_samples]).unsqueeze(1)
-        covered = mask_coverage(target, grid).squeeze(1)
+        covered = mask_coverage(target, grid, main.encoded.region).squeeze(1)
         losses = F.binary_cross_entropy_with_logits(self.scale * cosine + self.bias, covered, reduction='none')
         return self.loss_weight * torch.where(inside, losses, 0).sum() / inside.sum().clamp(min=1)

@@ -1,0 +1,16 @@
+# EVF-SAM at the size of the demo, on ShapeRef.
+# Paper: Zhang et al., EVF-SAM: Early Vision-Language Fusion for Text-Prompted Segment Anything Model, in small.
+# Data: ShapeRef, made by `python tools/dataset_converters/make_shaperef.py`; 6,000 images in train.
+# Cost: not measured. Nothing is pretrained, so all is trained, SAM's tower too.
+# Command: python tools/train.py configs/evf_sam/tiny_shaperef.py
+_base_ = [
+    '../_base_/datasets/shaperef.py',
+    '../_base_/inputs/evf_sam.py',
+    '../_base_/models/evf_sam_tiny.py',
+    '../_base_/schedules/adamw_3k.py',
+    '../_base_/default_runtime.py',
+]
+inputs = dict(
+    tokenizer=dict(_delete_=True, type='CLIPTokenizer', context_length=16),
+    views=dict(main=dict(size=64), joint=dict(size=64)))
+work_dir = 'work_dirs/evf_sam_tiny_shaperef'

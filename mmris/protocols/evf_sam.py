@@ -1,0 +1,48 @@
+"""EVF-SAM, as its published code scores SAM 1's masks (Zhang et al., EVF-SAM, arXiv 2406.20076)."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .geometry import longest_side_affine
+from .mmris import resample_once
+from .protocol import Geometry, Protocol, Size
+
+# The smallest float32 above 1/2.
+ABOVE_HALF = float(np.nextafter(np.float32(0.5), np.float32(1)))
+
+
+def resample_logits_twice(logits: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:
+    """Bilinear to the input's size, crop to the image, bilinear to the original pixels, and only then the sigmoid.
+
+    A probability is above 1/2 where the resampled logit is above 0, also where rounding would give 1/2 itself.
+
+    Args:
+        logits (Tensor): ``(S, 1, h, w)`` float32.
+        affine (ndarray): ``(2, 3)``, the map from original to input coordinates, both continuous. If the image does
+            not fill whole pixels of the input, nothing is cropped.
+        input_size (tuple[int, int]): ``(H, W)`` of the input in pixels.
+        original_size (tuple[int, int]): ``(H0, W0)`` of the image in pixels.
+
+    Returns:
+        Tensor: ``(S, H0, W0)`` float32 in [0, 1].
+    """
+    at_input = F.interpolate(logits, size=input_size, mode='bilinear', align_corners=False)
+    height, width = original_size
+    corners = np.concatenate((affine[:, 2], affine[:, :2] @ (width, height) + affine[:, 2]))
+    x0, y0, x1, y1 = np.rint(corners).astype(int)
+    if np.allclose(corners, (x0, y0, x1, y1), rtol=0, atol=1e-3) and min(x0, y0) >= 0:
+        image = at_input[..., y0:y1, x0:x1]
+        resampled = F.interpolate(image, size=original_size, mode='bilinear', align_corners=False)[:, 0]
+    else:
+        resampled = resample_once(at_input, affine, input_size, original_size)
+    probabilities = resampled.sigmoid()
+    return torch.where(resampled > 0, probabilities.clamp(min=ABOVE_HALF), probabilities)
+
+
+EVF_SAM = Protocol(
+    'evf_sam',
+    resample_logits_twice,
+    geometry=Geometry('ResizeLongestSide', longest_side_affine),
+    threshold=0.5)

@@ -1,0 +1,64 @@
+"""EVF-SAM's whole flow against torchscale's BEiT-3 joined to segment-anything, as its published code joins them."""
+
+import pytest
+import torch
+from torch import nn
+
+from mmris.protocols.geometry import longest_side_affine, longest_side_size
+from mmris.registry import MODELS
+from tests.conftest import assert_close
+from tests.models.toy_evf_sam import BEIT3, CONFIG, SIZE, TOWER, batch
+from tests.parity.sam_references import decoder, head_state, image_encoder, predict, randomised, tower_state
+from tests.parity.test_torchscale import torchscale_model_of
+
+CHANNELS = TOWER['out_channels']
+
+
+@pytest.fixture
+def both(tmp_path):
+    """Theirs, as a dict of modules, and our model with their weights."""
+    torch.manual_seed(0)
+    beit3 = randomised(torchscale_model_of(BEIT3, normalize_output=True))
+    projector = nn.Sequential(nn.Linear(40, 40), nn.ReLU(), nn.Linear(40, CHANNELS))
+    theirs = nn.ModuleDict(
+        dict(beit3=beit3, projector=projector, tower=image_encoder(TOWER), sam=decoder(CHANNELS, (6, 6), heads=2)))
+    torch.save(dict(model={f'beit3.{name}': value for name, value in beit3.state_dict().items()}), tmp_path / 'b.pth')
+    joint = dict(CONFIG['encoder']['joint'], pretrained=str(tmp_path / 'b.pth'))
+    model = MODELS.build(dict(CONFIG, encoder=dict(CONFIG['encoder'], joint=joint)))
+    model.init_weights()
+    model.encoder.segmenter.load_state_dict(tower_state(theirs.tower))
+    model.neck.projection.load_state_dict(projector.state_dict())
+    model.neck.no_mask.data.copy_(theirs.sam.prompt_encoder.no_mask_embed.weight[0])
+    model.head.load_state_dict(head_state(theirs.sam))
+    return theirs.eval(), model.eval()
+
+
+@pytest.mark.parametrize('lengths', [(7, 4, 3, 5, 6), (7, 7, 7, 7, 7)], ids=['padding', 'no padding'])
+@torch.no_grad()
+def test_the_whole_flow(both, lengths):
+    theirs, ours = both
+    inputs = batch(lengths=list(lengths))
+    given, index = inputs.expressions, inputs.expressions.image_index
+    seen = inputs.images.view('joint').pixels
+    output = theirs.beit3(
+        visual_tokens=seen[index], textual_tokens=given.token_ids, text_padding_position=~given.token_mask)
+    prompts = theirs.projector(output['encoder_out'][:, 0])
+    expected = predict(theirs.sam, theirs.tower(inputs.images.pixels), prompts, index)
+    found = ours.encode_decode(inputs)
+    assert_close(found, expected)
+    # And on to pixels of the original, one that filled the upper 40 rows.
+    original = (50, 60)
+    assert longest_side_size(original, (SIZE, SIZE)) == (40, SIZE)
+    masks = ours.protocol.masks(
+        ours.protocol.to_original_pixels(found, longest_side_affine(original, (SIZE, SIZE)), (SIZE, SIZE), original))
+    at_input = nn.functional.interpolate(expected, size=(SIZE, SIZE), mode='bilinear', align_corners=False)
+    at_original = nn.functional.interpolate(
+        at_input[..., :40, :], size=original, mode='bilinear', align_corners=False)[:, 0]
+    sure = at_original.abs() > 1e-4 * at_original.abs().max()
+    assert torch.equal(masks[sure], (at_original > 0)[sure]) and sure.float().mean() > 0.99
+
+
+def test_weights_of_beit3_are_named_through_the_encoder(both):
+    _, ours = both
+    assert 'joint.layers' in ours.encoder.pretrained_parts and 'joint.image_positions' in ours.encoder.pretrained_parts
+    assert not any(name.startswith('segmenter') for name in ours.encoder.pretrained_parts)

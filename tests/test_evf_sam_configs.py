@@ -1,0 +1,129 @@
+"""EVF-SAM's configs: published sizes and settings, CM-MaskSD's branches by config alone, the tools."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmris.apis import Predictor
+from mmris.apis.attention import AttentionPredictor, _resample
+from mmris.datasets.pipelines import resolve_pipelines
+from mmris.registry import MODELS, RUNNERS
+from mmris.utils.complexity import count_complexity
+from mmris.utils.pretrained import forget_pretrained
+from tests.conftest import ROOT, tiny_config
+
+TINY = 'evf_sam/tiny_shaperef.py'
+BASE = ROOT / 'configs/_base_'
+
+
+def base_model(name: str) -> Config:
+    return Config.fromfile(BASE / f'models/evf_sam_{name}.py').model
+
+
+@pytest.mark.parametrize('name, total, joint, projector, prompted', [
+    ('vit-h_beit3-l', 1315.11, 672.70, 1.31, 63.5),
+    ('vit-h_beit3-b', 862.87, 220.99, 0.79, 18.1),
+])
+def test_published_sizes(name, total, joint, projector, prompted):
+    """Parameters in millions and multiply-adds in billions, of parts and of the whole."""
+    config = base_model(name)
+    forget_pretrained(config.encoder)
+    with torch.device('meta'):
+        model = MODELS.build(config)
+    # torchscale's mask token and the prompt encoder's other weights are not ours: 5,964 numbers at most.
+    parts = {part: sum(value.numel() for value in model.get_submodule(part).parameters()) / 1e6
+             for part in ('encoder.segmenter', 'encoder.joint', 'neck', 'head')}
+    assert parts == pytest.approx(
+        {'encoder.segmenter': 637.03, 'encoder.joint': joint, 'neck': projector, 'head': 4.06}, abs=0.01)
+    assert sum(parts.values()) == pytest.approx(total, abs=0.02)
+    costs = count_complexity(model, shape=(1024, 1024), tokens=6, views=dict(joint=(224, 224)))
+    # BEiT-3's patches are embedded with the image, all else of it is done for a sentence.
+    embedding = 3 * 16**2 * 14**2 * config.neck.in_channels / 1e9
+    assert costs['encoder']['image']['flops'] / 1e9 == pytest.approx(2980.5 + embedding, abs=0.06)
+    assert costs['encoder']['join']['flops'] / 1e9 == pytest.approx(prompted - embedding, abs=0.06)
+    assert costs['head']['flops'] / 1e9 == pytest.approx(1.8, abs=0.06)
+    assert costs['encoder']['trained'] == sum(value.numel() for value in model.encoder.joint.parameters())
+
+
+def test_the_published_settings():
+    config = base_model('vit-h_beit3-l')
+    preprocessor = config.data_preprocessor
+    assert (preprocessor.mean, preprocessor.std) == ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375])
+    assert preprocessor.zero_border and preprocessor.views.joint == dict(mean=[127.5] * 3, std=[127.5] * 3)
+    assert config.frozen == ['encoder.segmenter'] and config.protocol == 'evf_sam'
+    assert {name: loss.loss_weight for name, loss in config.losses.items()} == dict(bce=1.0, dice=1.0)
+    views = Config.fromfile(BASE / 'inputs/evf_sam.py').inputs.views
+    assert views == dict(
+        main=dict(type='ResizeLongestSide', size=1024), joint=dict(type='Resize', size=224, keep_overshoot=True))
+
+
+def with_branches(folder) -> Config:
+    """A config of two lines on top of EVF-SAM's, as its README shows."""
+    path = folder / 'evf_sam_masksd.py'
+    path.write_text(f"_base_ = ['{ROOT}/configs/{TINY}', '{BASE}/models/masked_distillation.py']\n"
+                    'model = dict(distillation=_base_.distillation)\n')
+    return Config.fromfile(path)
+
+
+def test_it_trains_with_both_branches_by_config_alone(refer_set, tmp_path):
+    """SAM's tower runs once a step for the main branch and both replays, and once an evaluation."""
+    config = with_branches(tmp_path)
+    assert list(config.model.distillation) == ['lmvsd', 'vmlsd'] and config.find_unused_parameters
+    for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
+        loader.update(batch_size=5, num_workers=0, persistent_workers=False)
+        loader.dataset.update(data_root=str(refer_set), split='val')
+    config.train_cfg.max_epochs = 1
+    config.update(work_dir=str(tmp_path / 'work'), experiment_name=tmp_path.name, log_level='ERROR', custom_hooks=[])
+    runner = RUNNERS.build(config)
+    rows, joined = [], []
+    encoder = runner.model.encoder
+    encoder.segmenter.register_forward_hook(lambda _, given, __: rows.append(tuple(given[0].shape)))
+    encoder.joint.layers[0].register_forward_hook(lambda _, given, __: joined.append(len(given[0])))
+    runner.train()
+    # One step of five images with several sentences each, then the validation of the same five.
+    assert rows == [(5, 3, 64, 64)] * 2
+    sentences = joined[0]
+    assert sentences > 5 and joined == [sentences] * 3 + [15]
+    assert runner.val()['expressions'] == 15
+
+
+def test_a_predictor():
+    torch.manual_seed(0)
+    predictor = Predictor(tiny_config(TINY), device='cpu')
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 70, 3), dtype=np.uint8)
+    state = predictor.set_image(pixels).state
+    assert len(state.maps.values[-1]) == 1 and predictor.protocol.threshold == 0.5
+    # The longest side fills the input, and the patches of the stretched view cover the image alone.
+    assert state.region.tolist() == [[0, 0, 64, 37]]
+    several = predictor.predict(['the circle', 'the square']).probabilities
+    assert several.shape == (2, 40, 70)
+    assert np.allclose(predictor.predict('the square').probabilities[0], several[1], atol=1e-5)
+    half = predictor.model.bfloat16()
+    assert half.head.positions.directions.dtype == torch.float32
+    predictor.set_image(pixels)
+    assert np.isfinite(predictor.predict('the square').probabilities).all()
+
+
+def test_attention_lies_where_the_patches_are():
+    """Maps of the stretched view, brought to the original pixels, are those of its grid stretched back."""
+    torch.manual_seed(0)
+    predictor = AttentionPredictor(tiny_config(TINY), device='cpu')
+    predictor.set_image(np.random.default_rng(0).integers(0, 256, (32, 64, 3), dtype=np.uint8))
+    encoded = []
+    predictor.model.neck.register_forward_pre_hook(lambda _, given: encoded.append(given[0]))
+    maps = predictor.look('the circle').maps
+    assert [one.name for one in maps] == [f'layer {number}' for number in range(1, 5)]
+    cells = torch.rand(8, 8)
+    found = _resample(cells.flatten(), (8, 8), predictor._choose_image(None), encoded[0].region)
+    expected = torch.nn.functional.interpolate(cells[None, None], size=(32, 64), mode='bilinear', align_corners=False)
+    assert np.allclose(found, expected[0, 0].numpy(), atol=1e-5)
+
+
+def test_another_protocol():
+    """One key of the config, which also changes the main view; the other view stays."""
+    config = Config.fromfile(ROOT / 'configs' / TINY)
+    config.model.protocol = 'shared_ris'
+    resolve_pipelines(config)
+    steps = {step.get('view', 'main'): step for step in config.val_dataloader.dataset.pipeline if 'size' in step}
+    assert steps['main'].type == 'Resize' and steps['joint'].keep_overshoot
