@@ -11,3 +11,5 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=64)))
+# As in vit-tiny_shaperef.py: the branches need patches and sentences that are aligned.
+model = dict(auxiliary_losses=dict(alignment=dict(type='PatchTextAlignmentLoss', loss_weight=0.1)))
