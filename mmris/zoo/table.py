@@ -29,11 +29,20 @@ MODELS: Tuple[ZooModel, ...] = (
         name='cm-masksd-shaperef',
         kind=MODEL,
         config='mmris::cm_masksd/vit-small_shaperef.py',
-        weights=PackageFile(path='zoo/weights/cm-masksd-shaperef.safetensors'),
+        weights=PackageFile(
+            path='zoo/weights/cm-masksd-shaperef.safetensors',
+            size=3420508,
+            sha256='1afdc4f3c8e14152536b7f563267a7125a36d0acff3a54c1c65f285885288ecb'),
         licence='Apache-2.0',
         trained_on='ShapeRef',
         test_images=NO,
         link='configs/cm_masksd/README.md',
+        scores=(
+            Score(data='ShapeRef val', metric='mIoU', value=85.53, ours=True),
+            Score(data='ShapeRef testA', metric='mIoU', value=86.07, ours=True),
+            Score(data='ShapeRef testB', metric='mIoU', value=77.00, ours=True),
+        ),
+        example_iou=70,
         note='It knows coloured shapes on textured grounds, not photographs.'),
     ZooModel(
         name='risclip-value-path',
