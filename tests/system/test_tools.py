@@ -89,7 +89,7 @@ def test_prediction(trained):
         mask = np.asarray(Image.open(out / f'{image.stem}_{position}_mask.png'))
         assert mask.shape == (43, 62) and set(np.unique(mask)) <= {0, 255}
     assert Image.open(out / f'{image.stem}_overlay.png').mode == 'RGB'
-    assert len(list(out.iterdir())) == 3
+    assert len(list(out.iterdir())) == 4 and (out / f'{image.stem}.json').is_file()
 
 
 @pytest.mark.parametrize('tool, arguments', [
