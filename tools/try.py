@@ -7,12 +7,8 @@ downloaded. Pictures, masks and a sheet are written to work_dirs/try.
 """
 
 import argparse
-import io
 from pathlib import Path
 from typing import List
-
-import numpy as np
-from PIL import Image
 
 from mmris.apis import Predictor
 from mmris.datasets.masks import decode_segmentation
@@ -74,7 +70,6 @@ def main() -> None:
 
 def ask(predictor: Predictor, picture: Path, record: ImageRecord) -> List[ScoredPrediction]:
     """Ask for one sentence of each object, and write the masks beside the picture."""
-    image = np.asarray(Image.open(io.BytesIO(record.jpeg)))
     segmentations = {annotation['id']: annotation['segmentation'] for annotation in record.annotations}
     predictor.set_image(picture)
     prediction = predictor.predict([ref['sentences'][0]['sent'] for ref in record.refs])
@@ -82,8 +77,8 @@ def ask(predictor: Predictor, picture: Path, record: ImageRecord) -> List[Scored
     return [
         ScoredPrediction(
             text=sentence,
-            image=image,
-            target=decode_segmentation(segmentations[ref['ann_id']], *image.shape[:2]).astype(bool),
+            image=prediction.image,
+            target=decode_segmentation(segmentations[ref['ann_id']], *prediction.image.shape[:2]).astype(bool),
             mask=mask) for sentence, ref, mask in zip(prediction.sentences, record.refs, prediction.masks)
     ]
 
