@@ -1,5 +1,6 @@
 """A model from a config, and a checkpoint if it needs one."""
 
+from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
 from typing import Optional, Tuple, Union
@@ -9,31 +10,39 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from mmris.checkpoints import load_model_weights
+from mmris.checkpoints import load_model_weights, read_model_checkpoint
 from mmris.datasets.pipelines import resolve_pipelines
 from mmris.registry import MODELS
-from mmris.utils import find_config, is_part
+from mmris.utils import empty_parameters, find_config, is_part
 from mmris.zoo import MODEL, ZooModel, check_kind, complete_config, fetch_weights, find_model
+
+#: Types that the weights of a model may have for inference.
+DTYPES = ('float32', 'float16', 'bfloat16')
 
 
 def init_model(config: Union[str, Path, Config],
                checkpoint: Optional[Union[str, Path]] = None,
-               device: Optional[str] = None) -> nn.Module:
+               device: Optional[str] = None,
+               dtype: Union[str, torch.dtype] = torch.float32) -> nn.Module:
     """Build a model for inference.
 
     Args:
         config (str, Path or Config): A config file, the name of one of the project's
             (``'mmris::cm_masksd/vit-tiny_shaperef.py'``), a name in the zoo, or a read one.
-        checkpoint (str or Path, optional): A checkpoint of training, or a name in the zoo. Defaults to None: the
-            weights of the zoo if ``config`` is a name there, the pretrained weights of a model that needs no training
-            (see :func:`init_untrained`), random weights of any other.
+        checkpoint (str or Path, optional): A checkpoint of training, a file or folder as a published whole model has
+            it, or a name in the zoo. Defaults to None: the weights of the zoo if ``config`` is a name there, the
+            pretrained weights of a model that needs no training (see :func:`init_untrained`), random weights of any
+            other.
         device (str, optional): Such as ``'cpu'`` or ``'cuda:0'``. Defaults to None: a GPU where there is one.
+        dtype (str or torch.dtype): Type of the weights: ``'float32'``, ``'float16'`` or ``'bfloat16'``. Memory holds
+            no others while a checkpoint is loaded, whatever its own type is. Default: float32.
 
     Returns:
         nn.Module: The model in evaluation mode; its ``cfg`` is the config.
 
     Raises:
         ValueError: If ``device`` is the name of no device, or a GPU that is not there.
+        ValueError: If ``dtype`` is none of these types.
         FileNotFoundError: If there is no such config or checkpoint.
         ValueError, RuntimeError: If the checkpoint cannot be read or does not fit (see
             :func:`mmris.checkpoints.load_model_weights`).
@@ -42,6 +51,7 @@ def init_model(config: Union[str, Path, Config],
             be read or do not fit.
     """
     _check_device(device)
+    dtype = find_dtype(dtype)
     if isinstance(config, Config):
         config = deepcopy(config)
     else:
@@ -54,14 +64,45 @@ def init_model(config: Union[str, Path, Config],
             checkpoint = checkpoint or (named.weights and fetch_weights(named))
     resolve_pipelines(config)
     init_default_scope('mmris')
-    model = MODELS.build(config.model)
     if checkpoint is not None:
-        load_model_weights(model, checkpoint)
-    elif not _find_needs(model):
-        init_untrained(model)
+        model = _load(config, checkpoint, dtype)
+    else:
+        model = MODELS.build(config.model)
+        if not _find_needs(model):
+            init_untrained(model)
     model.cfg = config
-    model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu'), dtype)
     return model.eval()
+
+
+def _load(config: Config, path: Union[str, Path], dtype: torch.dtype) -> nn.Module:
+    """A model with the weights of a checkpoint, which never has any others where the checkpoint brings them all."""
+    checkpoint = read_model_checkpoint(path, dtype)
+    # Branches of distillation may be in the model and not in the checkpoint.
+    whole = checkpoint.is_whole and not config.model.get('distillation')
+    with empty_parameters() if whole else nullcontext():
+        model = MODELS.build(config.model)
+    model.to(dtype)
+    load_model_weights(model, checkpoint)
+    return model
+
+
+def find_dtype(dtype: Union[str, torch.dtype]) -> torch.dtype:
+    """Find a type of weights by its name.
+
+    Args:
+        dtype (str or torch.dtype): Such as ``'float16'``.
+
+    Returns:
+        torch.dtype: The type.
+
+    Raises:
+        ValueError: If it is none of :data:`DTYPES`.
+    """
+    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if found not in [getattr(torch, name) for name in DTYPES]:
+        raise ValueError(f'dtype must be one of {", ".join(DTYPES)}, but got {dtype!r}.')
+    return found
 
 
 def read_zoo_model(model: ZooModel) -> Tuple[Config, Optional[Path]]:

@@ -31,9 +31,9 @@ class Misfits:
         """Return one line, in which long lists end in how many more there are."""
         if not self:
             return ''
-        misfits = f'Missing: {_enumerate(self.missing)}. Left over: {_enumerate(self.leftover)}.'
-        misfits += f' Of another shape: {_enumerate(self.shapes)}.' if self.shapes else ''
-        return misfits + (f' Of another type: {_enumerate(self.kinds)}.' if self.kinds else '')
+        misfits = f'Missing: {enumerate_keys(self.missing)}. Left over: {enumerate_keys(self.leftover)}.'
+        misfits += f' Of another shape: {enumerate_keys(self.shapes)}.' if self.shapes else ''
+        return misfits + (f' Of another type: {enumerate_keys(self.kinds)}.' if self.kinds else '')
 
 
 def compare_weights(expected: Mapping[str, Tensor], given: Mapping[str, Any]) -> Misfits:
@@ -89,6 +89,7 @@ def _kind(tensor: Tensor) -> tuple:
     return tensor.is_floating_point(), tensor.is_complex()
 
 
-def _enumerate(items: Sequence[str]) -> str:
+def enumerate_keys(items: Sequence[str]) -> str:
+    """List keys for a message: the first ones, and how many more there are; ``'none'`` if there are none."""
     more = f' and {len(items) - _SHOWN} more' if len(items) > _SHOWN else ''
     return f'{", ".join(map(str, items[:_SHOWN]))}{more}' or 'none'

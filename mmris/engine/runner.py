@@ -16,7 +16,7 @@ from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner, load_state_di
 from torch import distributed, nn
 from torch.utils.data import DataLoader
 
-from mmris.checkpoints import read_checkpoint, runs, strip_model_prefix, unwrap_weights
+from mmris.checkpoints import name_as_model, read_checkpoint, runs, unwrap_weights
 from mmris.checkpoints.misfits import check_some_fit
 from mmris.datasets.pipelines import resolve_pipelines, unresolve_pipelines
 from mmris.evaluation import check_thresholds
@@ -252,7 +252,7 @@ class ReferringRunner(Runner):
         state = unwrap_weights(checkpoint, filename, own)
         for pattern, replacement in revise_keys:
             state = {re.sub(pattern, replacement, key): value for key, value in state.items()}
-        checkpoint['state_dict'] = strip_model_prefix(state, own, filename)
+        checkpoint['state_dict'] = name_as_model(state, own, filename)
         if isinstance(checkpoint.get('meta'), dict):
             # MMEngine would run it as a config.
             checkpoint['meta'].pop('config', None)

@@ -4,7 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from .models import MODEL, HubFile, PackageFile, ZooFile, ZooModel
+from .models import HubFile, LocalFile, PackageFile, ZooFile, ZooModel
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 #: The environment variable that names the folder of files which users put there.
@@ -25,8 +25,6 @@ def cache_folder() -> Path:
 def fetch_weights(model: ZooModel) -> Path:
     """Fetch a model's weights, unless they are here, and check them.
 
-    Weights in the layout of another project are converted once, into the cache folder.
-
     Args:
         model (ZooModel): A row with weights.
 
@@ -36,13 +34,12 @@ def fetch_weights(model: ZooModel) -> Path:
     Raises:
         FileNotFoundError: If the user has to fetch the file; the message says from where and to where.
         ConnectionError: If it cannot be downloaded.
-        ValueError: If it is not the file that it should be, or cannot be converted.
+        ValueError: If it is not the file that it should be.
         OSError: If the cache cannot be written.
     """
     if model.weights is None:
         raise ValueError(f'{model.name} has no weights of its own: it needs those of {model.towers}.')
-    path = _fetch(model.weights, model, 'weights')
-    return _convert(model, path) if model.published is not None and model.kind == MODEL else path
+    return _fetch(model.weights, model, 'weights')
 
 
 def fetch_vocabulary(model: ZooModel) -> Path:
@@ -57,6 +54,8 @@ def fetch_vocabulary(model: ZooModel) -> Path:
 
 
 def _fetch(file: ZooFile, model: ZooModel, what: str) -> Path:
+    if isinstance(file, LocalFile):
+        return _check_local(Path(file.path), model, what)
     placed = cache_folder() / model.name / file.file
     if isinstance(file, PackageFile):
         path = _PACKAGE / file.path
@@ -75,6 +74,13 @@ def _fetch(file: ZooFile, model: ZooModel, what: str) -> Path:
             f'{describe(file)} from {file.address} and put it there. To keep such files elsewhere than in '
             f'{cache_folder()}, set {CACHE}.')
     _check(path, file, f'the {what} of {model.name}')
+    return path
+
+
+def _check_local(path: Path, model: ZooModel, what: str) -> Path:
+    if not path.exists():
+        raise FileNotFoundError(
+            f'{path}, the {what} of {model.name}, is missing. Fetch {path.name} from {model.link} and put it there.')
     return path
 
 
@@ -109,12 +115,3 @@ def digest_file(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal digits."""
     with open(path, 'rb') as opened:
         return hashlib.file_digest(opened, 'sha256').hexdigest()
-
-
-def _convert(model: ZooModel, path: Path) -> Path:
-    # Named by the content: a file that takes another's place may be older.
-    converted = cache_folder() / model.name / f'{path.stem}-{digest_file(path)[:8]}_mmris.safetensors'
-    if not converted.is_file():
-        from mmris.checkpoints import PUBLISHED, convert
-        convert(PUBLISHED[model.published], str(path), str(converted))
-    return converted

@@ -5,9 +5,10 @@ first, and without an answer to it nothing else is tried.
 """
 
 import os
+from fnmatch import fnmatch
 from pathlib import Path
 from threading import Thread
-from typing import List
+from typing import List, Sequence
 
 import huggingface_hub
 from huggingface_hub import constants, errors, utils
@@ -44,18 +45,61 @@ def download(file: HubFile, what: str, placed: Path) -> Path:
         raise ConnectionError(
             f'HF_HUB_OFFLINE is set, but the cache {constants.HF_HUB_CACHE} lacks {what}. Unset it, and run this '
             f'again with a network. {advice}')
-    patience = float(os.environ.get('HF_HUB_ETAG_TIMEOUT') or _PATIENCE)
-    problem = _ask(address, patience)
+    _check_answer(address, what, advice)
+    try:
+        return Path(huggingface_hub.hf_hub_download(
+            file.repository, file.file, revision=file.revision, etag_timeout=_patience()))
+    except Exception as error:
+        # The client has other classes of errors in other versions.
+        raise _explain(error, file, what, advice) from error
+
+
+def download_repository(repository: str, beside: Sequence[str]) -> Path:
+    """Download weights out of a repository, in one file or in several, and the files that stand beside them.
+
+    Args:
+        repository (str): Such as ``YxZhang/evf-sam``.
+        beside (Sequence[str]): Names of other files, which need not be there.
+
+    Returns:
+        Path: The folder in the hub's cache.
+
+    Raises:
+        ConnectionError, FileNotFoundError, OSError: As :func:`download`.
+    """
+    what = f'the weights of {repository}'
+    file = HubFile(repository=repository, file='config.json')
+    address = f'{constants.ENDPOINT}/{repository}'
+    advice = f'Or fetch the files of {address} on another machine, put them into one folder and give that folder.'
+    if not constants.HF_HUB_OFFLINE:
+        _check_answer(address, what, advice)
+    try:
+        names = _list_weights(repository)
+        return Path(huggingface_hub.snapshot_download(repository, allow_patterns=[*names, *beside]))
+    except Exception as error:
+        raise _explain(error, file, what, advice) from error
+
+
+def _list_weights(repository: str) -> List[str]:
+    """Patterns of the files of weights: the safe ones if there are such."""
+    if constants.HF_HUB_OFFLINE:
+        return ['*']
+    names = huggingface_hub.list_repo_files(repository)
+    safe = [name for name in names if fnmatch(name, 'model*.safetensors*')]
+    return safe or [name for name in names if fnmatch(name, 'pytorch_model*.bin*')]
+
+
+def _patience() -> float:
+    return float(os.environ.get('HF_HUB_ETAG_TIMEOUT') or _PATIENCE)
+
+
+def _check_answer(address: str, what: str, advice: str) -> None:
+    """Check that the hub answers at all: its client would wait long."""
+    problem = _ask(address, _patience())
     if problem:
         raise ConnectionError(
             f'{what[0].upper()}{what[1:]} cannot be downloaded: {constants.ENDPOINT} {problem}. With a network, run '
             f'this again; HF_ENDPOINT names a mirror. {advice}')
-    try:
-        return Path(huggingface_hub.hf_hub_download(
-            file.repository, file.file, revision=file.revision, etag_timeout=patience))
-    except Exception as error:
-        # The client has other classes of errors in other versions.
-        raise _explain(error, file, what, advice) from error
 
 
 def _ask(address: str, patience: float) -> str:

@@ -1,7 +1,7 @@
 """The form of a row of the zoo."""
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 from typing import Optional, Tuple, Union
 
 #: A whole model, which a config builds, or towers, which an encoder's ``pretrained`` names.
@@ -78,7 +78,29 @@ class OtherFile:
         return self.address
 
 
-ZooFile = Union[PackageFile, HubFile, OtherFile]
+@dataclass(frozen=True, kw_only=True)
+class LocalFile:
+    """A file, or a folder of weights, that the user has.
+
+    Args:
+        path (str): Where it lies.
+    """
+    path: str
+    size: None = None
+    sha256: None = None
+
+    @property
+    def file(self) -> str:
+        """str: Its name."""
+        return PurePath(self.path).name
+
+    @property
+    def place(self) -> str:
+        """str: Where it is, for readers."""
+        return self.path
+
+
+ZooFile = Union[PackageFile, HubFile, OtherFile, LocalFile]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,15 +130,15 @@ class ZooModel:
         name (str): What users write.
         kind (str): ``'model'``, a whole model, or ``'towers'``, for an encoder's ``pretrained``.
         config (str): A whole model's config, as ``mmris::...``. For towers: a config whose encoder they fill.
-        weights (PackageFile, HubFile or OtherFile, optional): The weights. None: the model needs those of ``towers``
+        weights (PackageFile, HubFile, OtherFile or LocalFile, optional): The weights. None: the model needs those of ``towers``
             alone.
         licence (str): Of the weights.
         trained_on (str): The data, in a few words.
         test_images (str): Whether that holds images of a val or test split of RefCOCO, RefCOCO+ or RefCOCOg:
             ``'yes'``, ``'no'``, ``'partly'`` or ``'not known'``.
         link (str): The paper, or the page of the weights.
-        vocabulary (PackageFile, HubFile or OtherFile, optional): The tokenizer's file. Default: None, the tokenizer
-            needs none.
+        vocabulary (PackageFile, HubFile, OtherFile or LocalFile, optional): The tokenizer's file. Default: None, the
+            tokenizer needs none.
         scores (tuple[Score]): Published numbers, and ours. Default: none.
         towers (str, optional): Name of the towers that a model without ``weights`` needs. Default: None.
         published (str, optional): For weights in the layout of a published model: its name in

@@ -7,6 +7,7 @@ from typing import Any, List, Optional, Union
 
 from .fetching import fetch_vocabulary, fetch_weights
 from .models import MODEL, TOWERS, ZooModel
+from .own import copy_of, find_copy
 from .table import MODELS
 
 
@@ -23,10 +24,10 @@ def list_models(pattern: str = '*') -> List[str]:
 
 
 def get_model(name: str) -> ZooModel:
-    """Get a row by its name.
+    """Get a row by its name, or that of a copy of a published model.
 
     Args:
-        name (str): The name.
+        name (str): The name; its repository on the Hugging Face hub; or a copy (see :func:`find_model`).
 
     Returns:
         ZooModel: The row.
@@ -34,9 +35,9 @@ def get_model(name: str) -> ZooModel:
     Raises:
         ValueError: If there is no such name; the message lists similar ones.
     """
-    for model in MODELS:
-        if model.name == str(name).lower():
-            return model
+    found = _find_row(str(name).lower()) or find_model(name)
+    if found is not None:
+        return found
     close = difflib.get_close_matches(str(name).lower(), list_models())
     advice = f'Did you mean {" or ".join(close)}?' if close else f'There are {", ".join(list_models())}.'
     raise ValueError(f'The zoo has no model {name!r}. {advice} `python -m mmris models` shows all of them. For a file '
@@ -47,16 +48,31 @@ def find_model(name: object, *, folders: bool = False) -> Optional[ZooModel]:
     """Find the row that a name means where a file may stand too.
 
     Args:
-        name (object): What the user gave: a name, a path or an address.
-        folders (bool): Whether a folder may stand there too. Default: False.
+        name (object): What the user gave: a name; the repository of a row on the Hugging Face hub
+            (``'YxZhang/evf-sam'``); a copy of a published model, as a folder or as a repository
+            (``'hf-hub:OWNER/NAME'``); or any other path or address.
+        folders (bool): Whether a folder may stand there too, so that a copy in a folder is none here. Default: False.
 
     Returns:
         ZooModel, optional: The row. None if there is none, or if there is a file (or folder) of that name.
+
+    Raises:
+        FileNotFoundError, ConnectionError, OSError: If a repository cannot be downloaded.
     """
-    found = next((model for model in MODELS if model.name == str(name)), None)
-    if found is None or Path(found.name).is_file() or folders and Path(found.name).is_dir():
+    found = _find_row(str(name))
+    if found is not None:
+        path = Path(str(name))
+        return None if path.is_file() or folders and path.is_dir() else found
+    copy = find_copy(name)
+    if copy is None or Path(str(name)).is_file() or folders and Path(str(name)).is_dir():
         return None
-    return found
+    original = _find_row(copy.original)
+    return None if original is None else copy_of(original, copy, name)
+
+
+def _find_row(name: str) -> Optional[ZooModel]:
+    """The row of a name, or of a repository."""
+    return next((model for model in MODELS if name in (model.name, getattr(model.weights, 'repository', None))), None)
 
 
 def complete_config(config: Any, model: ZooModel) -> None:

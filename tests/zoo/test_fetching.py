@@ -1,20 +1,17 @@
 """Files of the package, and those that users put into a folder."""
 
-import os
-
 import pytest
 import torch
 from mmengine.config import Config
 
 import mmris.zoo.fetching
-from mmris.checkpoints import PUBLISHED, convert, read_checkpoint
+from mmris.checkpoints import PUBLISHED, compare_checkpoint, convert, load_model_weights
 from mmris.registry import MODELS
 from mmris.zoo import MODELS as ZOO
 from mmris.zoo import OtherFile, PackageFile, cache_folder, fetch_vocabulary, fetch_weights, get_model
-from mmris.zoo.fetching import digest_file
 from tests.conftest import ROOT, assert_same
 from tests.test_configs import shrink
-from tests.zoo.rows import fill_zoo, make_row, measure
+from tests.zoo.rows import fill_zoo, make_row, measure, put_in_zoo
 
 
 @pytest.fixture
@@ -94,30 +91,20 @@ class TestOtherFile:
         assert cache_folder() == tmp_path / 'mine'
 
 
-def test_another_layout_is_converted_once(monkeypatch, tmp_path):
-    """Weights of CRIS's code, at toy size."""
+def test_a_published_layout_needs_no_conversion(monkeypatch, tmp_path):
+    """Weights of CRIS's code, at toy size: a model of ours takes the file itself."""
     fill_zoo(monkeypatch, tmp_path)
     config = shrink(Config.fromfile(ROOT / 'configs/cris/rn50_refcoco.py'))
     config.dump(str(tmp_path / 'small_cris.py'))
     monkeypatch.setattr('mmris.checkpoints.published.cris.CONFIGS', (str(tmp_path / 'small_cris.py'), ))
     config.model.encoder.update(pretrained=None, quick_gelu=True)
-    model = MODELS.build(config.model)
+    model, other = MODELS.build(config.model), MODELS.build(config.model)
     torch.save(dict(state_dict=model.state_dict()), tmp_path / 'ours.pth')
     theirs = tmp_path / 'cache/cris/best_model.pth'
     theirs.parent.mkdir(parents=True)
     convert(PUBLISHED['cris'], str(tmp_path / 'ours.pth'), str(theirs), 'cris')
-    row = make_row('cris', OtherFile(address='there', file='best_model.pth'), published='cris')
-    path = fetch_weights(row)
-    assert path == theirs.with_name(f'best_model-{digest_file(theirs)[:8]}_mmris.safetensors')
-    state = {key: value for key, value in read_checkpoint(path)['state_dict'].items() if 'excluded' not in key}
-    assert_same(state, {key: value for key, value in sorted(model.state_dict().items()) if key in state})
-    written = path.stat().st_mtime_ns
-    assert fetch_weights(row).stat().st_mtime_ns == written
-    # Another file in its place, which may well be older.
-    other = {key: value + 1 for key, value in model.state_dict().items()}
-    torch.save(dict(state_dict=other), tmp_path / 'others.pth')
-    theirs.unlink()
-    convert(PUBLISHED['cris'], str(tmp_path / 'others.pth'), str(theirs), 'cris')
-    os.utime(theirs, (0, 0))
-    found = read_checkpoint(fetch_weights(row))['state_dict']
-    assert torch.equal(found['neck.aggregate.0.weight'], other['neck.aggregate.0.weight'])
+    put_in_zoo(monkeypatch, make_row('cris', OtherFile(address='there', file='best_model.pth'), published='cris'))
+    assert fetch_weights(get_model('cris')) == theirs
+    load_model_weights(other, 'cris')
+    assert_same(dict(other.state_dict()), dict(model.state_dict()))
+    assert not compare_checkpoint(model, 'cris')

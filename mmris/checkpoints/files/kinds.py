@@ -17,6 +17,7 @@ class FileKind(Enum):
     TORCH = 'a file of torch.save'
     OLD_TORCH = 'a file of torch.save before PyTorch 1.6, or in its old format'
     TORCHSCRIPT = 'a TorchScript archive'
+    INDEX = 'an index of weights in several files'
 
 
 _ZIP = b'PK\x03\x04'
@@ -52,6 +53,8 @@ def identify(local: Path, name: str) -> FileKind:
         return FileKind.OLD_TORCH
     what = name_content(start)
     if what is None and start.lstrip(b'\xef\xbb\xbf \t\r\n').startswith(b'{'):
+        if name.endswith('.index.json'):
+            return FileKind.INDEX
         what = 'JSON text'
     if what is not None:
         raise unreadable(name, f'it is {what}')

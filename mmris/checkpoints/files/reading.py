@@ -1,51 +1,61 @@
 """Reading files of weights, our own and others'."""
 
-import json
 from contextlib import nullcontext
 from pathlib import Path
-from typing import ContextManager, Optional, Union
+from typing import Any, ContextManager, Dict, Optional, Tuple, Union
 
-import safetensors
 import torch
 from mmengine import fileio
+from torch import Tensor
 
 from mmris.zoo import suggest
 
-from .kinds import FileKind, UnreadableCheckpointError, identify, unreadable
+from .casting import as_dtype
+from .kinds import FileKind, UnreadableCheckpointError, identify
+from .safetensors_file import read_safetensors
+from .shards import WEIGHTS_NAMES, check_no_shard, find_weights_in, read_index
 from .tensors_only import read_tensors_only
 from .torch_save import MapLocation, read_torch_save
 from .torchscript import read_torchscript
+from .unwrapping import find_container
 
 
 def read_checkpoint(path: Union[str, Path],
                     map_location: MapLocation = 'cpu',
                     trust: bool = False,
-                    trust_option: Optional[str] = None) -> dict:
+                    trust_option: Optional[str] = None,
+                    dtype: Optional[torch.dtype] = None) -> dict:
     """Read weights as tensors and plain values alone: no code of the file is run.
 
     What format the file has shows from its content, not from its name: those of ``torch.save``, safetensors, or a
-    TorchScript archive, of which parameters and buffers are read.
+    TorchScript archive, of which parameters and buffers are read. Of weights in several files, give the index
+    (``model.safetensors.index.json``), or the folder.
 
     Args:
-        path (str or Path): A file, or an address that MMEngine's file backends read (``https://...``).
+        path (str or Path): A file, an address that MMEngine's file backends read (``https://...``), or a folder as the
+            Hugging Face hub gives it.
         map_location (str, device or callable): Where tensors of ``torch.save`` are read to; those of other formats
             are read to the processor's memory first. Defaults to ``'cpu'``.
         trust (bool): Read what ``torch.save`` wrote without restriction, which runs the code that the file asks for.
             Defaults to False.
         trust_option (str, optional): What users set for ``trust``, for the message of a refusal. Defaults to None:
             they cannot.
+        dtype (torch.dtype, optional): Read the weights to the processor's memory, tensor by tensor, and cast large
+            ones to this type at once: memory holds the cast weights and one tensor more. Whatever else a file of
+            ``torch.save`` holds beside its weights is then there without values. Default: None, all as it is.
 
     Returns:
-        dict: Its content; of a safetensors file or an archive ``state_dict`` and ``meta``.
+        dict: Its content; of a safetensors file, an archive or several files ``state_dict`` and ``meta``.
 
     Raises:
-        FileNotFoundError: If there is no such file, or nothing that reads addresses of its kind.
+        FileNotFoundError: If there is no such file, or nothing that reads addresses of its kind, or one of several
+            files is missing.
         UnreadableCheckpointError: If the file is no checkpoint, or a truncated or damaged one, or holds more than
-            tensors and training state, or weights without names.
+            tensors and training state, or weights without names, or is one of several files.
     """
     with _local_file(str(path)) as name:
-        local = Path(name)
-        return _read(local, _identify(local, path), map_location, trust, trust_option, str(path))
+        local, kind = _identify(Path(name), path)
+        return _read(local, kind, map_location, trust, trust_option, str(path), dtype)
 
 
 def read_tensors(path: Union[str, Path],
@@ -74,27 +84,57 @@ def read_tensors(path: Union[str, Path],
             and holds more than tensors and training state.
     """
     with _local_file(str(path)) as name:
-        local = Path(name)
-        kind = _identify(local, path)
+        local, kind = _identify(Path(name), path)
         if kind is FileKind.TORCH:
             return read_tensors_only(local, str(path))
-        return _read(local, kind, 'cpu', trust, trust_option, str(path))
+        return _read(local, kind, 'cpu', trust, trust_option, str(path), None)
 
 
-def _identify(local: Path, path: Union[str, Path]) -> FileKind:
+def _identify(local: Path, path: Union[str, Path]) -> Tuple[Path, FileKind]:
+    """The file that is read, and what it is."""
+    if local.is_dir():
+        found = find_weights_in(local)
+        if found is None:
+            raise FileNotFoundError(f'{path} is a folder without weights: none of {", ".join(WEIGHTS_NAMES)} is there. '
+                                    f'Give the file itself.')
+        return found, identify(found, str(found))
     if not local.is_file():
         raise FileNotFoundError(f'There is no checkpoint {path}.{suggest(path)}')
-    return identify(local, str(path))
+    check_no_shard(str(path))
+    return local, identify(local, str(path))
 
 
 def _read(local: Path, kind: FileKind, map_location: MapLocation, trust: bool, trust_option: Optional[str],
-          path: str) -> dict:
+          path: str, dtype: Optional[torch.dtype]) -> dict:
     if kind is FileKind.SAFETENSORS:
-        return _read_safetensors(local, map_location, path)
+        state, meta = read_safetensors(local, path, dtype)
+        return dict(state_dict={key: _move(tensor, map_location) for key, tensor in state.items()}, meta=meta)
     if kind is FileKind.TORCHSCRIPT:
         state = read_torchscript(local, path)
-        return dict(state_dict={key: _move(tensor, map_location) for key, tensor in state.items()}, meta={})
+        return dict(state_dict={key: _move(as_dtype(state[key], dtype), map_location) for key in state}, meta={})
+    if kind is FileKind.INDEX:
+        return _read_shards(local, map_location, trust, trust_option, path, dtype)
+    if dtype is not None and kind is FileKind.TORCH and not trust:
+        return _read_by_tensor(local, path, dtype)
     checkpoint = read_torch_save(local, map_location, trust, trust_option, path)
+    _check_names(checkpoint, path)
+    if dtype is not None:
+        container = find_container(checkpoint)
+        container.update({key: as_dtype(value, dtype) for key, value in container.items() if isinstance(value, Tensor)})
+    return checkpoint
+
+
+def _read_by_tensor(local: Path, path: str, dtype: torch.dtype) -> dict:
+    """What ``torch.save`` wrote: all of it without values first, then the values of the weights."""
+    checkpoint = read_torch_save(local, 'meta', False, None, path)
+    _check_names(checkpoint, path)
+    container, weights = find_container(checkpoint), read_tensors_only(local, path, dtype)['state_dict']
+    container.update({key: weights[key] for key, value in container.items() if isinstance(value, Tensor)})
+    return checkpoint
+
+
+def _check_names(checkpoint: Any, path: str) -> None:
+    """Check that weights have names."""
     if not isinstance(checkpoint, dict):
         raise UnreadableCheckpointError(
             f'{path} holds a {type(checkpoint).__name__}, but a checkpoint is a dict with `state_dict`.')
@@ -104,7 +144,21 @@ def _read(local: Path, kind: FileKind, map_location: MapLocation, trust: bool, t
         where = '' if state is checkpoint else ' under `state_dict`'
         raise UnreadableCheckpointError(
             f'{path} has no weights{where}: they are a dict of tensors by name, but there is {odd[0]!r}.')
-    return checkpoint
+
+
+def _read_shards(local: Path, map_location: MapLocation, trust: bool, trust_option: Optional[str], path: str,
+                 dtype: Optional[torch.dtype]) -> dict:
+    """The weights of all files that an index names."""
+    state: Dict[str, Tensor] = {}
+    for shard in read_index(local, path):
+        content = _read(shard, identify(shard, str(shard)), map_location, trust, trust_option, str(shard), dtype)
+        part = content.get('state_dict', content)
+        twice = [key for key in part if key in state]
+        if twice:
+            raise UnreadableCheckpointError(f'{path} is an index of files that have the same weights: {shard} has '
+                                            f'{twice[0]}, as one before it.')
+        state.update(part)
+    return dict(state_dict=state, meta={})
 
 
 def _local_file(path: str) -> ContextManager:
@@ -119,20 +173,5 @@ def _local_file(path: str) -> ContextManager:
     return fileio.get_local_path(path)
 
 
-def _move(tensor: torch.Tensor, map_location: MapLocation) -> torch.Tensor:
+def _move(tensor: Tensor, map_location: MapLocation) -> Tensor:
     return tensor if callable(map_location) else tensor.to(map_location)
-
-
-def _read_safetensors(local: Path, map_location: MapLocation, path: str) -> dict:
-    try:
-        with safetensors.safe_open(local, framework='pt') as file:
-            state = {key: _move(file.get_tensor(key), map_location) for key in file.keys()}
-            metadata = file.metadata() or {}
-    except safetensors.SafetensorError as error:
-        raise unreadable(path, f'it is a safetensors file that is truncated or damaged ({error})') from error
-    # What is more than text stands as one entry there.
-    try:
-        meta = json.loads(metadata.get('meta', 'null'))
-    except json.JSONDecodeError:
-        meta = None
-    return dict(state_dict=state, meta=meta if isinstance(meta, dict) else metadata)

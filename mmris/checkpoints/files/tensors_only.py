@@ -7,19 +7,24 @@ not be there. All of these become objects here that keep nothing and do nothing.
 import pickle
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
+import torch
+from torch import Tensor
+
+from .casting import as_dtype
 from .kinds import unreadable
 from .unwrapping import find_container
 from .zip_archive import ArchiveUnpickler, Function, Storage, StorageType, View
 
 
-def read_tensors_only(local: Path, name: str) -> dict:
+def read_tensors_only(local: Path, name: str, dtype: Optional[torch.dtype] = None) -> dict:
     """Read the weights of a zip archive that ``torch.save`` wrote.
 
     Args:
         local (Path): The file.
         name (str): What to call it in messages.
+        dtype (torch.dtype, optional): See :func:`~mmris.checkpoints.files.casting.as_dtype`. Default: None.
 
     Returns:
         dict: ``state_dict``, with each tensor by its key. What is no tensor, is there as something else.
@@ -34,12 +39,20 @@ def read_tensors_only(local: Path, name: str) -> dict:
             if not isinstance(root, dict):
                 raise pickle.UnpicklingError('it holds no dict')
             return dict(state_dict={
-                key: value.tensor if isinstance(value, View) else value
+                key: _take(value, dtype) if isinstance(value, View) else value
                 for key, value in find_container(root).items()
             })
         except Exception as error:
             # A wrong pickle can fail in any way: with missing entries of its stack, wrong types, wrong text.
             raise unreadable(name, f'it is an archive of torch.save that is damaged ({error!r})') from error
+
+
+def _take(view: View, dtype: Optional[torch.dtype]) -> Tensor:
+    tensor = as_dtype(view.tensor, dtype)
+    if dtype is not None:
+        # Otherwise memory would hold what was read beside what was made of it.
+        view.storage.forget()
+    return tensor
 
 
 class Placeholder:

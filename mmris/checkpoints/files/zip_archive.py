@@ -72,6 +72,10 @@ class Storage(Sealed):
             self._numbers = self._read()
         return self._numbers
 
+    def forget(self) -> None:
+        """Give up the numbers, which are read again if they are asked for."""
+        self._numbers = None
+
 
 class View(Sealed):
     """A tensor of numbers of a storage."""

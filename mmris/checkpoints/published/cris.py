@@ -4,19 +4,14 @@ Ours are those of the :class:`mmris.models.segmentors.ReferringSegmentor` of con
 """
 
 import math
-from typing import Dict, Mapping, Optional, Tuple
+from typing import Mapping, Tuple
 
 import torch
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from torch import Tensor
 
-from mmris.registry import MODELS
-from mmris.utils import find_config
-
-from ..misfits import find_misfits
-from .key_map import EXCLUDED, KeyMap, KeyMapError, rename
+from .key_map import EXCLUDED, KeyMap, rename
 from .model import Layout, PublishedModel, PublishedWeights
+from .whole import find_fitting_config
 
 # Weights do not show the data set: those of RefCOCO+ and RefCOCOg fit the same models.
 CONFIGS: Tuple[str, ...] = ('mmris::cris/rn50_refcoco.py', 'mmris::cris/rn101_refcoco.py')
@@ -66,40 +61,9 @@ KEY_MAP = KeyMap(
     defaults={f'{EXCLUDED}logit_scale': lambda ours: torch.tensor(math.log(100))})
 
 
-def find_fitting_config(weights: PublishedWeights, configs: Optional[Tuple[str, ...]] = None) -> str:
-    """Find the config whose model has the weights of a file.
-
-    Args:
-        weights (PublishedWeights): The weights.
-        configs (tuple[str], optional): Those to choose from. Default: ``CONFIGS``.
-
-    Returns:
-        str: One of them.
-
-    Raises:
-        KeyMapError: If none; the message says what is missing, left over or of another shape for the closest.
-    """
-    state = dict(weights.state)
-    if weights.quick_gelu is not None:
-        state[_QUICK_GELU] = torch.tensor(weights.quick_gelu)
-    models = {config: _empty_weights(config) for config in configs or CONFIGS}
-    closest = min(models, key=lambda config: len(models[config].keys() ^ state.keys()))
-    misfits = find_misfits(models[closest], state)
-    if misfits:
-        raise KeyMapError(f'{weights.source} does not fit {closest}, the closest of {", ".join(models)}. {misfits}')
-    return closest
-
-
-def _empty_weights(config: str) -> Dict[str, Tensor]:
-    """The weights of a config's model, without content but for those that are flags."""
-    init_default_scope('mmris')
-    with torch.device('meta'):
-        state = MODELS.build(Config.fromfile(find_config(config)).model).state_dict()
-    return {name: torch.tensor(True) if value.dtype == torch.bool else value for name, value in state.items()}
-
-
 def _describe(weights: PublishedWeights) -> str:
-    return f'fit {find_fitting_config(weights)}, or the config of another data set with that model'
+    config = find_fitting_config(weights, CONFIGS, (_QUICK_GELU, ))
+    return f'fit {config}, or the config of another data set with that model'
 
 
 def _matches_ours(state: Mapping[str, Tensor]) -> bool:
@@ -124,4 +88,5 @@ CRIS = PublishedModel(
            'head.kernel_projection.weight'), ),
     describe=_describe,
     root='',
+    whole=True,
     quick_gelu_keys=lambda state: (_QUICK_GELU, ))

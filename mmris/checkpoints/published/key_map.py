@@ -1,14 +1,17 @@
 """Two-way maps between the keys of other projects' weights and ours."""
 
+import logging
 import re
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Callable, Dict, List, Mapping, Sequence, Tuple
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor
 
 from ..files import State
+from ..misfits import enumerate_keys
 
 # Prefix of the weights that the published model has and no model of ours: kept for the conversion back.
 EXCLUDED = 'excluded.'
@@ -49,9 +52,13 @@ class Rule:
             raise ValueError(f'The keys of a rule hold different names in braces: {self.theirs} and {self.ours}.')
 
     def under(self, theirs: str, ours: str) -> 'Rule':
-        """The rule for keys that stand behind prefixes, dots included."""
+        """The rule for keys that stand behind prefixes, dots included. What is excluded, stays excluded."""
         return replace(
-            self, theirs=tuple(theirs + key for key in self.theirs), ours=tuple(ours + key for key in self.ours))
+            self,
+            theirs=tuple(theirs + key for key in self.theirs),
+            ours=tuple(
+                f'{EXCLUDED}{ours}{key.removeprefix(EXCLUDED)}' if key.startswith(EXCLUDED) else ours + key
+                for key in self.ours))
 
 
 @dataclass(frozen=True)
@@ -119,15 +126,20 @@ class KeyMap:
         derived (tuple[Derived]): Keys of theirs that follow from the others. Default: none.
         defaults (Mapping[str, callable]): Tensors that their format needs and ours may lack, by our keys: each is made
             from our weights, where they have no such tensor. Default: none.
+        keeps_unknown (bool): Whether a key of theirs that no rule knows is excluded, with a warning, and goes back
+            under its own name, instead of being an error: for formats of which we have not seen every file. Default:
+            False.
     """
     name: str
     rules: Tuple[Rule, ...]
     derived: Tuple[Derived, ...] = ()
     defaults: Mapping[str, Callable[[State], Tensor]] = field(default_factory=dict)
+    keeps_unknown: bool = False
 
     def has(self, key: str) -> bool:
-        """Whether a rule knows a key of ours."""
-        return any(_pattern(template).fullmatch(key) for rule in self.rules for template in rule.ours)
+        """Whether a rule knows a key of ours, or it is an excluded one and the map keeps what it does not know."""
+        known = any(_pattern(template).fullmatch(key) for rule in self.rules for template in rule.ours)
+        return known or self.keeps_unknown and key.startswith(EXCLUDED)
 
     def gives(self, ours: str, state: Mapping[str, Tensor]) -> bool:
         """Whether weights of theirs hold all that one of our keys is made from."""
@@ -153,7 +165,13 @@ class KeyMap:
         derived = {derived.theirs: derived for derived in self.derived if derived.theirs in state}
         rest = {key: tensor for key, tensor in state.items() if key not in derived}
         steps = [(rule.theirs, rule.theirs, rule.ours, rule.to_ours) for rule in self.rules]
+        unknown = self._set_unknown_apart(rest, [key for rule in self.rules for key in rule.theirs], '')
+        if unknown:
+            print_log(
+                f'{source}: no rule of {self.name}\'s layout knows {enumerate_keys(sorted(unknown))}. These weights '
+                f'are not used, but kept for the way back.', logger='current', level=logging.WARNING)
         ours = self._convert(rest, steps, f'{source}: from {self.name}\'s layout to ours')
+        ours.update({EXCLUDED + key: tensor for key, tensor in unknown.items()})
         for key, entry in derived.items():
             _check_derived(key, state[key], _make(key, entry.value, ours, source), source)
         return ours
@@ -177,12 +195,24 @@ class KeyMap:
                 given[key] = _make(key, make, dict(state), source)
         steps = [(rule.ours, rule.ours[:len(rule.ours) - rule.optional], rule.theirs, rule.to_theirs)
                  for rule in self.rules]
+        unknown = self._set_unknown_apart(given, [key for rule in self.rules for key in rule.ours], EXCLUDED)
         theirs = self._convert(given, steps, f'{source}: from our layout to {self.name}\'s')
+        theirs.update({key.removeprefix(EXCLUDED): tensor for key, tensor in unknown.items()})
         theirs.update({
             entry.theirs: _make(entry.theirs, entry.value, dict(state), source)
             for entry in self.derived if entry.written
         })
         return theirs
+
+    def _set_unknown_apart(self, state: State, templates: Sequence[str], prefix: str) -> State:
+        """Take what no template knows out of weights, of keys with a prefix, if the map keeps it."""
+        if not self.keeps_unknown:
+            return {}
+        unknown = [
+            key for key in state
+            if key.startswith(prefix) and not any(_pattern(template).fullmatch(key) for template in templates)
+        ]
+        return {key: state.pop(key) for key in unknown}
 
     def _convert(self, state: Mapping[str, Tensor], steps: List[tuple], direction: str) -> State:
         rest, result, missing, twice = dict(state), {}, [], []

@@ -109,6 +109,8 @@ class PublishedModel:
         describe (callable): Names the architecture of weights in a few words, or raises a ValueError if the model is
             not whole.
         root (str): Prefix of our keys in a model trained here. Default: ``'encoder.'``.
+        whole (bool): Whether it is a whole model, whose files stand where a checkpoint does. Its ``root`` is ''.
+            Default: False.
         parts (tuple[str]): Prefixes of its keys below ``root``, if other keys stand beside them there. Default: all
             keys below ``root`` are its own.
         additions (tuple[str]): Prefixes of keys that our encoder has and the published model does not. Files in our
@@ -131,6 +133,7 @@ class PublishedModel:
     core: Tuple[Tuple[str, ...], ...]
     describe: Callable[[PublishedWeights], str]
     root: str = 'encoder.'
+    whole: bool = False
     parts: Tuple[str, ...] = ('', )
     additions: Tuple[str, ...] = ()
     ignored: Tuple[str, ...] = ()

@@ -6,14 +6,18 @@ from typing import Any, Mapping, Optional, Tuple
 
 from mmris.zoo import TOWERS, ZooModel, find_model, find_weights
 
-from ..files import State, strip_layout_prefix, unreadable, unwrap_weights
+from ..files import (
+    WEIGHTS_NAMES,
+    State,
+    find_weights_in,
+    strip_layout_prefix,
+    unreadable,
+    unwrap_weights,
+)
 from ..runs import best_checkpoint, read_excluded_parts
 from .key_map import EXCLUDED, KeyMapError
 from .model import Layout, PublishedModel, PublishedWeights
 
-# Weights in a folder as the Hugging Face hub gives it, the safe ones first. open_clip's stand beside timm's now and
-# then, which are the image tower alone.
-_NAMES = ('open_clip_model.safetensors', 'model.safetensors', 'open_clip_pytorch_model.bin', 'pytorch_model.bin')
 _FLAG = 'quick_gelu'
 
 
@@ -93,15 +97,15 @@ def _check_named(model: PublishedModel, named: ZooModel) -> None:
 
 
 def _find_in_folder(folder: Path) -> Path:
-    for name in _NAMES:
-        if (folder / name).is_file():
-            return folder / name
+    found = find_weights_in(folder)
+    if found is not None:
+        return found
     try:
         return best_checkpoint(folder)
     except FileNotFoundError as error:
         raise ValueError(
-            f'pretrained={str(folder)!r} is a folder without weights in one file: none of {", ".join(_NAMES)} is '
-            f'there, nor a best_*.pth that a training here leaves.') from error
+            f'{folder} is a folder without weights: none of {", ".join(WEIGHTS_NAMES)} is there, nor a best_*.pth that '
+            f'a training here leaves.') from error
 
 
 def _check_whole(model: PublishedModel, checkpoint: Mapping[str, Any], path: str) -> None:

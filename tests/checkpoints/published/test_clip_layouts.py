@@ -254,7 +254,7 @@ class TestWhatIsNoCLIP:
 
     def test_a_folder_without_weights(self, tmp_path):
         (tmp_path / 'model-00001-of-00002.safetensors').touch()
-        with pytest.raises(ValueError, match='without weights in one file: none of open_clip_model.safetensors, '):
+        with pytest.raises(ValueError, match='without weights: none of open_clip_model.safetensors, '):
             read_published(CLIP, str(tmp_path))
 
 

@@ -12,6 +12,7 @@ from mmris.checkpoints import UnreadableCheckpointError, load_model_weights, rea
 from mmris.checkpoints.files import FileKind, identify
 from mmris.checkpoints.published import CRIS, KeyMapError, PublishedWeights, convert, cris
 from mmris.checkpoints.published.cris import KEY_MAP
+from mmris.checkpoints.published.whole import find_fitting_config
 from mmris.registry import MODELS
 from tests.checkpoints.published.conversions import converter
 from tests.conftest import assert_same
@@ -69,7 +70,8 @@ class TestMap:
         with torch.device('meta'):
             weights = PlainCRIS(**SIZES[name]).state_dict()
         found = PublishedWeights(model_weights(weights), {}, 'test', quick_gelu=True)
-        assert cris.find_fitting_config(found) == f'mmris::cris/{name}_refcoco.py'
+        config = find_fitting_config(found, cris.CONFIGS, ('encoder.text.quick_gelu', ))
+        assert config == f'mmris::cris/{name}_refcoco.py'
 
     def test_weights_that_were_never_of_cris(self, weights):
         """They have no temperature, which CRIS does not use; its loader asks for one."""

@@ -60,7 +60,7 @@ class TestCLIPOfATraining:
 
     def test_a_folder_that_has_none(self, tmp_path):
         leave(tmp_path / 'work', 'epoch_1.pth')
-        with pytest.raises(ValueError, match=r'is a folder without weights in one file: none of .* is there, nor a '
+        with pytest.raises(ValueError, match=r'is a folder without weights: none of .* is there, nor a '
                                              r'best_\*.pth that a training here leaves'):
             read_published(CLIP, str(tmp_path / 'work'))
 

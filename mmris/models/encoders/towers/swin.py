@@ -124,7 +124,9 @@ def _build_swin(**arguments: Any) -> nn.Module:
     for module in swin.modules():
         if isinstance(module, WindowMSA):
             module.register_forward_pre_hook(_cast_mask, with_kwargs=True)
-    return swin.to(torch.get_default_device())
+    # Without content they are on no device that they could be moved from.
+    device = torch.get_default_device()
+    return swin if device.type == 'cpu' else swin.to(device)
 
 
 def _cast_mask(module: nn.Module, inputs: tuple, options: dict) -> Tuple[tuple, dict]:

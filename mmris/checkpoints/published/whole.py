@@ -1,0 +1,80 @@
+"""Published weights of whole models: which config has such a model, and how they become a checkpoint of it."""
+
+from typing import Collection, Dict, Optional, Sequence
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from torch import Tensor
+
+from mmris.registry import MODELS
+from mmris.utils import find_config
+
+from ..files import State, strip_layout_prefix
+from ..misfits import find_misfits
+from .key_map import KeyMapError
+from .model import PublishedModel, PublishedWeights
+
+
+def find_fitting_config(weights: PublishedWeights, configs: Sequence[str], flags: Collection[str] = ()) -> str:
+    """Find the config whose model has the weights of a file.
+
+    Args:
+        weights (PublishedWeights): The weights.
+        configs (Sequence[str]): Those to choose from.
+        flags (Collection[str]): Our keys that say whether the weights use QuickGELU. Default: ().
+
+    Returns:
+        str: One of them.
+
+    Raises:
+        KeyMapError: If none; the message says what is missing, left over or of another shape for the closest.
+    """
+    state = dict(weights.state)
+    if weights.quick_gelu is not None:
+        state.update({flag: torch.tensor(weights.quick_gelu) for flag in flags})
+    models = {config: _empty_weights(config) for config in configs}
+    closest = min(models, key=lambda config: len(models[config].keys() ^ state.keys()))
+    misfits = find_misfits(models[closest], state)
+    if misfits:
+        raise KeyMapError(f'{weights.source} does not fit {closest}, the closest of {", ".join(models)}. {misfits}')
+    return closest
+
+
+def _empty_weights(config: str) -> Dict[str, Tensor]:
+    """The weights of a config's model, without content but for those that are flags."""
+    init_default_scope('mmris')
+    model = Config.fromfile(find_config(config)).model
+    with torch.device('meta'):
+        state = MODELS.build(dict(model, distillation=None)).state_dict()
+    return {name: torch.tensor(True) if value.dtype == torch.bool else value for name, value in state.items()}
+
+
+def convert_whole(model: PublishedModel, state: State, path: str) -> Optional[State]:
+    """Bring weights of a published whole model to our keys.
+
+    Args:
+        model (PublishedModel): The model.
+        state (dict[str, Tensor]): Weights, as :func:`~mmris.checkpoints.files.unwrap_weights` gives them.
+        path (str): What to call their file in messages.
+
+    Returns:
+        dict[str, Tensor], optional: Those that our model has, and those that are excluded. None if the weights are in
+        no published layout of the model.
+
+    Raises:
+        KeyMapError: If keys are left over, or keys that belong together are not all there.
+        UnreadableCheckpointError: If the model is in them several times.
+    """
+    below, _ = strip_layout_prefix(state, path, lambda given: _is_published(model, given))
+    layout = model.find_layout(below)
+    if layout is None or not _is_published(model, below):
+        return None
+    ours = layout.key_map.to_ours(below, path)
+    if layout.quick_gelu is not None:
+        ours.update({key: torch.tensor(layout.quick_gelu) for key in model.quick_gelu_keys(ours)})
+    return ours
+
+
+def _is_published(model: PublishedModel, state: State) -> bool:
+    return model.find_layout(state) is not None and model.is_in(state)
