@@ -37,7 +37,9 @@ def shrink(config: Config) -> Config:
         view.size = size
     if config.inputs.tokenizer.get('vocabulary', 'shaperef') != 'shaperef':
         # A file that users get; that of ShapeRef's words comes with the package.
-        config.inputs.tokenizer = dict(type='CLIPTokenizer', context_length=config.inputs.tokenizer.context_length)
+        lengths = {key: value for key, value in config.inputs.tokenizer.items()
+                   if key in ('context_length', 'pad_to_longest')}
+        config.inputs.tokenizer = dict(type='CLIPTokenizer', **lengths)
     resolve_pipelines(config)
     return config
 

@@ -53,8 +53,14 @@ def test_the_published_settings():
     assert preprocessor.zero_border and preprocessor.views.joint == dict(mean=[127.5] * 3, std=[127.5] * 3)
     assert config.frozen == ['encoder.segmenter'] and config.protocol == 'evf_sam'
     assert {name: loss.loss_weight for name, loss in config.losses.items()} == dict(bce=1.0, dice=1.0)
-    views = Config.fromfile(BASE / 'inputs/evf_sam.py').inputs.views
-    assert views == dict(
+    inputs = Config.fromfile(BASE / 'inputs/evf_sam.py').inputs
+    assert inputs.tokenizer == dict(
+        type='BEiT3Tokenizer',
+        context_length=1022,
+        pad_to_longest=True,
+        lower_case=True,
+        vocabulary='data/beit3.spm')
+    assert inputs.views == dict(
         main=dict(type='ResizeLongestSide', size=1024), joint=dict(type='Resize', size=224, keep_overshoot=True))
 
 

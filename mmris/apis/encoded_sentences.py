@@ -3,10 +3,10 @@
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mmris.structures import ExpressionBatch, TensorStructure
 
@@ -20,8 +20,12 @@ class EncodedSentences:
     Threads may share one. All sentences are encoded again if the model is another one, if its weights were loaded,
     moved, converted or changed in place, or under another autocast. A change through ``weight.data`` cannot be seen.
 
+    Each sentence is kept at the length that it has alone, and padded when it is asked together with longer ones. So
+    a long sentence does not make others costly.
+
     Args:
-        tokenize (Callable): From a list of sentences to ids ``(S, L)`` and mask ``(S, L)``.
+        tokenize (Callable): From a list of sentences to ids ``(S, L)`` and mask ``(S, L)``. L may differ from call to
+            call.
     """
 
     def __init__(self, tokenize: Callable) -> None:
@@ -51,18 +55,21 @@ class EncodedSentences:
         known = self._look_up(condition, sentences)
         new = [sentence for sentence in dict.fromkeys(sentences) if sentence not in known]
         if new:
-            known.update(zip(new, self._run(model, new)))
+            known.update(self._run(model, new))
             self._keep(condition, {sentence: known[sentence] for sentence in new})
         return TensorStructure.concatenate([known[sentence] for sentence in sentences])
 
-    def _run(self, model: nn.Module, sentences: List[str]) -> List[TensorStructure]:
-        """A row of each."""
-        token_ids, token_mask = self._tokenize(sentences)
-        rows = torch.arange(len(sentences))
-        expressions = ExpressionBatch(token_ids=token_ids, token_mask=token_mask, image_index=torch.zeros_like(rows))
-        device = model.data_preprocessor.device
-        state = model.encode_sentences(expressions.to(device))
-        return [state.select(row) for row in rows.to(device).split(1)]
+    def _run(self, model: nn.Module, sentences: List[str]) -> Dict[str, TensorStructure]:
+        """A row of each. Those of one length are encoded together."""
+        tokens = {sentence: self._tokenize([sentence]) for sentence in sentences}
+        device, rows = model.data_preprocessor.device, {}
+        for group in _group_by_length(tokens):
+            token_ids, token_mask = (torch.cat(parts) for parts in zip(*(tokens[sentence] for sentence in group)))
+            numbers = torch.arange(len(group))
+            state = model.encode_sentences(
+                ExpressionBatch(token_ids, token_mask, image_index=torch.zeros_like(numbers)).to(device))
+            rows.update(zip(group, (state.select(number) for number in numbers.to(device).split(1))))
+        return rows
 
     def _look_up(self, condition: 'Condition', sentences: Sequence[str]) -> Dict[str, TensorStructure]:
         with self._lock:
@@ -81,6 +88,13 @@ class EncodedSentences:
             self._kept.update(states)
             while len(self._kept) > CAPACITY:
                 self._kept.popitem(last=False)
+
+
+def _group_by_length(tokens: Dict[str, Tuple[Tensor, Tensor]]) -> List[List[str]]:
+    groups: Dict[int, List[str]] = {}
+    for sentence, (ids, _) in tokens.items():
+        groups.setdefault(ids.size(1), []).append(sentence)
+    return list(groups.values())
 
 
 @dataclass(frozen=True)

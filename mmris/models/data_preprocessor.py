@@ -15,6 +15,7 @@ from mmris.structures import (
     InstanceMasks,
     ReferringDataSample,
     ReferringInputs,
+    concatenate_tokens,
 )
 
 from .layers import patches_inside
@@ -165,16 +166,18 @@ def batch_expressions(samples: Sequence[ReferringDataSample]) -> ExpressionBatch
     """Line up the expressions of several images.
 
     Args:
-        samples (Sequence[ReferringDataSample]): B samples with ``token_ids`` and ``token_mask`` of one length.
+        samples (Sequence[ReferringDataSample]): B samples with ``token_ids`` and ``token_mask``, which may differ in
+            length from one sample to another.
 
     Returns:
-        ExpressionBatch: Of all their expressions, in order.
+        ExpressionBatch: Of all their expressions, in order, as long as the longest sample's. What shorter ones lack
+        is false in the mask, and has the id 0, which every vocabulary has.
     """
     counts = torch.tensor([len(sample.token_ids) for sample in samples])
-    token_ids = torch.cat([sample.token_ids for sample in samples])
+    token_ids = concatenate_tokens([sample.token_ids for sample in samples])
     return ExpressionBatch(
         token_ids=token_ids,
-        token_mask=torch.cat([sample.token_mask for sample in samples]),
+        token_mask=concatenate_tokens([sample.token_mask for sample in samples]),
         image_index=torch.arange(len(samples)).repeat_interleave(counts).to(token_ids.device))
 
 

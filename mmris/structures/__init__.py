@@ -14,11 +14,11 @@ from .features import (
 )
 from .inputs import ExpressionBatch, ImageInputs, ImageView, InstanceMasks, ReferringInputs, word_positions
 from .referring_data_sample import ReferringDataSample
-from .tensor_structure import SharedRows, TensorStructure
+from .tensor_structure import SharedRows, TensorStructure, concatenate_tokens
 
 __all__ = [
     'BranchOutput', 'EncoderOutput', 'ExpressionBatch', 'FusedFeatures', 'ImageEmbeddings', 'ImageFeatures',
     'ImageInputs', 'ImageView', 'InstanceEmbeddings', 'InstanceFeatures', 'InstanceMasks', 'MainPass',
     'ReferringDataSample', 'ReferringInputs', 'SharedRows', 'TargetShare', 'TensorStructure', 'TextEmbeddings',
-    'TextFeatures', 'word_positions'
+    'TextFeatures', 'concatenate_tokens', 'word_positions'
 ]

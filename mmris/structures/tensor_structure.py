@@ -40,7 +40,32 @@ def _concatenate(values: Sequence[Any]) -> Any:
         return tuple(_concatenate(items) for items in zip(*values))
     if isinstance(first, dict):
         return {name: _concatenate([value[name] for value in values]) for name in first}
-    return torch.cat(list(values)) if isinstance(first, Tensor) else first
+    return concatenate_tokens(values) if isinstance(first, Tensor) else first
+
+
+def concatenate_tokens(tensors: Sequence[Tensor]) -> Tensor:
+    """Concatenate the rows of tensors whose second dimension, the tokens of a sentence, may differ.
+
+    Shapes are known without asking a GPU, so that none has to wait.
+
+    Args:
+        tensors (Sequence[Tensor]): At least one, each ``(P_i, L_i, ...)``, or ``(P_i,)``. All other sizes are alike.
+
+    Returns:
+        Tensor: ``(P, L, ...)``, L the largest ``L_i``. Shorter rows end in zeros, in masks in false.
+    """
+    if tensors[0].dim() > 1:
+        length = max(tensor.size(1) for tensor in tensors)
+        tensors = [_lengthen(tensor, length) for tensor in tensors]
+    return torch.cat(list(tensors))
+
+
+def _lengthen(tensor: Tensor, length: int) -> Tensor:
+    """Rows with zeros behind them; the tensor itself if they are long enough."""
+    if tensor.size(1) == length:
+        return tensor
+    padding = tensor.new_zeros(tensor.size(0), length - tensor.size(1), *tensor.shape[2:])
+    return torch.cat((tensor, padding), dim=1)
 
 
 def _rows(value: Any) -> Optional[int]:
@@ -81,7 +106,8 @@ class TensorStructure:
         """Return one structure with the rows of several.
 
         Args:
-            structures (Sequence[TensorStructure]): At least one; all of one class, and alike but for their rows.
+            structures (Sequence[TensorStructure]): At least one; all of one class, and alike but for their rows, and
+                for the number of tokens, the second dimension: see :func:`concatenate_tokens`.
         """
         first = structures[0]
         return type(first)(

@@ -27,6 +27,17 @@ def test_a_sentence_that_is_cut_within_a_word(predictor):
     assert not read.whole and read.words.startswith('red ' * 13 + 'x') and not read.words.endswith('xqzkwv')
 
 
+def test_a_tokenizer_that_pads_to_the_longest(predictor, monkeypatch):
+    """Of sentences that are short, just full, and cut: alone and together."""
+    settings = dict(type='CLIPTokenizer', context_length=6, pad_to_longest=True)
+    monkeypatch.setattr(predictor, '_tokenizer', TRANSFORMS.build(settings))
+    expected = [('red', 3, True), ('red ' * 3 + 'red', 6, True), ('red ' * 3 + 'red', 6, False)]
+    sentences = ['red', 'red ' * 4, 'red ' * 5]
+    assert predictor.read_words(sentences) == expected
+    assert [predictor.read_words(sentence)[0] for sentence in sentences] == expected
+    assert predictor.read_words([]) == []
+
+
 @pytest.mark.parametrize('kind, write', [('BEiT3Tokenizer', write_sentence_pieces),
                                          ('WordPieceTokenizer', write_word_pieces)])
 def test_other_tokenizers(predictor, tmp_path, monkeypatch, kind, write):

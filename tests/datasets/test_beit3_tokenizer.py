@@ -1,18 +1,19 @@
 """BEiT-3's tokenizer, over small SentencePiece models, against the one that BEiT-3 was trained with."""
 
 import io
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from sentencepiece.sentencepiece_model_pb2 import ModelProto
-from transformers import XLMRobertaTokenizer
+from transformers import AddedToken, XLMRobertaTokenizer
 
 from mmris.datasets import BEiT3Tokenizer
 from mmris.registry import TRANSFORMS
 from tests.conftest import ROOT
-from tests.datasets.tokenizer_checks import check_odd_text, check_workers
+from tests.datasets.tokenizer_checks import check_odd_text, check_padding_to_the_longest, check_workers
 
 SENTENCES = [
     'the red circle',
@@ -90,6 +91,62 @@ class TestAgainstXLMRoberta:
         assert not set(ids[mask].tolist()[1:-1]) & {0, 1, 2}
 
 
+SEMANTIC = [
+    '[semantic] hair', '[semantic]hair', ' [semantic]  hair', 'the [semantic] man', 'man[semantic]', 'x[semantic]y',
+    '[semantic] [semantic] hair', '[semantic][semantic]hair', '[semantic]', '[semantic] ', '[[semantic]] hair',
+    '[semantic hair', '[SEMANTIC] Hair', '[semantic] ☃ man', 'ﬁrst[semantic]ｆｕｌｌ', *SENTENCES
+]
+
+
+class TestAsEVFSAM:
+    """Against XLM-RoBERTa's tokenizer with the token that EVF-SAM's multitask weights add."""
+
+    @pytest.fixture(scope='class')
+    def theirs(self, vocabulary):
+        tokenizer = XLMRobertaTokenizer(str(vocabulary))
+        assert tokenizer.add_tokens([AddedToken('[semantic]')], special_tokens=True) == 1
+        return tokenizer
+
+    @pytest.mark.parametrize('lower_case', [False, True])
+    def test_ids(self, vocabulary, theirs, lower_case):
+        """Their code strips and lowers a sentence before its tokenizer sees it."""
+        mine = BEiT3Tokenizer(context_length=1022, vocabulary=vocabulary, pad_to_longest=True, lower_case=lower_case,
+                              semantic_token=True)
+        prepared = [sentence.strip().lower() for sentence in SEMANTIC] if lower_case else SEMANTIC
+        expected = theirs(prepared, padding='longest', return_tensors='pt')
+        ids, mask = mine(SEMANTIC)
+        assert torch.equal(ids, expected['input_ids']) and torch.equal(mask, expected['attention_mask'].bool())
+        counts = (ids == 64002).sum(dim=1).tolist()
+        assert counts == [1] * 6 + [2] * 2 + [1] * 3 + [0, int(lower_case), 1, 1] + [0] * len(SENTENCES)
+        hair = mine(['hair'])[0][0].tolist()
+        assert mine(['[semantic] hair'])[0][0].tolist() == [0, 64002, *hair[1:]]
+
+    def test_decoding(self, vocabulary, theirs):
+        mine = BEiT3Tokenizer(context_length=40, vocabulary=vocabulary, semantic_token=True)
+        for sentence, ids, mask in zip(SEMANTIC, *mine(SEMANTIC)):
+            if 3 not in ids:
+                assert mine.decode(ids, mask) == theirs.decode(ids[mask][1:-1]), sentence
+        decoded = [mine.decode(ids, mask) for ids, mask in zip(*mine(['[semantic]hair', '[semantic] ☃', ' ']))]
+        assert decoded == ['[semantic] hair', '[semantic] ⁇', '']
+
+    def test_plain_text_by_default(self, vocabulary):
+        ids, mask = BEiT3Tokenizer(context_length=40, vocabulary=vocabulary)(SEMANTIC)
+        plain = XLMRobertaTokenizer(str(vocabulary))(SEMANTIC, padding='longest', return_tensors='pt')['input_ids']
+        assert torch.equal(ids[:, :plain.size(1)], plain) and not (ids == 64002).any() and plain.size(1) < 40
+
+    def test_lower_case_alone(self, vocabulary):
+        lower = BEiT3Tokenizer(context_length=40, vocabulary=vocabulary, lower_case=True)
+        assert torch.equal(lower([' Woman in BLUE '])[0], lower(['woman in blue'])[0])
+
+    def test_a_long_sentence_is_whole(self, vocabulary):
+        """One that has room in 1,022 tokens, and more characters than a usual context has room for."""
+        tokenizer = BEiT3Tokenizer(context_length=1022, vocabulary=vocabulary, pad_to_longest=True)
+        sentence = ('the' + ' ' * 20) * 500
+        assert len(sentence) > 5000
+        ids, mask = tokenizer([sentence])
+        assert tokenizer.decode(ids[0], mask[0]).split() == ['the'] * 500
+
+
 class TestUse:
 
     def test_as_a_step_of_a_pipeline(self, vocabulary):
@@ -105,6 +162,9 @@ class TestUse:
         assert ids.shape == mask.shape == (0, 20)
         ids, mask = BEiT3Tokenizer(context_length=2, vocabulary=vocabulary)(['red bus', ''])
         assert ids.tolist() == [[0, 2], [0, 2]] and mask.all()
+
+    def test_padding_to_the_longest(self, vocabulary):
+        check_padding_to_the_longest(partial(BEiT3Tokenizer, vocabulary=vocabulary), 'the man at the top')
 
     def test_odd_text(self, vocabulary):
         check_odd_text(BEiT3Tokenizer(context_length=20, vocabulary=vocabulary))
@@ -133,6 +193,11 @@ class TestErrors:
         for part in (f'{tmp_path}/beit3.spm', 'is missing', 'https://github.com/microsoft/unilm', 'set `vocabulary`',
                      "dict(type='CLIPTokenizer', context_length=17)"):
             assert part in str(error.value)
+
+    def test_the_remedy_of_a_missing_file_pads_alike(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"dict\(type='CLIPTokenizer', context_length=1022, "
+                           r"pad_to_longest=True\)\."):
+            BEiT3Tokenizer(context_length=1022, pad_to_longest=True, vocabulary=tmp_path / 'beit3.spm')
 
     @pytest.mark.parametrize('content', [b'', b'<html>404</html>', None], ids=['empty', 'a web page', 'half a file'])
     def test_not_whole(self, vocabulary, tmp_path, content):

@@ -13,7 +13,7 @@ from mmris.datasets.transforms.loading import decode_image, to_rgb
 from mmris.protocols import find_protocol
 from mmris.protocols.geometry import to_opencv
 from mmris.registry import TRANSFORMS
-from tests.datasets.tokenizer_checks import check_odd_text
+from tests.datasets.tokenizer_checks import check_odd_text, check_padding_to_the_longest
 
 
 def build(kind: str, **options):
@@ -224,6 +224,7 @@ class TestTokens:
 
     def test_odd_text(self):
         check_odd_text(CLIPTokenizer(context_length=20))
+        check_padding_to_the_longest(CLIPTokenizer, 'the man on the left')
 
     def test_no_room(self):
         with pytest.raises(ValueError, match='context_length must be at least 2'):

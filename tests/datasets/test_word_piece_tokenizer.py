@@ -1,6 +1,7 @@
 """BERT's word pieces, over a small vocabulary, against the tokenizer that BERT's and ViLT's weights are used with."""
 
 import os
+from functools import partial
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from transformers import BertTokenizer
 
 from mmris.datasets import WordPieceTokenizer
 from mmris.registry import TRANSFORMS
-from tests.datasets.tokenizer_checks import check_odd_text, check_workers
+from tests.datasets.tokenizer_checks import check_odd_text, check_padding_to_the_longest, check_workers
 
 SPECIAL = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
 WORDS = [
@@ -117,6 +118,9 @@ class TestUse:
         assert ids.shape == mask.shape == (0, 20)
         ids, mask = WordPieceTokenizer(context_length=2, vocabulary=vocabulary)(['red bus', ''])
         assert ids.tolist() == [[101, 102], [101, 102]] and mask.all()
+
+    def test_padding_to_the_longest(self, vocabulary):
+        check_padding_to_the_longest(partial(WordPieceTokenizer, vocabulary=vocabulary), 'the man on the top')
 
     def test_odd_text(self, vocabulary):
         check_odd_text(WordPieceTokenizer(context_length=20, vocabulary=vocabulary))

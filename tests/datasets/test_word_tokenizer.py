@@ -1,5 +1,7 @@
 """Whole words of a small vocabulary."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from mmris.datasets import WordTokenizer
 from mmris.datasets.shaperef.phrasing import refer
 from mmris.datasets.shaperef.scene import sample_scene
 from mmris.registry import TRANSFORMS
-from tests.datasets.tokenizer_checks import check_odd_text, check_workers
+from tests.datasets.tokenizer_checks import check_odd_text, check_padding_to_the_longest, check_workers
 
 SPECIAL = ['[PAD]', '[UNK]', '[BEGIN]', '[END]']
 
@@ -34,6 +36,7 @@ def test_by_hand(tokenizer):
 def test_odd_text_and_workers(tokenizer):
     check_odd_text(tokenizer)
     check_workers(tokenizer, ['the red circle', ''])
+    check_padding_to_the_longest(partial(WordTokenizer, vocabulary='shaperef'), 'the red circle on the left')
 
 
 def test_the_vocabulary_of_shaperef():

@@ -39,6 +39,19 @@ def test_masks_that_are_shares_already_stay():
     assert torch.equal(batch['data_samples'][0].gt_input, shares)
 
 
+def test_sentences_of_different_lengths():
+    """Shorter ones end in padding, which the mask leaves out."""
+    long = sample_of(token_ids=torch.tensor([[5, 6, 7, 8, 9], [5, 8, 9, 1, 1]]),
+                     token_mask=torch.tensor([[True] * 5, [True] * 3 + [False] * 2]))
+    short = sample_of(token_ids=torch.tensor([[5, 6, 9]]), token_mask=torch.ones(1, 3, dtype=torch.bool))
+    images = [torch.zeros(3, 4, 6, dtype=torch.uint8)] * 3
+    found = preprocess(images, [short, long, short])['inputs'].expressions
+    assert found.token_ids.tolist() == [[5, 6, 9, 0, 0], [5, 6, 7, 8, 9], [5, 8, 9, 1, 1], [5, 6, 9, 0, 0]]
+    assert found.token_mask.dtype == torch.bool and found.token_mask.sum(dim=1).tolist() == [3, 5, 3, 3]
+    assert found.token_mask[0].tolist() == [True] * 3 + [False] * 2
+    assert found.image_index.tolist() == [0, 1, 1, 2]
+
+
 def test_samples_without_masks():
     batch = preprocess([torch.zeros(3, 4, 6, dtype=torch.uint8)], [sample_of()])
     assert 'gt_input' not in batch['data_samples'][0]

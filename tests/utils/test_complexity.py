@@ -277,6 +277,11 @@ class TestTool:
                  'inputs.tokenizer.context_length=9')
         assert json.loads(out.read_text()) == count_complexity(model, shape=(32, 96), tokens=9)
 
+    def test_a_tokenizer_that_pads_to_the_longest(self, capsys):
+        """A usual sentence, not the most tokens that there may be."""
+        run_tool(ROOT / TINY, '--cfg-options', 'inputs.tokenizer.pad_to_longest=True')
+        assert capsys.readouterr().out.startswith('vit-tiny_shaperef, 64 x 64 pixels, 10 tokens\n')
+
     def test_input_given(self, tmp_path, capsys):
         out = tmp_path / 'costs.json'
         run_tool(ROOT / TINY, '--shape', 96, 32, '--tokens', 11, '--out', out)

@@ -27,6 +27,9 @@ from mmris.utils.configs import add_option_argument, check_output, read_config
 from mmris.utils.tables import markdown_table
 from mmris.utils.tool import run_tool
 
+# Where a tokenizer pads to the longest sentence.
+USUAL_TOKENS = 10
+
 
 def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -41,7 +44,10 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
         metavar=('HEIGHT', 'WIDTH'),
         help='of the input in pixels (default: that of the config\'s test pipeline)')
     parser.add_argument(
-        '--tokens', type=int, help='tokens of the expression (default: those of the config\'s test pipeline)')
+        '--tokens',
+        type=int,
+        help='tokens of the expression (default: those that the config\'s test pipeline pads to; '
+        f'{USUAL_TOKENS}, a usual sentence with its two ends, if it pads to the longest sentence)')
     parser.add_argument(
         '--instances',
         type=int,
@@ -63,7 +69,8 @@ def main(arguments: Optional[List[str]] = None) -> None:
         shape = TRANSFORMS.build(last_step(config, is_geometry, '--shape HEIGHT WIDTH')).size
     if tokens is None:
         # Not built: a tokenizer may want a file.
-        tokens = last_step(config, _tokenizes, '--tokens NUMBER')['tokenizer']['context_length']
+        tokenizer = last_step(config, _tokenizes, '--tokens NUMBER')['tokenizer']
+        tokens = USUAL_TOKENS if tokenizer.get('pad_to_longest') else tokenizer['context_length']
     with torch.device('meta'):
         model = MODELS.build(config.model)
     others = [step for step in test_pipeline(config) if is_geometry(step) and 'view' in step]

@@ -1,33 +1,41 @@
 """BEiT-3's tokenizer."""
 
+from itertools import groupby
 from pathlib import Path
-from typing import Sequence, Set, Tuple, Union
+from typing import List, Set, Union
 
 from sentencepiece import SentencePieceProcessor
-from torch import Tensor
 
 from mmris.registry import TRANSFORMS
 from mmris.utils.file_content import START, name_content
 from mmris.zoo import find_vocabulary
 
-from .common import check_length, pad, prepare
+from .common import SentenceTokenizer
 
 # Of the message that a SentencePiece model is.
 _NORMALIZER_FIELD = 3
 
 
 @TRANSFORMS.register_module()
-class BEiT3Tokenizer:
+class BEiT3Tokenizer(SentenceTokenizer):
     """BEiT-3's SentencePiece vocabulary (64,000 pieces, case kept), in the numbering of XLM-RoBERTa.
 
     0 begins a sentence, 1 pads, 2 ends it, 3 is whatever the vocabulary lacks, and any other piece has the number
-    that it has in the file, plus one. Sentences are taken as plain text: none can write a special token.
+    that it has in the file, plus one. Sentences are taken as plain text: none can write a special token, except
+    ``[semantic]`` where ``semantic_token`` says so.
 
     Args:
         context_length (int): Tokens of a sentence, the first and the last one counted: longer ones are cut so that 2
             is last, shorter ones padded.
         vocabulary (str or Path): The file ``beit3.spm``, which comes from the publishers of BEiT-3 (docs/data.md),
             or a name of the zoo whose row has it, such as ``'beit3-base'``.
+        pad_to_longest (bool): Pad to the longest of the sentences that are tokenised together, instead of to
+            ``context_length``. Default: False.
+        lower_case (bool): Strip sentences and put them in lower case, as EVF-SAM's evaluation does. Default: False.
+        semantic_token (bool): Read ``[semantic]``, wherever it stands in a sentence, as the token 64002, which
+            EVF-SAM's multitask weights have in addition: ``'[semantic] hair'`` is 0, 64002, the pieces of "hair", 2.
+            Only after ``lower_case`` is applied, so that then ``[SEMANTIC]`` is the token too. Default: False, plain
+            text.
 
     Raises:
         ValueError: If ``context_length`` has no room for the first and the last token.
@@ -38,30 +46,45 @@ class BEiT3Tokenizer:
 
     BEGIN, PADDING, END, UNKNOWN = range(4)
     NUMBER_OF_PIECES = 64000
+    # Pieces are counted from 1, and 64001 is XLM-RoBERTa's <mask>.
+    SEMANTIC, SEMANTIC_TEXT = NUMBER_OF_PIECES + 2, '[semantic]'
+    _begin, _end, _padding = BEGIN, END, PADDING
 
-    def __init__(self, *, context_length: int, vocabulary: Union[str, Path]) -> None:
-        check_length(context_length, 'the first and the last token of a sentence')
-        self.context_length = context_length
+    def __init__(self,
+                 *,
+                 context_length: int,
+                 vocabulary: Union[str, Path],
+                 pad_to_longest: bool = False,
+                 lower_case: bool = False,
+                 semantic_token: bool = False) -> None:
+        super().__init__(
+            context_length=context_length,
+            pad_to_longest=pad_to_longest,
+            ends='the first and the last token of a sentence')
+        self.lower_case = lower_case
+        self.semantic_token = semantic_token
         self._pieces = self._read(find_vocabulary(vocabulary))
 
-    def __call__(self, sentences: Sequence[str]) -> Tuple[Tensor, Tensor]:
-        """Tokenise S sentences; an empty one is its first and its last token.
+    def _encode(self, sentence: str) -> List[int]:
+        if self.lower_case:
+            sentence = sentence.strip().lower()
+        first, *others = sentence.split(self.SEMANTIC_TEXT) if self.semantic_token else [sentence]
+        words = self._encode_text(first)
+        for text in others:
+            words += [self.SEMANTIC, *self._encode_text(text)]
+        return words
 
-        Returns:
-            tuple[Tensor, Tensor]: ids ``(S, context_length)`` int64, and mask ``(S, context_length)`` bool, true on
-            real tokens.
-        """
-        rows = []
-        for sentence in sentences:
-            # One by one: SentencePiece starts threads for a list.
-            words = [piece + 1 if piece else self.UNKNOWN for piece in self._pieces.encode(prepare(sentence))]
-            rows.append([self.BEGIN, *words[:self.context_length - 2], self.END])
-        return pad(rows, self.context_length, padding=self.PADDING)
+    def _encode_text(self, text: str) -> List[int]:
+        return [piece + 1 if piece else self.UNKNOWN for piece in self._pieces.encode(text)]
 
-    def decode(self, ids: Tensor, mask: Tensor) -> str:
-        """The words of one tokenised sentence, ``(context_length,)`` ids and mask, as the model sees them."""
-        words = ids[mask].tolist()[1:-1]
-        return self._pieces.decode([0 if word == self.UNKNOWN else word - 1 for word in words]).strip()
+    def _decode(self, words: List[int]) -> str:
+        texts = []
+        for semantic, run in groupby(words, key=lambda word: word == self.SEMANTIC):
+            if semantic:
+                texts += [self.SEMANTIC_TEXT for _ in run]
+            else:
+                texts.append(self._pieces.decode([0 if word == self.UNKNOWN else word - 1 for word in run]).strip())
+        return ' '.join(text for text in texts if text)
 
     def _read(self, path: Path) -> SentencePieceProcessor:
         if not path.is_file():
@@ -69,7 +92,7 @@ class BEiT3Tokenizer:
                 f'{path}, the SentencePiece model beit3.spm that BEiT-3 takes its words from, is missing. '
                 f'https://github.com/microsoft/unilm/tree/master/beit3 links it; put it there, or set `vocabulary` of '
                 f'the tokenizer to where it lies. Without BEiT-3\'s weights another tokenizer does as well: '
-                f'dict(type=\'CLIPTokenizer\', context_length={self.context_length}).')
+                f'dict(type=\'CLIPTokenizer\', {self._lengths}).')
         content = path.read_bytes()
         what = 'empty' if not content else name_content(content[:START])
         if what is not None:

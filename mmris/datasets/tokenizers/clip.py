@@ -1,45 +1,35 @@
 """CLIP's tokenizer."""
 
-from typing import Sequence, Tuple
+from typing import List
 
 from open_clip.tokenizer import SimpleTokenizer
-from torch import Tensor
 
 from mmris.registry import TRANSFORMS
 
-from .common import check_length, pad, prepare
+from .common import SentenceTokenizer
 
 
 @TRANSFORMS.register_module()
-class CLIPTokenizer:
+class CLIPTokenizer(SentenceTokenizer):
     """CLIP's byte pair encoding (lower case, vocabulary of 49,408), by open_clip.
 
     Args:
         context_length (int): Tokens of a sentence, [SOS] and [EOS] counted: longer ones are cut so that [EOS] is
-            last, shorter ones padded with zeros.
+            last, shorter ones padded with 0, which is also the token "!": the mask tells them apart.
+        pad_to_longest (bool): Pad to the longest of the sentences that are tokenised together, instead of to
+            ``context_length``. Default: False.
 
     Raises:
         ValueError: If ``context_length`` has no room for [SOS] and [EOS].
     """
 
-    def __init__(self, *, context_length: int) -> None:
-        check_length(context_length, '[SOS] and [EOS]')
-        self.context_length = context_length
+    def __init__(self, *, context_length: int, pad_to_longest: bool = False) -> None:
+        super().__init__(context_length=context_length, pad_to_longest=pad_to_longest, ends='[SOS] and [EOS]')
         self._bpe = SimpleTokenizer()
+        self._begin, self._end, self._padding = self._bpe.sot_token_id, self._bpe.eot_token_id, 0
 
-    def __call__(self, sentences: Sequence[str]) -> Tuple[Tensor, Tensor]:
-        """Tokenise S sentences; an empty one is [SOS][EOS].
+    def _encode(self, sentence: str) -> List[int]:
+        return self._bpe.encode(sentence)
 
-        Returns:
-            tuple[Tensor, Tensor]: ids ``(S, context_length)`` int64, and mask ``(S, context_length)`` bool, true on
-            real tokens. The mask is needed: id 0 is both padding and the token "!".
-        """
-        rows = []
-        for sentence in sentences:
-            words = self._bpe.encode(prepare(sentence))[:self.context_length - 2]
-            rows.append([self._bpe.sot_token_id, *words, self._bpe.eot_token_id])
-        return pad(rows, self.context_length, padding=0)
-
-    def decode(self, ids: Tensor, mask: Tensor) -> str:
-        """The words of one tokenised sentence, ``(context_length,)`` ids and mask, as the model sees them."""
-        return self._bpe.decode(ids[mask].tolist()[1:-1]).strip()
+    def _decode(self, words: List[int]) -> str:
+        return self._bpe.decode(words).strip()

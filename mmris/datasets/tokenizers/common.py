@@ -1,5 +1,6 @@
 """What tokenizers share."""
 
+from abc import ABC, abstractmethod
 from typing import List, Sequence, Tuple
 
 import numpy as np
@@ -8,22 +9,73 @@ from torch import Tensor
 
 from mmris.utils.text import to_well_formed
 
-# Of a sentence; many times what any context has room for. CLIP takes the square of a word's length in time.
+# Of a sentence; many times what a usual context has room for. CLIP takes the square of a word's length in time.
 MOST_CHARACTERS = 5000
+# A long context has room for more. No piece of a published vocabulary has more characters.
+CHARACTERS_PER_TOKEN = 16
 
 
-def prepare(sentence: str) -> str:
-    """A sentence that any tokenizer takes, in bounded time."""
-    return to_well_formed(sentence[:MOST_CHARACTERS])
+class SentenceTokenizer(ABC):
+    """Sentences to rows of token ids: a begin token, the words' tokens, an end token, then padding.
+
+    A subclass sets ``_begin``, ``_end`` and ``_padding``, the ids of these three, and turns words into ids and back.
+
+    Args:
+        context_length (int): The most tokens of a sentence, the begin and the end token included. Longer sentences
+            are cut so that the end token is last.
+        pad_to_longest (bool): Pad to the longest of the sentences given, instead of to ``context_length``.
+        ends (str): The names of the begin and the end token, for the message.
+
+    Raises:
+        ValueError: If ``context_length`` has no room for the begin and the end token.
+    """
+
+    _begin: int
+    _end: int
+    _padding: int
+
+    def __init__(self, *, context_length: int, pad_to_longest: bool, ends: str) -> None:
+        if context_length < 2:
+            raise ValueError(f'context_length must be at least 2, for {ends}, but got {context_length}.')
+        self.context_length = context_length
+        self.pad_to_longest = pad_to_longest
+
+    def __call__(self, sentences: Sequence[str]) -> Tuple[Tensor, Tensor]:
+        """Tokenise S sentences. An empty one is its begin and its end token.
+
+        Returns:
+            tuple[Tensor, Tensor]: ids ``(S, L)`` int64, and mask ``(S, L)`` bool, true on real tokens. L is
+            ``context_length``, or with ``pad_to_longest`` the tokens of the longest sentence, 2 if there is none. The
+            mask is needed: an id that pads may also be that of a word.
+        """
+        most = max(MOST_CHARACTERS, CHARACTERS_PER_TOKEN * self.context_length)
+        rows = []
+        for sentence in sentences:
+            # One by one: libraries start threads for a list.
+            words = self._encode(to_well_formed(sentence[:most]))[:self.context_length - 2]
+            rows.append([self._begin, *words, self._end])
+        length = max(map(len, rows), default=2) if self.pad_to_longest else self.context_length
+        return _pad(rows, length, self._padding)
+
+    def decode(self, ids: Tensor, mask: Tensor) -> str:
+        """The words of one tokenised sentence, ``(L,)`` ids and mask, as the model sees them."""
+        return self._decode(ids[mask].tolist()[1:-1])
+
+    @property
+    def _lengths(self) -> str:
+        """The arguments that give another tokenizer the same lengths, as a config writes them."""
+        return f'context_length={self.context_length}' + (', pad_to_longest=True' if self.pad_to_longest else '')
+
+    @abstractmethod
+    def _encode(self, sentence: str) -> List[int]:
+        """The ids of a sentence's words, without begin and end."""
+
+    @abstractmethod
+    def _decode(self, words: List[int]) -> str:
+        """The text of such ids."""
 
 
-def check_length(length: int, needed: str) -> None:
-    """Check that a context has room for two tokens, which ``needed`` names."""
-    if length < 2:
-        raise ValueError(f'context_length must be at least 2, for {needed}, but got {length}.')
-
-
-def pad(rows: Sequence[List[int]], length: int, padding: int) -> Tuple[Tensor, Tensor]:
+def _pad(rows: Sequence[List[int]], length: int, padding: int) -> Tuple[Tensor, Tensor]:
     """Ids ``(S, length)`` and the mask of those that are not padding."""
     # Arrays are filled in a tenth of the time that tensors take.
     ids = np.full((len(rows), length), padding, dtype=np.int64)

@@ -3,22 +3,21 @@
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple, Union
+from typing import Dict, List, Union
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
-from torch import Tensor
 
 from mmris.registry import TRANSFORMS
 from mmris.zoo import find_vocabulary
 
-from .common import check_length, pad, prepare
+from .common import SentenceTokenizer
 
 # In a vocabulary of words in lower case there is none.
 UPPER_CASE = re.compile('[A-Z]')
 
 
 @TRANSFORMS.register_module()
-class WordPieceTokenizer:
+class WordPieceTokenizer(SentenceTokenizer):
     """BERT's word pieces (lower case, without accents), by the tokenizers library.
 
     A piece has the number of its line in the vocabulary. Sentences are taken as plain text: none can write a special
@@ -29,6 +28,8 @@ class WordPieceTokenizer:
             last, shorter ones padded with [PAD].
         vocabulary (str or Path): The file ``vocab.txt`` of bert-base-uncased, a piece a line (docs/data.md),
             or a name of the zoo whose row has it, such as ``'vilt-b-32'``.
+        pad_to_longest (bool): Pad to the longest of the sentences that are tokenised together, instead of to
+            ``context_length``. Default: False.
 
     Raises:
         ValueError: If ``context_length`` has no room for [CLS] and [SEP].
@@ -44,9 +45,8 @@ class WordPieceTokenizer:
     # Rows of BERT's embedding of words.
     NUMBER_OF_EMBEDDINGS = 30522
 
-    def __init__(self, *, context_length: int, vocabulary: Union[str, Path]) -> None:
-        check_length(context_length, '[CLS] and [SEP]')
-        self.context_length = context_length
+    def __init__(self, *, context_length: int, vocabulary: Union[str, Path], pad_to_longest: bool = False) -> None:
+        super().__init__(context_length=context_length, pad_to_longest=pad_to_longest, ends='[CLS] and [SEP]')
         numbers = self._read(find_vocabulary(vocabulary))
         self._begin, self._end, self._padding = (numbers[piece] for piece in (self.BEGIN, self.END, self.PADDING))
         self._pieces = Tokenizer(models.WordPiece(numbers, unk_token=self.UNKNOWN))
@@ -54,23 +54,11 @@ class WordPieceTokenizer:
         self._pieces.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         self._pieces.decoder = decoders.WordPiece()
 
-    def __call__(self, sentences: Sequence[str]) -> Tuple[Tensor, Tensor]:
-        """Tokenise S sentences; an empty one is [CLS][SEP].
+    def _encode(self, sentence: str) -> List[int]:
+        return self._pieces.encode(sentence).ids
 
-        Returns:
-            tuple[Tensor, Tensor]: ids ``(S, context_length)`` int64, and mask ``(S, context_length)`` bool, true on
-            real tokens.
-        """
-        rows = []
-        for sentence in sentences:
-            # One by one: the library starts threads for a list.
-            words = self._pieces.encode(prepare(sentence)).ids
-            rows.append([self._begin, *words[:self.context_length - 2], self._end])
-        return pad(rows, self.context_length, padding=self._padding)
-
-    def decode(self, ids: Tensor, mask: Tensor) -> str:
-        """The words of one tokenised sentence, ``(context_length,)`` ids and mask, as the model sees them."""
-        return self._pieces.decode(ids[mask].tolist()[1:-1])
+    def _decode(self, words: List[int]) -> str:
+        return self._pieces.decode(words)
 
     def _read(self, path: Path) -> Dict[str, int]:
         """The number of each piece."""
@@ -79,7 +67,7 @@ class WordPieceTokenizer:
                 f'{path}, the vocabulary vocab.txt that BERT takes its words from, is missing. '
                 f'https://huggingface.co/google-bert/bert-base-uncased has it; put it there, or set `vocabulary` of '
                 f'the tokenizer to where it lies. Without ViLT\'s weights another tokenizer does as well: '
-                f'dict(type=\'CLIPTokenizer\', context_length={self.context_length}), with '
+                f'dict(type=\'CLIPTokenizer\', {self._lengths}), with '
                 f'architecture=dict(vocabulary=49408) of the encoder.')
         try:
             pieces = path.read_text(encoding='utf-8-sig').rstrip('\n').split('\n')

@@ -3,13 +3,11 @@
 import re
 from collections import Counter
 from pathlib import Path
-from typing import List, Sequence, Tuple, Union
-
-from torch import Tensor
+from typing import List, Union
 
 from mmris.registry import TRANSFORMS
 
-from .common import check_length, pad, prepare
+from .common import SentenceTokenizer
 
 # Letters and digits together, any other mark by itself.
 _WORD = re.compile(r'\w+|[^\w\s]')
@@ -17,7 +15,7 @@ _VOCABULARIES = Path(__file__).parents[1] / 'vocabularies'
 
 
 @TRANSFORMS.register_module()
-class WordTokenizer:
+class WordTokenizer(SentenceTokenizer):
     """Whole words of a small vocabulary (lower case): what a model needs that is trained on few words, from scratch.
 
     A word has the number of its line in the vocabulary. A word that the vocabulary lacks is [UNK]. Sentences are taken
@@ -28,6 +26,8 @@ class WordTokenizer:
             last, shorter ones padded with [PAD].
         vocabulary (str or Path): Name of a vocabulary of the package (``'shaperef'``), or a text file with a word a
             line, in lower case, whose first four lines are [PAD], [UNK], [BEGIN] and [END].
+        pad_to_longest (bool): Pad to the longest of the sentences that are tokenised together, instead of to
+            ``context_length``. Default: False.
 
     Raises:
         ValueError: If ``context_length`` has no room for [BEGIN] and [END].
@@ -38,29 +38,18 @@ class WordTokenizer:
 
     SPECIAL = ('[PAD]', '[UNK]', '[BEGIN]', '[END]')
     PADDING, UNKNOWN, BEGIN, END = range(4)
+    _begin, _end, _padding = BEGIN, END, PADDING
 
-    def __init__(self, *, context_length: int, vocabulary: Union[str, Path]) -> None:
-        check_length(context_length, '[BEGIN] and [END]')
-        self.context_length = context_length
+    def __init__(self, *, context_length: int, vocabulary: Union[str, Path], pad_to_longest: bool = False) -> None:
+        super().__init__(context_length=context_length, pad_to_longest=pad_to_longest, ends='[BEGIN] and [END]')
         self._words = self._read(vocabulary)
         self._numbers = {word: number for number, word in enumerate(self._words)}
 
-    def __call__(self, sentences: Sequence[str]) -> Tuple[Tensor, Tensor]:
-        """Tokenise S sentences; an empty one is [BEGIN][END].
+    def _encode(self, sentence: str) -> List[int]:
+        return [self._numbers.get(word, self.UNKNOWN) for word in _WORD.findall(sentence.lower())]
 
-        Returns:
-            tuple[Tensor, Tensor]: ids ``(S, context_length)`` int64, and mask ``(S, context_length)`` bool, true on
-            real tokens.
-        """
-        rows = []
-        for sentence in sentences:
-            words = [self._numbers.get(word, self.UNKNOWN) for word in _WORD.findall(prepare(sentence).lower())]
-            rows.append([self.BEGIN, *words[:self.context_length - 2], self.END])
-        return pad(rows, self.context_length, padding=self.PADDING)
-
-    def decode(self, ids: Tensor, mask: Tensor) -> str:
-        """The words of one tokenised sentence, ``(context_length,)`` ids and mask, as the model sees them."""
-        return ' '.join(self._words[number] for number in ids[mask].tolist()[1:-1])
+    def _decode(self, words: List[int]) -> str:
+        return ' '.join(self._words[number] for number in words)
 
     def _read(self, vocabulary: Union[str, Path]) -> List[str]:
         shipped = {path.stem: path for path in _VOCABULARIES.glob('*.txt')}

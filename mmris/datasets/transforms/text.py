@@ -11,7 +11,7 @@ class Tokenize(BaseTransform):
     """Tokenises the expressions of a sample.
 
     Required key: ``text``, S sentences; half characters in them become U+FFFD. Added keys: ``token_ids``, ``(S, L)``
-    int64; ``token_mask``, ``(S, L)`` bool, true on real tokens.
+    int64; ``token_mask``, ``(S, L)`` bool, true on real tokens. L is the tokenizer's.
 
     Args:
         tokenizer (dict): Config of a tokenizer, such as ``dict(type='mmris.CLIPTokenizer', context_length=17)``.

@@ -77,7 +77,12 @@ class Encoder(BaseModule):
 
     @abstractmethod
     def encode_text(self, embeddings: TextEmbeddings) -> TensorStructure:
-        """Encode sentences as far as that needs no image."""
+        """Encode sentences as far as that needs no image.
+
+        States of sentences with fewer tokens are padded with zeros when they are joined with longer ones
+        (:meth:`TensorStructure.concatenate`). So tokens are the second dimension of all tensors that have them, and
+        what stands on padding changes nothing: the state has the mask.
+        """
 
     @abstractmethod
     def join(self, image: TensorStructure, text: TensorStructure, image_index: Tensor) -> EncoderOutput:
