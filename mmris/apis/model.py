@@ -14,7 +14,7 @@ from mmris.checkpoints import load_model_weights, read_model_checkpoint
 from mmris.datasets.pipelines import resolve_pipelines
 from mmris.registry import MODELS
 from mmris.utils import empty_parameters, find_config, is_part
-from mmris.zoo import MODEL, ZooModel, check_kind, complete_config, fetch_weights, find_model
+from mmris.zoo import MODEL, ZooModel, check_kind, complete_config, fetch_weights, find_copy, find_model
 
 #: Types that the weights of a model may have for inference.
 DTYPES = ('float32', 'float16', 'bfloat16')
@@ -62,6 +62,7 @@ def init_model(config: Union[str, Path, Config],
         if named is not None:
             complete_config(config, named)
             checkpoint = checkpoint or (named.weights and fetch_weights(named))
+    _take_vocabulary(config, checkpoint)
     resolve_pipelines(config)
     init_default_scope('mmris')
     if checkpoint is not None:
@@ -73,6 +74,16 @@ def init_model(config: Union[str, Path, Config],
     model.cfg = config
     model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu'), dtype)
     return model.eval()
+
+
+def _take_vocabulary(config: Config, checkpoint: Optional[Union[str, Path]]) -> None:
+    """Take the vocabulary that stands beside a copy of a published model, if the config names that of the original."""
+    copy = None if checkpoint is None else find_copy(checkpoint)
+    tokenizer = (config.get('inputs') or {}).get('tokenizer')
+    if copy is None or tokenizer is None or not Path(copy.vocabulary.path).is_file():
+        return
+    if find_model(tokenizer.get('vocabulary')) is not None:
+        tokenizer.vocabulary = copy.vocabulary.path
 
 
 def _load(config: Config, path: Union[str, Path], dtype: torch.dtype) -> nn.Module:

@@ -74,7 +74,7 @@ def open_image(arguments: argparse.Namespace, kind: Type[Predictor] = Predictor)
     find_image(arguments.image)
     config = read_config(arguments)
     pixels = read_image(arguments.image)
-    predictor = kind.trained(config, arguments.checkpoint, arguments.device, arguments.threshold)
+    predictor = kind.trained(config, arguments.checkpoint, arguments.device, arguments.threshold, arguments.dtype)
     instances = masks_of_image(arguments, predictor, pixels.shape[:2])
     predictor.set_image(arguments.image, instances.masks)
     if instances.note:

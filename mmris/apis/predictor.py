@@ -64,8 +64,8 @@ class Predictor:
     Threads may share a predictor. The image that is set is each thread's own, and any thread may ask about any encoded
     image. Do not change the model (weights, device, dtype) while a thread uses it.
 
-    ``predictor.model.half()`` and ``predictor.model.bfloat16()`` halve the memory of weights and encoded images.
-    Pixels are normalised in float32 before, and probabilities stay float32.
+    ``dtype='float16'`` and ``dtype='bfloat16'`` halve the memory of weights and encoded images. Pixels are normalised
+    in float32 before, and probabilities stay float32.
 
     Attributes:
         model (nn.Module): The model.
@@ -77,6 +77,7 @@ class Predictor:
         device (str, optional): Defaults to None: a GPU where there is one.
         threshold (float, optional): The probability, in [0, 1), above which a pixel belongs to a mask. Default: None,
             that of the config's first ``ReferringIoUMetric``, or the protocol's if the metric has none.
+        dtype (str or torch.dtype): Type of the weights, see :func:`init_model`. Default: float32.
 
     Raises:
         FileNotFoundError, ValueError, RuntimeError: See :func:`init_model`.
@@ -88,8 +89,9 @@ class Predictor:
                  config: Union[str, Path, Config],
                  checkpoint: Optional[Union[str, Path]] = None,
                  device: Optional[str] = None,
-                 threshold: Optional[float] = None) -> None:
-        self.model: nn.Module = init_model(config, checkpoint, device)
+                 threshold: Optional[float] = None,
+                 dtype: Union[str, torch.dtype] = torch.float32) -> None:
+        self.model: nn.Module = init_model(config, checkpoint, device, dtype)
         pipeline = self.model.cfg.test_dataloader.dataset.pipeline
         # All that evaluation does to an image, but for reading files and packing.
         self._prepare = Compose([step for step in pipeline if type_name(step) not in STEP_TYPES.values()])
@@ -105,8 +107,12 @@ class Predictor:
         self._current = CurrentImage()
 
     @classmethod
-    def trained(cls, config: Union[str, Path, Config], checkpoint: Optional[Union[str, Path]],
-                device: Optional[str], threshold: Optional[float]) -> 'Predictor':
+    def trained(cls,
+                config: Union[str, Path, Config],
+                checkpoint: Optional[Union[str, Path]],
+                device: Optional[str],
+                threshold: Optional[float],
+                dtype: Union[str, torch.dtype] = torch.float32) -> 'Predictor':
         """Make a predictor of which no weight is random: without a checkpoint, of a model that needs no training.
 
         Args:
@@ -114,6 +120,7 @@ class Predictor:
             checkpoint (str or Path, optional): As above.
             device (str, optional): As above.
             threshold (float, optional): As above.
+            dtype (str or torch.dtype): As above.
 
         Returns:
             Predictor: One of this class.
@@ -122,7 +129,7 @@ class Predictor:
             FileNotFoundError, ValueError, RuntimeError: As above.
             ValueError: If there is no checkpoint and the model needs one.
         """
-        predictor = cls(config, checkpoint, device, threshold)
+        predictor = cls(config, checkpoint, device, threshold, dtype)
         if checkpoint is None:
             check_untrained(predictor.model)
         return predictor
@@ -131,13 +138,16 @@ class Predictor:
     def from_pretrained(cls,
                         name: str,
                         device: Optional[str] = None,
-                        threshold: Optional[float] = None) -> 'Predictor':
+                        threshold: Optional[float] = None,
+                        dtype: Union[str, torch.dtype] = torch.float32) -> 'Predictor':
         """Make a predictor of a model of the zoo: ``python -m mmris models`` lists them.
 
         Args:
-            name (str): Its name.
+            name (str): Its name; its repository on the Hugging Face hub; or a copy of a published model: a folder as
+                the hub gives it, or ``'hf-hub:OWNER/NAME'``.
             device (str, optional): As above.
             threshold (float, optional): As above.
+            dtype (str or torch.dtype): As above.
 
         Returns:
             Predictor: One of this class.
@@ -146,7 +156,7 @@ class Predictor:
             ValueError: If there is no such name, or if it is of towers.
             FileNotFoundError, ConnectionError, ValueError: If the weights cannot be fetched.
         """
-        return cls(*read_zoo_model(get_model(name)), device, threshold)
+        return cls(*read_zoo_model(get_model(name)), device, threshold, dtype)
 
     @property
     def takes_instance_masks(self) -> bool:

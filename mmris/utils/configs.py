@@ -97,11 +97,14 @@ def add_checkpoint_argument(parser: argparse.ArgumentParser, **settings: object)
 
 
 def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add how to predict: ``--threshold`` and ``--device``."""
+    """Add how to predict: ``--threshold``, ``--device`` and ``--dtype``."""
     parser.add_argument(
         '--threshold', type=probability, help='probability above which a pixel belongs to a mask '
         '(default: that of the config\'s scores)')
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
+    parser.add_argument(
+        '--dtype', choices=('float32', 'float16', 'bfloat16'), default='float32', help='type of the weights; the '
+        'last two need half the memory (default: %(default)s)')
 
 
 def name_work_dir(config: Config, config_path: str, work_dir: Optional[str]) -> None:

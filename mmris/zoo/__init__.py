@@ -5,7 +5,7 @@ nothing but Python, so that ``import mmris`` stays as quick as it was.
 """
 
 from .fetching import cache_folder, fetch_vocabulary, fetch_weights
-from .models import MODEL, TOWERS, HubFile, OtherFile, PackageFile, Score, ZooModel
+from .models import MODEL, TOWERS, HubFile, LocalFile, OtherFile, PackageFile, Score, ZooModel
 from .names import (
     check_kind,
     complete_config,
@@ -16,10 +16,11 @@ from .names import (
     list_models,
     suggest,
 )
+from .own import find_copy
 from .table import MODELS
 
 __all__ = [
-    'MODEL', 'MODELS', 'TOWERS', 'HubFile', 'OtherFile', 'PackageFile', 'Score', 'ZooModel', 'cache_folder',
-    'check_kind', 'complete_config', 'fetch_vocabulary', 'fetch_weights', 'find_model', 'find_vocabulary',
-    'find_weights', 'get_model', 'list_models', 'suggest'
+    'MODEL', 'MODELS', 'TOWERS', 'HubFile', 'LocalFile', 'OtherFile', 'PackageFile', 'Score', 'ZooModel',
+    'cache_folder', 'check_kind', 'complete_config', 'fetch_vocabulary', 'fetch_weights', 'find_copy', 'find_model',
+    'find_vocabulary', 'find_weights', 'get_model', 'list_models', 'suggest'
 ]

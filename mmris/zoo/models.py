@@ -130,8 +130,8 @@ class ZooModel:
         name (str): What users write.
         kind (str): ``'model'``, a whole model, or ``'towers'``, for an encoder's ``pretrained``.
         config (str): A whole model's config, as ``mmris::...``. For towers: a config whose encoder they fill.
-        weights (PackageFile, HubFile, OtherFile or LocalFile, optional): The weights. None: the model needs those of ``towers``
-            alone.
+        weights (PackageFile, HubFile, OtherFile or LocalFile, optional): The weights. None: the model needs those of
+            ``towers`` alone.
         licence (str): Of the weights.
         trained_on (str): The data, in a few words.
         test_images (str): Whether that holds images of a val or test split of RefCOCO, RefCOCO+ or RefCOCOg:

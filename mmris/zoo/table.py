@@ -1,6 +1,6 @@
 """The zoo: one row for each name."""
 
-from typing import Tuple
+from typing import Dict, Optional, Tuple
 
 from .models import MODEL, NO, PARTLY, TOWERS, UNKNOWN, YES, HubFile, OtherFile, PackageFile, Score, ZooModel
 
@@ -23,6 +23,27 @@ _BEIT3 = dict(
     link='https://github.com/microsoft/unilm/tree/master/beit3',
     vocabulary=OtherFile(address=f'{_BEIT3_FILES}/beit3.spm', file='beit3.spm'),
     note='The publisher also has an "indomain" file, which was trained on images of COCO. This is the other one.')
+_EVF_SAM = dict(
+    kind=MODEL,
+    published='evf_sam',
+    licence='Apache-2.0',
+    test_images=PARTLY,
+    link='https://github.com/hustvl/EVF-SAM')
+_REFERRING = 'RefCOCO, RefCOCO+, RefCOCOg (umd), RefCLEF'
+_SEEN = 'Its training sets keep images of one another\'s val and test splits.'
+
+
+def _evf_sam_files(name: str, weights: str, size: Optional[int] = None) -> Dict[str, HubFile]:
+    """Weights and vocabulary of a repository of EVF-SAM's author."""
+    repository = f'YxZhang/{name}'
+    return dict(
+        weights=HubFile(repository=repository, file=weights, size=size),
+        vocabulary=HubFile(repository=repository, file='sentencepiece.bpe.model'))
+
+
+def _published_oiou(**scores: float) -> Tuple[Score, ...]:
+    return tuple(Score(data=f'RefCOCO (unc) {split}', metric='oIoU', value=value) for split, value in scores.items())
+
 
 MODELS: Tuple[ZooModel, ...] = (
     ZooModel(
@@ -69,6 +90,38 @@ MODELS: Tuple[ZooModel, ...] = (
         note='A user of CRIS\'s code trained it and links it in this thread. The link expires. Of RefCOCO it has seen '
         'the train split alone, which shares images with val and test of RefCOCOg. To score it as CRIS\'s code does: '
         '--cfg-options model.protocol=cris.'),
+    ZooModel(
+        name='evf-sam',
+        config='mmris::evf_sam/evf-sam.py',
+        trained_on=_REFERRING,
+        scores=_published_oiou(val=82.1, testA=83.7, testB=80.0),
+        note=_SEEN,
+        **_evf_sam_files('evf-sam', 'pytorch_model.bin'),
+        **_EVF_SAM),
+    ZooModel(
+        name='evf-sam-multitask',
+        config='mmris::evf_sam/evf-sam-multitask.py',
+        trained_on=f'{_REFERRING}, Objects365, ADE20K, PartImageNet, HumanParsing, Pascal-Part',
+        scores=_published_oiou(val=82.4, testA=84.2, testB=80.2),
+        note=f'{_SEEN} "[semantic] hair" asks for all of a class.',
+        **_evf_sam_files('evf-sam-multitask', 'pytorch_model.bin'),
+        **_EVF_SAM),
+    ZooModel(
+        name='evf-sam2',
+        config='mmris::evf_sam/evf-sam2.py',
+        trained_on=_REFERRING,
+        scores=_published_oiou(testA=83.6),
+        note=_SEEN,
+        **_evf_sam_files('evf-sam2', 'model.safetensors', 3145168996),
+        **_EVF_SAM),
+    ZooModel(
+        name='evf-sam2-multitask',
+        config='mmris::evf_sam/evf-sam2-multitask.py',
+        trained_on=f'{_REFERRING}, Objects365, ADE20K, PartImageNet, HumanParsing, Pascal-Part',
+        scores=_published_oiou(testA=83.2),
+        note=f'{_SEEN} "[semantic] hair" asks for all of a class. We have not seen the list of its files.',
+        **_evf_sam_files('evf-sam2-multitask', 'model.safetensors'),
+        **_EVF_SAM),
     ZooModel(
         name='clip-vit-b-16',
         config='mmris::cm_masksd/vit-b_refcoco.py',

@@ -41,7 +41,7 @@ def main() -> None:
     check_output(arguments.out, SHEET_SUFFIXES)
     arguments.checkpoint = choose_checkpoint(arguments)
     config = read_config(arguments)
-    predictor = Predictor.trained(config, arguments.checkpoint, arguments.device, arguments.threshold)
+    predictor = Predictor.trained(config, arguments.checkpoint, arguments.device, arguments.threshold, arguments.dtype)
     dataset = build_expressions(config, arguments.split)
     chosen = np.random.default_rng(arguments.seed).permutation(len(dataset))[:arguments.number]
     predictions = [predict_sample(predictor, dataset, index) for index in sorted(chosen.tolist())]

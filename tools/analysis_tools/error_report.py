@@ -98,7 +98,7 @@ def draw_worst(arguments: argparse.Namespace, split: str, worst: List[dict]) -> 
 
 def predict(config: Config, arguments: argparse.Namespace, split: str, rows: List[dict]) -> List[ScoredPrediction]:
     """Predict for the expressions of rows."""
-    predictor = Predictor.trained(config, arguments.checkpoint, arguments.device, arguments.threshold)
+    predictor = Predictor.trained(config, arguments.checkpoint, arguments.device, arguments.threshold, arguments.dtype)
     dataset = build_expressions(config, split)
     places = {expression_ids(dataset.get_data_info(index)): index for index in range(len(dataset))}
     predictions = []

@@ -55,7 +55,8 @@ def read_checkpoint(path: Union[str, Path],
     """
     with _local_file(str(path)) as name:
         local, kind = _identify(Path(name), path)
-        return _read(local, kind, map_location, trust, trust_option, str(path), dtype)
+        shown = str(local if Path(name).is_dir() else path)
+        return _read(local, kind, map_location, trust, trust_option, shown, dtype)
 
 
 def read_tensors(path: Union[str, Path],

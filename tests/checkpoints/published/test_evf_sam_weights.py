@@ -1,0 +1,250 @@
+"""EVF-SAM's published files: read in every form, and written back."""
+
+import logging
+import re
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from mmengine.config import Config
+
+import mmris.zoo.names
+from mmris.apis import Predictor, init_model
+from mmris.checkpoints import UnreadableCheckpointError, load_model_weights, read_checkpoint, read_published
+from mmris.checkpoints.misfits import find_misfits
+from mmris.checkpoints.published import EVF_SAM, KeyMapError, evf_sam
+from mmris.registry import MODELS
+from mmris.zoo import MODELS as ZOO
+from tests.checkpoints.published.conversions import converter
+from tests.checkpoints.published.evf_sam_files import released, released_full_size, toy_config, write_folder
+from tests.conftest import ROOT, assert_same
+
+PHOTOGRAPH = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+SENTENCES = ['the red bus', 'Woman in a blue shirt, left of the bus']
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp('evf_sam')
+
+
+@pytest.fixture(scope='module')
+def config(folder) -> Config:
+    return toy_config(folder)
+
+
+@pytest.fixture(scope='module')
+def weights(config) -> dict:
+    """In half precision, as they are published."""
+    return {key: value.half() for key, value in released(config).items()}
+
+
+@pytest.fixture(scope='module')
+def folders(folder, weights) -> dict:
+    return dict(
+        one=write_folder(folder / 'one', weights), shards=write_folder(folder / 'shards', weights, shards=3),
+        multitask=write_folder(folder / 'multitask', weights, 'evf-sam-multitask'))
+
+
+@pytest.fixture
+def small_zoo(monkeypatch, folder, config):
+    """The zoo's rows of EVF-SAM with the toy's config."""
+    monkeypatch.setattr(evf_sam, 'CONFIGS', (str(folder / 'toy.py'), ))
+    multitask = Config(config.to_dict())
+    multitask.inputs.tokenizer.semantic_token = True
+    multitask.dump(str(folder / 'toy_multitask.py'))
+    paths = {'evf-sam': str(folder / 'toy.py'), 'evf-sam-multitask': str(folder / 'toy_multitask.py')}
+    rows = [type(row)(**{**vars(row), 'config': paths[row.name]}) for row in ZOO if row.name in paths]
+    monkeypatch.setattr(mmris.zoo.names, 'MODELS', tuple(rows))
+
+
+class TestFullSize:
+
+    def test_names_and_shapes(self):
+        theirs = released_full_size()
+        assert len(theirs) == 1569
+        assert sum(2 * value.numel() for value in theirs.values()) / 1e9 == pytest.approx(2.63, abs=0.005)
+        key_map = EVF_SAM.layouts[0].key_map
+        ours = key_map.to_ours(theirs, 'test')
+        back = key_map.to_theirs(ours, 'test')
+        assert {key: value.shape for key, value in back.items()} == {key: value.shape for key, value in theirs.items()}
+        with torch.device('meta'):
+            model = MODELS.build(Config.fromfile(ROOT / 'configs/evf_sam/evf-sam.py').model)
+        kept = {key: value for key, value in ours.items() if not key.startswith('excluded.')}
+        assert not find_misfits(model.state_dict(), kept)
+        assert set(ours) - set(kept) == {'excluded.encoder.joint.mask_token'} | {
+            key for key in ours if key.startswith('excluded.prompt_encoder.')}
+
+
+class TestForms:
+    """A folder, a file, several files, a name and a repository all give the same model."""
+
+    @pytest.fixture(scope='class')
+    def expected(self, config, weights):
+        """Logits of a model that was given the weights by hand."""
+        model = MODELS.build(config.model)
+        ours = EVF_SAM.layouts[0].key_map.to_ours(weights, 'test')
+        model.load_state_dict({key: value.float() for key, value in ours.items() if not key.startswith('excluded.')})
+        return model.eval()
+
+    @pytest.mark.parametrize('form', [
+        'one', 'one/pytorch_model.bin', 'shards', 'shards/model.safetensors.index.json', 'multitask'])
+    def test_as_a_checkpoint(self, small_zoo, config, folder, folders, expected, form):
+        model = init_model(Config(config.to_dict()), folder / form, 'cpu')
+        assert_same(dict(model.state_dict()), dict(expected.state_dict()))
+        assert not any(parameter.is_meta for parameter in model.parameters())
+
+    @pytest.mark.parametrize('form', ['one', 'shards', 'multitask'])
+    def test_by_itself(self, small_zoo, folders, form):
+        predictor = Predictor.from_pretrained(str(folders[form]), 'cpu')
+        predictor.set_image(PHOTOGRAPH)
+        assert np.isfinite(predictor.predict(SENTENCES).probabilities).all()
+        plain, marked = predictor.read_words(['bus', '[semantic] bus'])
+        assert (marked.tokens == plain.tokens + 1) == (form == 'multitask')
+
+    def test_by_name_and_repository(self, small_zoo, monkeypatch, folder, folders):
+        """The files lie where a user put them."""
+        monkeypatch.setenv('MMRIS_CACHE', str(folder / 'cache'))
+        write = folder / 'cache' / 'evf-sam'
+        write.parent.mkdir(exist_ok=True)
+        if not write.exists():
+            write.symlink_to(folders['one'])
+        by_name, by_repository, by_folder = (
+            Predictor.from_pretrained(name, 'cpu') for name in ('evf-sam', 'YxZhang/evf-sam', str(folders['one'])))
+        found = []
+        for predictor in (by_name, by_repository, by_folder):
+            predictor.set_image(PHOTOGRAPH)
+            found.append(predictor.predict(SENTENCES).probabilities)
+        assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
+
+    @pytest.mark.parametrize('dtype', ['float16', 'bfloat16'])
+    def test_in_half_precision(self, small_zoo, folders, dtype):
+        predictor = Predictor.from_pretrained(str(folders['one']), 'cpu', dtype=dtype)
+        weights = {name: value.dtype for name, value in predictor.model.named_parameters()}
+        assert set(weights.values()) == {getattr(torch, dtype)}
+        # Positions are not rounded.
+        assert predictor.model.head.positions.directions.dtype == torch.float32
+        predictor.set_image(PHOTOGRAPH)
+        assert np.isfinite(predictor.predict(SENTENCES).probabilities).all()
+
+
+class TestConverting:
+
+    @pytest.mark.parametrize('suffix', ['bin', 'safetensors', 'pth'])
+    @pytest.mark.parametrize('form', ['one', 'shards'])
+    def test_there_and_back(self, small_zoo, monkeypatch, capsys, weights, folder, folders, tmp_path, form, suffix):
+        """Bit for bit, in their types of numbers; also a file that mixes them."""
+        convert_toy = converter(monkeypatch, capsys, 'evf_sam')
+        printed = convert_toy(folders[form], tmp_path / 'ours.safetensors')
+        assert re.search(r'tensors of EVF-SAM \(fit .*toy\.py\)', printed) and 'Not converted' not in printed
+        convert_toy(tmp_path / 'ours.safetensors', tmp_path / f'back.{suffix}', '--to', 'evf_sam')
+        found = read_checkpoint(tmp_path / f'back.{suffix}')
+        assert_same(dict(sorted(found.get('state_dict', found).items())), dict(sorted(weights.items())))
+
+    def test_unknown_keys_are_kept(self, small_zoo, monkeypatch, capsys, caplog, config, weights, tmp_path):
+        strange = {**weights, 'visual_model.memory.weight': torch.ones(2), 'logit_bias': torch.ones(1)}
+        torch.save(strange, tmp_path / 'pytorch_model.bin')
+        messages = []
+        monkeypatch.setattr('mmris.checkpoints.published.key_map.print_log',
+                            lambda message, logger, level: messages.append((message, level)))
+        convert_toy = converter(monkeypatch, capsys, 'evf_sam')
+        convert_toy(tmp_path / 'pytorch_model.bin', tmp_path / 'ours.pth')
+        convert_toy(tmp_path / 'ours.pth', tmp_path / 'back.bin', '--to', 'evf_sam')
+        assert_same(dict(sorted(read_checkpoint(tmp_path / 'back.bin').items())), dict(sorted(strange.items())))
+        [(message, level)] = messages
+        assert level == logging.WARNING
+        assert message == (f'{tmp_path}/pytorch_model.bin: no rule of EVF-SAM\'s layout knows logit_bias, '
+                           f'visual_model.memory.weight. These weights are not used, but kept for the way back.')
+        # A model takes the file, too.
+        model = MODELS.build(config.model)
+        load_model_weights(model, tmp_path / 'pytorch_model.bin')
+
+    def test_a_training_of_ours(self, small_zoo, monkeypatch, capsys, config, tmp_path):
+        """It has no mask token, which their code asks for."""
+        torch.save(dict(state_dict=MODELS.build(config.model).state_dict()), tmp_path / 'epoch_1.pth')
+        convert_toy = converter(monkeypatch, capsys, 'evf_sam')
+        convert_toy(tmp_path / 'epoch_1.pth', tmp_path / 'theirs.bin', '--to', 'evf_sam')
+        theirs = read_checkpoint(tmp_path / 'theirs.bin')
+        assert not theirs['mm_extractor.beit3.vision_embed.mask_token'].any()
+
+
+class TestFaults:
+
+    def test_missing_keys(self, small_zoo, monkeypatch, capsys, config, weights, tmp_path):
+        lost = ('visual_model.mask_decoder.iou_token.weight', 'text_hidden_fcs.0.2.bias')
+        torch.save({key: value for key, value in weights.items() if key not in lost}, tmp_path / 'part.bin')
+        with pytest.raises(RuntimeError, match=r'part.bin does not fit the model of the config. Missing: '
+                           r'neck.projection.2.bias, head.quality_token. Left over: none'):
+            init_model(Config(config.to_dict()), tmp_path / 'part.bin', 'cpu')
+        with pytest.raises(KeyMapError, match='Missing: neck.projection.2.bias, head.quality_token. Left over: none'):
+            converter(monkeypatch, capsys, 'evf_sam')(tmp_path / 'part.bin', tmp_path / 'ours.pth')
+
+    def test_a_missing_shard(self, config, weights, tmp_path):
+        write_folder(tmp_path, weights, shards=3)
+        (tmp_path / 'model-00002-of-00003.safetensors').unlink()
+        for form in (tmp_path, tmp_path / 'model.safetensors.index.json'):
+            with pytest.raises(FileNotFoundError, match='index.json says that the weights lie in 3 files beside it, but'
+                               ' these are missing: model-00002-of-00003.safetensors. Fetch them too.'):
+                init_model(Config(config.to_dict()), form, 'cpu')
+
+    def test_a_shard_alone(self, config, folders):
+        with pytest.raises(UnreadableCheckpointError, match='model-00001-of-00003.safetensors has one of 3 parts of the'
+                           ' weights. Give the folder, or the index model.safetensors.index.json'):
+            init_model(Config(config.to_dict()), folders['shards'] / 'model-00001-of-00003.safetensors', 'cpu')
+
+    def test_a_truncated_shard(self, config, weights, tmp_path):
+        write_folder(tmp_path, weights, shards=2)
+        path = tmp_path / 'model-00002-of-00002.safetensors'
+        path.write_bytes(path.read_bytes()[:-100])
+        with pytest.raises(UnreadableCheckpointError, match='00002-of-00002.safetensors cannot be read as a checkpoint'
+                           ': it is a safetensors file that is truncated'):
+            init_model(Config(config.to_dict()), tmp_path, 'cpu')
+
+    @pytest.mark.parametrize('content, message', [
+        ('{"weight_map": {"a": "../b.safetensors"}}', "it is an index that names '../b.safetensors'"),
+        ('{"weight_map": {}}', "it is an index that names 'no files'"),
+        ('{"weights": 1}', 'it is JSON text, but no index'),
+        ('{', 'it is JSON text, but no index'),
+    ])
+    def test_a_wrong_index(self, tmp_path, content, message):
+        (tmp_path / 'model.safetensors.index.json').write_text(content)
+        with pytest.raises(UnreadableCheckpointError, match=message):
+            read_checkpoint(tmp_path)
+
+    def test_shards_with_the_same_weights(self, weights, tmp_path):
+        write_folder(tmp_path, weights, shards=2)
+        first, second = (tmp_path / f'model-0000{number}-of-00002.safetensors' for number in (1, 2))
+        second.write_bytes(first.read_bytes())
+        with pytest.raises(UnreadableCheckpointError, match='is an index of files that have the same weights: .*00002-'
+                           'of-00002.safetensors has .*, as one before it.'):
+            read_checkpoint(tmp_path)
+
+    def test_no_vocabulary(self, small_zoo, weights, tmp_path):
+        write_folder(tmp_path, weights)
+        (tmp_path / 'sentencepiece.bpe.model').unlink()
+        with pytest.raises(FileNotFoundError, match=f'{tmp_path}/sentencepiece.bpe.model, the vocabulary of {tmp_path},'
+                           f' is missing. Fetch sentencepiece.bpe.model from https://github.com/hustvl/EVF-SAM and put'):
+            Predictor.from_pretrained(str(tmp_path), 'cpu')
+
+    def test_no_weights(self, small_zoo, weights, tmp_path):
+        write_folder(tmp_path, weights)
+        (tmp_path / 'pytorch_model.bin').unlink()
+        with pytest.raises(FileNotFoundError, match='is a folder without weights: none of open_clip_model.safetensors,'
+                           ' model.safetensors, model.safetensors.index.json'):
+            Predictor.from_pretrained(str(tmp_path), 'cpu')
+
+    def test_a_folder_of_something_else(self, small_zoo, tmp_path):
+        (tmp_path / 'config.json').write_text('{"architectures": ["BertModel"]}')
+        with pytest.raises(ValueError, match='The zoo has no model'):
+            Predictor.from_pretrained(str(tmp_path), 'cpu')
+
+    def test_weights_of_another_model(self, config, weights, tmp_path):
+        """SAM alone, in a file of that name."""
+        sam = {key.removeprefix('visual_model.'): value for key, value in weights.items() if 'visual_model' in key}
+        sam = {key: value.contiguous() for key, value in sam.items()}
+        safetensors.torch.save_file(sam, tmp_path / 'model.safetensors')
+        with pytest.raises(RuntimeError, match='does not fit the model of the config. Missing: '):
+            init_model(Config(config.to_dict()), tmp_path, 'cpu')
+        with pytest.raises(UnreadableCheckpointError, match='it holds no EVF-SAM weights by the keys of EVF-SAM'):
+            read_published(EVF_SAM, str(tmp_path / 'model.safetensors'))
