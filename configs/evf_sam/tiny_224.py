@@ -1,0 +1,23 @@
+# EVF-SAM at 224 x 224 with logits at a quarter of the input: to fit a handful of photographs.
+# Paper: Zhang et al., EVF-SAM: Early Vision-Language Fusion for Text-Prompted Segment Anything Model, in small.
+# Data: any set in RefCOCO's files (SET below). It trains and evaluates on one split, val: its score tells whether all
+#   from files to masks is whole, and nothing of generalisation.
+# Cost: see README.md beside this file.
+# Command: python tools/train.py configs/evf_sam/tiny_224.py --data-root SET --refs-file 'refs(google).p'
+_base_ = [
+    '../_base_/datasets/few_photographs.py',
+    '../_base_/inputs/evf_sam.py',
+    '../_base_/models/evf_sam_tiny.py',
+    '../_base_/schedules/adamw_600.py',
+    '../_base_/default_runtime.py',
+]
+inputs = dict(
+    tokenizer=dict(_delete_=True, type='CLIPTokenizer', context_length=22),
+    views=dict(main=dict(size=224), joint=dict(size=224)))
+model = dict(
+    encoder=dict(
+        segmenter=dict(architecture=dict(patch_size=16, image_size=224)),
+        joint=dict(architecture=dict(patch_size=16, image_size=224))))
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=150), logger=dict(log_metric_by_epoch=False))
+log_processor = dict(by_epoch=False)
+work_dir = 'work_dirs/evf_sam_tiny_224'
