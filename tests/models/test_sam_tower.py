@@ -46,7 +46,7 @@ def test_sizes_that_are_no_multiples():
 @pytest.mark.parametrize('wrong, message', [
     ('giant', "architecture 'giant' is no SAM. Known: base, large, huge, or a dict"),
     (dict(depth=3), 'architecture has entries that SAM has not: depth. It takes name, layers, channels'),
-    (dict(layers=0), 'layers of the architecture must be of whole numbers of at least 1, but got 0'),
+    (dict(layers=0), 'layers of the architecture must be a whole number of at least 1, but got 0'),
     (dict(global_layers=(0, 2)), r'global_layers of the architecture must be of whole numbers .* but got \(0, 2\)'),
     (dict(heads=5), 'channels of the architecture must be a multiple of heads, but got 768 and 5'),
     (dict(layers=3), r'global_layers of the architecture, counted from 1, are \(3, 6, 9, 12\), but it has 3 layers'),
