@@ -14,7 +14,7 @@ ABOVE_HALF = float(np.nextafter(np.float32(0.5), np.float32(1)))
 
 
 def resample_logits_twice(logits: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:
-    """Bilinear to the input's size, crop to the image, bilinear to the original pixels, then :func:`sigmoid_above_half`.
+    """Bilinear to the input's size, crop to the image, bilinear to the original pixels; :func:`sigmoid_above_half`.
 
     Args:
         logits (Tensor): ``(S, 1, h, w)`` float32.

@@ -21,7 +21,7 @@ def both(tmp_path):
     beit3 = randomised(torchscale_model_of(BEIT3, normalize_output=True))
     projector = nn.Sequential(nn.Linear(40, 40), nn.ReLU(), nn.Linear(40, CHANNELS))
     theirs = nn.ModuleDict(
-        dict(beit3=beit3, projector=projector, tower=image_encoder(TOWER), sam=decoder(CHANNELS, (6, 6), heads=2)))
+        dict(beit3=beit3, projector=projector, tower=image_encoder(TOWER), sam=decoder(CHANNELS, (8, 8), heads=2)))
     torch.save(dict(model={f'beit3.{name}': value for name, value in beit3.state_dict().items()}), tmp_path / 'b.pth')
     joint = dict(CONFIG['encoder']['joint'], pretrained=str(tmp_path / 'b.pth'))
     model = MODELS.build(dict(CONFIG, encoder=dict(CONFIG['encoder'], joint=joint)))
@@ -47,7 +47,7 @@ def test_the_whole_flow(both, lengths):
     found = ours.encode_decode(inputs)
     assert_close(found, expected)
     # And on to pixels of the original, one that filled the upper 40 rows.
-    original = (50, 60)
+    original = (50, 80)
     assert longest_side_size(original, (SIZE, SIZE)) == (40, SIZE)
     masks = ours.protocol.masks(
         ours.protocol.to_original_pixels(found, longest_side_affine(original, (SIZE, SIZE)), (SIZE, SIZE), original))
