@@ -13,6 +13,7 @@ from mmris.registry import MODELS, RUNNERS
 from mmris.utils.complexity import count_complexity
 from mmris.utils.pretrained import forget_pretrained
 from tests.conftest import ROOT, tiny_config
+from tests.test_configs import batch_of, shrink
 
 TINY = 'evf_sam/tiny_shaperef.py'
 BASE = ROOT / 'configs/_base_'
@@ -84,18 +85,42 @@ def test_the_published_settings_with_sam2(name, step, mask):
     assert step == find_protocol(name).geometry.step
 
 
-def test_pipelines_with_sam2(tmp_path):
-    """The view of the inputs is the protocol's, and the protocol makes it that of other inputs."""
-    path = tmp_path / 'evf_sam2.py'
-    for inputs in ('evf_sam2', 'evf_sam2_multitask', 'evf_sam'):
-        bases = ['default_runtime', 'datasets/refcoco', f'inputs/{inputs}', 'models/evf_sam2_hiera-l_beit3-l']
-        path.write_text(f'_base_ = {[f"{BASE}/{base}.py" for base in bases]}\n')
-        config = Config.fromfile(path)
-        resolve_pipelines(config)
-        for loader in (config.train_dataloader, config.val_dataloader):
-            steps = [step for step in loader.dataset.pipeline if 'size' in step]
-            assert steps == [dict(type='Resize', size=224, view='joint', keep_overshoot=True),
-                             dict(type='LongestSideThenStretch', size=1024)]
+def with_sam2(folder, model: str, inputs: str) -> Config:
+    """A config on RefCOCO, made of bases alone."""
+    bases = ['default_runtime', 'datasets/refcoco', f'inputs/{inputs}', f'models/{model}']
+    path = folder / 'evf_sam2.py'
+    path.write_text(f'_base_ = {[f"{BASE}/{base}.py" for base in bases]}\n')
+    return Config.fromfile(path)
+
+
+@pytest.mark.parametrize('inputs', ['evf_sam2', 'evf_sam2_multitask', 'evf_sam'])
+def test_pipelines_with_sam2(inputs, tmp_path):
+    """The protocol's view is that of its inputs, and takes the place of that of others."""
+    config = with_sam2(tmp_path, 'evf_sam2_hiera-l_beit3-l', inputs)
+    resolve_pipelines(config)
+    for loader in (config.train_dataloader, config.val_dataloader):
+        steps = [step for step in loader.dataset.pipeline if 'size' in step]
+        assert steps == [dict(type='Resize', size=224, view='joint', keep_overshoot=True),
+                         dict(type='LongestSideThenStretch', size=1024)]
+
+
+@pytest.mark.parametrize('name', ['evf_sam2_hiera-l_beit3-l', 'evf_sam2_hiera-l_beit3-l_multitask'])
+def test_a_step_and_a_prediction_with_sam2(name, refer_set, tmp_path):
+    """At toy size. Nothing of SAM 2 changes."""
+    torch.manual_seed(0)
+    config = shrink(with_sam2(tmp_path, name, 'evf_sam2'))
+    model = MODELS.build(config.model).train()
+    inputs = model.data_preprocessor(batch_of(config.train_dataloader, refer_set, 'refs(unc).p'), True)
+    model.parse_losses(model(**inputs, mode='loss'))[0].backward()
+    trained = {key.split('.')[0] for key, value in model.named_parameters() if value.grad is not None}
+    assert trained == {'encoder', 'neck'} and not model.head.training
+    frozen = [*model.encoder.segmenter.parameters(), *model.head.parameters(), model.neck.no_mask]
+    assert all(value.grad is None for value in frozen)
+    assert all(value.grad.any() for value in model.neck.projection.parameters())
+    with torch.no_grad():
+        samples = model.eval().test_step(batch_of(config.val_dataloader, refer_set, 'refs(unc).p'))
+    assert {sample.protocol for sample in samples} == {config.model.protocol}
+    assert all(sample.probabilities.shape == sample.gt_original.shape for sample in samples)
 
 
 def with_branches(folder) -> Config:
