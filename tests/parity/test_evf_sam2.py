@@ -23,8 +23,8 @@ def both(mask, folder):
     sam = sam2_model(SAM2_TOWER, SIZE)
     last = sam.mask_decoder.output_hypernetworks_mlps[0].proj_out
     # The first mask of some sentences is stable.
-    last.weight.data *= 30
-    last.bias.data *= 30
+    last.weight.data *= 140
+    last.bias.data *= 140
     model.encoder.segmenter.load_state_dict(our_state(sam, 'encoder.segmenter.'))
     model.head.load_state_dict(our_state(sam, 'head.'))
     model.neck.no_mask.data.copy_(sam.prompt_encoder.no_mask_embed.weight[0])
@@ -60,7 +60,8 @@ def test_a_frozen_head_trains_the_prompt_by_the_first_mask(tmp_path):
     with torch.no_grad():
         maps, prompts = theirs.sam.get_image_embeddings(inputs.images.pixels), prompts_of(theirs, inputs)
         first = predict(theirs.sam.train(), maps, prompts, inputs.expressions.image_index, 'stable')
-    assert not is_stable(first).all()
+    # In evaluation it would be another mask for some.
+    assert 0 < is_stable(first).sum() < len(first)
     ours.train().head.requires_grad_(False).eval()
     found = ours.encode_decode(inputs)
     assert_close(found.detach(), first)
