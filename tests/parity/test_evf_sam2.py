@@ -42,14 +42,16 @@ def test_the_whole_flow(mask, training, lengths, tmp_path):
     index, maps = inputs.expressions.image_index, theirs.sam.get_image_embeddings(inputs.images.pixels)
     expected = predict(theirs.sam, maps, prompts_of(theirs, inputs), index, mask)
     found = ours.train(training).encode_decode(inputs)
-    assert_close(found, expected)
+    # Chosen masks are of very different sizes.
+    for one, other in zip(found, expected, strict=True):
+        assert_close(one, other)
     if not training:
         # And on to pixels of the original.
         original = (50, 90)
         masks = ours.protocol.masks(
             ours.protocol.to_original_pixels(found, stretch_affine(original, (SIZE, SIZE)), (SIZE, SIZE), original))
         at_original = F.interpolate(expected, size=original, mode='bilinear', align_corners=False)[:, 0]
-        sure = at_original.abs() > 1e-4 * at_original.abs().max()
+        sure = at_original.abs() > 1e-4 * at_original.abs().amax(dim=(1, 2), keepdim=True)
         assert torch.equal(masks[sure], (at_original > 0)[sure]) and sure.float().mean() > 0.99
 
 

@@ -64,7 +64,9 @@ def test_prompt_and_mask_decoder(decoder, index, mask, training):
     given = encoded(maps[-1], index)
     fused = neck(replace(given, maps=SharedRows(maps, index)))
     expected = predict(decoder.train(training), maps, fused.sentence, index, mask)
-    assert_close(head.train(training)(fused), expected)
+    # Chosen masks are of very different sizes.
+    for one, other in zip(head.train(training)(fused), expected, strict=True):
+        assert_close(one, other)
     if len(index) > 1 and mask == 'stable':
         first = predict(decoder.train(), maps, fused.sentence, index, mask)
         stable = is_stable(first).flatten()
