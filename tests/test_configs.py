@@ -122,9 +122,13 @@ def shrink_evf_sam(model: Config) -> int:
     """Shrink a model that prompts SAM; the size of both views in pixels."""
     encoder = model.encoder
     if isinstance(encoder.segmenter.architecture, str):
-        encoder.segmenter.architecture = dict(
-            layers=2, channels=32, heads=2, global_layers=(2, ), patch_size=8, image_size=64, window_size=4,
-            out_channels=16)
+        toys = dict(
+            SAMTower=dict(
+                layers=2, channels=32, heads=2, global_layers=(2, ), patch_size=8, image_size=64, window_size=4),
+            SAM2Tower=dict(
+                layers=(1, 1, 2, 1), channels=8, heads=1, global_layers=(4, ), window_sizes=(8, 4, 4, 2),
+                position_grid=3))
+        encoder.segmenter.architecture = dict(toys[encoder.segmenter.type], out_channels=16)
         encoder.joint.architecture = dict(layers=4, channels=32, heads=2, patch_size=16, image_size=32)
         model.neck.update(in_channels=32, channels=16)
         model.head.update(channels=16, num_heads=2, feedforward_channels=16)
@@ -205,7 +209,7 @@ def test_full_size(path):
         encoded = encoder.join(model.encode_images(images), text, tokens[:, 0])
         logits = model.decode(encoded)
     height, width = encoded.image.stages[1].shape[-2:]
-    if config.model.head.type == 'SAMMaskHead':
+    if config.model.head.type in ('SAMMaskHead', 'SAM2MaskHead'):
         height, width = encoded.maps.values[-1].shape[-2:]
         assert logits.shape == (2, 1, 4 * height, 4 * width) and 4 * height >= size / 4
     elif config.model.head.type == 'CosineHead':

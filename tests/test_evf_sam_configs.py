@@ -8,24 +8,37 @@ from mmengine.config import Config
 from mmris.apis import Predictor
 from mmris.apis.attention import AttentionPredictor, _resample
 from mmris.datasets.pipelines import resolve_pipelines
+from mmris.protocols import find_protocol
 from mmris.registry import MODELS, RUNNERS
 from mmris.utils.complexity import count_complexity
 from mmris.utils.pretrained import forget_pretrained
 from tests.conftest import ROOT, tiny_config
+from tests.test_configs import batch_of, shrink
 
 TINY = 'evf_sam/tiny_shaperef.py'
 BASE = ROOT / 'configs/_base_'
 
 
 def base_model(name: str) -> Config:
-    return Config.fromfile(BASE / f'models/evf_sam_{name}.py').model
+    return Config.fromfile(BASE / f'models/{name}.py').model
 
 
-@pytest.mark.parametrize('name, total, joint, projector, prompted', [
-    ('vit-h_beit3-l', 1315.11, 672.70, 1.31, 63.5),
-    ('vit-h_beit3-b', 862.87, 220.99, 0.79, 18.1),
+# Parameters in millions, and multiply-adds of an image in billions.
+VIT_H, VIT_L, VIT_B = (637.03, 2980.5), (308.28, 1492.8), (89.67, 486.0)
+# Hiera-L, its pyramid, and what narrows two of its maps, which the published code keeps in the mask decoder.
+HIERA_L = (212.15 + 0.55 + 0.02, 906.1 + 5.3)
+
+
+@pytest.mark.parametrize('name, total, tower, joint, projector, head, prompted', [
+    ('evf_sam_vit-h_beit3-l', 1315.11, VIT_H, 672.70, 1.31, 4.06, 63.5),
+    ('evf_sam_vit-h_beit3-b', 862.87, VIT_H, 220.99, 0.79, 4.06, 18.1),
+    ('evf_sam_vit-l_beit3-l', 986.36, VIT_L, 672.70, 1.31, 4.06, 63.5),
+    ('evf_sam_vit-b_beit3-b', 315.51, VIT_B, 220.99, 0.79, 4.06, 18.1),
+    # Of 898.44M 7.5M are the memory of videos, which takes no part.
+    ('evf_sam2_hiera-l_beit3-l', 898.44 - 7.5, HIERA_L, 672.70, 1.31, 4.22 - 0.02, 63.5),
+    ('evf_sam2_hiera-l_beit3-l_multitask', 898.44 - 7.5, HIERA_L, 672.70, 1.31, 4.22 - 0.02, 63.5),
 ])
-def test_published_sizes(name, total, joint, projector, prompted):
+def test_published_sizes(name, total, tower, joint, projector, head, prompted):
     """Parameters in millions and multiply-adds in billions, of parts and of the whole."""
     config = base_model(name)
     forget_pretrained(config.encoder)
@@ -35,19 +48,19 @@ def test_published_sizes(name, total, joint, projector, prompted):
     parts = {part: sum(value.numel() for value in model.get_submodule(part).parameters()) / 1e6
              for part in ('encoder.segmenter', 'encoder.joint', 'neck', 'head')}
     assert parts == pytest.approx(
-        {'encoder.segmenter': 637.03, 'encoder.joint': joint, 'neck': projector, 'head': 4.06}, abs=0.01)
+        {'encoder.segmenter': tower[0], 'encoder.joint': joint, 'neck': projector, 'head': head}, abs=0.01)
     assert sum(parts.values()) == pytest.approx(total, abs=0.02)
     costs = count_complexity(model, shape=(1024, 1024), tokens=6, views=dict(joint=(224, 224)))
     # BEiT-3's patches are embedded with the image, all else of it is done for a sentence.
     embedding = 3 * 16**2 * 14**2 * config.neck.in_channels / 1e9
-    assert costs['encoder']['image']['flops'] / 1e9 == pytest.approx(2980.5 + embedding, abs=0.06)
+    assert costs['encoder']['image']['flops'] / 1e9 == pytest.approx(tower[1] + embedding, abs=0.06)
     assert costs['encoder']['join']['flops'] / 1e9 == pytest.approx(prompted - embedding, abs=0.06)
     assert costs['head']['flops'] / 1e9 == pytest.approx(1.8, abs=0.06)
     assert costs['encoder']['trained'] == sum(value.numel() for value in model.encoder.joint.parameters())
 
 
 def test_the_published_settings():
-    config = base_model('vit-h_beit3-l')
+    config = base_model('evf_sam_vit-h_beit3-l')
     preprocessor = config.data_preprocessor
     assert (preprocessor.mean, preprocessor.std) == ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375])
     assert preprocessor.zero_border and preprocessor.views.joint == dict(mean=[127.5] * 3, std=[127.5] * 3)
@@ -62,6 +75,58 @@ def test_the_published_settings():
         vocabulary='data/beit3.spm')
     assert inputs.views == dict(
         main=dict(type='ResizeLongestSide', size=1024), joint=dict(type='Resize', size=224, keep_overshoot=True))
+
+
+@pytest.mark.parametrize('name, step, mask', [
+    ('evf_sam2', 'LongestSideThenStretch', 'stable'),
+    ('evf_sam2_multitask', 'PillowResize', 'best'),
+])
+def test_the_published_settings_with_sam2(name, step, mask):
+    config = base_model(name.replace('evf_sam2', 'evf_sam2_hiera-l_beit3-l'))
+    assert not config.data_preprocessor.zero_border and config.data_preprocessor.mean == [123.675, 116.28, 103.53]
+    assert config.frozen == ['encoder.segmenter', 'head', 'neck.no_mask']
+    assert config.protocol == name and config.head.mask == mask
+    views = Config.fromfile(BASE / f'inputs/{name}.py').inputs.views
+    assert views == dict(main=dict(type=step, size=1024), joint=dict(type='Resize', size=224, keep_overshoot=True))
+    assert step == find_protocol(name).geometry.step
+
+
+def with_sam2(folder, model: str, inputs: str) -> Config:
+    """A config on RefCOCO, made of bases alone."""
+    bases = ['default_runtime', 'datasets/refcoco', f'inputs/{inputs}', f'models/{model}']
+    path = folder / 'evf_sam2.py'
+    path.write_text(f'_base_ = {[f"{BASE}/{base}.py" for base in bases]}\n')
+    return Config.fromfile(path)
+
+
+@pytest.mark.parametrize('inputs', ['evf_sam2', 'evf_sam2_multitask', 'evf_sam'])
+def test_pipelines_with_sam2(inputs, tmp_path):
+    """The protocol's view is that of its inputs, and takes the place of that of others."""
+    config = with_sam2(tmp_path, 'evf_sam2_hiera-l_beit3-l', inputs)
+    resolve_pipelines(config)
+    for loader in (config.train_dataloader, config.val_dataloader):
+        steps = [step for step in loader.dataset.pipeline if 'size' in step]
+        assert steps == [dict(type='Resize', size=224, view='joint', keep_overshoot=True),
+                         dict(type='LongestSideThenStretch', size=1024)]
+
+
+@pytest.mark.parametrize('name', ['evf_sam2_hiera-l_beit3-l', 'evf_sam2_hiera-l_beit3-l_multitask'])
+def test_a_step_and_a_prediction_with_sam2(name, refer_set, tmp_path):
+    """At toy size. Nothing of SAM 2 changes."""
+    torch.manual_seed(0)
+    config = shrink(with_sam2(tmp_path, name, 'evf_sam2'))
+    model = MODELS.build(config.model).train()
+    inputs = model.data_preprocessor(batch_of(config.train_dataloader, refer_set, 'refs(unc).p'), True)
+    model.parse_losses(model(**inputs, mode='loss'))[0].backward()
+    trained = {key.split('.')[0] for key, value in model.named_parameters() if value.grad is not None}
+    assert trained == {'encoder', 'neck'} and not model.head.training
+    frozen = [*model.encoder.segmenter.parameters(), *model.head.parameters(), model.neck.no_mask]
+    assert all(value.grad is None for value in frozen)
+    assert all(value.grad.any() for value in model.neck.projection.parameters())
+    with torch.no_grad():
+        samples = model.eval().test_step(batch_of(config.val_dataloader, refer_set, 'refs(unc).p'))
+    assert {sample.protocol for sample in samples} == {config.model.protocol}
+    assert all(sample.probabilities.shape == sample.gt_original.shape for sample in samples)
 
 
 def with_branches(folder) -> Config:

@@ -5,13 +5,17 @@ from typing import Optional
 
 from .cris import CRIS
 from .evf_sam import EVF_SAM
+from .evf_sam2 import EVF_SAM2, EVF_SAM2_MULTITASK
 from .mmris import MMRIS
 from .protocol import Geometry, Protocol
 from .shared_ris import SHARED_RIS
 
-PROTOCOLS = {protocol.name: protocol for protocol in (MMRIS, CRIS, SHARED_RIS, EVF_SAM)}
+PROTOCOLS = {
+    protocol.name: protocol
+    for protocol in (MMRIS, CRIS, SHARED_RIS, EVF_SAM, EVF_SAM2, EVF_SAM2_MULTITASK)
+}
 # The protocols whose way back can be taken alone, by the name of its resampling.
-RESAMPLINGS = dict(bilinear=MMRIS, cris=CRIS, shared_ris=SHARED_RIS, evf_sam=EVF_SAM)
+RESAMPLINGS = dict(bilinear=MMRIS, cris=CRIS, shared_ris=SHARED_RIS, evf_sam=EVF_SAM, evf_sam2=EVF_SAM2)
 
 
 def find_protocol(name: str, resampling: Optional[str] = None) -> Protocol:

@@ -14,9 +14,7 @@ ABOVE_HALF = float(np.nextafter(np.float32(0.5), np.float32(1)))
 
 
 def resample_logits_twice(logits: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:
-    """Bilinear to the input's size, crop to the image, bilinear to the original pixels, and only then the sigmoid.
-
-    A probability is above 1/2 where the resampled logit is above 0, also where rounding would give 1/2 itself.
+    """Bilinear to the input's size, crop to the image, bilinear to the original pixels; :func:`sigmoid_above_half`.
 
     Args:
         logits (Tensor): ``(S, 1, h, w)`` float32.
@@ -37,8 +35,20 @@ def resample_logits_twice(logits: Tensor, affine: np.ndarray, input_size: Size, 
         resampled = F.interpolate(image, size=original_size, mode='bilinear', align_corners=False)[:, 0]
     else:
         resampled = resample_once(at_input, affine, input_size, original_size)
-    probabilities = resampled.sigmoid()
-    return torch.where(resampled > 0, probabilities.clamp(min=ABOVE_HALF), probabilities)
+    return sigmoid_above_half(resampled)
+
+
+def sigmoid_above_half(logits: Tensor) -> Tensor:
+    """Turn logits into probabilities, above 1/2 where a logit is above 0, also where rounding would give 1/2 itself.
+
+    Args:
+        logits (Tensor): float32 of any shape.
+
+    Returns:
+        Tensor: float32 of the same shape, in [0, 1].
+    """
+    probabilities = logits.sigmoid()
+    return torch.where(logits > 0, probabilities.clamp(min=ABOVE_HALF), probabilities)
 
 
 EVF_SAM = Protocol(

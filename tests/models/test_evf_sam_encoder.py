@@ -1,4 +1,4 @@
-"""EVF-SAM's encoder: what is computed how often, what is trained, where patches lie."""
+"""EVF-SAM's encoder, with SAM 1 and with SAM 2: what is computed how often, what is trained, where patches lie."""
 
 import pytest
 import torch
@@ -10,13 +10,19 @@ from mmris.models.encoders.evf_sam import region_of_view
 from mmris.models.layers import mask_coverage
 from mmris.registry import MODELS
 from mmris.structures import ImageView
-from tests.models.toy_evf_sam import BRANCHES, CONFIG, batch, build_model, truths
+from mmris.utils import is_part
+from tests.models.toy_evf_sam import BRANCHES, CONFIG, SAM2_CONFIG, batch, build_model, truths
 
-IDLE_HEAD = ('head.mask_mlps.1.', 'head.mask_mlps.2.', 'head.mask_mlps.3.', 'head.quality_mlp.')
+IDLE_HEAD = ('head.mask_mlps.1.', 'head.mask_mlps.2.', 'head.mask_mlps.3.', 'head.quality_mlp.', 'head.object_mlp.')
 # Nothing reads the words after the last layer: they only give keys and values there.
 IDLE_WORDS = tuple(
     f'encoder.joint.{name}' for name in ('layers.2.text.query.', 'layers.2.text.inner_norm.',
                                          'layers.2.text.output.', 'layers.2.text.feedforward', 'text_norm.'))
+
+
+@pytest.fixture(params=[CONFIG, SAM2_CONFIG], ids=['SAM 1', 'SAM 2'])
+def config(request) -> dict:
+    return request.param
 
 
 def count_rows(module: nn.Module) -> list:
@@ -33,17 +39,18 @@ def total_loss(model, inputs):
 class TestOnce:
 
     @torch.no_grad()
-    def test_an_image_for_all_its_sentences(self):
-        model, inputs = build_model().eval(), batch()
+    def test_an_image_for_all_its_sentences(self, config):
+        model, inputs = build_model(config).eval(), batch()
         rows = count_rows(model.encoder.segmenter)
         model.encode_decode(inputs)
         assert rows == [2]
 
     @torch.no_grad()
-    def test_one_by_one_it_is_the_same(self):
-        model, inputs = build_model().eval(), batch()
+    def test_one_by_one_it_is_the_same(self, config):
+        model, inputs = build_model(config).eval(), batch()
         together = model.encode_decode(inputs)
-        assert together.shape == (5, 1, 24, 24)
+        side = 32 if config is CONFIG else 16
+        assert together.shape == (5, 1, side, side)
         images = model.encode_images(inputs.images)
         sentences = model.encode_sentences(inputs.expressions)
         for row, image in enumerate(inputs.expressions.image_index.tolist()):
@@ -52,22 +59,23 @@ class TestOnce:
             assert torch.allclose(alone[0], together[row], atol=1e-5)
 
     @torch.no_grad()
-    def test_in_chunks_it_is_the_same(self):
+    def test_in_chunks_it_is_the_same(self, config):
         inputs = batch()
-        expected = build_model().eval().encode_decode(inputs)
-        assert torch.allclose(build_model(max_expressions=2).eval().encode_decode(inputs), expected, atol=1e-5)
+        expected = build_model(config).eval().encode_decode(inputs)
+        assert torch.allclose(build_model(config, max_expressions=2).eval().encode_decode(inputs), expected, atol=1e-5)
 
-    def test_an_image_for_all_replays(self):
-        model, inputs = build_model(distillation=BRANCHES), batch()
+    def test_an_image_for_all_replays(self, config):
+        model, inputs = build_model(config, distillation=BRANCHES), batch()
         rows = count_rows(model.encoder.segmenter)
         layers = count_rows(model.encoder.joint.layers[0])
         total_loss(model, inputs).backward()
         assert rows == [2] and layers == [5, 5, 5]
 
-    def test_maps_are_not_copied_for_a_replay(self):
-        model, inputs = build_model(distillation=BRANCHES), batch()
+    def test_maps_are_not_copied_for_a_replay(self, config):
+        model, inputs = build_model(config, distillation=BRANCHES), batch()
         maps = []
-        model.neck.register_forward_hook(lambda _, given, __: maps.append(given[0].maps.values[0].data_ptr()))
+        model.neck.register_forward_hook(
+            lambda _, given, __: maps.append(tuple(one.data_ptr() for one in given[0].maps.values)))
         model.loss(inputs, truths(inputs))
         assert len(maps) == 3 and len(set(maps)) == 1
 
@@ -75,40 +83,40 @@ class TestOnce:
 class TestGradients:
 
     @pytest.mark.parametrize('distillation', [None, BRANCHES], ids=['plain', 'CM-MaskSD'])
-    @pytest.mark.parametrize('frozen', [(), ('encoder.segmenter', )], ids=['all', 'segmenter frozen'])
-    def test_what_gets_one(self, frozen, distillation):
-        model, inputs = build_model(frozen=frozen, distillation=distillation), batch()
+    @pytest.mark.parametrize('frozen', [(), ('encoder.segmenter', ), ('encoder.segmenter', 'head', 'neck.no_mask')],
+                             ids=['all', 'segmenter frozen', 'all of SAM frozen'])
+    def test_what_gets_one(self, config, frozen, distillation):
+        model, inputs = build_model(config, frozen=frozen, distillation=distillation), batch()
         total_loss(model, inputs).backward()
-        idle = (*IDLE_HEAD, *IDLE_WORDS, *(f'{name}.' for name in frozen))
         for name, value in model.named_parameters():
             # Queries of words in the last layer stand in one matrix with those of the image: their gradient is 0.
             nothing = value.grad is None or not value.grad.any()
-            assert nothing == name.startswith(idle), name
-            assert value.requires_grad != name.startswith(tuple(f'{one}.' for one in frozen)), name
+            assert nothing == (name.startswith((*IDLE_HEAD, *IDLE_WORDS)) or is_part(name, frozen)), name
+            assert value.requires_grad != is_part(name, frozen), name
             assert value.requires_grad or value.grad is None, name
 
-    def test_a_frozen_tower_keeps_nothing_for_gradients(self):
-        model = build_model(frozen='encoder.segmenter')
-        assert not model.encoder.embed_image(batch().images).frozen.values[0].requires_grad
+    def test_a_frozen_tower_keeps_nothing_for_gradients(self, config):
+        model = build_model(config, frozen='encoder.segmenter')
+        assert not any(one.requires_grad for one in model.encoder.embed_image(batch().images).frozen.values)
         assert not model.train().encoder.segmenter.training and model.encoder.joint.training
 
-    def test_checkpointing_is_passed_on(self):
-        encoder = dict(CONFIG['encoder'], activation_checkpointing=True)
+    def test_checkpointing_is_passed_on(self, config):
+        encoder = dict(config['encoder'], activation_checkpointing=True)
         inputs, gradients = batch(), []
-        for model in (build_model(), build_model(encoder=encoder)):
+        for model in (build_model(config), build_model(config, encoder=encoder)):
             total_loss(model, inputs).backward()
             gradients.append([value.grad for value in model.parameters() if value.grad is not None])
         assert model.encoder.segmenter.activation_checkpointing and model.encoder.joint.activation_checkpointing
         assert all(torch.allclose(*pair, atol=1e-6) for pair in zip(*gradients))
 
 
-def test_mixed_precision():
-    model, inputs = build_model(distillation=BRANCHES), batch()
-    expected = float(total_loss(model, inputs))
+def test_mixed_precision(config):
+    model, inputs = build_model(config, distillation=BRANCHES), batch()
+    expected = float(total_loss(model, inputs).detach())
     with torch.autocast('cpu', torch.bfloat16):
         loss = total_loss(model, inputs)
     loss.backward()
-    assert float(loss) == pytest.approx(expected, rel=0.05)
+    assert float(loss.detach()) == pytest.approx(expected, rel=0.05)
     assert all(value.grad is None or value.grad.isfinite().all() for value in model.parameters())
 
 
@@ -117,7 +125,7 @@ class TestRegion:
 
     def test_of_a_stretched_view(self):
         images = batch().images
-        assert region_of_view(images.box, images.view('joint')).tolist() == [[0, 0, 48, 48], [0, 0, 48, 40]]
+        assert region_of_view(images.box, images.view('joint')).tolist() == [[0, 0, 64, 64], [0, 0, 64, 40]]
 
     def test_of_a_view_with_a_border(self):
         """The image fills the middle half of a view of 20 x 40 pixels, so its patches reach beyond the image."""
@@ -163,7 +171,7 @@ class TestRegion:
         losses = model.loss(inputs, truths(inputs))
         assert losses['target_share_lmvsd'] == losses['chance_lmvsd'] == 1
         assert [region.tolist() for region in regions] == [[
-            [0, 0, 48, 40 if image == 1 else 48] for image in inputs.expressions.image_index.tolist()
+            [0, 0, 64, 40 if image == 1 else 64] for image in inputs.expressions.image_index.tolist()
         ]] * 2
 
 

@@ -8,14 +8,22 @@ from mmengine.model import ExponentialMovingAverage
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmris.checkpoints.runs import find_uninitialized_frozen
+from mmris.checkpoints.runs import (
+    check_frozen,
+    digest_parts,
+    exclude_parts,
+    find_excludable_parts,
+    find_uninitialized_frozen,
+    restore_excluded_parts,
+)
 from mmris.models.encoders import BEiT3Encoder, CLIPEncoder, Encoder, TrimodalEncoder
 from mmris.models.layers import average_running_statistics, running_statistics
+from mmris.models.necks import PromptNeck
 from mmris.registry import MODELS
 from mmris.utils import is_part
 from tests.checkpoints.published import toy_joint, vilt_files
 from tests.checkpoints.published.clip_files import RESNET, VIT, open_clip_model
-from tests.conftest import tiny_config
+from tests.conftest import assert_same, tiny_config
 from tests.models.test_beit3_architecture import ARCHITECTURE, published
 from tests.models.test_distillation import make_inputs
 from tests.models.test_image_towers import SWIN
@@ -46,6 +54,14 @@ class TestFrozen:
             assert all(module.training == (mode and id(module) not in frozen) for module in model.modules())
             model.train(not mode)
 
+    def test_a_parameter(self):
+        """The rest of its module is trained."""
+        model, name = frozen_model('head.kernel_projection.weight'), 'head.kernel_projection.weight'
+        total_loss(model, make_inputs()).backward()
+        for key, parameter in model.named_parameters():
+            assert (parameter.grad is None) == (not parameter.requires_grad) == (key == name), key
+        assert all(module.training for module in model.modules())
+
     def test_batch_norms_that_are_put_in_place_of_others(self):
         """As mmengine does for several GPUs."""
         model = frozen_model('neck.aggregate.1')
@@ -62,12 +78,55 @@ class TestFrozen:
         ('encoder.imag', "frozen names 'encoder.imag', but there is no such part. encoder has image, text."),
         ('tail', "frozen names 'tail', but there is no such part. The model has data_preprocessor, encoder, neck, "),
         ('', "frozen names '', but there is no such part. The model has data_preprocessor, encoder, neck, "),
-        ('head.kernel_projection.x', "no such part. head.kernel_projection has no parts."),
+        ('head.kernel_projection.x', "no such part. head.kernel_projection has weight, bias."),
+        ('head.kernel_projection.bias.x', "no such part. head.kernel_projection.bias has no parts."),
     ])
     def test_parts_that_there_are_not(self, name, message):
         with pytest.raises(ValueError) as raised:
             frozen_model('encoder', name)
         assert message in str(raised.value)
+
+
+class TestParametersInCheckpoints:
+    """What concerns frozen parts takes single parameters too, such as BEiT-3's class token."""
+
+    NAMES = ('encoder.class_token', 'encoder.image_norm')
+
+    @staticmethod
+    def model(folder, frozen) -> nn.Module:
+        path, _ = published(folder)
+        model = nn.Module()
+        model.encoder = BEiT3Encoder(architecture=copy.deepcopy(ARCHITECTURE), pretrained=path)
+        model.frozen = frozen
+        return model
+
+    def test_excluded_and_restored(self, tmp_path):
+        model = self.model(tmp_path, self.NAMES)
+        model.encoder.load_pretrained()
+        names = find_excludable_parts(model)
+        assert set(names) == set(self.NAMES)
+        whole = {name: value.clone() for name, value in model.state_dict().items()}
+        checkpoint = dict(meta={}, state_dict=dict(whole))
+        exclude_parts(checkpoint, digest_parts(model, names))
+        assert set(whole) - set(checkpoint['state_dict']) == {key for key in whole if is_part(key, self.NAMES)}
+        other = self.model(tmp_path, self.NAMES)
+        restore_excluded_parts(checkpoint, other, 'epoch.pth')
+        assert_same({key: checkpoint['state_dict'][key] for key in whole}, whole)
+
+    def test_a_digest_knows_the_parameter(self, tmp_path):
+        model = self.model(tmp_path, ())
+        before = digest_parts(model, self.NAMES)
+        model.encoder.class_token.data += 1
+        after = digest_parts(model, self.NAMES)
+        assert [before[name] == after[name] for name in self.NAMES] == [False, True]
+
+    def test_uninitialised(self, tmp_path):
+        model = self.model(tmp_path, ('neck.no_mask', 'encoder.class_token'))
+        model.neck = PromptNeck(in_channels=32, channels=16)
+        assert find_uninitialized_frozen(model) == ['neck.no_mask']
+        with pytest.raises(RuntimeError, match='epoch.pth lacks neck.no_mask of neck.no_mask, which the config'):
+            check_frozen(model, {}, 'epoch.pth')
+        check_frozen(model, {'neck.no_mask': None}, 'epoch.pth')
 
 
 def test_without_a_decoder():

@@ -7,9 +7,14 @@ import torch
 from mmris.registry import MODELS
 from mmris.structures import ExpressionBatch, ImageInputs, ImageView, ReferringDataSample, ReferringInputs
 
-VOCABULARY, SIZE, SEEN = 60, 48, 32
+VOCABULARY, SIZE, SEEN = 60, 64, 32
+# 8 x 8 patches in windows of 3: padded, as SAM's 64 x 64 in windows of 14 are.
 TOWER = dict(
-    layers=3, channels=32, heads=2, global_layers=(3, ), patch_size=8, image_size=SIZE, window_size=4, out_channels=32)
+    layers=3, channels=32, heads=2, global_layers=(3, ), patch_size=8, image_size=SIZE, window_size=3, out_channels=32)
+# 16, 8, 4 and 2 cells a side, the last two stages in padded windows.
+SAM2_TOWER = dict(
+    layers=(1, 1, 2, 1), channels=8, heads=1, global_layers=(4, ), window_sizes=(8, 4, 6, 3), position_grid=3,
+    out_channels=32)
 BEIT3 = dict(
     layers=3,
     channels=40,
@@ -32,6 +37,11 @@ CONFIG = dict(
     head=dict(type='SAMMaskHead', channels=32, num_heads=2, feedforward_channels=40),
     losses=dict(bce=dict(type='BinaryCrossEntropyLoss', loss_weight=1.0)),
     protocol='evf_sam')
+SAM2_CONFIG = dict(
+    CONFIG,
+    encoder=dict(CONFIG['encoder'], segmenter=dict(type='SAM2Tower', architecture=SAM2_TOWER)),
+    head=dict(CONFIG['head'], type='SAM2MaskHead', mask='stable'),
+    protocol='evf_sam2')
 BRANCHES = dict(
     lmvsd=dict(
         type='MaskedVisualDistillation', mask_ratio=0.25, loss=dict(type='BinaryCrossEntropyLoss', loss_weight=0.75)),
@@ -39,10 +49,10 @@ BRANCHES = dict(
         type='MaskedLanguageDistillation', mask_ratio=0.5, loss=dict(type='BinaryCrossEntropyLoss', loss_weight=0.1)))
 
 
-def build_model(**changes: Any) -> torch.nn.Module:
+def build_model(config: dict = CONFIG, **changes: Any) -> torch.nn.Module:
     """With random weights throughout, also where training begins with zeros and ones."""
     torch.manual_seed(0)
-    model = MODELS.build({**CONFIG, **changes})
+    model = MODELS.build({**config, **changes})
     for value in model.parameters():
         value.data += 0.1 * torch.randn_like(value)
     return model

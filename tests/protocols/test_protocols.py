@@ -28,7 +28,12 @@ from tests.conftest import ROOT, tiny_config
 from tests.test_configs import batch_of
 
 AFFINES = dict(
-    Letterbox=letterbox_affine, CRISWarp=cris_affine, Resize=stretch_affine, ResizeLongestSide=longest_side_affine)
+    Letterbox=letterbox_affine,
+    CRISWarp=cris_affine,
+    Resize=stretch_affine,
+    ResizeLongestSide=longest_side_affine,
+    PillowResize=stretch_affine,
+    LongestSideThenStretch=stretch_affine)
 
 
 def logits_of(count: int = 2) -> torch.Tensor:
@@ -74,7 +79,8 @@ def test_a_pixel_at_the_threshold():
 
 
 @pytest.mark.parametrize('name, other', [('cris', 'Letterbox'), ('cris', 'Resize'), ('shared_ris', 'Letterbox'),
-                                         ('shared_ris', 'CRISWarp'), ('evf_sam', 'Letterbox')])
+                                         ('shared_ris', 'CRISWarp'), ('evf_sam', 'Letterbox'),
+                                         ('evf_sam2', 'Letterbox'), ('evf_sam2_multitask', 'ResizeLongestSide')])
 def test_images_that_went_in_otherwise_are_refused(name, other):
     protocol = find_protocol(name)
     affine = AFFINES[other]((480, 640), (416, 416))
@@ -119,7 +125,8 @@ def test_a_longest_side_fills_whole_pixels_from_the_top_left(original, size):
 
 
 @pytest.mark.parametrize('name, step', [('cris', 'CRISWarp'), ('shared_ris', 'Resize'), ('mmris', 'Letterbox'),
-                                        ('evf_sam', 'ResizeLongestSide')])
+                                        ('evf_sam', 'ResizeLongestSide'), ('evf_sam2', 'LongestSideThenStretch'),
+                                        ('evf_sam2_multitask', 'PillowResize')])
 class TestOneKeyOfAConfig:
     """``model.protocol`` alone changes all pipelines, however the config is taken."""
 
@@ -186,8 +193,10 @@ def test_a_way_back_alone(refer_set):
 
 
 @pytest.mark.parametrize('wrong, message', [
-    (dict(protocol='lavt'), "protocol must be one of mmris, cris, shared_ris, evf_sam, but got 'lavt'"),
-    (dict(resampling='cubic'), "resampling must be one of bilinear, cris, shared_ris, evf_sam, but got 'cubic'"),
+    (dict(protocol='lavt'),
+     "protocol must be one of mmris, cris, shared_ris, evf_sam, evf_sam2, evf_sam2_multitask, but got 'lavt'"),
+    (dict(resampling='cubic'),
+     "resampling must be one of bilinear, cris, shared_ris, evf_sam, evf_sam2, but got 'cubic'"),
 ])
 def test_names_that_are_none(wrong, message):
     with pytest.raises(ValueError, match=message):

@@ -28,8 +28,8 @@ def find_excludable_parts(model: nn.Module) -> Tuple[str, ...]:
     Returns:
         tuple[str]: Dotted names, as ``'encoder.image'``.
     """
-    frozen = _prefixes(getattr(model, 'frozen', ()))
-    return tuple(name for name in _pretrained_parts(model) if f'{name}.'.startswith(frozen))
+    frozen = getattr(model, 'frozen', ())
+    return tuple(name for name in _pretrained_parts(model) if is_part(name, frozen))
 
 
 def digest_parts(model: nn.Module, names: Iterable[str]) -> Dict[str, str]:
@@ -37,12 +37,13 @@ def digest_parts(model: nn.Module, names: Iterable[str]) -> Dict[str, str]:
 
     Args:
         model (nn.Module): The model.
-        names (Iterable[str]): Dotted names of its parts.
+        names (Iterable[str]): Dotted names of its parts: modules, or single parameters.
 
     Returns:
         dict[str, str]: Hexadecimal digests by name.
     """
-    return {name: _digest(model.get_submodule(name)) for name in names}
+    state = model.state_dict()
+    return {name: _digest(_part_state(state, name), name) for name in names}
 
 
 def exclude_parts(checkpoint: Dict[str, Any], digests: Mapping[str, str]) -> None:
@@ -54,7 +55,7 @@ def exclude_parts(checkpoint: Dict[str, Any], digests: Mapping[str, str]) -> Non
     """
     for entry, prefix in _WEIGHTS:
         weights = checkpoint.get(entry, {})
-        for key in [key for key in weights if key.removeprefix(prefix).startswith(_prefixes(digests))]:
+        for key in [key for key in weights if is_part(key.removeprefix(prefix), digests)]:
             del weights[key]
     checkpoint['meta'][EXCLUDED_PARTS] = dict(digests)
 
@@ -95,7 +96,7 @@ def restore_excluded_parts(checkpoint: Dict[str, Any], model: nn.Module, path: U
         RuntimeError: If neither the model nor its encoder's ``pretrained`` has the weights that were excluded.
     """
     digests = read_excluded_parts(checkpoint, path)
-    known = dict(model.named_modules())
+    known = {*dict(model.named_modules()), *dict(model.named_parameters())}
     unknown = [name for name in digests if name not in known]
     if unknown:
         raise RuntimeError(
@@ -107,8 +108,9 @@ def restore_excluded_parts(checkpoint: Dict[str, Any], model: nn.Module, path: U
         changed = _find_changed(model, digests)
     if changed:
         raise RuntimeError(f'{path} was saved without {_enumerate(changed)}, {_advise(model, changed)}')
+    state = model.state_dict()
     for name in digests:
-        for key, value in known[name].state_dict(prefix=f'{name}.').items():
+        for key, value in _part_state(state, name).items():
             for entry, prefix in _WEIGHTS:
                 if entry in checkpoint:
                     checkpoint[entry].setdefault(f'{prefix}{key}', value)
@@ -127,7 +129,7 @@ def check_frozen(model: nn.Module, weights: Mapping[str, Any], path: Union[str, 
     """
     lacking = [key for key in find_uninitialized_frozen(model) if key not in weights]
     if lacking:
-        parts = [name for name in model.frozen if any(key.startswith(f'{name}.') for key in lacking)]
+        parts = [name for name in model.frozen if any(is_part(key, [name]) for key in lacking)]
         more = f' and {len(lacking) - _SHOWN} more' if len(lacking) > _SHOWN else ''
         raise RuntimeError(
             f'{path} lacks {", ".join(lacking[:_SHOWN])}{more} of {_enumerate(parts)}, which the config freezes, so '
@@ -138,7 +140,7 @@ def check_frozen(model: nn.Module, weights: Mapping[str, Any], path: Union[str, 
 def find_uninitialized_frozen(model: nn.Module) -> List[str]:
     """Find what a model freezes and ``encoder.pretrained`` does not fill: keys of its weights."""
     names, pretrained = getattr(model, 'frozen', ()), _pretrained_parts(model)
-    return [key for key in model.state_dict() if key.startswith(_prefixes(names)) and not is_part(key, pretrained)]
+    return [key for key in model.state_dict() if is_part(key, names) and not is_part(key, pretrained)]
 
 
 def _pretrained_parts(model: nn.Module) -> Tuple[str, ...]:
@@ -146,13 +148,14 @@ def _pretrained_parts(model: nn.Module) -> Tuple[str, ...]:
     return tuple(f'encoder.{name}' for name in getattr(getattr(model, 'encoder', None), 'pretrained_parts', ()))
 
 
-def _prefixes(names: Iterable[str]) -> Tuple[str, ...]:
-    return tuple(f'{name}.' for name in names)
+def _part_state(state: Mapping[str, torch.Tensor], name: str) -> Dict[str, torch.Tensor]:
+    return {key: value for key, value in state.items() if is_part(key, [name])}
 
 
-def _digest(part: nn.Module) -> str:
+def _digest(state: Mapping[str, torch.Tensor], part: str) -> str:
     digest = hashlib.sha256()
-    for name, tensor in sorted(part.state_dict().items()):
+    for key, tensor in sorted(state.items()):
+        name = key.removeprefix(f'{part}.')
         digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}\n'.encode())
         digest.update(tensor.cpu().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()

@@ -6,15 +6,12 @@ from typing import Optional, Sequence, Tuple, Union
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
-from PIL import Image
 
 from mmris.protocols.geometry import (
     cris_affine,
     cris_matrices,
     letterbox_affine,
     letterbox_box,
-    longest_side_affine,
-    longest_side_size,
     stretch_affine,
 )
 from mmris.registry import TRANSFORMS
@@ -41,8 +38,8 @@ class AffineTransform(BaseTransform):
         view (str): Name of the view that is made. Default: ``'main'``.
 
     Attributes:
-        dtype (type, optional): The dtype in which images are interpolated and given on. None: as they are stored,
-            uint8. float32 keeps what an interpolation shoots over 0 to 255.
+        dtype (type, optional): The dtype in which images are given on. None: as they are stored, uint8. float32 keeps
+            fractions, and what an interpolation shoots over 0 to 255.
 
     Raises:
         ValueError: If ``size`` is not positive.
@@ -65,10 +62,11 @@ class AffineTransform(BaseTransform):
         """Bring one image or mask to the input.
 
         Args:
-            image (ndarray): ``(H0, W0, C)`` uint8, or of :attr:`dtype`; or, for a mask, ``(H0, W0)`` uint8.
+            image (ndarray): ``(H0, W0, C)`` uint8; or, for a mask, ``(H0, W0)`` uint8.
             interpolation (int): OpenCV's number of an interpolation.
             border (Sequence[float]): The C values of pixels that the image does not fill, in 0 to 255.
-            out (ndarray): ``(H, W, C)`` or ``(H, W)``, with arbitrary values, to write to; its dtype is the image's.
+            out (ndarray): ``(H, W, C)``, of :attr:`dtype` or the image's; or, for a mask, ``(H, W)`` uint8. To write
+                to; before, its values are arbitrary.
         """
 
     def image_box(self, height: int, width: int) -> Tuple[float, float, float, float]:
@@ -95,9 +93,9 @@ class AffineTransform(BaseTransform):
         if 'affine' in results:
             raise ValueError(f'{type(self).__name__} is to make the view {self.view}, but the main view has taken the '
                              f'place of the stored pixels: put the step before that of the main view.')
-        stored = results['img'] if self.dtype is None else results['img'].astype(self.dtype)
+        stored = results['img']
         height, width = stored.shape[:2]
-        image = np.empty((*self.size, *stored.shape[2:]), dtype=stored.dtype)
+        image = np.empty((*self.size, *stored.shape[2:]), dtype=self.dtype or stored.dtype)
         self.place(stored, self.image_interpolation(height, width), self.border, out=image)
         box = self.image_box(height, width)
         if self.view != 'main':
@@ -210,36 +208,6 @@ class CRISWarp(AffineTransform):
 
 
 @TRANSFORMS.register_module()
-class ResizeLongestSide(AffineTransform):
-    """Scales the image to fit, keeping its proportions, and puts it top left, as SAM's published code does.
-
-    Image and masks are interpolated by Pillow (bilinear, which reads all pixels when it shrinks). The image fills
-    whole pixels (:func:`~mmris.protocols.geometry.longest_side_size`), and the rest is black. SAM wants that rest to be
-    0 *after* normalisation: set ``zero_border=True`` in ``model.data_preprocessor``.
-
-    Args:
-        size (int or tuple[int, int]): Height and width of the input in pixels; one number for a square.
-        view (str): Name of the view that is made. Default: ``'main'``.
-
-    Raises:
-        ValueError: If ``size`` is not positive.
-    """
-
-    def affine(self, height: int, width: int) -> np.ndarray:
-        return longest_side_affine((height, width), self.size)
-
-    def image_box(self, height: int, width: int) -> Tuple[float, float, float, float]:
-        y1, x1 = longest_side_size((height, width), self.size)
-        return 0.0, 0.0, float(x1), float(y1)
-
-    def place(self, image: np.ndarray, interpolation: int, border: Sequence[float], out: np.ndarray) -> None:
-        y1, x1 = longest_side_size(image.shape[:2], self.size)
-        out[:y1, :x1] = Image.fromarray(image).resize((x1, y1), Image.Resampling.BILINEAR)
-        out[y1:] = 0
-        out[:y1, x1:] = 0
-
-
-@TRANSFORMS.register_module()
 class Resize(AffineTransform):
     """Scales the image to fill the input, whatever its proportions.
 
@@ -262,4 +230,4 @@ class Resize(AffineTransform):
         return stretch_affine((height, width), self.size)
 
     def place(self, image: np.ndarray, interpolation: int, border: Sequence[float], out: np.ndarray) -> None:
-        cv2.resize(image, self.size[::-1], dst=out, interpolation=interpolation)
+        cv2.resize(image.astype(out.dtype, copy=False), self.size[::-1], dst=out, interpolation=interpolation)

@@ -4,10 +4,10 @@ from .clip import CLIPEncoder
 from .clip_backbone import CLIPBackbone
 from .evf_sam import EVFSAMEncoder
 from .risclip import RISCLIPEncoder
-from .towers import ImageTower, SAMTower, SwinTower
+from .towers import ImageTower, SAM2Tower, SAMTower, SwinTower
 from .trimodal import TrimodalEncoder
 
 __all__ = [
     'BEiT3Encoder', 'CLIPBackbone', 'CLIPEncoder', 'EVFSAMEncoder', 'Encoder', 'ImageTower', 'RISCLIPEncoder',
-    'SAMTower', 'SwinTower', 'TrimodalEncoder'
+    'SAM2Tower', 'SAMTower', 'SwinTower', 'TrimodalEncoder'
 ]

@@ -46,7 +46,7 @@ class EVFSAMEncoder(Encoder):
 
     Args:
         segmenter (dict): Config of a tower that turns the main view's pixels into a tuple of maps, from shallow to
-            deep, such as :class:`~mmris.models.encoders.SAMTower`.
+            deep, such as :class:`~mmris.models.encoders.SAMTower` or :class:`~mmris.models.encoders.SAM2Tower`.
         joint (dict): Config of the :class:`Encoder` that reads the sentence, such as
             :class:`~mmris.models.encoders.BEiT3Encoder`.
         view (str): Name of the view that ``joint`` looks at, one of ``inputs.views``. Default: ``'joint'``.

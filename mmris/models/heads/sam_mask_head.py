@@ -1,6 +1,6 @@
 """SAM's mask decoder: a prompt and the maps of an image become a mask."""
 
-from typing import Optional
+from typing import Optional, Tuple
 
 import torch
 from mmengine.model import BaseModule
@@ -46,9 +46,9 @@ class SAMMaskHead(BaseModule):
                  init_cfg: Optional[dict] = None) -> None:
         super().__init__(init_cfg=init_cfg)
         if channels % 8:
-            raise ValueError(f'channels of SAMMaskHead must be divisible by 8, but got {channels}.')
+            raise ValueError(f'channels of {type(self).__name__} must be divisible by 8, but got {channels}.')
         if num_masks < 1:
-            raise ValueError(f'num_masks of SAMMaskHead must be at least 1, but got {num_masks}.')
+            raise ValueError(f'num_masks of {type(self).__name__} must be at least 1, but got {num_masks}.')
         self.channels = channels
         self.positions = GaussianPosition(channels)
         self.quality_token = nn.Parameter(torch.randn(1, channels))
@@ -62,8 +62,8 @@ class SAMMaskHead(BaseModule):
         self.upscaling = nn.Sequential(
             nn.ConvTranspose2d(channels, channels // 4, 2, stride=2), LayerNorm2d(channels // 4, eps=1e-6), nn.GELU(),
             nn.ConvTranspose2d(channels // 4, channels // 8, 2, stride=2), nn.GELU())
-        self.mask_mlps = nn.ModuleList(_mlp(channels, channels // 8) for _ in range(num_masks))
-        self.quality_mlp = _mlp(channels, num_masks)
+        self.mask_mlps = nn.ModuleList(mlp(channels, channels // 8) for _ in range(num_masks))
+        self.quality_mlp = mlp(channels, num_masks)
 
     def forward(self, fused: FusedFeatures) -> Tensor:
         """Predict.
@@ -79,26 +79,60 @@ class SAMMaskHead(BaseModule):
             ValueError: If there are no maps.
             ValueError: If the prompt or the deepest map has another width than ``channels``.
         """
+        _, masks, cells = self.attend(fused)
+        return dot_product(self.mask_mlps[0](masks[:, :1]), self.upscaling(cells))
+
+    def own_tokens(self) -> Tensor:
+        """Stack the tokens that stand before the prompt: ``(T, channels)``, at last that of the quality and masks'."""
+        return torch.cat((self.quality_token, self.mask_tokens))
+
+    def attend(self, fused: FusedFeatures) -> Tuple[Tensor, Tensor, Tensor]:
+        """Run the transformer between the head's own tokens, the prompt and the image.
+
+        Args:
+            fused (FusedFeatures): As :meth:`forward` takes it.
+
+        Returns:
+            tuple[Tensor, Tensor, Tensor]: The token of the quality ``(P, channels)``, those of the masks
+            ``(P, num_masks, channels)``, and the image ``(P, channels, h, w)``.
+
+        Raises:
+            ValueError: If there are no maps.
+            ValueError: If the prompt or the deepest map has another width than ``channels``.
+        """
+        owner = type(self).__name__
         if fused.maps is None:
-            raise ValueError('SAMMaskHead takes a prompt and the maps of an image, but the neck hands on no maps: take '
-                             'PromptNeck.')
+            raise ValueError(f'{owner} takes a prompt and the maps of an image, but the neck hands on no maps: take '
+                             f'PromptNeck.')
         deepest = fused.maps.values[-1]
-        check_width('SAMMaskHead', 'channels', self.channels, of='the prompt', found=fused.sentence.size(1))
-        check_width('SAMMaskHead', 'channels', self.channels, of='the deepest map', found=deepest.size(1))
+        check_width(owner, 'channels', self.channels, of='the prompt', found=fused.sentence.size(1))
+        check_width(owner, 'channels', self.channels, of='the deepest map', found=deepest.size(1))
         height, width = deepest.shape[-2:]
-        own = torch.cat((self.quality_token, self.mask_tokens)).expand(len(fused.sentence), -1, -1)
+        own = self.own_tokens()
         tokens, cells = self.transformer(
-            torch.cat((own, fused.sentence[:, None]), dim=1),
+            torch.cat((own.expand(len(fused.sentence), -1, -1), fused.sentence[:, None]), dim=1),
             deepest.flatten(2).transpose(1, 2),
             self.positions(height, width).to(deepest.dtype),
             fused.maps.index)
-        upscaled = self.upscaling(cells.transpose(1, 2).unflatten(2, (height, width)))
-        # After the token of the quality.
-        kernel = self.mask_mlps[0](tokens[:, 1])
-        return torch.bmm(kernel[:, None], upscaled.flatten(2)).unflatten(2, upscaled.shape[-2:])
+        first = len(own) - len(self.mask_tokens)
+        return tokens[:, first - 1], tokens[:, first:len(own)], cells.transpose(1, 2).unflatten(2, (height, width))
 
 
-def _mlp(channels: int, out_channels: int) -> nn.Sequential:
+def dot_product(kernels: Tensor, image: Tensor) -> Tensor:
+    """Draw masks: the dot product of each kernel with each cell of an image.
+
+    Args:
+        kernels (Tensor): ``(P, K, C)``.
+        image (Tensor): ``(P, C, h, w)``.
+
+    Returns:
+        Tensor: ``(P, K, h, w)``.
+    """
+    return torch.bmm(kernels, image.flatten(2)).unflatten(2, image.shape[-2:])
+
+
+def mlp(channels: int, out_channels: int) -> nn.Sequential:
+    """Build what SAM reads a token by: three linear maps with ReLUs between them."""
     return nn.Sequential(
         nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, channels), nn.ReLU(),
         nn.Linear(channels, out_channels))

@@ -1,24 +1,26 @@
 """Parts of a model by name."""
 
+from typing import Union
+
 from torch import nn
 
 
-def find_part(model: nn.Module, name: str) -> nn.Module:
-    """Find a submodule.
+def find_part(model: nn.Module, name: str) -> Union[nn.Module, nn.Parameter]:
+    """Find a submodule or a parameter.
 
     Args:
         model (nn.Module): The model.
-        name (str): Its dotted name, as ``'encoder.image'``.
+        name (str): Its dotted name, as ``'encoder.image'`` or ``'neck.no_mask'``.
 
     Returns:
-        nn.Module: The submodule.
+        nn.Module or nn.Parameter: What has that name.
 
     Raises:
         ValueError: If there is none of that name; the message lists those that there are.
     """
     part, done = model, []
     for step in name.split('.'):
-        parts = dict(part.named_children())
+        parts = _parts(part)
         if step not in parts:
             where = '.'.join(done) or 'The model'
             raise ValueError(
@@ -26,3 +28,9 @@ def find_part(model: nn.Module, name: str) -> nn.Module:
         part = parts[step]
         done.append(step)
     return part
+
+
+def _parts(part: Union[nn.Module, nn.Parameter]) -> dict:
+    if isinstance(part, nn.Parameter):
+        return {}
+    return {**dict(part.named_children()), **dict(part.named_parameters(recurse=False))}

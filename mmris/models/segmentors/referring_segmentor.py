@@ -49,17 +49,18 @@ class ReferringSegmentor(BaseSegmentor):
         distillation (dict[str, dict], optional): Configs of masked distillation branches, by name. Defaults to None:
             the plain baseline.
         frozen (str or Sequence[str]): Parts that are not trained, by dotted name: ``'encoder'``, ``'encoder.image'``,
-            ``'head'``. Their weights get no gradient, and they stay in evaluation mode, also after :meth:`train`: no
-            dropout, no update of running statistics. Copies that distillation branches own are not among them.
-            Defaults to (): all are trained.
+            ``'head'``, or single parameters, as ``'neck.no_mask'``. Their weights get no gradient, and they stay in
+            evaluation mode, also after :meth:`train`: no dropout, no update of running statistics. Copies that
+            distillation branches own are not among them. Defaults to (): all are trained.
         target_resize (str): How the ground truth comes to the logits' grid: ``'nearest'`` as CRIS does, which at
             stride s takes the first of s x s pixels, so shifts the mask by up to s / 2 pixels; ``'area'`` gives each
             cell its covered share, so no shift, and targets between 0 and 1 along edges. Defaults to ``'nearest'``.
-        protocol (str): Whose protocol predictions are made and scored by: ``'mmris'``, ``'cris'``, ``'shared_ris'``
-            or ``'evf_sam'`` (docs/metrics.md). Default: ``'mmris'``.
+        protocol (str): Whose protocol predictions are made and scored by: ``'mmris'``, ``'cris'``, ``'shared_ris'``,
+            ``'evf_sam'``, ``'evf_sam2'`` or ``'evf_sam2_multitask'`` (docs/metrics.md). Default: ``'mmris'``.
         resampling (str, optional): The way from the logits to the original pixels alone, if it shall not be the
-            protocol's: ``'bilinear'``, ``'cris'``, ``'evf_sam'``, which resamples logits, or ``'shared_ris'``, which
-            applies its threshold of 0.35 and gives 0 and 1 alone. Default: None, the protocol's.
+            protocol's: ``'bilinear'``, ``'cris'``, ``'evf_sam'`` and ``'evf_sam2'``, which resample logits, or
+            ``'shared_ris'``, which applies its threshold of 0.35 and gives 0 and 1 alone. Default: None, the
+            protocol's.
         max_expressions (int): How many expressions are segmented at once in evaluation; an image with more is done
             in chunks. Bounds memory. Defaults to 64.
         data_preprocessor (dict, optional): Config of the data preprocessor. Defaults to None.
@@ -136,7 +137,9 @@ class ReferringSegmentor(BaseSegmentor):
         """Go to training mode, or to evaluation mode; frozen parts stay in the latter."""
         super().train(mode)
         for name in self.frozen:
-            self.get_submodule(name).eval()
+            part = find_part(self, name)
+            if isinstance(part, nn.Module):
+                part.eval()
         return self
 
     def encode_images(self, images: ImageInputs) -> TensorStructure:

@@ -5,9 +5,10 @@ from .clip_text import CLIPTextTower, at_end_token
 from .clip_vit import CLIPVisionTransformer, patches_as_map
 from .image_tower import ImageTower, recompute
 from .sam import SAMTower
+from .sam2 import SAM2Tower
 from .swin import SwinTower
 
 __all__ = [
-    'CLIPResNet', 'CLIPTextTower', 'CLIPVisionTransformer', 'ImageTower', 'SAMTower', 'SwinTower', 'at_end_token',
-    'build_clip', 'build_image_tower', 'build_text_tower', 'load_clip', 'patches_as_map', 'recompute'
+    'CLIPResNet', 'CLIPTextTower', 'CLIPVisionTransformer', 'ImageTower', 'SAM2Tower', 'SAMTower', 'SwinTower',
+    'at_end_token', 'build_clip', 'build_image_tower', 'build_text_tower', 'load_clip', 'patches_as_map', 'recompute'
 ]

@@ -12,6 +12,7 @@ from mmris.registry import MODELS
 
 from ...layers import patch_grid
 from .image_tower import recompute
+from .measures import complete_measures
 
 _PUBLISHED = dict(patch_size=16, image_size=1024, window_size=14, out_channels=256)
 # SAM's sizes as they were published. Layers are counted from 1.
@@ -106,28 +107,9 @@ def complete_architecture(architecture: Union[str, dict]) -> Dict[str, Any]:
     Raises:
         ValueError: If it is unknown, has unknown entries, or numbers that do not go together.
     """
-    changes = dict(architecture) if isinstance(architecture, dict) else dict(name=architecture)
-    name = changes.pop('name', 'base')
-    # Not a look-up: a value that is no name may have no hash.
-    if name not in list(SAM_ARCHITECTURES):
-        raise ValueError(f'architecture {name!r} is no SAM. Known: {", ".join(SAM_ARCHITECTURES)}, or a dict of one of '
-                         f'these as name and its differences in {", ".join(SAM_ARCHITECTURES["base"])}.')
-    unknown = [str(measure) for measure in changes if measure not in SAM_ARCHITECTURES[name]]
-    if unknown:
-        raise ValueError(f'architecture has entries that SAM has not: {", ".join(unknown)}. It takes name, '
-                         f'{", ".join(SAM_ARCHITECTURES["base"])}.')
-    complete = {**SAM_ARCHITECTURES[name], **changes}
-    complete['global_layers'] = tuple(complete['global_layers'])
-    for measure, value in complete.items():
-        for number in value if measure == 'global_layers' else (value, ):
-            if not isinstance(number, int) or number < 1:
-                raise ValueError(f'{measure} of the architecture must be of whole numbers of at least 1, but got '
-                                 f'{value!r}.')
-    for whole, part in (('channels', 'heads'), ('image_size', 'patch_size')):
-        if complete[whole] % complete[part]:
-            raise ValueError(f'{whole} of the architecture must be a multiple of {part}, but got {complete[whole]} and '
-                             f'{complete[part]}.')
-    if any(number > complete['layers'] for number in complete['global_layers']):
-        raise ValueError(f'global_layers of the architecture, counted from 1, are {complete["global_layers"]}, but it '
-                         f'has {complete["layers"]} layers.')
-    return complete
+    return complete_measures(
+        architecture,
+        SAM_ARCHITECTURES,
+        title='SAM',
+        default='base',
+        multiples=(('channels', 'heads'), ('image_size', 'patch_size')))

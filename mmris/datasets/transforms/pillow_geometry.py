@@ -1,0 +1,105 @@
+"""Geometries of SAM's published codes, which resize by Pillow."""
+
+from typing import Sequence, Tuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from mmris.protocols.geometry import longest_side_affine, longest_side_size, stretch_affine
+from mmris.registry import TRANSFORMS
+
+from .geometry import AffineTransform
+
+
+def resize_by_pillow(image: np.ndarray, size: Tuple[int, int]) -> Image.Image:
+    """Resize bilinearly, which in Pillow reads all pixels when it shrinks.
+
+    Args:
+        image (ndarray): ``(H0, W0, 3)`` or ``(H0, W0)`` uint8.
+        size (tuple[int, int]): Height and width in pixels.
+
+    Returns:
+        Image: The image of that size.
+    """
+    return Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR)
+
+
+@TRANSFORMS.register_module()
+class ResizeLongestSide(AffineTransform):
+    """Scales the image to fit, keeping its proportions, and puts it top left, as SAM's published code does.
+
+    Image and masks are interpolated by Pillow (bilinear, which reads all pixels when it shrinks). The image fills
+    whole pixels (:func:`~mmris.protocols.geometry.longest_side_size`), and the rest is black. SAM wants that rest to be
+    0 *after* normalisation: set ``zero_border=True`` in ``model.data_preprocessor``.
+
+    Args:
+        size (int or tuple[int, int]): Height and width of the input in pixels; one number for a square.
+        view (str): Name of the view that is made. Default: ``'main'``.
+
+    Raises:
+        ValueError: If ``size`` is not positive.
+    """
+
+    def affine(self, height: int, width: int) -> np.ndarray:
+        return longest_side_affine((height, width), self.size)
+
+    def image_box(self, height: int, width: int) -> Tuple[float, float, float, float]:
+        y1, x1 = longest_side_size((height, width), self.size)
+        return 0.0, 0.0, float(x1), float(y1)
+
+    def place(self, image: np.ndarray, interpolation: int, border: Sequence[float], out: np.ndarray) -> None:
+        y1, x1 = longest_side_size(image.shape[:2], self.size)
+        out[:y1, :x1] = resize_by_pillow(image, (y1, x1))
+        out[y1:] = 0
+        out[:y1, x1:] = 0
+
+
+@TRANSFORMS.register_module()
+class PillowResize(AffineTransform):
+    """Scales the image to fill the input, whatever its proportions, as EVF-SAM's multitask code for SAM 2 evaluates.
+
+    Image and masks are interpolated by Pillow (bilinear, which reads all pixels when it shrinks).
+
+    Args:
+        size (int or tuple[int, int]): Height and width of the input in pixels; one number for a square.
+        view (str): Name of the view that is made. Default: ``'main'``.
+
+    Raises:
+        ValueError: If ``size`` is not positive.
+    """
+
+    def affine(self, height: int, width: int) -> np.ndarray:
+        return stretch_affine((height, width), self.size)
+
+    def place(self, image: np.ndarray, interpolation: int, border: Sequence[float], out: np.ndarray) -> None:
+        out[...] = resize_by_pillow(image, self.size)
+
+
+@TRANSFORMS.register_module()
+class LongestSideThenStretch(AffineTransform):
+    """Scales the image to fit, and then stretches it to fill the input, as EVF-SAM's plain code for SAM 2 does.
+
+    Image and masks are interpolated by Pillow, which rounds to whole grey levels (:class:`ResizeLongestSide`), and
+    then bilinearly by torch. The image is given on as float32, with the fractions of the second interpolation.
+
+    Args:
+        size (int or tuple[int, int]): Height and width of the input in pixels; one number for a square.
+        view (str): Name of the view that is made. Default: ``'main'``.
+
+    Raises:
+        ValueError: If ``size`` is not positive.
+    """
+
+    dtype = np.float32
+
+    def affine(self, height: int, width: int) -> np.ndarray:
+        return stretch_affine((height, width), self.size)
+
+    def place(self, image: np.ndarray, interpolation: int, border: Sequence[float], out: np.ndarray) -> None:
+        fitted = np.asarray(resize_by_pillow(image, longest_side_size(image.shape[:2], self.size)), dtype=np.float32)
+        channels = torch.from_numpy(fitted).reshape(1, *fitted.shape[:2], -1).permute(0, 3, 1, 2)
+        stretched = F.interpolate(channels, size=self.size, mode='bilinear', align_corners=False)
+        values = stretched[0].permute(1, 2, 0).reshape(out.shape).numpy()
+        out[...] = values if out.dtype == np.float32 else np.rint(values)
