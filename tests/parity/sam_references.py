@@ -7,34 +7,8 @@ import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
 from torch import nn
 
-from mmris.checkpoints.published.key_map import KeyMap, rename
+from mmris.checkpoints.published.sam import HEAD, KEY_MAP, TOWER
 from mmris.models.encoders.towers.sam import complete_architecture
-
-# Theirs, ours, of the mask decoder as a head and the prompt encoder's vectors that a sentence needs.
-DECODER_KEYS = KeyMap(
-    name='SAM',
-    rules=(
-        rename('mask_decoder.iou_token.weight', 'head.quality_token'),
-        rename('mask_decoder.mask_tokens.weight', 'head.mask_tokens'),
-        *(rename(f'mask_decoder.transformer.{theirs}{their_part}.{{p}}', f'head.transformer.{ours}{our_part}.{{p}}')
-          for theirs, ours in (('layers.{layer}.self_attn', 'layers.{layer}.self_attention'),
-                               ('layers.{layer}.cross_attn_token_to_image', 'layers.{layer}.to_image'),
-                               ('layers.{layer}.cross_attn_image_to_token', 'layers.{layer}.to_tokens'),
-                               ('final_attn_token_to_image', 'last_to_image'))
-          for their_part, our_part in (('.q_proj', '.query'), ('.k_proj', '.key'), ('.v_proj', '.value'),
-                                       ('.out_proj', '.out'))),
-        *(rename(f'mask_decoder.transformer.layers.{{layer}}.{theirs}.{{p}}',
-                 f'head.transformer.layers.{{layer}}.{ours}.{{p}}')
-          for theirs, ours in (('norm1', 'self_attention_norm'), ('norm2', 'to_image_norm'),
-                               ('norm3', 'feedforward_norm'), ('norm4', 'to_tokens_norm'),
-                               ('mlp.lin1', 'feedforward.0'), ('mlp.lin2', 'feedforward.2'))),
-        rename('mask_decoder.transformer.norm_final_attn.{p}', 'head.transformer.last_norm.{p}'),
-        rename('mask_decoder.output_upscaling.{place}.{p}', 'head.upscaling.{place}.{p}'),
-        *(rename(f'mask_decoder.{theirs}.layers.{layer}.{{p}}', f'head.{ours}.{2 * layer}.{{p}}')
-          for theirs, ours in (('output_hypernetworks_mlps.{mask}', 'mask_mlps.{mask}'),
-                               ('iou_prediction_head', 'quality_mlp')) for layer in range(3)),
-        rename('prompt_encoder.pe_layer.positional_encoding_gaussian_matrix', 'head.positions.directions'),
-    ))
 
 
 def image_encoder(architecture: Any) -> ImageEncoderViT:
@@ -64,10 +38,7 @@ def randomised(module: nn.Module) -> nn.Module:
 
 def tower_state(theirs: nn.Module) -> Dict[str, torch.Tensor]:
     """Their weights by the names of our tower."""
-    return {
-        'vit.' + name.replace('mlp.lin1', 'mlp.fc1').replace('mlp.lin2', 'mlp.fc2'): value
-        for name, value in theirs.state_dict().items()
-    }
+    return _ours({f'image_encoder.{name}': value for name, value in theirs.state_dict().items()}, TOWER)
 
 
 def decoder(channels: int, grid: Tuple[int, int], heads: int = 4, feedforward: int = 40) -> nn.ModuleDict:
@@ -85,12 +56,13 @@ def decoder(channels: int, grid: Tuple[int, int], heads: int = 4, feedforward: i
 
 def head_state(theirs: nn.ModuleDict) -> Dict[str, torch.Tensor]:
     """Their weights by the names of our head."""
-    state = {
-        name: value
-        for name, value in theirs.state_dict().items()
-        if name.startswith('mask_decoder.') or 'gaussian_matrix' in name
-    }
-    return {name.removeprefix('head.'): value for name, value in DECODER_KEYS.to_ours(state, 'test').items()}
+    return _ours(theirs.state_dict(), HEAD)
+
+
+def _ours(state: Dict[str, torch.Tensor], part: str) -> Dict[str, torch.Tensor]:
+    """What a part of our model gets of their weights."""
+    ours = KEY_MAP.to_ours(state, 'test')
+    return {name.removeprefix(part): value for name, value in ours.items() if name.startswith(part)}
 
 
 def predict(theirs: nn.ModuleDict, maps: torch.Tensor, prompts: torch.Tensor, index: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..files import State
-from . import beit3, sam
+from . import beit3, sam, sam2
 from .key_map import EXCLUDED, KeyMap, rename
 from .model import Layout, PublishedModel, PublishedWeights
 from .whole import find_fitting_config
@@ -19,7 +19,7 @@ from .whole import find_fitting_config
 _SEGMENTER, _EXTRACTOR, _JOINT = 'visual_model.', 'mm_extractor.', 'encoder.joint.'
 _MASK_TOKEN = f'{EXCLUDED}{_JOINT}mask_token'
 #: The configs of the released models. Those with `-multitask` have the same weights.
-CONFIGS: Tuple[str, ...] = ('mmris::evf_sam/evf-sam.py', )
+CONFIGS: Tuple[str, ...] = ('mmris::evf_sam/evf-sam.py', 'mmris::evf_sam/evf-sam2.py')
 
 
 def _zero_mask_token(ours: State) -> Tensor:
@@ -58,7 +58,10 @@ def _describe(weights: PublishedWeights) -> str:
 EVF_SAM = PublishedModel(
     name='evf_sam',
     title='EVF-SAM',
-    layouts=(_layout('evf_sam', _key_map('EVF-SAM', sam.KEY_MAP), 'image_encoder.blocks.'), ),
+    layouts=(
+        _layout('evf_sam', _key_map('EVF-SAM', sam.KEY_MAP), 'image_encoder.blocks.'),
+        _layout('evf_sam2', _key_map('EVF-SAM with SAM 2', sam2.KEY_MAP), 'image_encoder.trunk.'),
+    ),
     matches_ours=lambda state: _has(state, 'encoder.segmenter.') and _has(state, _JOINT),
     core=((f'{_JOINT}word_embedding.weight', 'head.mask_tokens'), ),
     describe=_describe,

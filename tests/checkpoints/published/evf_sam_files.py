@@ -10,7 +10,10 @@ from mmengine.config import Config
 from segment_anything import sam_model_registry
 from torch import Tensor, nn
 
+from mmris.checkpoints.published import EVF_SAM
 from mmris.models.encoders.towers.sam import complete_architecture
+from mmris.registry import MODELS
+from tests.checkpoints.published.sam2_files import left_out
 from tests.conftest import ROOT
 from tests.datasets.test_beit3_tokenizer import write_vocabulary
 from tests.parity.sam_references import decoder, image_encoder, randomised
@@ -20,23 +23,32 @@ from tests.test_configs import shrink_evf_sam
 BEIT3_LARGE = dict(
     layers=24, channels=1024, heads=16, feedforward_channels=4096, patch_size=16, image_size=224, vocabulary=64010,
     text_positions=1024)
+EVF_SAM2 = EVF_SAM.layouts[1].key_map
 # What each published model has beside its weights.
 SCALES = {'evf-sam': 'huge', 'evf-sam-multitask': 'huge', 'evf-sam2': 'large', 'evf-sam2-multitask': 'large'}
 
 
-def toy_config(folder: Path) -> Config:
-    """The config of evf-sam at toy size, written to a file of that name."""
-    config = Config.fromfile(ROOT / 'configs/evf_sam/evf-sam.py')
+def toy_config(folder: Path, name: str = 'evf-sam') -> Config:
+    """The config of a published model at toy size, written to a file of its name."""
+    config = Config.fromfile(ROOT / f'configs/evf_sam/{name}.py')
     size = shrink_evf_sam(config.model)
     for view in config.inputs.views.values():
         view.size = size
-    config.dump(str(folder / 'toy.py'))
-    return Config.fromfile(folder / 'toy.py')
+    config.dump(str(folder / f'{name}.py'))
+    return Config.fromfile(folder / f'{name}.py')
 
 
 def released(config: Config) -> Dict[str, Tensor]:
-    """Random weights by the names of the published files, of a model as large as a config's."""
+    """Random weights by the names of the published files, in their types of numbers, of a model as large as a config's.
+
+    Those of SAM 1 come from the modules of its code. Those of SAM 2, whose code is no package, come from our model.
+    """
     torch.manual_seed(0)
+    if config.model.encoder.segmenter.type == 'SAM2Tower':
+        model = randomised(MODELS.build(config.model))
+        shapes = {f'visual_model.{key}': torch.randn(shape) for key, shape in left_out().items()}
+        state = {**EVF_SAM2.to_theirs(model.state_dict(), 'test'), **shapes}
+        return {key: value.half() if half_of_sam2(key) else value for key, value in state.items()}
     model, joint = config.model, dict(feedforward_channels=128, vocabulary=64010, text_positions=1024)
     joint.update(model.encoder.joint.architecture)
     tower = complete_architecture(dict(model.encoder.segmenter.architecture))
@@ -44,15 +56,40 @@ def released(config: Config) -> Dict[str, Tensor]:
     side = tower['image_size'] // tower['patch_size']
     sam = decoder(channels, (side, side), model.head.num_heads, model.head.feedforward_channels)
     sam['image_encoder'] = image_encoder(tower)
-    return named(sam, randomised(torchscale_model_of(joint, normalize_output=True)), randomised(projector(
+    state = named(sam, randomised(torchscale_model_of(joint, normalize_output=True)), randomised(projector(
         width, channels)))
+    return {key: value.half() for key, value in state.items()}
+
+
+def half_of_sam2(key: str) -> bool:
+    """Whether a weight of the file with SAM 2 is float16: all of SAM 2 but its random directions."""
+    return key.startswith('visual_model.') and 'gaussian' not in key
 
 
 def released_full_size() -> Dict[str, Tensor]:
-    """The names and shapes of the published files, without values."""
+    """The names and shapes of the file with SAM 1, without values."""
     with torch.device('meta'):
         sam = sam_model_registry['vit_h']()
         return named(sam, torchscale_model_of(BEIT3_LARGE, normalize_output=True), projector(1024, 256))
+
+
+def released_full_size_sam2() -> Dict[str, Tensor]:
+    """The names and shapes of the file with SAM 2, without values: those of our model by their keys, and the rest."""
+    with torch.device('meta'):
+        model = MODELS.build(Config.fromfile(ROOT / 'configs/evf_sam/evf-sam2.py').model)
+        rest = {f'visual_model.{key}': torch.empty(shape) for key, shape in left_out().items()}
+    state = {**EVF_SAM2.to_theirs(model.state_dict(), 'test'), **rest}
+    return {key: value.half() if half_of_sam2(key) else value for key, value in state.items()}
+
+
+def safetensors_bytes(state: Dict[str, Tensor]) -> int:
+    """The size of a file of safetensors, as the library writes it."""
+    names, header, end = {torch.float16: 'F16', torch.float32: 'F32'}, dict(__metadata__=dict(format='pt')), 0
+    for key, value in sorted(state.items(), key=lambda item: (-item[1].element_size(), item[0])):
+        begin, end = end, end + value.numel() * value.element_size()
+        header[key] = dict(dtype=names[value.dtype], shape=list(value.shape), data_offsets=[begin, end])
+    length = len(json.dumps(header, separators=(',', ':')))
+    return 8 + (length + 7) // 8 * 8 + end
 
 
 def projector(width: int, channels: int) -> nn.Module:

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,78 +14,107 @@ import mmris.zoo.names
 from mmris.apis import Predictor, init_model
 from mmris.checkpoints import UnreadableCheckpointError, load_model_weights, read_checkpoint, read_published
 from mmris.checkpoints.misfits import find_misfits
-from mmris.checkpoints.published import EVF_SAM, KeyMapError, evf_sam
+from mmris.checkpoints.published import EVF_SAM, KeyMapError, Layout, evf_sam
 from mmris.registry import MODELS
 from mmris.zoo import MODELS as ZOO
 from tests.checkpoints.published.conversions import converter
-from tests.checkpoints.published.evf_sam_files import released, released_full_size, toy_config, write_folder
+from tests.checkpoints.published.evf_sam_files import (
+    released,
+    released_full_size,
+    released_full_size_sam2,
+    safetensors_bytes,
+    toy_config,
+    write_folder,
+)
 from tests.conftest import ROOT, assert_same
 
 PHOTOGRAPH = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
 SENTENCES = ['the red bus', 'Woman in a blue shirt, left of the bus']
 
 
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp('evf_sam')
+@pytest.fixture(scope='module', params=['evf-sam', 'evf-sam2'])
+def name(request) -> str:
+    return request.param
 
 
 @pytest.fixture(scope='module')
-def config(folder) -> Config:
-    return toy_config(folder)
+def folder(tmp_path_factory, name):
+    return tmp_path_factory.mktemp(name)
+
+
+@pytest.fixture(scope='module')
+def config(folder, name) -> Config:
+    return toy_config(folder, name)
 
 
 @pytest.fixture(scope='module')
 def weights(config) -> dict:
-    """In half precision, as they are published."""
-    return {key: value.half() for key, value in released(config).items()}
+    return released(config)
 
 
 @pytest.fixture(scope='module')
-def folders(folder, weights) -> dict:
+def layout(name) -> Layout:
+    return EVF_SAM.layouts[name == 'evf-sam2']
+
+
+@pytest.fixture(scope='module')
+def folders(folder, name, weights) -> dict:
     return dict(
-        one=write_folder(folder / 'one', weights), shards=write_folder(folder / 'shards', weights, shards=3),
-        multitask=write_folder(folder / 'multitask', weights, 'evf-sam-multitask'))
+        one=write_folder(folder / 'one', weights, name), shards=write_folder(folder / 'shards', weights, name, 3),
+        multitask=write_folder(folder / 'multitask', weights, f'{name}-multitask'))
 
 
 @pytest.fixture
-def small_zoo(monkeypatch, folder, config):
-    """The zoo's rows of EVF-SAM with the toy's config."""
-    monkeypatch.setattr(evf_sam, 'CONFIGS', (str(folder / 'toy.py'), ))
-    multitask = Config(config.to_dict())
-    multitask.inputs.tokenizer.semantic_token = True
-    multitask.dump(str(folder / 'toy_multitask.py'))
-    paths = {'evf-sam': str(folder / 'toy.py'), 'evf-sam-multitask': str(folder / 'toy_multitask.py')}
-    rows = [type(row)(**{**vars(row), 'config': paths[row.name]}) for row in ZOO if row.name in paths]
+def small_zoo(monkeypatch, folder, name, config):
+    """The zoo's rows of EVF-SAM with the toy's configs."""
+    names = (name, f'{name}-multitask')
+    toy_config(folder, names[1])
+    monkeypatch.setattr(evf_sam, 'CONFIGS', (str(folder / f'{name}.py'), ))
+    rows = [replace(row, config=str(folder / f'{row.name}.py')) for row in ZOO if row.name in names]
     monkeypatch.setattr(mmris.zoo.names, 'MODELS', tuple(rows))
 
 
 class TestFullSize:
 
-    def test_names_and_shapes(self):
-        theirs = released_full_size()
-        assert len(theirs) == 1569
-        assert sum(2 * value.numel() for value in theirs.values()) / 1e9 == pytest.approx(2.63, abs=0.005)
-        key_map = EVF_SAM.layouts[0].key_map
+    @pytest.mark.parametrize('theirs, key_map, model', [
+        (released_full_size, EVF_SAM.layouts[0].key_map, 'evf-sam'),
+        (released_full_size_sam2, EVF_SAM.layouts[1].key_map, 'evf-sam2'),
+    ], ids=['SAM', 'SAM 2'])
+    def test_names_and_shapes(self, theirs, key_map, model):
+        theirs = theirs()
         ours = key_map.to_ours(theirs, 'test')
         back = key_map.to_theirs(ours, 'test')
         assert {key: value.shape for key, value in back.items()} == {key: value.shape for key, value in theirs.items()}
         with torch.device('meta'):
-            model = MODELS.build(Config.fromfile(ROOT / 'configs/evf_sam/evf-sam.py').model)
+            built = MODELS.build(Config.fromfile(ROOT / f'configs/evf_sam/{model}.py').model)
         kept = {key: value for key, value in ours.items() if not key.startswith('excluded.')}
-        assert not find_misfits(model.state_dict(), kept)
-        assert set(ours) - set(kept) == {'excluded.encoder.joint.mask_token'} | {
-            key for key in ours if key.startswith('excluded.prompt_encoder.')}
+        assert not find_misfits(built.state_dict(), kept)
+        # What is excluded has rules of its own: none of it is unknown.
+        templates = [template for rule in key_map.rules for template in rule.ours]
+        assert not key_map._set_unknown_apart(dict(ours), templates, 'excluded.')
+
+    def test_they_are_as_large_as_published(self):
+        theirs = released_full_size()
+        assert len(theirs) == 1569
+        assert sum(2 * value.numel() for value in theirs.values()) / 1e9 == pytest.approx(2.63, abs=0.005)
+        # To the last byte, which the names are part of.
+        with_sam2 = released_full_size_sam2()
+        assert len(with_sam2) == 1875 and safetensors_bytes(with_sam2) == 3145168996
+
+    def test_how_large_a_file_is(self, tmp_path, weights):
+        state = {key: value.contiguous() for key, value in weights.items()}
+        safetensors.torch.save_file(state, tmp_path / 'weights', metadata=dict(format='pt'))
+        assert (tmp_path / 'weights').stat().st_size == safetensors_bytes(state)
 
 
 class TestForms:
     """A folder, a file, several files, a name and a repository all give the same model."""
 
     @pytest.fixture(scope='class')
-    def expected(self, config, weights):
-        """Logits of a model that was given the weights by hand."""
+    def expected(self, config, weights, layout):
+        """A model that was given the weights by hand."""
         model = MODELS.build(config.model)
-        ours = EVF_SAM.layouts[0].key_map.to_ours(weights, 'test')
+        ours = layout.key_map.to_ours(weights, 'test')
         model.load_state_dict({key: value.float() for key, value in ours.items() if not key.startswith('excluded.')})
         return model.eval()
 
@@ -103,15 +133,16 @@ class TestForms:
         plain, marked = predictor.read_words(['bus', '[semantic] bus'])
         assert (marked.tokens == plain.tokens + 1) == (form == 'multitask')
 
-    def test_by_name_and_repository(self, small_zoo, monkeypatch, folder, folders):
+    def test_by_name_and_repository(self, small_zoo, monkeypatch, tmp_path, name, weights, folders):
         """The files lie where a user put them."""
-        monkeypatch.setenv('MMRIS_CACHE', str(folder / 'cache'))
-        write = folder / 'cache' / 'evf-sam'
-        write.parent.mkdir(exist_ok=True)
-        if not write.exists():
-            write.symlink_to(folders['one'])
+        placed = tmp_path / name
+        write_folder(placed, weights, name)
+        monkeypatch.setattr(mmris.zoo.names, 'MODELS', tuple(
+            replace(row, weights=replace(row.weights, file='pytorch_model.bin', size=None))
+            for row in mmris.zoo.names.MODELS))
+        monkeypatch.setenv('MMRIS_CACHE', str(tmp_path))
         by_name, by_repository, by_folder = (
-            Predictor.from_pretrained(name, 'cpu') for name in ('evf-sam', 'YxZhang/evf-sam', str(folders['one'])))
+            Predictor.from_pretrained(one, 'cpu') for one in (name, f'YxZhang/{name}', str(folders['one'])))
         found = []
         for predictor in (by_name, by_repository, by_folder):
             predictor.set_image(PHOTOGRAPH)
@@ -133,38 +164,39 @@ class TestConverting:
 
     @pytest.mark.parametrize('suffix', ['bin', 'safetensors', 'pth'])
     @pytest.mark.parametrize('form', ['one', 'shards'])
-    def test_there_and_back(self, small_zoo, monkeypatch, capsys, weights, folder, folders, tmp_path, form, suffix):
+    def test_there_and_back(self, small_zoo, monkeypatch, capsys, weights, name, folders, tmp_path, form, suffix):
         """Bit for bit, in their types of numbers; also a file that mixes them."""
         convert_toy = converter(monkeypatch, capsys, 'evf_sam')
         printed = convert_toy(folders[form], tmp_path / 'ours.safetensors')
-        assert re.search(r'tensors of EVF-SAM \(fit .*toy\.py\)', printed) and 'Not converted' not in printed
-        convert_toy(tmp_path / 'ours.safetensors', tmp_path / f'back.{suffix}', '--to', 'evf_sam')
+        assert re.search(r'tensors of EVF-SAM \(fit .*evf-sam2?\.py\)', printed) and 'Not converted' not in printed
+        convert_toy(tmp_path / 'ours.safetensors', tmp_path / f'back.{suffix}', '--to', name.replace('-', '_'))
         found = read_checkpoint(tmp_path / f'back.{suffix}')
         assert_same(dict(sorted(found.get('state_dict', found).items())), dict(sorted(weights.items())))
 
-    def test_unknown_keys_are_kept(self, small_zoo, monkeypatch, capsys, caplog, config, weights, tmp_path):
-        strange = {**weights, 'visual_model.memory.weight': torch.ones(2), 'logit_bias': torch.ones(1)}
+    def test_unknown_keys_are_kept(self, small_zoo, monkeypatch, capsys, name, config, layout, weights, tmp_path):
+        strange = {**weights, 'visual_model.recall.weight': torch.ones(2), 'logit_bias': torch.ones(1)}
         torch.save(strange, tmp_path / 'pytorch_model.bin')
         messages = []
         monkeypatch.setattr('mmris.checkpoints.published.key_map.print_log',
                             lambda message, logger, level: messages.append((message, level)))
         convert_toy = converter(monkeypatch, capsys, 'evf_sam')
         convert_toy(tmp_path / 'pytorch_model.bin', tmp_path / 'ours.pth')
-        convert_toy(tmp_path / 'ours.pth', tmp_path / 'back.bin', '--to', 'evf_sam')
+        convert_toy(tmp_path / 'ours.pth', tmp_path / 'back.bin', '--to', name.replace('-', '_'))
         assert_same(dict(sorted(read_checkpoint(tmp_path / 'back.bin').items())), dict(sorted(strange.items())))
         [(message, level)] = messages
         assert level == logging.WARNING
-        assert message == (f'{tmp_path}/pytorch_model.bin: no rule of EVF-SAM\'s layout knows logit_bias, '
-                           f'visual_model.memory.weight. These weights are not used, but kept for the way back.')
+        assert message == (
+            f'{tmp_path}/pytorch_model.bin: no rule of {layout.key_map.name}\'s layout knows logit_bias, '
+            f'visual_model.recall.weight. These weights are not used, but kept for the way back.')
         # A model takes the file, too.
         model = MODELS.build(config.model)
         load_model_weights(model, tmp_path / 'pytorch_model.bin')
 
-    def test_a_training_of_ours(self, small_zoo, monkeypatch, capsys, config, tmp_path):
+    def test_a_training_of_ours(self, small_zoo, monkeypatch, capsys, name, config, tmp_path):
         """It has no mask token, which their code asks for."""
         torch.save(dict(state_dict=MODELS.build(config.model).state_dict()), tmp_path / 'epoch_1.pth')
         convert_toy = converter(monkeypatch, capsys, 'evf_sam')
-        convert_toy(tmp_path / 'epoch_1.pth', tmp_path / 'theirs.bin', '--to', 'evf_sam')
+        convert_toy(tmp_path / 'epoch_1.pth', tmp_path / 'theirs.bin', '--to', name.replace('-', '_'))
         theirs = read_checkpoint(tmp_path / 'theirs.bin')
         assert not theirs['mm_extractor.beit3.vision_embed.mask_token'].any()
 
@@ -172,7 +204,8 @@ class TestConverting:
 class TestFaults:
 
     def test_missing_keys(self, small_zoo, monkeypatch, capsys, config, weights, tmp_path):
-        lost = ('visual_model.mask_decoder.iou_token.weight', 'text_hidden_fcs.0.2.bias')
+        [token] = [key for key in weights if key.endswith('iou_token.weight')]
+        lost = (token, 'text_hidden_fcs.0.2.bias')
         torch.save({key: value for key, value in weights.items() if key not in lost}, tmp_path / 'part.bin')
         with pytest.raises(RuntimeError, match=r'part.bin does not fit the model of the config. Missing: '
                            r'neck.projection.2.bias, head.quality_token. Left over: none'):
@@ -220,18 +253,18 @@ class TestFaults:
                            'of-00002.safetensors has .*, as one before it.'):
             read_checkpoint(tmp_path)
 
-    def test_no_vocabulary(self, small_zoo, weights, tmp_path):
-        write_folder(tmp_path, weights)
+    def test_no_vocabulary(self, small_zoo, name, weights, tmp_path):
+        write_folder(tmp_path, weights, name)
         (tmp_path / 'sentencepiece.bpe.model').unlink()
-        with pytest.raises(FileNotFoundError, match=f'{tmp_path}/sentencepiece.bpe.model, the vocabulary of {tmp_path},'
-                           f' is missing. Fetch sentencepiece.bpe.model from https://github.com/hustvl/EVF-SAM and put'):
+        with pytest.raises(FileNotFoundError, match=f'{tmp_path}/sentencepiece.bpe.model, the vocabulary of '
+                           f'{tmp_path}, is missing. Fetch sentencepiece.bpe.model from https://github.com/hustvl/'):
             Predictor.from_pretrained(str(tmp_path), 'cpu')
 
-    def test_no_weights(self, small_zoo, weights, tmp_path):
-        write_folder(tmp_path, weights)
+    def test_no_weights(self, small_zoo, name, weights, tmp_path):
+        write_folder(tmp_path, weights, name)
         (tmp_path / 'pytorch_model.bin').unlink()
-        with pytest.raises(FileNotFoundError, match='is a folder without weights: none of open_clip_model.safete'
-                           ' model.safetensors, model.safetensors.index.json'):
+        with pytest.raises(FileNotFoundError, match='is a folder without weights: none of open_clip_.*, '
+                           'model.safetensors, model.safetensors.index.json'):
             Predictor.from_pretrained(str(tmp_path), 'cpu')
 
     def test_a_folder_of_something_else(self, small_zoo, tmp_path):
