@@ -32,7 +32,7 @@ def shrink(config: Config) -> Config:
         TrimodalEncoder=shrink_trimodal)
     shrink_model = shrinks.get(config.model.encoder.type, shrink_clip)
     size = shrink_model(config.model)
-    forget_pretrained(config.model.encoder)
+    forget_pretrained(config.model)
     for view in config.inputs.views.values():
         view.size = size
     if config.inputs.tokenizer.get('vocabulary', 'shaperef') != 'shaperef':
@@ -194,7 +194,7 @@ def test_full_size(path):
     """Unshrunk, on the meta device: widths fit together, and logits lie on the grid that the method says."""
     config = Config.fromfile(path)
     size, length = config.inputs.views.main.size, config.inputs.tokenizer.context_length
-    forget_pretrained(config.model.encoder)
+    forget_pretrained(config.model)
     with torch.device('meta'):
         model = MODELS.build(config.model).eval()
         encoder = model.encoder

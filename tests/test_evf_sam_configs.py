@@ -41,7 +41,7 @@ HIERA_L = (212.15 + 0.55 + 0.02, 906.1 + 5.3)
 def test_published_sizes(name, total, tower, joint, projector, head, prompted):
     """Parameters in millions and multiply-adds in billions, of parts and of the whole."""
     config = base_model(name)
-    forget_pretrained(config.encoder)
+    forget_pretrained(config)
     with torch.device('meta'):
         model = MODELS.build(config)
     # torchscale's mask token and the prompt encoder's other weights are not ours: 5,964 numbers at most.

@@ -122,8 +122,9 @@ class AttentionPredictor(Predictor):
                  config: Union[str, Path, Config],
                  checkpoint: Optional[Union[str, Path]] = None,
                  device: Optional[str] = None,
-                 threshold: Optional[float] = None) -> None:
-        super().__init__(config, checkpoint, device, threshold)
+                 threshold: Optional[float] = None,
+                 dtype: Union[str, torch.dtype] = torch.float32) -> None:
+        super().__init__(config, checkpoint, device, threshold, dtype)
         self._probes = find_probes(self.model)
 
     def predict(self, sentences: Union[str, Sequence[str]], *, image: Optional[EncodedImage] = None) -> Prediction:

@@ -11,6 +11,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from mmris.checkpoints import load_model_weights, read_model_checkpoint
+from mmris.checkpoints.runs import load_pretrained, pretrained_parts
 from mmris.datasets.pipelines import resolve_pipelines
 from mmris.registry import MODELS
 from mmris.utils import empty_parameters, find_config, is_part
@@ -163,7 +164,7 @@ def init_untrained(model: nn.Module) -> None:
         FileNotFoundError, ValueError, RuntimeError: If those cannot be read or do not fit.
     """
     check_untrained(model)
-    model.encoder.load_pretrained()
+    load_pretrained(model)
 
 
 def check_untrained(model: nn.Module) -> None:
@@ -189,9 +190,9 @@ def _find_needs(model: nn.Module) -> str:
     if trained:
         parts = ', '.join(dict.fromkeys(name.partition('.')[0] for name in trained))
         return f'{len(trained)} tensors of {parts} are (model.frozen names what is not)'
-    if not model.encoder.pretrained_parts:
+    filled = pretrained_parts(model)
+    if not filled:
         return 'model.encoder.pretrained is not set'
-    filled = [f'encoder.{name}' for name in model.encoder.pretrained_parts]
     # A single number, such as CosineHead's scale, is what its config says, not random.
     random = [
         name for name, parameter in model.named_parameters() if parameter.numel() > 1 and not is_part(name, filled)

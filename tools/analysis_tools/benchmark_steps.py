@@ -53,7 +53,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
     options = parse_arguments(arguments)
     check_output(options.out)
     config = read_config(options)
-    forget_pretrained(config.model.encoder)
+    forget_pretrained(config.model)
     if options.amp is not None:
         enable_mixed_precision(config, options.amp)
     init_default_scope(config.get('default_scope', 'mmris'))

@@ -14,19 +14,18 @@ from .key_map import EXCLUDED, Derived, KeyMap, KeyMapError, Rule, fuse, rename,
 from .loading import compare_published, load_published
 from .model import ConfigFile, Layout, PublishedModel, PublishedWeights
 from .reading import read_published
-from .sam import SAM
-from .sam2 import SAM2
+from .segment_anything import SAM
 from .swin import SWIN
 from .vilt import VILT
 from .whole import convert_whole
 
 #: The published models by the names that commands know them by.
 PUBLISHED: Dict[str, PublishedModel] = {
-    model.name: model for model in (CLIP, BEIT3, VILT, SWIN, CRIS, SAM, SAM2, EVF_SAM)
+    model.name: model for model in (CLIP, BEIT3, VILT, SWIN, CRIS, SAM, EVF_SAM)
 }
 
 __all__ = [
-    'BEIT3', 'CLIP', 'CRIS', 'EVF_SAM', 'EXCLUDED', 'PUBLISHED', 'SAM', 'SAM2', 'SWIN', 'VILT', 'ConfigFile',
+    'BEIT3', 'CLIP', 'CRIS', 'EVF_SAM', 'EXCLUDED', 'PUBLISHED', 'SAM', 'SWIN', 'VILT', 'ConfigFile',
     'Conversion', 'Derived', 'KeyMap', 'KeyMapError', 'Layout', 'PublishedModel', 'PublishedWeights', 'Rule',
     'compare_published', 'convert', 'convert_whole', 'fuse', 'load_published', 'read_published', 'rename', 'transpose'
 ]

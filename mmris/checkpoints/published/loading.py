@@ -13,7 +13,8 @@ from .model import PublishedModel, PublishedWeights
 def load_published(module: nn.Module,
                    model: PublishedModel,
                    weights: PublishedWeights,
-                   architecture: Any = None) -> Collection[str]:
+                   architecture: Any = None,
+                   part: str = '') -> Collection[str]:
     """Load weights of a published model.
 
     Args:
@@ -22,6 +23,7 @@ def load_published(module: nn.Module,
         model (PublishedModel): The model.
         weights (PublishedWeights): Its weights.
         architecture (dict, optional): What the module was built from, for the message. Default: None.
+        part (str): What stands before the module's keys among ours of the published model. Default: '', nothing.
 
     Returns:
         Collection[str]: The keys that were loaded.
@@ -30,7 +32,7 @@ def load_published(module: nn.Module,
         RuntimeError: If keys are missing or left over or shapes differ; the message says which, and of which
             architecture the weights are.
     """
-    state, expected = _select(module, model, weights)
+    state, expected = _select(module, model, weights, part)
     misfits = compare_weights(expected, state)
     if misfits:
         message = f'{weights.source} does not fit the {model.title} of the config.'
@@ -52,14 +54,17 @@ def compare_published(module: nn.Module, model: PublishedModel, weights: Publish
     Returns:
         Misfits: All that differs.
     """
-    state, expected = _select(module, model, weights)
+    state, expected = _select(module, model, weights, '')
     return compare_weights(expected, state)
 
 
-def _select(module: nn.Module, model: PublishedModel, weights: PublishedWeights) -> Tuple[State, State]:
+def _select(module: nn.Module, model: PublishedModel, weights: PublishedWeights, part: str) -> Tuple[State, State]:
     """What of the weights is loaded, and what the module asks for."""
-    own, state = module.state_dict(), dict(weights.state)
-    expected = {key: value for key, value in own.items() if model.has(key)}
+    own, state = module.state_dict(), weights.part(part)
+    expected = {key: value for key, value in own.items() if model.has(part + key)}
+    if part:
+        # A stage may have a few weights of the published model among others.
+        state = {key: value for key, value in state.items() if model.has(part + key)}
     added = {key: value for key, value in own.items() if key.startswith(model.additions)}
     if added and any(key.startswith(model.additions) for key in state):
         expected.update(added)

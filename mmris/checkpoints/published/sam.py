@@ -1,15 +1,8 @@
-"""SAM 1 (Kirillov et al., Segment Anything, ICCV 2023): released checkpoints.
+"""The keys of SAM 1 (Kirillov et al., Segment Anything, ICCV 2023), and the rules that SAM 2 shares."""
 
-Ours are those of the :class:`mmris.models.segmentors.ReferringSegmentor` of configs/evf_sam: image tower, mask decoder,
-and the two vectors of the prompt encoder that a prompt of one token needs.
-"""
-
-from typing import Any, Dict, Mapping, Optional
-
-from torch import Tensor
+from typing import Mapping
 
 from .key_map import EXCLUDED, KeyMap, Rule, rename
-from .model import Layout, PublishedModel, PublishedWeights
 
 TOWER, HEAD = 'encoder.segmenter.', 'head.'
 _LAYER = 'mask_decoder.transformer.layers.{layer}'
@@ -82,58 +75,3 @@ KEY_MAP = KeyMap(
         *prompt_rules('prompt_encoder.'),
         *decoder_rules('mask_decoder.', dict(lin1='0', lin2='2')),
     ))
-
-# Layers and channels of the image tower.
-_SIZES = {(12, 768): 'base', (24, 1024): 'large', (32, 1280): 'huge'}
-
-
-def measure(tower: Mapping[str, Tensor]) -> Optional[Dict[str, int]]:
-    """Read layers, channels and image size of a tower off its weights; None if they are not whole."""
-    try:
-        _, rows, _, channels = tower['vit.pos_embed'].shape
-        patch = tower['vit.patch_embed.proj.weight'].size(3)
-    except (KeyError, ValueError, IndexError):
-        return None
-    blocks = {key.split('.')[2] for key in tower if key.startswith('vit.blocks.')}
-    return dict(layers=len(blocks), channels=channels, image_size=patch * rows)
-
-
-def _describe(weights: PublishedWeights) -> str:
-    sizes = measure(weights.part(TOWER))
-    if sizes is None or not weights.part(HEAD):
-        raise ValueError(f'{weights.source} does not hold a whole SAM.')
-    name = _SIZES.get((sizes['layers'], sizes['channels']))
-    return ', '.join((*([name] if name else []), *(f'{what} {value}' for what, value in sizes.items())))
-
-
-def _advise(state: Mapping[str, Tensor], _: Any, architecture: Any) -> str:
-    sizes = measure(state)
-    if sizes is None or architecture is None:
-        return ''
-    differing = [what for what, value in sizes.items() if architecture[what] != value]
-    if not differing:
-        return ''
-    name = _SIZES.get((sizes['layers'], sizes['channels']))
-    if name is not None and sizes['image_size'] == 1024:
-        return f'It is of architecture={name!r}: set that.'
-    return f'Set in architecture what the file has: {", ".join(f"{what}={sizes[what]}" for what in differing)}.'
-
-
-SAM = PublishedModel(
-    name='sam',
-    title='SAM',
-    layouts=(
-        Layout(
-            name='sam',
-            key_map=KEY_MAP,
-            matches=lambda state: any(key.startswith('image_encoder.blocks.') for key in state),
-            # Its code reads files of torch.save with nothing around the weights.
-            suffixes=('.pth', )), ),
-    matches_ours=lambda state: any(key.startswith(f'{TOWER}vit.') for key in state),
-    core=((f'{TOWER}vit.pos_embed', f'{HEAD}mask_tokens'), ),
-    describe=_describe,
-    root='',
-    parts=(TOWER, HEAD, 'neck.no_mask'),
-    # Of an EVF-SAM that was trained here.
-    ignored=('encoder.joint.', 'neck.projection.'),
-    advise=_advise)

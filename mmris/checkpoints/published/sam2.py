@@ -1,15 +1,9 @@
-"""SAM 2 (Ravi et al., SAM 2: Segment Anything in Images and Videos, 2024): released checkpoints.
+"""The keys of SAM 2 (Ravi et al., SAM 2: Segment Anything in Images and Videos, 2024).
 
-Ours are those of the :class:`mmris.models.segmentors.ReferringSegmentor` of configs/evf_sam: image tower, mask decoder,
-and the two vectors of the prompt encoder that a prompt of one token needs. What SAM 2 remembers of videos is excluded.
+What it remembers of videos is excluded.
 """
 
-from typing import Any, Dict, Mapping, Optional
-
-from torch import Tensor
-
 from .key_map import EXCLUDED, KeyMap, rename
-from .model import Layout, PublishedModel, PublishedWeights
 from .sam import HEAD, TOWER, decoder_rules, prompt_rules
 
 _DECODER = 'sam_mask_decoder.'
@@ -37,55 +31,3 @@ KEY_MAP = KeyMap(
           for number in range(3)),
         *(rename(key, f'{EXCLUDED}{key}') for key in _MEMORY),
     ))
-
-# Layers and channels of the first stage of the image tower.
-_SIZES = {(12, 96): 'tiny', (16, 96): 'small', (24, 112): 'base_plus', (48, 144): 'large'}
-
-
-def _measure(tower: Mapping[str, Tensor]) -> Optional[Dict[str, int]]:
-    """Layers and channels of a tower; None if its weights are not whole."""
-    try:
-        channels = tower['hiera.pos_embed'].size(1)
-    except (KeyError, IndexError):
-        return None
-    return dict(layers=len({key.split('.')[2] for key in tower if key.startswith('hiera.blocks.')}), channels=channels)
-
-
-def _describe(weights: PublishedWeights) -> str:
-    sizes = _measure(weights.part(TOWER))
-    if sizes is None or not weights.part(HEAD):
-        raise ValueError(f'{weights.source} does not hold a whole SAM 2.')
-    name = _SIZES.get((sizes['layers'], sizes['channels']))
-    return ', '.join((*([name] if name else []), *(f'{what} {value}' for what, value in sizes.items())))
-
-
-def _advise(state: Mapping[str, Tensor], _: Any, architecture: Any) -> str:
-    sizes = _measure(state)
-    if sizes is None or architecture is None:
-        return ''
-    if (sizes['layers'], sizes['channels']) == (sum(architecture['layers']), architecture['channels']):
-        return ''
-    name = _SIZES.get((sizes['layers'], sizes['channels']))
-    known = f'architecture={name!r}' if name else f'{sizes["layers"]} layers, channels={sizes["channels"]}'
-    return f'It is of {known}: set that.'
-
-
-SAM2 = PublishedModel(
-    name='sam2',
-    title='SAM 2',
-    layouts=(
-        Layout(
-            name='sam2',
-            key_map=KEY_MAP,
-            matches=lambda state: any(key.startswith('image_encoder.trunk.') for key in state),
-            # Its code reads files of torch.save alone.
-            suffixes=('.pt', '.pth'),
-            entry='model'), ),
-    matches_ours=lambda state: any(key.startswith(f'{TOWER}hiera.') for key in state),
-    core=((f'{TOWER}hiera.pos_embed', f'{HEAD}mask_tokens'), ),
-    describe=_describe,
-    root='',
-    parts=(TOWER, HEAD, 'neck.no_mask'),
-    # Of an EVF-SAM that was trained here.
-    ignored=('encoder.joint.', 'neck.projection.'),
-    advise=_advise)

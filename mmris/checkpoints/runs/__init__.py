@@ -14,6 +14,8 @@ from .frozen_parts import (
     exclude_parts,
     find_excludable_parts,
     find_uninitialized_frozen,
+    load_pretrained,
+    pretrained_parts,
     read_excluded_parts,
     restore_excluded_parts,
 )
@@ -21,6 +23,7 @@ from .publishing import FORMATS, Publication, publish
 
 __all__ = [
     'EXCLUDED_PARTS', 'FORMATS', 'Publication', 'best_checkpoint', 'check_frozen', 'digest_parts', 'exclude_parts',
-    'find_checkpoints', 'find_excludable_parts', 'find_uninitialized_frozen', 'last_whole_checkpoint', 'publish',
-    'read_excluded_parts', 'remove_temporary_files', 'resolve_load_from', 'restore_excluded_parts'
+    'find_checkpoints', 'find_excludable_parts', 'find_uninitialized_frozen', 'last_whole_checkpoint',
+    'load_pretrained', 'pretrained_parts', 'publish', 'read_excluded_parts', 'remove_temporary_files',
+    'resolve_load_from', 'restore_excluded_parts'
 ]

@@ -29,7 +29,7 @@ def find_excludable_parts(model: nn.Module) -> Tuple[str, ...]:
         tuple[str]: Dotted names, as ``'encoder.image'``.
     """
     frozen = getattr(model, 'frozen', ())
-    return tuple(name for name in _pretrained_parts(model) if is_part(name, frozen))
+    return tuple(name for name in pretrained_parts(model) if is_part(name, frozen))
 
 
 def digest_parts(model: nn.Module, names: Iterable[str]) -> Dict[str, str]:
@@ -103,7 +103,7 @@ def restore_excluded_parts(checkpoint: Dict[str, Any], model: nn.Module, path: U
             f'{path} says that it was saved without {_enumerate(unknown)}, but the model of the config has no such '
             f'part. Use the config that it was trained with.')
     changed = _find_changed(model, digests)
-    if changed and set(changed) <= set(_pretrained_parts(model)):
+    if changed and set(changed) <= set(pretrained_parts(model)):
         _load_pretrained(model, changed, path)
         changed = _find_changed(model, digests)
     if changed:
@@ -138,14 +138,36 @@ def check_frozen(model: nn.Module, weights: Mapping[str, Any], path: Union[str, 
 
 
 def find_uninitialized_frozen(model: nn.Module) -> List[str]:
-    """Find what a model freezes and ``encoder.pretrained`` does not fill: keys of its weights."""
-    names, pretrained = getattr(model, 'frozen', ()), _pretrained_parts(model)
-    return [key for key in model.state_dict() if is_part(key, names) and not is_part(key, pretrained)]
+    """Find what a model freezes and ``pretrained`` of no stage fills: keys of its weights."""
+    names, filled = getattr(model, 'frozen', ()), pretrained_parts(model)
+    return [key for key in model.state_dict() if is_part(key, names) and not is_part(key, filled)]
 
 
-def _pretrained_parts(model: nn.Module) -> Tuple[str, ...]:
-    """The modules and parameters of the encoder that its ``pretrained`` fills, by their names in the model."""
-    return tuple(f'encoder.{name}' for name in getattr(getattr(model, 'encoder', None), 'pretrained_parts', ()))
+def pretrained_parts(model: nn.Module) -> Tuple[str, ...]:
+    """Find what ``pretrained`` of a model's stages fills.
+
+    Args:
+        model (nn.Module): The model.
+
+    Returns:
+        tuple[str]: Dotted names of modules, parameters and buffers.
+    """
+    return tuple(f'{stage}.{part}' for stage, module in _pretrained_stages(model) for part in module.pretrained_parts)
+
+
+def load_pretrained(model: nn.Module) -> None:
+    """Load the published weights that the configs of a model's stages name, and raise their errors.
+
+    Args:
+        model (nn.Module): The model.
+    """
+    for _, module in _pretrained_stages(model):
+        module.load_pretrained()
+
+
+def _pretrained_stages(model: nn.Module) -> List[Tuple[str, nn.Module]]:
+    stages = ((name, getattr(model, name, None)) for name in ('encoder', 'neck', 'decoder', 'head'))
+    return [(name, module) for name, module in stages if hasattr(module, 'pretrained_parts')]
 
 
 def _part_state(state: Mapping[str, torch.Tensor], name: str) -> Dict[str, torch.Tensor]:
@@ -170,7 +192,7 @@ def _find_changed(model: nn.Module, digests: Mapping[str, str]) -> List[str]:
 def _load_pretrained(model: nn.Module, names: List[str], path: Union[str, Path]) -> None:
     print_log(f'{path} was saved without {_enumerate(names)}: loading what encoder.pretrained names.', logger='current')
     try:
-        model.encoder.load_pretrained()
+        load_pretrained(model)
     except (OSError, RuntimeError, ValueError) as error:
         raise RuntimeError(
             f'{path} was saved without {_enumerate(names)}, and what model.encoder.pretrained names cannot be loaded '
@@ -179,8 +201,11 @@ def _load_pretrained(model: nn.Module, names: List[str], path: Union[str, Path])
 
 def _advise(model: nn.Module, names: List[str]) -> str:
     remedy = 'model.encoder.pretrained (--cfg-options model.encoder.pretrained=FILE) to the weights that it was '
-    if set(names) <= set(_pretrained_parts(model)):
-        pretrained = getattr(model.encoder, 'pretrained', None)
+    if set(names) <= set(pretrained_parts(model)):
+        if not hasattr(model.encoder, 'pretrained'):
+            return 'and what pretrained of these parts names holds other weights than those it was trained with. Set ' \
+                   'each to the weights that it was trained with.'
+        pretrained = model.encoder.pretrained
         return f'and model.encoder.pretrained={pretrained!r} holds other weights than those it was trained with. Set ' \
                f'{remedy}trained with.'
     return f'and the model of the config does not bring them. Set {remedy}trained with.'

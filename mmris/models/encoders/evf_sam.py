@@ -46,7 +46,8 @@ class EVFSAMEncoder(Encoder):
 
     Args:
         segmenter (dict): Config of a tower that turns the main view's pixels into a tuple of maps, from shallow to
-            deep, such as :class:`~mmris.models.encoders.SAMTower` or :class:`~mmris.models.encoders.SAM2Tower`.
+            deep, such as :class:`~mmris.models.encoders.SAMTower` or :class:`~mmris.models.encoders.SAM2Tower`. It
+            has ``pretrained_parts`` and ``load_pretrained``, as an :class:`Encoder`.
         joint (dict): Config of the :class:`Encoder` that reads the sentence, such as
             :class:`~mmris.models.encoders.BEiT3Encoder`.
         view (str): Name of the view that ``joint`` looks at, one of ``inputs.views``. Default: ``'joint'``.
@@ -77,15 +78,17 @@ class EVFSAMEncoder(Encoder):
 
     @property
     def pretrained_parts(self) -> Tuple[str, ...]:
-        """tuple[str]: Those of ``joint``, under its name."""
-        return tuple(f'joint.{name}' for name in self.joint.pretrained_parts)
+        """tuple[str]: Those of ``segmenter`` and of ``joint``, under their names."""
+        parts = dict(segmenter=self.segmenter, joint=self.joint)
+        return tuple(f'{name}.{one}' for name, part in parts.items() for one in part.pretrained_parts)
 
     def load_pretrained(self) -> None:
-        """Load what the config of ``joint`` names, and raise its errors."""
+        """Load what the configs of ``segmenter`` and ``joint`` name, and raise their errors."""
+        self.segmenter.load_pretrained()
         self.joint.load_pretrained()
 
     def init_weights(self) -> None:
-        """Initialise; ``joint`` loads what its own config names as it is initialised."""
+        """Initialise; ``segmenter`` and ``joint`` load what their own configs name as they are initialised."""
         super(Encoder, self).init_weights()
 
     def embed_image(self, images: ImageInputs) -> ImageEmbeddings:

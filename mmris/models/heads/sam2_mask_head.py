@@ -38,6 +38,9 @@ class SAM2MaskHead(SAMMaskHead):
         num_heads (int): Its attention heads. Default: 8.
         feedforward_channels (int): Width inside its feedforward. Default: 2048.
         num_masks (int): Mask tokens, at least 2 to choose among. Default: 4.
+        pretrained (str, optional): Weights of SAM 2, as they are published or converted: a file, an address, or the
+            work folder of a training here. The mask decoder is taken. Default: None, from scratch.
+        trust_pretrained (bool): Also read a file that holds more than tensors, by running what it says. Default: False.
         init_cfg (dict, optional): MMEngine initialisation. Default: None.
 
     Raises:
@@ -54,6 +57,8 @@ class SAM2MaskHead(SAMMaskHead):
                  num_heads: int = 8,
                  feedforward_channels: int = 2048,
                  num_masks: int = 4,
+                 pretrained: Optional[str] = None,
+                 trust_pretrained: bool = False,
                  init_cfg: Optional[dict] = None) -> None:
         super().__init__(
             channels=channels,
@@ -61,6 +66,8 @@ class SAM2MaskHead(SAMMaskHead):
             num_heads=num_heads,
             feedforward_channels=feedforward_channels,
             num_masks=num_masks,
+            pretrained=pretrained,
+            trust_pretrained=trust_pretrained,
             init_cfg=init_cfg)
         if mask not in MASKS:
             raise ValueError(f'mask of SAM2MaskHead must be one of {", ".join(MASKS)}, but got {mask!r}.')

@@ -3,7 +3,6 @@
 from typing import Optional, Tuple
 
 import torch
-from mmengine.model import BaseModule
 from timm.layers import LayerNorm2d
 from torch import Tensor, nn
 
@@ -11,10 +10,11 @@ from mmris.registry import MODELS
 from mmris.structures import FusedFeatures
 
 from ..layers import GaussianPosition, TwoWayTransformer, check_width
+from ..published_part import PublishedPart
 
 
 @MODELS.register_module()
-class SAMMaskHead(BaseModule):
+class SAMMaskHead(PublishedPart):
     """The mask decoder of SAM 1 (Kirillov et al., Segment Anything, ICCV 2023, appendix A), prompted by a sentence.
 
     Tokens for masks and their quality stand beside the prompt in a two-way transformer with the image. The image is
@@ -29,12 +29,17 @@ class SAMMaskHead(BaseModule):
         num_heads (int): Its attention heads. Default: 8.
         feedforward_channels (int): Width inside its feedforward. Default: 2048.
         num_masks (int): Mask tokens. Default: 4.
+        pretrained (str, optional): Weights of SAM, as they are published or converted: a file, an address, or the
+            work folder of a training here. The mask decoder is taken. Default: None, from scratch.
+        trust_pretrained (bool): Also read a file that holds more than tensors, by running what it says. Default: False.
         init_cfg (dict, optional): MMEngine initialisation. Default: None.
 
     Raises:
         ValueError: If ``channels`` is not divisible by 8, or does not go with ``num_heads``.
         ValueError: If ``num_masks`` or ``num_layers`` is below 1.
     """
+
+    published_as = 'head.'
 
     def __init__(self,
                  *,
@@ -43,8 +48,10 @@ class SAMMaskHead(BaseModule):
                  num_heads: int = 8,
                  feedforward_channels: int = 2048,
                  num_masks: int = 4,
+                 pretrained: Optional[str] = None,
+                 trust_pretrained: bool = False,
                  init_cfg: Optional[dict] = None) -> None:
-        super().__init__(init_cfg=init_cfg)
+        super().__init__(pretrained=pretrained, trust_pretrained=trust_pretrained, init_cfg=init_cfg)
         if channels % 8:
             raise ValueError(f'channels of {type(self).__name__} must be divisible by 8, but got {channels}.')
         if num_masks < 1:

@@ -4,17 +4,17 @@ from dataclasses import replace
 from typing import Optional
 
 import torch
-from mmengine.model import BaseModule
 from torch import nn
 
 from mmris.registry import MODELS
 from mmris.structures import EncoderOutput, FusedFeatures
 
 from ..layers import check_width
+from ..published_part import PublishedPart
 
 
 @MODELS.register_module()
-class PromptNeck(BaseModule):
+class PromptNeck(PublishedPart):
     """One prompt token a sentence, from the whole image as a joint encoder sees it (Zhang et al., EVF-SAM, 2024).
 
     The token is a projection (linear, ReLU, linear) of the image's class token, which knows the sentence. No mask is
@@ -23,11 +23,22 @@ class PromptNeck(BaseModule):
     Args:
         in_channels (int): Width of the whole image in the encoder's joint space.
         channels (int): Width of the prompt, that of the segmenter's deepest map. Default: 256.
+        pretrained (str, optional): Weights of SAM or SAM 2, as they are published or converted: a file, an address, or the
+            work folder of a training here. The vector of no mask is taken. Default: None, from scratch.
+        trust_pretrained (bool): Also read a file that holds more than tensors, by running what it says. Default: False.
         init_cfg (dict, optional): MMEngine initialisation. Default: None.
     """
 
-    def __init__(self, *, in_channels: int, channels: int = 256, init_cfg: Optional[dict] = None) -> None:
-        super().__init__(init_cfg=init_cfg)
+    published_as = 'neck.'
+
+    def __init__(self,
+                 *,
+                 in_channels: int,
+                 channels: int = 256,
+                 pretrained: Optional[str] = None,
+                 trust_pretrained: bool = False,
+                 init_cfg: Optional[dict] = None) -> None:
+        super().__init__(pretrained=pretrained, trust_pretrained=trust_pretrained, init_cfg=init_cfg)
         self.in_channels, self.channels = in_channels, channels
         self.projection = nn.Sequential(
             nn.Linear(in_channels, in_channels), nn.ReLU(), nn.Linear(in_channels, channels))

@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Any, Dict, Optional, Tuple, Union
 
-from mmengine.model import BaseModule
 from timm.layers import resample_abs_pos_embed_nhwc
 from timm.models.vision_transformer_sam import VisionTransformerSAM
 from torch import Tensor, nn
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from mmris.registry import MODELS
 
 from ...layers import patch_grid
+from ...published_part import PublishedPart
 from .image_tower import recompute
 from .measures import complete_measures
 
@@ -23,7 +23,7 @@ SAM_ARCHITECTURES: Dict[str, Dict[str, Any]] = dict(
 
 
 @MODELS.register_module()
-class SAMTower(BaseModule):
+class SAMTower(PublishedPart):
     """The image encoder of SAM 1 (Kirillov et al., Segment Anything, ICCV 2023), out of timm's modules.
 
     A ViT whose layers attend inside of windows, but for a few that attend to the whole image, with decomposed relative
@@ -37,6 +37,9 @@ class SAMTower(BaseModule):
             ``heads``, ``global_layers`` (layers, counted from 1, that attend to the whole image), ``patch_size``,
             ``image_size`` (pixels that the positions are made for), ``window_size`` (in patches) and ``out_channels``.
             Left out, they are those of its ``name``, by default base's.
+        pretrained (str, optional): Weights of SAM 1, as they are published or converted: a file, an address, or the
+            work folder of a training here. The tower is taken. Default: None, from scratch.
+        trust_pretrained (bool): Also read a file that holds more than tensors, by running what it says. Default: False.
         activation_checkpointing (bool): Keep no activations inside the layers, and compute them again in the backward
             pass: less memory, more time, the same gradients. Default: False.
         init_cfg (dict, optional): MMEngine initialisation. Default: None.
@@ -49,12 +52,16 @@ class SAMTower(BaseModule):
         ValueError: If ``architecture`` is unknown, has unknown entries, or numbers that do not go together.
     """
 
+    published_as = 'encoder.segmenter.'
+
     def __init__(self,
                  *,
                  architecture: Union[str, dict],
+                 pretrained: Optional[str] = None,
+                 trust_pretrained: bool = False,
                  activation_checkpointing: bool = False,
                  init_cfg: Optional[dict] = None) -> None:
-        super().__init__(init_cfg=init_cfg)
+        super().__init__(pretrained=pretrained, trust_pretrained=trust_pretrained, init_cfg=init_cfg)
         self.architecture = complete_architecture(architecture)
         self.activation_checkpointing = activation_checkpointing
         sizes = self.architecture

@@ -5,13 +5,13 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from timm.models.hieradet_sam2 import HieraDet
 from torch import Tensor, nn
 
 from mmris.registry import MODELS
 
 from ...layers import patch_grid
+from ...published_part import PublishedPart
 from .image_tower import recompute
 from .measures import complete_measures
 
@@ -36,7 +36,7 @@ _FIRST_STRIDE = 4
 
 
 @MODELS.register_module()
-class SAM2Tower(BaseModule):
+class SAM2Tower(PublishedPart):
     """The image encoder of SAM 2 (Ravi et al., SAM 2: Segment Anything in Images and Videos, 2024), on timm's Hiera.
 
     A Hiera of four stages, each with half the cells and twice the width of the one before. Its layers attend inside of
@@ -53,6 +53,9 @@ class SAM2Tower(BaseModule):
             counted from 1 over all stages, that attend to the whole image), ``window_sizes`` (of each stage, in
             cells), ``position_grid`` (rows and columns of the positions that are resized) and ``out_channels`` (of the
             deepest map). Left out, they are those of its ``name``, by default base_plus's.
+        pretrained (str, optional): Weights of SAM 2, as they are published or converted: a file, an address, or the
+            work folder of a training here. The tower is taken. Default: None, from scratch.
+        trust_pretrained (bool): Also read a file that holds more than tensors, by running what it says. Default: False.
         activation_checkpointing (bool): Keep no activations inside the layers, and compute them again in the backward
             pass: less memory, more time, the same gradients. Default: False.
         init_cfg (dict, optional): MMEngine initialisation. Default: None.
@@ -66,12 +69,16 @@ class SAM2Tower(BaseModule):
         ValueError: If ``architecture`` is unknown, has unknown entries, or numbers that do not go together.
     """
 
+    published_as = 'encoder.segmenter.'
+
     def __init__(self,
                  *,
                  architecture: Union[str, dict],
+                 pretrained: Optional[str] = None,
+                 trust_pretrained: bool = False,
                  activation_checkpointing: bool = False,
                  init_cfg: Optional[dict] = None) -> None:
-        super().__init__(init_cfg=init_cfg)
+        super().__init__(pretrained=pretrained, trust_pretrained=trust_pretrained, init_cfg=init_cfg)
         self.architecture = complete_sam2_architecture(architecture)
         self.activation_checkpointing = activation_checkpointing
         sizes = self.architecture
