@@ -14,9 +14,7 @@ ABOVE_HALF = float(np.nextafter(np.float32(0.5), np.float32(1)))
 
 
 def resample_logits_twice(logits: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:
-    """Bilinear to the input's size, crop to the image, bilinear to the original pixels, and only then the sigmoid.
-
-    A probability is above 1/2 where the resampled logit is above 0, also where rounding would give 1/2 itself.
+    """Bilinear to the input's size, crop to the image, bilinear to the original pixels.
 
     Args:
         logits (Tensor): ``(S, 1, h, w)`` float32.
@@ -26,7 +24,7 @@ def resample_logits_twice(logits: Tensor, affine: np.ndarray, input_size: Size, 
         original_size (tuple[int, int]): ``(H0, W0)`` of the image in pixels.
 
     Returns:
-        Tensor: ``(S, H0, W0)`` float32 in [0, 1].
+        Tensor: ``(S, H0, W0)`` float32 logits.
     """
     at_input = F.interpolate(logits, size=input_size, mode='bilinear', align_corners=False)
     height, width = original_size
@@ -34,15 +32,31 @@ def resample_logits_twice(logits: Tensor, affine: np.ndarray, input_size: Size, 
     x0, y0, x1, y1 = np.rint(corners).astype(int)
     if np.allclose(corners, (x0, y0, x1, y1), rtol=0, atol=1e-3) and min(x0, y0) >= 0:
         image = at_input[..., y0:y1, x0:x1]
-        resampled = F.interpolate(image, size=original_size, mode='bilinear', align_corners=False)[:, 0]
-    else:
-        resampled = resample_once(at_input, affine, input_size, original_size)
-    probabilities = resampled.sigmoid()
-    return torch.where(resampled > 0, probabilities.clamp(min=ABOVE_HALF), probabilities)
+        return F.interpolate(image, size=original_size, mode='bilinear', align_corners=False)[:, 0]
+    return resample_once(at_input, affine, input_size, original_size)
+
+
+def sigmoid_of_signs(logits: Tensor) -> Tensor:
+    """The sigmoid, above 1/2 wherever a logit is above 0: also where rounding would give 1/2 itself.
+
+    Args:
+        logits (Tensor): float32 of any shape.
+
+    Returns:
+        Tensor: float32 in [0, 1] of the same shape.
+    """
+    probabilities = logits.sigmoid()
+    return torch.where(logits > 0, probabilities.clamp(min=ABOVE_HALF), probabilities)
+
+
+def resample_twice_then_sigmoid(logits: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:
+    """:func:`resample_logits_twice`, and only then the sigmoid: ``(S, H0, W0)`` float32 in [0, 1]."""
+    return sigmoid_of_signs(resample_logits_twice(logits, affine, input_size, original_size))
 
 
 EVF_SAM = Protocol(
     'evf_sam',
-    resample_logits_twice,
+    resample_twice_then_sigmoid,
     geometry=Geometry('ResizeLongestSide', longest_side_affine),
-    threshold=0.5)
+    threshold=0.5,
+    resample_logits=resample_logits_twice)

@@ -1,5 +1,7 @@
 """Parts of a model by name."""
 
+from typing import Dict
+
 from torch import nn
 
 
@@ -26,3 +28,22 @@ def find_part(model: nn.Module, name: str) -> nn.Module:
         part = parts[step]
         done.append(step)
     return part
+
+
+def check_names(**groups: nn.Module) -> None:
+    """Check that no two losses would be logged under one name: the sum that is optimised would lack one.
+
+    Args:
+        **groups (nn.Module): Containers of losses by name, by what each group is called in the message.
+
+    Raises:
+        ValueError: If two of them have a name in common.
+    """
+    owners: Dict[str, str] = {}
+    for group, members in groups.items():
+        for name in members:
+            if name in owners:
+                raise ValueError(
+                    f'{owners[name]} and {group} both have an entry {name!r}, so both would be loss_{name}, of which '
+                    f'only one would be optimised. Give one of them another name.')
+            owners[name] = group
