@@ -44,6 +44,10 @@ def test_published_sizes(name, total, joint, projector, prompted):
     assert costs['encoder']['image']['flops'] / 1e9 == pytest.approx(2980.5 + embedding, abs=0.06)
     assert costs['encoder']['join']['flops'] / 1e9 == pytest.approx(prompted - embedding, abs=0.06)
     assert costs['head']['flops'] / 1e9 == pytest.approx(1.8, abs=0.06)
+    # Of the mask decoder three maps of the 4096 cells, from 256 to 128, are done before the prompt is seen.
+    shared = 3 * 4096 * 256 * 128 / 1e9
+    assert costs['total']['image']['flops'] / 1e9 == pytest.approx(2980.5 + embedding + shared, abs=0.06)
+    assert costs['total']['sentence']['flops'] / 1e9 == pytest.approx(prompted - embedding + 1.8 - shared, abs=0.06)
     assert costs['encoder']['trained'] == sum(value.numel() for value in model.encoder.joint.parameters())
 
 

@@ -5,7 +5,8 @@
         --out vit-b_refcoco.json
     python tools/analysis_tools/get_flops.py configs/mail/vilt-b_refcoco.py --instances 8
 
-Of one image and one expression in evaluation. Counted are the multiply-adds of convolutions, linear maps and products
+Of one image and one expression in evaluation; below the total, what of it is computed once an image, and what once
+more for each further sentence about it. Counted are the multiply-adds of convolutions, linear maps and products
 of matrices, those of attention among them; not norms, activations, sums and interpolations. Weights and data need not
 be there, and nothing is computed: it takes seconds, and the model no memory, for any size.
 """
@@ -26,6 +27,9 @@ from mmris.utils.complexity import count_complexity
 from mmris.utils.configs import add_option_argument, check_output, read_config
 from mmris.utils.tables import markdown_table
 from mmris.utils.tool import run_tool
+
+# What the parts of the total are called.
+ONCE = dict(image='once an image', sentence='once a sentence')
 
 
 def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
@@ -102,8 +106,9 @@ def format_costs(costs: Dict[str, Dict[str, Any]], quoted: Optional[Dict[str, fl
     for name, cost in costs.items():
         flops = cost['flops'] / 1e9 if 'flops' in cost else 'in training only'
         rows.append([name, cost['params'] / 1e6, cost['trained'] / 1e6, flops])
-        rows.extend(
-            [f'- {part}', '', '', value['flops'] / 1e9] for part, value in cost.items() if isinstance(value, dict))
+        called = ONCE if name == 'total' else {}
+        rows.extend([f'- {called.get(part, part)}', '', '', value['flops'] / 1e9] for part, value in cost.items()
+                    if isinstance(value, dict))
     if quoted is not None:
         rows.append(['total, as quoted', quoted['params'] / 1e6, '', quoted['flops'] / 1e9])
     return markdown_table(['stage', 'parameters, M', 'trained, M', 'multiply-adds, G'], rows)
