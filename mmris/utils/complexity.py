@@ -6,7 +6,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmris.structures import ExpressionBatch, ImageInputs, ImageView, InstanceMasks
+from mmris.structures import ExpressionBatch, ImageInputs
+
+from .input_sizes import InputSizes
 
 # As they follow on the encoder, and as the attributes of the model are called.
 STAGES = ('neck', 'decoder', 'head')
@@ -63,9 +65,10 @@ def count_complexity(model: nn.Module,
             f'inside of torch.device(\'meta\').')
     model.eval()
     with torch.device('meta'), torch.no_grad():
-        images = _images(model, tuple(shape), instances, views or {})
-        flops = _count_stages(model, images, _expressions(1, tokens))
-        sentence = sum(_count_stages(model, images, _expressions(2, tokens)).values()) - sum(flops.values())
+        sizes = InputSizes(tuple(shape), tokens, dict(views or {}), instances)
+        images = sizes.image(model.encoder)
+        flops = _count_stages(model, images, sizes.expressions(1))
+        sentence = sum(_count_stages(model, images, sizes.expressions(2)).values()) - sum(flops.values())
     parts = {name: dict(flops=flops[name]) for name in ('image', 'text', 'join')}
     costs = dict(encoder=dict(**_parameters(model.encoder), flops=sum(flops[name] for name in parts), **parts))
     for name in STAGES:
@@ -75,24 +78,6 @@ def count_complexity(model: nn.Module,
     if model.distillation:
         costs['distillation'] = _parameters(model.distillation)
     return costs
-
-
-def _images(model: nn.Module, shape: Tuple[int, int], instances: int,
-            views: Mapping[str, Sequence[int]]) -> ImageInputs:
-    """One image."""
-    found = InstanceMasks(
-        masks=torch.ones(1, instances, *shape, dtype=torch.bool),
-        present=torch.ones(1, instances, dtype=torch.bool)) if model.encoder.takes_instances else None
-    others = {name: ImageView(torch.empty(1, 3, *size), torch.empty(1, 4)) for name, size in views.items()}
-    return ImageInputs(torch.empty(1, 3, *shape), torch.empty(1, 4), found, others)
-
-
-def _expressions(count: int, tokens: int) -> ExpressionBatch:
-    """Expressions about one image."""
-    return ExpressionBatch(
-        token_ids=torch.zeros(count, tokens, dtype=torch.int64),
-        token_mask=torch.ones(count, tokens, dtype=torch.bool),
-        image_index=torch.zeros(count, dtype=torch.int64))
 
 
 def _count_stages(model: nn.Module, images: ImageInputs, expressions: ExpressionBatch) -> Dict[str, int]:
