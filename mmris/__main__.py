@@ -22,9 +22,10 @@ def find_tools() -> Dict[str, Path]:
 def describe(tools: Dict[str, Path]) -> str:
     """How to call a tool, and what each does."""
     lines = ['usage: python -m mmris TOOL [arguments of the tool]', '', 'tools:']
+    width = max(map(len, tools))
     for name, path in tools.items():
         documentation = ast.get_docstring(ast.parse(path.read_text(encoding='utf-8'))) or ''
-        lines.append(f'  {name:<18} {documentation.partition(chr(10))[0]}')
+        lines.append(f'  {name:<{width}} {documentation.partition(chr(10))[0]}')
     return '\n'.join([*lines, '', 'python -m mmris TOOL --help tells the arguments of one.'])
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import LinearLR
 
 from mmris.apis import Predictor
 from mmris.apis.attention import AttentionPredictor, _resample
@@ -56,6 +57,10 @@ def test_published_sizes(name, total, tower, joint, projector, head, prompted):
     assert costs['encoder']['image']['flops'] / 1e9 == pytest.approx(tower[1] + embedding, abs=0.06)
     assert costs['encoder']['join']['flops'] / 1e9 == pytest.approx(prompted - embedding, abs=0.06)
     assert costs['head']['flops'] / 1e9 == pytest.approx(1.8, abs=0.06)
+    # Of the mask decoder three maps of the 4096 cells, from 256 to 128, are done before the prompt is seen.
+    shared = 3 * 4096 * 256 * 128 / 1e9
+    assert costs['total']['image']['flops'] / 1e9 == pytest.approx(tower[1] + embedding + shared, abs=0.06)
+    assert costs['total']['sentence']['flops'] / 1e9 == pytest.approx(prompted - embedding + 1.8 - shared, abs=0.06)
     assert costs['encoder']['trained'] == sum(value.numel() for value in model.encoder.joint.parameters())
 
 
@@ -127,6 +132,56 @@ def test_a_step_and_a_prediction_with_sam2(name, refer_set, tmp_path):
         samples = model.eval().test_step(batch_of(config.val_dataloader, refer_set, 'refs(unc).p'))
     assert {sample.protocol for sample in samples} == {config.model.protocol}
     assert all(sample.probabilities.shape == sample.gt_original.shape for sample in samples)
+@pytest.mark.parametrize('name', ['refcoco', 'mixed'])
+def test_the_published_recipe(name):
+    """Batches, loss and data of the paper and its code; what both leave open is LISA's."""
+    config = Config.fromfile(ROOT / f'configs/evf_sam/vit-h_beit3-l_{name}.py')
+    assert config.optim_wrapper == dict(
+        type='OptimWrapper',
+        optimizer=dict(type='AdamW', lr=1e-4, betas=(0.9, 0.95), weight_decay=0.0),
+        clip_grad=dict(max_norm=1.0),
+        accumulative_counts=2)
+    loader = config.train_dataloader
+    assert loader.batch_size * config.optim_wrapper.accumulative_counts * 4 == 128
+    assert config.auto_scale_lr.base_batch_size == 128
+    assert config.train_cfg.max_epochs * loader.sampler.draws == 15000 * 128
+    assert (loader.dataset.group_by, loader.dataset.expressions_per_image) == ('image', 3)
+    losses = {loss: settings.loss for loss, settings in config.model.auxiliary_losses.items()}
+    assert config.model.losses is None and losses == dict(
+        bce=dict(type='BinaryCrossEntropyLoss', loss_weight=1.0),
+        dice=dict(type='DiceLoss', loss_weight=1.0, squared=False, smooth=1e-3))
+    assert config.model.frozen == ['encoder.segmenter'] and config.find_unused_parameters
+    assert config.model.encoder.joint.pretrained == 'data/beit3_large_patch16_224.pth'
+    resolve_pipelines(config)
+    steps = [step.type for step in loader.dataset.pipeline]
+    assert steps == ['LoadImage', 'LoadMasks', 'Resize', 'ResizeLongestSide', 'Tokenize', 'PackReferringInputs']
+    assert loader.dataset.pipeline[-1].masks == config.val_dataloader.dataset.pipeline[-1].masks == ['gt_original']
+    if name == 'mixed':
+        assert loader.dataset.type == 'MixedDataset' and len(loader.dataset.datasets) == 3
+        shared = Config.fromfile(BASE / 'datasets/refcoco_mixed.py').train_dataloader.dataset
+        assert loader.dataset.exclude == shared.exclude
+
+
+def test_the_published_rates():
+    """Of each of the 15,000 steps of 128 images: up over 100, and down to 0 in a line."""
+    config = Config.fromfile(ROOT / 'configs/evf_sam/vit-h_beit3-l_refcoco.py')
+    batches = config.train_dataloader.sampler.draws // (4 * config.train_dataloader.batch_size)
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=config.optim_wrapper.optimizer.lr)
+    schedulers = []
+    for settings in config.param_scheduler:
+        assert settings.type == 'LinearLR' and settings.convert_to_iter_based
+        given = {key: value for key, value in settings.items() if key not in ('type', 'convert_to_iter_based')}
+        schedulers.append(LinearLR.build_iter_from_epoch(optimizer, epoch_length=batches, **given))
+    rates = []
+    for _ in range(config.train_cfg.max_epochs * batches):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        for scheduler in schedulers:
+            scheduler.step()
+    # Two batches a step.
+    assert len(rates) == 30000 and max(rates) == pytest.approx(1e-4)
+    steps = [0, 50, 100, 7550, 11275, 14999]
+    assert [1e4 * rates[2 * step] for step in steps] == pytest.approx([0.01, 0.5, 1, 0.5, 0.25, 0], abs=0.01)
 
 
 def with_branches(folder) -> Config:

@@ -39,7 +39,8 @@ def find_protocol(name: str, resampling: Optional[str] = None) -> Protocol:
     if resampling not in RESAMPLINGS:
         raise ValueError(f'resampling must be one of {", ".join(RESAMPLINGS)}, but got {resampling!r}.')
     other = RESAMPLINGS[resampling]
-    return replace(PROTOCOLS[name], way_back=other.way_back, binary=other.binary)
+    return replace(
+        PROTOCOLS[name], way_back=other.way_back, binary=other.binary, resample_logits=other.resample_logits)
 
 
 __all__ = ['Geometry', 'PROTOCOLS', 'Protocol', 'RESAMPLINGS', 'find_protocol']

@@ -14,7 +14,7 @@ ABOVE_HALF = float(np.nextafter(np.float32(0.5), np.float32(1)))
 
 
 def resample_logits_twice(logits: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:
-    """Bilinear to the input's size, crop to the image, bilinear to the original pixels; :func:`sigmoid_above_half`.
+    """Bilinear to the input's size, crop to the image, bilinear to the original pixels.
 
     Args:
         logits (Tensor): ``(S, 1, h, w)`` float32.
@@ -24,7 +24,7 @@ def resample_logits_twice(logits: Tensor, affine: np.ndarray, input_size: Size, 
         original_size (tuple[int, int]): ``(H0, W0)`` of the image in pixels.
 
     Returns:
-        Tensor: ``(S, H0, W0)`` float32 in [0, 1].
+        Tensor: ``(S, H0, W0)`` float32 logits.
     """
     at_input = F.interpolate(logits, size=input_size, mode='bilinear', align_corners=False)
     height, width = original_size
@@ -32,10 +32,8 @@ def resample_logits_twice(logits: Tensor, affine: np.ndarray, input_size: Size, 
     x0, y0, x1, y1 = np.rint(corners).astype(int)
     if np.allclose(corners, (x0, y0, x1, y1), rtol=0, atol=1e-3) and min(x0, y0) >= 0:
         image = at_input[..., y0:y1, x0:x1]
-        resampled = F.interpolate(image, size=original_size, mode='bilinear', align_corners=False)[:, 0]
-    else:
-        resampled = resample_once(at_input, affine, input_size, original_size)
-    return sigmoid_above_half(resampled)
+        return F.interpolate(image, size=original_size, mode='bilinear', align_corners=False)[:, 0]
+    return resample_once(at_input, affine, input_size, original_size)
 
 
 def sigmoid_above_half(logits: Tensor) -> Tensor:
@@ -51,8 +49,14 @@ def sigmoid_above_half(logits: Tensor) -> Tensor:
     return torch.where(logits > 0, probabilities.clamp(min=ABOVE_HALF), probabilities)
 
 
+def resample_twice_then_sigmoid(logits: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:
+    """:func:`resample_logits_twice`, and only then the sigmoid: ``(S, H0, W0)`` float32 in [0, 1]."""
+    return sigmoid_above_half(resample_logits_twice(logits, affine, input_size, original_size))
+
+
 EVF_SAM = Protocol(
     'evf_sam',
-    resample_logits_twice,
+    resample_twice_then_sigmoid,
     geometry=Geometry('ResizeLongestSide', longest_side_affine),
-    threshold=0.5)
+    threshold=0.5,
+    resample_logits=resample_logits_twice)

@@ -16,7 +16,7 @@ from .protocol import Geometry, Protocol, Size, same_map
 
 
 def resample_logits_once(logits: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:
-    """Bilinear from the logits' grid to the original pixels in one step, then :func:`sigmoid_above_half`.
+    """Bilinear from the logits' grid to the original pixels in one step.
 
     Args:
         logits (Tensor): ``(S, 1, h, w)`` float32.
@@ -25,20 +25,24 @@ def resample_logits_once(logits: Tensor, affine: np.ndarray, input_size: Size, o
         original_size (tuple[int, int]): ``(H0, W0)`` of the image in pixels.
 
     Returns:
-        Tensor: ``(S, H0, W0)`` float32 in [0, 1].
+        Tensor: ``(S, H0, W0)`` float32 logits.
     """
     if same_map(affine, stretch_affine(original_size, input_size)):
         # As the published code computes it, rounding included.
-        resampled = F.interpolate(logits, size=original_size, mode='bilinear', align_corners=False)[:, 0]
-    else:
-        resampled = resample_once(logits, affine, input_size, original_size)
-    return sigmoid_above_half(resampled)
+        return F.interpolate(logits, size=original_size, mode='bilinear', align_corners=False)[:, 0]
+    return resample_once(logits, affine, input_size, original_size)
+
+
+def resample_once_then_sigmoid(logits: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:
+    """:func:`resample_logits_once`, and only then the sigmoid: ``(S, H0, W0)`` float32 in [0, 1]."""
+    return sigmoid_above_half(resample_logits_once(logits, affine, input_size, original_size))
 
 
 EVF_SAM2 = Protocol(
     'evf_sam2',
-    resample_logits_once,
+    resample_once_then_sigmoid,
     geometry=Geometry('LongestSideThenStretch', stretch_affine),
-    threshold=0.5)
+    threshold=0.5,
+    resample_logits=resample_logits_once)
 EVF_SAM2_MULTITASK = replace(
     EVF_SAM2, name='evf_sam2_multitask', geometry=Geometry('PillowResize', stretch_affine))

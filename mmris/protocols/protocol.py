@@ -45,6 +45,9 @@ class Protocol:
             sizes of input and original, to ``(S, H0, W0)`` probabilities in [0, 1]. It takes the sigmoid, before
             resampling or after it.
         geometry (Geometry, optional): How images become inputs. None: in any way, such as the config's own.
+        resample_logits (Callable, optional): The way back without its sigmoid, of a protocol that takes the sigmoid
+            after resampling: from the same arguments to ``(S, H0, W0)`` logits, whose gradient reaches the logits that
+            go in. None: the sigmoid comes first, so there are no logits on the original pixels.
         threshold (float): The probability above which a pixel belongs to the mask, in [0, 1).
         binary (bool): Whether the way back applies the threshold, and gives 0 and 1 alone.
         empty_iou (float): The IoU of an empty prediction and an empty target, which is 0 / 0: 1 or 0.
@@ -56,6 +59,7 @@ class Protocol:
     threshold: float = 0.35
     binary: bool = False
     empty_iou: float = 1.0
+    resample_logits: Optional[WayBack] = None
 
     def with_threshold(self, threshold: Optional[float]) -> 'Protocol':
         """The same protocol with another threshold.
@@ -100,15 +104,37 @@ class Protocol:
         Raises:
             ValueError: If the map is not that of the protocol's geometry.
         """
-        if self.geometry is not None:
-            wanted = self.geometry.affine(original_size, input_size)
-            if not same_map(affine, wanted):
-                raise ValueError(
-                    f'Protocol {self.name} scores images that became inputs by {self.geometry.step}, but one of '
-                    f'{original_size[0]} x {original_size[1]} pixels (height x width) did so by another step. Put '
-                    f'{self.geometry.step} into the pipeline in place of it; where model.protocol is set before a '
-                    f'model or runner is built from the config, that is done for you.')
+        self._check_geometry(affine, input_size, original_size)
         return self.way_back(logits.float(), affine, input_size, original_size)
+
+    def logits_on_original_pixels(self, logits: Tensor, affine: np.ndarray, input_size: Size,
+                                  original_size: Size) -> Tensor:
+        """Bring logits to the original pixels as they are scored, short of the sigmoid: for losses.
+
+        A pixel is above 0 here where :meth:`to_original_pixels` gives more than 1/2. Arguments are those of that
+        method.
+
+        Returns:
+            Tensor: ``(S, H0, W0)`` float32, whose gradient reaches ``logits``.
+
+        Raises:
+            ValueError: If the protocol takes the sigmoid before it resamples.
+            ValueError: If the map is not that of the protocol's geometry.
+        """
+        if self.resample_logits is None:
+            raise ValueError(f'Protocol {self.name} takes the sigmoid before it resamples, so it has no logits on the '
+                             f'original pixels.')
+        self._check_geometry(affine, input_size, original_size)
+        return self.resample_logits(logits.float(), affine, input_size, original_size)
+
+    def _check_geometry(self, affine: np.ndarray, input_size: Size, original_size: Size) -> None:
+        if self.geometry is None or same_map(affine, self.geometry.affine(original_size, input_size)):
+            return
+        raise ValueError(
+            f'Protocol {self.name} scores images that became inputs by {self.geometry.step}, but one of '
+            f'{original_size[0]} x {original_size[1]} pixels (height x width) did so by another step. Put '
+            f'{self.geometry.step} into the pipeline in place of it; where model.protocol is set before a '
+            f'model or runner is built from the config, that is done for you.')
 
     def masks(self, probabilities: Array) -> Array:
         """Decide which pixels belong to masks.

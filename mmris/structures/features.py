@@ -9,6 +9,8 @@ from typing import Optional, Tuple
 
 from torch import Tensor
 
+from mmris.protocols import Protocol
+
 from .inputs import InstanceMasks
 from .tensor_structure import SharedRows, TensorStructure
 
@@ -184,6 +186,7 @@ class MainPass(TensorStructure):
         encoded (EncoderOutput): The encoder's output.
         fused (FusedFeatures): The decoder's output.
         logits (Tensor): ``(P, 1, h, w)``, the main branch's prediction.
+        protocol (Protocol): How the model brings logits to the original pixels, where it is scored.
     """
 
     image_embeddings: ImageEmbeddings
@@ -194,6 +197,7 @@ class MainPass(TensorStructure):
     encoded: EncoderOutput
     fused: FusedFeatures
     logits: Tensor
+    protocol: Protocol
 
     @property
     def inside(self) -> Tensor:

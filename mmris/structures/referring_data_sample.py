@@ -1,5 +1,8 @@
 """One image with its expressions."""
 
+from typing import Sequence
+
+import torch
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
@@ -39,3 +42,22 @@ class ReferringDataSample(SegDataSample):
     instance_masks: Tensor
     instance_iou: Tensor
     probabilities: Tensor
+
+
+def gather_input_masks(samples: Sequence[ReferringDataSample], asked_by: str) -> Tensor:
+    """Line up the ground truth of a batch in the input's geometry.
+
+    Args:
+        samples (Sequence[ReferringDataSample]): B samples with ``gt_input (S, H, W)`` float32.
+        asked_by (str): Who needs it, for the message.
+
+    Returns:
+        Tensor: ``(P, 1, H, W)`` float32.
+
+    Raises:
+        ValueError: If a sample has none.
+    """
+    if not all('gt_input' in sample for sample in samples):
+        raise ValueError(f'{asked_by} needs the masks in the geometry of the input, gt_input, which a sample lacks: '
+                         f'put gt_input into inputs.steps.pack.masks (the masks of PackReferringInputs).')
+    return torch.cat([sample.gt_input for sample in samples]).unsqueeze(1)

@@ -6,7 +6,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmris.structures import ExpressionBatch, ImageInputs, ImageView, InstanceMasks
+from mmris.structures import ExpressionBatch, ImageInputs
+
+from .input_sizes import InputSizes
 
 # As they follow on the encoder, and as the attributes of the model are called.
 STAGES = ('neck', 'decoder', 'head')
@@ -36,8 +38,11 @@ def count_complexity(model: nn.Module,
         dict[str, dict]: ``encoder``, ``neck``, ``decoder``, ``head`` and their sum, ``total``: each with ``params``,
         a number of parameters, ``trained``, how many of them are not frozen, and ``flops``, a number of
         multiply-adds. The encoder's has also ``image``, ``text`` and ``join``, each with the ``flops`` of that part:
-        all that needs no sentence, all that needs no image, and the rest. ``distillation`` with ``params`` and
-        ``trained``, where the model has any, is in training only, so in no sum.
+        all that needs no sentence, all that needs no image, and the rest. The total's has also ``image`` and
+        ``sentence``, each with ``flops``, which add up to it: what is computed once an image, and what for each
+        expression about it, so that S expressions of one image cost ``image`` plus S times ``sentence``. Some necks and
+        heads do a part once an image, too. ``distillation`` with ``params`` and ``trained``, where the model has any,
+        is in training only, so in no sum.
 
     Raises:
         ValueError: If ``shape`` or ``tokens`` is not positive, or the model is on another device.
@@ -60,29 +65,24 @@ def count_complexity(model: nn.Module,
             f'inside of torch.device(\'meta\').')
     model.eval()
     with torch.device('meta'), torch.no_grad():
-        flops = _count_stages(model, tuple(shape), tokens, instances, views or {})
+        sizes = InputSizes(tuple(shape), tokens, dict(views or {}), instances)
+        images = sizes.image(model.encoder)
+        flops = _count_stages(model, images, sizes.expressions(1))
+        sentence = sum(_count_stages(model, images, sizes.expressions(2)).values()) - sum(flops.values())
     parts = {name: dict(flops=flops[name]) for name in ('image', 'text', 'join')}
     costs = dict(encoder=dict(**_parameters(model.encoder), flops=sum(flops[name] for name in parts), **parts))
     for name in STAGES:
         costs[name] = dict(**_parameters(getattr(model, name)), flops=flops[name])
     costs['total'] = {key: sum(cost[key] for cost in costs.values()) for key in ('params', 'trained', 'flops')}
+    costs['total'].update(image=dict(flops=costs['total']['flops'] - sentence), sentence=dict(flops=sentence))
     if model.distillation:
         costs['distillation'] = _parameters(model.distillation)
     return costs
 
 
-def _count_stages(model: nn.Module, shape: Tuple[int, int], tokens: int, instances: int,
-                  views: Mapping[str, Sequence[int]]) -> Dict[str, int]:
+def _count_stages(model: nn.Module, images: ImageInputs, expressions: ExpressionBatch) -> Dict[str, int]:
+    """Multiply-adds of the encoder's three parts, and of what follows it, for expressions about one image."""
     encoder, flops = model.encoder, {}
-    found = InstanceMasks(
-        masks=torch.ones(1, instances, *shape, dtype=torch.bool),
-        present=torch.ones(1, instances, dtype=torch.bool)) if model.encoder.takes_instances else None
-    others = {name: ImageView(torch.empty(1, 3, *size), torch.empty(1, 4)) for name, size in views.items()}
-    images = ImageInputs(torch.empty(1, 3, *shape), torch.empty(1, 4), found, others)
-    expressions = ExpressionBatch(
-        token_ids=torch.zeros(1, tokens, dtype=torch.int64),
-        token_mask=torch.ones(1, tokens, dtype=torch.bool),
-        image_index=torch.zeros(1, dtype=torch.int64))
     image, flops['image'] = _count(lambda: encoder.encode_image(encoder.embed_image(images)))
     text, flops['text'] = _count(lambda: encoder.encode_text(encoder.embed_text(expressions)))
     features, flops['join'] = _count(encoder.join, image, text, expressions.image_index)

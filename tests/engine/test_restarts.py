@@ -74,6 +74,10 @@ VARIANTS = {
         'optim_wrapper.accumulative_counts': 4,
         'custom_hooks': [dict(type='RestartHook'), dict(type='EMAHook', momentum=0.1)],
     },
+    'draws': {
+        'sampler': dict(type='ReferringSampler', shuffle=True, draws=12),
+        'optim_wrapper.accumulative_counts': 2,
+    },
     'iterations': {
         'train_cfg': dict(type='IterBasedTrainLoop', max_iters=14, val_interval=4),
         'sampler': dict(type='InfiniteSampler', shuffle=True),

@@ -64,6 +64,13 @@ class TestOnce:
         expected = build_model(config).eval().encode_decode(inputs)
         assert torch.allclose(build_model(config, max_expressions=2).eval().encode_decode(inputs), expected, atol=1e-5)
 
+    def test_an_image_for_all_its_sentences_in_training(self, config):
+        model = build_model(config, frozen='encoder.segmenter').train()
+        inputs = batch([0, 0, 0, 1, 1])
+        rows, layers = count_rows(model.encoder.segmenter), count_rows(model.encoder.joint.layers[0])
+        total_loss(model, inputs).backward()
+        assert rows == [2] and layers == [5]
+
     def test_an_image_for_all_replays(self, config):
         model, inputs = build_model(config, distillation=BRANCHES), batch()
         rows = count_rows(model.encoder.segmenter)

@@ -39,6 +39,18 @@ def test_dice(pair):
     assert DiceLoss(loss_weight=0.5)(logits, target).item() == pytest.approx(expected, rel=1e-5)
 
 
+def test_dice_without_squares(pair):
+    """With a smooth of 1e-3 it is that of LISA and EVF-SAM, which divide sums by 1,000 and add 1e-6."""
+    logits, target = pair
+    per_expression = []
+    for x, t in zip(logits.flatten(1).tolist(), target.flatten(1).tolist()):
+        p = [sigmoid(value) for value in x]
+        overlap = 2 * sum(a / 1000 * b for a, b in zip(p, t)) + 1e-6
+        per_expression.append(1 - overlap / (sum(p) / 1000 + sum(t) / 1000 + 1e-6))
+    expected = sum(per_expression) / len(per_expression)
+    assert DiceLoss(squared=False, smooth=1e-3)(logits, target).item() == pytest.approx(expected, rel=1e-5)
+
+
 def test_dice_of_nothing_where_nothing_is():
     loss = DiceLoss()(torch.full((1, 1, 4, 4), -50.0), torch.zeros(1, 1, 4, 4))
     assert loss.item() == pytest.approx(0, abs=1e-6)

@@ -54,6 +54,7 @@ def test_pictures_that_cannot_be_written(run, tmp_path, tool, given):
     ('check_dataset.py', ('--data-root', 'none', '--out')),
     ('benchmark_samples.py', ('none.py', '--out')),
     ('benchmark_steps.py', ('none.py', '--out')),
+    ('benchmark_sentences.py', ('none.py', '--out')),
     ('analyze_logs.py', ('none', '--json')),
 ])
 def test_reports_that_cannot_be_written(run, tmp_path, tool, given):
@@ -71,6 +72,7 @@ def test_reports_that_cannot_be_written(run, tmp_path, tool, given):
     ('analysis_tools/benchmark_index.py', (), ['--objects', '--sentences', '--images', '--annotations', '--workers']),
     ('analysis_tools/benchmark_samples.py', NOWHERE[:1], ['--samples', '--repetitions']),
     ('analysis_tools/benchmark_steps.py', NOWHERE[:1], ['--batch-size', '--steps']),
+    ('analysis_tools/benchmark_sentences.py', NOWHERE[:1], ['--repetitions', '--tokens']),
     ('train_stages.py', NOWHERE[:1], ['--processes']),
 ])
 def test_numbers_out_of_range(run, capsys, tool, given, options):

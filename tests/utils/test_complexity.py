@@ -140,6 +140,16 @@ class TestViTB:
         for key in ('params', 'trained', 'flops'):
             assert vit_b['total'][key] == sum(vit_b[name][key] for name in ('encoder', 'neck', 'decoder', 'head'))
 
+    def test_what_is_done_once_an_image(self, vit_b):
+        """The image's tower, and three convolutions of the neck that do not see the sentence."""
+        cells = 36 * 36
+        total, alone = vit_b['total'], [(cells, 768, 256, 9), (cells, 768, 512, 9), (cells, 512, 1024, 1)]
+        assert total['image']['flops'] == vit_b['encoder']['image']['flops'] + multiply_adds(alone)
+        assert total['image']['flops'] + total['sentence']['flops'] == total['flops']
+        # At RefCOCO's 7.2 sentences an image, over each with an image of its own.
+        together = total['flops'] + 6.2 * total['sentence']['flops']
+        assert 7.2 * total['flops'] / together == pytest.approx(2.29, abs=0.005)
+
 
 def test_rn101():
     """Stages of 52 x 52, 26 x 26 and 13 x 13 cells; each projection of the neck on its own."""
@@ -188,15 +198,16 @@ class JointEncoder(Encoder):
         return embeddings
 
     def join(self, image, text, image_index):
-        tokens = torch.cat((image.cells.flatten(2).transpose(1, 2), text.words), dim=1)
+        cells = image.cells.index_select(0, image_index)
+        tokens = torch.cat((cells.flatten(2).transpose(1, 2), text.words), dim=1)
         tokens = self.block(tokens, src_key_padding_mask=torch.zeros(tokens.shape[:2], dtype=torch.bool))
         tokens, _ = self.attention(tokens, tokens, tokens, need_weights=False)
-        patches, words = tokens.split((image.cells[0, 0].numel(), text.words.size(1)), dim=1)
-        joined = patches.transpose(1, 2).unflatten(2, image.cells.shape[-2:])
+        patches, words = tokens.split((cells[0, 0].numel(), text.words.size(1)), dim=1)
+        joined = patches.transpose(1, 2).unflatten(2, cells.shape[-2:])
         return EncoderOutput(
             image=ImageFeatures(stages=(joined, ) * 3, patches=patches, image_global=patches[:, 0]),
             text=TextFeatures(words=words, words_joint=words, sentence=words[:, 0], token_mask=text.token_mask),
-            image_index=image_index)
+            image_index=torch.arange(len(image_index)))
 
 
 def test_a_joint_encoder_shows_where_its_cost_lies():
@@ -227,6 +238,10 @@ class TestInstanceMasks:
         joint = 4 * transformer_block(instances + 1 + 64 + 16, 64, 256)
         assert costs['image'] == dict(flops=multiply_adds(image))
         assert costs['join'] == dict(flops=multiply_adds(joint))
+
+    def test_they_are_embedded_once_an_image(self):
+        costs = self.count(5)
+        assert costs['total']['image'] == costs['encoder']['image']
 
     def test_tool(self, tmp_path, capsys):
         out = tmp_path / 'costs.json'
@@ -293,6 +308,8 @@ class TestTool:
         assert rows[0] == ['stage', 'parameters, M', 'trained, M', 'multiply-adds, G']
         text, total = costs['encoder']['text']['flops'] / 1e9, costs['total']
         assert ['- text', '', '', f'{text:.2f}'] in rows
+        for name, part in (('once an image', 'image'), ('once a sentence', 'sentence')):
+            assert [f'- {name}', '', '', f'{total[part]["flops"] / 1e9:.2f}'] in rows
         params = f'{total["params"] / 1e6:.2f}'
         assert ['total', params, params, f'{total["flops"] / 1e9:.2f}'] in rows
         assert rows[-1][::3] == ['distillation', 'in training only']

@@ -8,7 +8,6 @@ and --cfg-options change the config as for a training. On a GPU if there is one.
 
 import argparse
 import json
-import platform
 import statistics
 import tempfile
 import time
@@ -29,6 +28,7 @@ from mmris.utils import write_atomically
 from mmris.utils.arguments import at_least
 from mmris.utils.configs import add_config_arguments, check_output, read_config
 from mmris.utils.launching import PRECISIONS, enable_mixed_precision
+from mmris.utils.machine import machine_name
 from mmris.utils.memory import process_memory
 from mmris.utils.pretrained import forget_pretrained
 from mmris.utils.tables import markdown_table
@@ -131,15 +131,6 @@ def measure(step: Callable, batch: Dict[str, list], steps: int) -> Dict[str, Any
         spread=[min(seconds), max(seconds)],
         images_per_second=len(batch['inputs']) / median,
         peak_mebibytes=torch.cuda.max_memory_allocated() / 2**20 if on_gpu else process_memory()['peak'])
-
-
-def machine_name() -> str:
-    """The GPU's name, or the processor's with the number of threads used."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    names = [line.partition(':')[2].strip() for line in Path('/proc/cpuinfo').read_text().splitlines()
-             if line.startswith('model name')] if Path('/proc/cpuinfo').is_file() else []
-    return f'{(names or [platform.machine()])[0]}, {torch.get_num_threads()} thread(s)'
 
 
 def format_results(results: Dict[str, Any]) -> str:

@@ -5,7 +5,8 @@
         --out vit-b_refcoco.json
     python tools/analysis_tools/get_flops.py configs/mail/vilt-b_refcoco.py --instances 8
 
-Of one image and one expression in evaluation. Counted are the multiply-adds of convolutions, linear maps and products
+Of one image and one expression in evaluation; below the total, what of it is computed once an image, and what once
+more for each further sentence about it. Counted are the multiply-adds of convolutions, linear maps and products
 of matrices, those of attention among them; not norms, activations, sums and interpolations. Weights and data need not
 be there, and nothing is computed: it takes seconds, and the model no memory, for any size.
 """
@@ -13,22 +14,21 @@ be there, and nothing is computed: it takes seconds, and the model no memory, fo
 import argparse
 import json
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 import torch
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmris.datasets.pipelines import is_geometry
-from mmris.registry import MODELS, TRANSFORMS
-from mmris.utils import type_name, write_atomically
+from mmris.registry import MODELS
+from mmris.utils import write_atomically
 from mmris.utils.complexity import count_complexity
 from mmris.utils.configs import add_option_argument, check_output, read_config
+from mmris.utils.input_sizes import USUAL_TOKENS, describe_sizes, read_input_sizes
 from mmris.utils.tables import markdown_table
 from mmris.utils.tool import run_tool
 
-# Where a tokenizer pads to the longest sentence.
-USUAL_TOKENS = 10
+# What the parts of the total are called.
+ONCE = dict(image='once an image', sentence='once a sentence')
 
 
 def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
@@ -64,43 +64,15 @@ def main(arguments: Optional[List[str]] = None) -> None:
     check_output(options.out)
     config = read_config(options)
     init_default_scope(config.get('default_scope', 'mmris'))
-    shape, tokens = options.shape, options.tokens
-    if shape is None:
-        shape = TRANSFORMS.build(last_step(config, is_geometry, '--shape HEIGHT WIDTH')).size
-    if tokens is None:
-        # Not built: a tokenizer may want a file.
-        tokenizer = last_step(config, _tokenizes, '--tokens NUMBER')['tokenizer']
-        tokens = USUAL_TOKENS if tokenizer.get('pad_to_longest') else tokenizer['context_length']
+    sizes = read_input_sizes(config, options.shape, options.tokens, options.instances)
     with torch.device('meta'):
         model = MODELS.build(config.model)
-    others = [step for step in test_pipeline(config) if is_geometry(step) and 'view' in step]
-    views = {step['view']: TRANSFORMS.build(step).size for step in others}
-    costs = count_complexity(model, shape=shape, tokens=tokens, instances=options.instances, views=views)
+    costs = count_complexity(model, **vars(sizes))
     table = format_costs(costs, config.get('quoted_costs'))
-    sizes = f'{shape[0]} x {shape[1]} pixels, {tokens} tokens'
-    if model.encoder.takes_instances:
-        sizes += f', {options.instances} instance masks'
-    print(f'{Path(options.config).stem}, {sizes}\n\n{table}')
+    print(f'{Path(options.config).stem}, {describe_sizes(sizes, model.encoder.takes_instances)}\n\n{table}')
     if options.out is not None:
         with write_atomically(options.out) as path:
             path.write_text(json.dumps(costs, indent=2) + '\n')
-
-
-def test_pipeline(config: Config) -> List[dict]:
-    """The steps of the config's test pipeline; none if it has none."""
-    return config.get('test_dataloader', {}).get('dataset', {}).get('pipeline', [])
-
-
-def _tokenizes(step: dict) -> bool:
-    return type_name(step) == 'Tokenize'
-
-
-def last_step(config: Config, is_one: Callable[[dict], bool], option: str) -> dict:
-    """The last step of a kind in the test pipeline: of several views the main one is the last."""
-    steps = [step for step in test_pipeline(config) if is_one(step)]
-    if not steps:
-        raise ValueError(f'The test pipeline of the config does not say it: give {option}.')
-    return steps[-1]
 
 
 def format_costs(costs: Dict[str, Dict[str, Any]], quoted: Optional[Dict[str, float]]) -> str:
@@ -109,8 +81,9 @@ def format_costs(costs: Dict[str, Dict[str, Any]], quoted: Optional[Dict[str, fl
     for name, cost in costs.items():
         flops = cost['flops'] / 1e9 if 'flops' in cost else 'in training only'
         rows.append([name, cost['params'] / 1e6, cost['trained'] / 1e6, flops])
-        rows.extend(
-            [f'- {part}', '', '', value['flops'] / 1e9] for part, value in cost.items() if isinstance(value, dict))
+        called = ONCE if name == 'total' else {}
+        rows.extend([f'- {called.get(part, part)}', '', '', value['flops'] / 1e9] for part, value in cost.items()
+                    if isinstance(value, dict))
     if quoted is not None:
         rows.append(['total, as quoted', quoted['params'] / 1e6, '', quoted['flops'] / 1e9])
     return markdown_table(['stage', 'parameters, M', 'trained, M', 'multiply-adds, G'], rows)

@@ -1,5 +1,9 @@
 from .mask_losses import BinaryCrossEntropyLoss, DiceLoss, FocalLoss
 from .mask_selection_loss import MaskSelectionLoss
+from .original_pixels_loss import OriginalPixelsLoss
 from .patch_text_alignment_loss import PatchTextAlignmentLoss
 
-__all__ = ['BinaryCrossEntropyLoss', 'DiceLoss', 'FocalLoss', 'MaskSelectionLoss', 'PatchTextAlignmentLoss']
+__all__ = [
+    'BinaryCrossEntropyLoss', 'DiceLoss', 'FocalLoss', 'MaskSelectionLoss', 'OriginalPixelsLoss',
+    'PatchTextAlignmentLoss'
+]

@@ -62,16 +62,21 @@ class DiceLoss(MaskLoss):
     Args:
         loss_weight (float): Factor. Defaults to 1.0.
         smooth (float): The s above, which gives an empty prediction on an empty target a loss of 0. Defaults to 1.0.
+        squared (bool): Square p and t in the denominator, as above. If false it is ``sum(p) + sum(t) + s``, as LISA
+            and EVF-SAM have it, whose s is 1e-3. Default: True.
     """
 
-    def __init__(self, *, loss_weight: float = 1.0, smooth: float = 1.0) -> None:
+    def __init__(self, *, loss_weight: float = 1.0, smooth: float = 1.0, squared: bool = True) -> None:
         super().__init__(loss_weight=loss_weight)
         self.smooth = smooth
+        self.squared = squared
 
     def compute(self, logits: Tensor, target: Tensor) -> Tensor:
         probability, target = logits.sigmoid().flatten(1), target.flatten(1)
         overlap = 2 * (probability * target).sum(dim=1) + self.smooth
-        total = probability.square().sum(dim=1) + target.square().sum(dim=1) + self.smooth
+        if self.squared:
+            probability, target = probability.square(), target.square()
+        total = probability.sum(dim=1) + target.sum(dim=1) + self.smooth
         return (1 - overlap / total).mean()
 
 

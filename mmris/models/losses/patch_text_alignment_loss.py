@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmris.registry import MODELS
-from mmris.structures import MainPass, ReferringDataSample
+from mmris.structures import MainPass, ReferringDataSample, gather_input_masks
 
 from ..layers import cosine_map, mask_coverage
 
@@ -58,13 +58,16 @@ class PatchTextAlignmentLoss(nn.Module):
 
         Returns:
             Tensor: Scalar.
+
+        Raises:
+            ValueError: If a sample has no ``gt_input``.
         """
         inside = main.inside
         grid = tuple(inside.shape[1:])
         image = main.encoded.image
         patches = image.patches.transpose(1, 2).unflatten(2, grid).index_select(0, main.encoded.image_index)
         cosine = cosine_map(patches, main.encoded.text.sentence).squeeze(1)
-        target = torch.cat([sample.gt_input for sample in data_samples]).unsqueeze(1)
+        target = gather_input_masks(data_samples, 'PatchTextAlignmentLoss')
         covered = mask_coverage(target, grid, main.encoded.region).squeeze(1)
         losses = F.binary_cross_entropy_with_logits(self.scale * cosine + self.bias, covered, reduction='none')
         return self.loss_weight * torch.where(inside, losses, 0).sum() / inside.sum().clamp(min=1)

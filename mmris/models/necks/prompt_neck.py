@@ -23,8 +23,8 @@ class PromptNeck(PublishedPart):
     Args:
         in_channels (int): Width of the whole image in the encoder's joint space.
         channels (int): Width of the prompt, that of the segmenter's deepest map. Default: 256.
-        pretrained (str, optional): Weights of SAM or SAM 2, as they are published or converted: a file, an address, or the
-            work folder of a training here. The vector of no mask is taken. Default: None, from scratch.
+        pretrained (str, optional): Weights of SAM or SAM 2, as they are published or converted: a file, an address, or
+            the work folder of a training here. The vector of no mask is taken. Default: None, from scratch.
         trust_pretrained (bool): Also read a file that holds more than tensors, by running what it says. Default: False.
         init_cfg (dict, optional): MMEngine initialisation. Default: None.
     """

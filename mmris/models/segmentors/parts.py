@@ -1,6 +1,6 @@
 """Parts of a model by name."""
 
-from typing import Union
+from typing import Dict, Union
 
 from torch import nn
 
@@ -34,3 +34,22 @@ def _parts(part: Union[nn.Module, nn.Parameter]) -> dict:
     if isinstance(part, nn.Parameter):
         return {}
     return {**dict(part.named_children()), **dict(part.named_parameters(recurse=False))}
+
+
+def check_names(**groups: nn.Module) -> None:
+    """Check that no two losses would be logged under one name: the sum that is optimised would lack one.
+
+    Args:
+        **groups (nn.Module): Containers of losses by name, by what each group is called in the message.
+
+    Raises:
+        ValueError: If two of them have a name in common.
+    """
+    owners: Dict[str, str] = {}
+    for group, members in groups.items():
+        for name in members:
+            if name in owners:
+                raise ValueError(
+                    f'{owners[name]} and {group} both have an entry {name!r}, so both would be loss_{name}, of which '
+                    f'only one would be optimised. Give one of them another name.')
+            owners[name] = group

@@ -19,9 +19,10 @@ from mmris.structures import (
     ReferringDataSample,
     ReferringInputs,
     TensorStructure,
+    gather_input_masks,
 )
 
-from .parts import find_part
+from .parts import check_names, find_part
 
 
 @MODELS.register_module()
@@ -42,10 +43,11 @@ class ReferringSegmentor(BaseSegmentor):
         decoder (dict, optional): Config of a module from ``FusedFeatures`` to ``FusedFeatures``. None: the head takes
             what the neck gives.
         head (dict): Config of a module from ``FusedFeatures`` to ``(P, 1, h, w)`` logits.
-        losses (dict[str, dict]): Configs of the losses between logits and ground truth, by the name that they are
-            logged under (``loss_<name>``). In these three, a name with None is left out.
-        auxiliary_losses (dict[str, dict], optional): Configs of losses on what the main branch computes on its way, as
-            :class:`~mmris.models.losses.MaskSelectionLoss`, by name. Defaults to None: none.
+        losses (dict[str, dict], optional): Configs of the losses between logits and ground truth on the logits' grid,
+            by the name that they are logged under (``loss_<name>``). In these three, a name with None is left out.
+            Default: None, there are none.
+        auxiliary_losses (dict[str, dict], optional): Configs of losses on anything that the main branch computes, as
+            :class:`~mmris.models.losses.OriginalPixelsLoss`, by name. Defaults to None: none.
         distillation (dict[str, dict], optional): Configs of masked distillation branches, by name. Defaults to None:
             the plain baseline.
         frozen (str or Sequence[str]): Parts that are not trained, by dotted name: ``'encoder'``, ``'encoder.image'``,
@@ -79,7 +81,7 @@ class ReferringSegmentor(BaseSegmentor):
                  neck: dict,
                  decoder: Optional[dict] = None,
                  head: dict,
-                 losses: Dict[str, dict],
+                 losses: Optional[Dict[str, dict]] = None,
                  auxiliary_losses: Optional[Dict[str, dict]] = None,
                  distillation: Optional[Dict[str, dict]] = None,
                  frozen: Union[str, Sequence[str]] = (),
@@ -105,7 +107,7 @@ class ReferringSegmentor(BaseSegmentor):
         self.losses = nn.ModuleDict(_build_named(losses))
         self.auxiliary_losses = nn.ModuleDict(_build_named(auxiliary_losses))
         self.distillation = ModuleDict(_build_named(distillation, encoder=self.encoder, stages=self.stages))
-        _check_names(losses=self.losses, auxiliary_losses=self.auxiliary_losses, distillation=self.distillation)
+        check_names(losses=self.losses, auxiliary_losses=self.auxiliary_losses, distillation=self.distillation)
         # Names, not modules: what converts BatchNorms puts others in their place.
         self.frozen = (frozen, ) if isinstance(frozen, str) else tuple(frozen)
         for name in self.frozen:
@@ -190,21 +192,31 @@ class ReferringSegmentor(BaseSegmentor):
 
         Args:
             inputs (ReferringInputs): The batch.
-            data_samples (list[ReferringDataSample]): B samples with ``gt_input``, and what auxiliary losses want.
+            data_samples (list[ReferringDataSample]): B samples with what auxiliary losses want, and with ``gt_input``
+                if there are losses on the logits' grid or distillation branches.
 
         Returns:
             dict[str, Tensor]: ``loss_<name>`` of each loss, each auxiliary loss and each distillation branch, weights
             included: these add up to what is optimised. Beside them what branches measured, under names without
             ``loss``, which is logged only: ``target_share_<name>`` and ``chance_<name>`` of a
             :class:`~mmris.models.distillation.MaskedVisualDistillation`.
+
+        Raises:
+            ValueError: If the model has nothing to optimise, or ``gt_input`` is needed and a sample lacks it.
         """
+        if not (self.losses or self.auxiliary_losses or self.distillation):
+            raise ValueError('There is nothing to optimise: the model has no losses, auxiliary_losses or distillation. '
+                             'Set model.losses.')
         main = self.main_pass(inputs)
-        target = torch.cat([sample.gt_input for sample in data_samples]).unsqueeze(1)
-        resized = F.interpolate(target, size=main.logits.shape[-2:], mode=self.target_resize)
-        losses = {f'loss_{name}': loss(main.logits, resized) for name, loss in self.losses.items()}
+        losses: Dict[str, Tensor] = {}
+        measured: Dict[str, Tensor] = {}
+        if self.losses or self.distillation:
+            asking = ', '.join(f'model.{name}' for name in ('losses', 'distillation') if getattr(self, name))
+            target = gather_input_masks(data_samples, asking)
+            resized = F.interpolate(target, size=main.logits.shape[-2:], mode=self.target_resize)
+            losses.update({f'loss_{name}': loss(main.logits, resized) for name, loss in self.losses.items()})
         for name, loss in self.auxiliary_losses.items():
             losses[f'loss_{name}'] = loss(main, data_samples)
-        measured: Dict[str, Tensor] = {}
         for name, branch in self.distillation.items():
             output = branch(main, self.encoder, self.stages, target)
             losses[f'loss_{name}'] = output.loss
@@ -228,7 +240,8 @@ class ReferringSegmentor(BaseSegmentor):
             image_index=image_index,
             encoded=encoded,
             fused=fused,
-            logits=self.head(fused))
+            logits=self.head(fused),
+            protocol=self.protocol)
 
     def predict(self, inputs: ReferringInputs,
                 data_samples: List[ReferringDataSample]) -> List[ReferringDataSample]:
@@ -273,15 +286,3 @@ def _build_named(configs: Optional[Dict[str, Optional[dict]]], **wiring: Any) ->
         name: MODELS.build(config, default_args=wiring or None)
         for name, config in (configs or {}).items() if config is not None
     }
-
-
-def _check_names(**groups: nn.Module) -> None:
-    """Check that no two losses would be logged under one name: the sum that is optimised would lack one."""
-    owners: Dict[str, str] = {}
-    for group, members in groups.items():
-        for name in members:
-            if name in owners:
-                raise ValueError(
-                    f'{owners[name]} and {group} both have an entry {name!r}, so both would be loss_{name}, of which '
-                    f'only one would be optimised. Give one of them another name.')
-            owners[name] = group
