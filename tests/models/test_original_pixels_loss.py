@@ -18,8 +18,8 @@ from tests.models.toy_evf_sam import BRANCHES, SIZE, batch, build_model, truths
 BCE = dict(type='BinaryCrossEntropyLoss', loss_weight=1.0)
 DICE = dict(type='DiceLoss', loss_weight=0.5, squared=False, smooth=1e-3)
 LOSSES = dict(bce=dict(type='OriginalPixelsLoss', loss=BCE), dice=dict(type='OriginalPixelsLoss', loss=DICE))
-# Height and width of the first image, and of the second, which fills the upper 40 of 48 rows.
-SIZES = [(30, 30), (25, 30)]
+# Height and width of the first image, and of the second, which fills the upper 40 of 64 rows.
+SIZES = [(40, 40), (25, 40)]
 
 
 def originals(inputs) -> list:
@@ -132,7 +132,7 @@ class TestErrors:
         inputs = batch([0, 0, 1, 1, 1])
         samples = originals(inputs)
         samples[1].set_metainfo(dict(affine=np.array([[1.6, 0, 0], [0, 1.92, 0]])))
-        with pytest.raises(ValueError, match='by ResizeLongestSide, but one of 25 x 30 pixels'):
+        with pytest.raises(ValueError, match='by ResizeLongestSide, but one of 25 x 40 pixels'):
             build_model(losses=None, auxiliary_losses=LOSSES).loss(inputs, samples)
 
     @pytest.mark.parametrize('auxiliary, asking', [
