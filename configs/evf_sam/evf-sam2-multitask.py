@@ -12,7 +12,11 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 inputs = dict(tokenizer=dict(vocabulary='evf-sam2-multitask', semantic_token=True))
-model = dict(encoder=dict(joint=dict(pretrained=None)), frozen=['encoder', 'neck', 'head'])
+model = dict(
+    encoder=dict(segmenter=dict(pretrained=None), joint=dict(pretrained=None)),
+    neck=dict(pretrained=None),
+    head=dict(pretrained=None),
+    frozen=['encoder', 'neck', 'head'])
 train_dataloader = None
 train_cfg = None
 optim_wrapper = None

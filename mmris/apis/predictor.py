@@ -1,14 +1,14 @@
 """Interactive use: set an image, then ask."""
 
 import os
-from copy import copy
 from pathlib import Path
-from typing import List, NamedTuple, Optional, Sequence, Union
+from typing import List, Optional, Sequence, Union
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from mmengine.logging import print_log
 from torch import nn
 
 from mmris.datasets.pipeline_steps import STEP_TYPES
@@ -21,24 +21,12 @@ from mmris.zoo import get_model
 
 from .encoded_image import CurrentImage, EncodedImage, device_and_dtype
 from .encoded_sentences import EncodedSentences
+from .expected_time import expect_time
 from .images import AnyImage, check_instance_masks, read_image
 from .model import check_untrained, init_model, read_zoo_model
 from .prediction import Prediction
 from .sentences import read_sentences
-
-
-class WordsRead(NamedTuple):
-    """What a model reads of a sentence.
-
-    Attributes:
-        words (str): As its tokenizer decodes them.
-        tokens (int): How many they are, the first and the last one of each sentence counted.
-        whole (bool): Whether that is the whole sentence, or it was cut.
-    """
-
-    words: str
-    tokens: int
-    whole: bool
+from .words_read import WordsRead, read_words
 
 
 class Predictor:
@@ -66,6 +54,8 @@ class Predictor:
 
     ``dtype='float16'`` and ``dtype='bfloat16'`` halve the memory of weights and encoded images. Pixels are normalised
     in float32 before, and probabilities stay float32.
+
+    If a large model is on a processor, the log says before the first image how long an image and a sentence will take.
 
     Attributes:
         model (nn.Module): The model.
@@ -105,6 +95,7 @@ class Predictor:
                              None)
         self.protocol: Protocol = self.model.protocol.with_threshold(threshold)
         self._current = CurrentImage()
+        self._said_time = False
 
     @classmethod
     def trained(cls,
@@ -244,16 +235,7 @@ class Predictor:
         Raises:
             ValueError: If one is not a string.
         """
-        sentences = read_sentences(sentences)
-        tokenizer = self._tokenizer
-        rows = list(zip(*tokenizer(sentences)))
-        # A full row may be just full. With room for a token more, a sentence that was cut takes it.
-        roomier = copy(tokenizer)
-        roomier.context_length = tokenizer.context_length + 1
-        return [
-            WordsRead(words=tokenizer.decode(ids, mask), tokens=int(mask.sum()), whole=bool(mask.sum() == longer.sum()))
-            for (ids, mask), longer in zip(rows, roomier(sentences)[1])
-        ]
+        return read_words(self._tokenizer, read_sentences(sentences))
 
     def _encode(self, pixels: np.ndarray, path: Optional[str], instance_masks: Optional[np.ndarray]) -> EncodedImage:
         given = dict(img=pixels, ori_shape=pixels.shape[:2], img_shape=pixels.shape[:2])
@@ -273,6 +255,11 @@ class Predictor:
         found = None
         if self.takes_instance_masks:
             found = [torch.from_numpy(prepared['instance_input']).to(preprocessor.device)]
+        if not self._said_time:
+            self._said_time = True
+            expected = expect_time(self.model)
+            if expected is not None:
+                print_log(str(expected), logger='current')
         # Threads may share them.
         for array in (pixels, kept):
             if array is not None:

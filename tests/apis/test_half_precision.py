@@ -8,13 +8,14 @@ import torch
 
 from mmris.apis import Predictor
 from mmris.apis.attention import AttentionPredictor
+from mmris.utils.pretrained import forget_pretrained
 from tests.conftest import tiny_config
 from tests.test_configs import TOY_SWIN
 
 # One of each encoder and its decoder, and RISCLIP's two stages, which have different ones.
 METHODS = ('cm_masksd/vit-tiny_shaperef', 'cm_masksd/beit3-tiny_shaperef', 'cris/rn-tiny_shaperef',
-           'mail/tiny_shaperef', 'risclip/vit-tiny_shaperef_stage1', 'risclip/vit-tiny_shaperef_stage2',
-           'shared_ris/tiny_shaperef')
+           'evf_sam/tiny_shaperef', 'mail/tiny_shaperef', 'risclip/vit-tiny_shaperef_stage1',
+           'risclip/vit-tiny_shaperef_stage2', 'shared_ris/tiny_shaperef')
 SENTENCES = ['the red circle', 'left one']
 IMAGE = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
 # How far probabilities may be off: of 11 and of 8 binary digits.
@@ -24,7 +25,8 @@ TOLERANCES = {'half': 0.005, 'bfloat16': 0.04, 'double': 1e-5}
 def build(name: str, **changes: object) -> AttentionPredictor:
     """With random weights that leave no norm, bias or adapter where it starts."""
     config = tiny_config(f'{name}.py')
-    config.merge_from_dict(dict(model=dict(encoder=dict(pretrained=None, **changes))))
+    forget_pretrained(config.model)
+    config.merge_from_dict(dict(model=dict(encoder=changes)))
     torch.manual_seed(0)
     predictor = AttentionPredictor(config, device='cpu')
     with torch.no_grad():

@@ -4,6 +4,7 @@ _base_ = './evf_sam_vit-h_beit3-l.py'
 model = dict(
     encoder=dict(
         segmenter=dict(
+            pretrained=None,
             architecture=dict(
                 _delete_=True,
                 layers=4,
@@ -28,8 +29,8 @@ model = dict(
             # BEiT-3 draws words 1 / sqrt(channels) as large as positions: too faint to be read early from scratch.
             init_cfg=dict(type='Normal', layer='Embedding', std=1.0))),
     # The prompt is one token beside five wider ones: begun as PyTorch does, it is too faint to be read early.
-    neck=dict(in_channels=64, channels=64, init_cfg=dict(type='Xavier', layer='Linear', gain=2.0)),
-    head=dict(channels=64, num_heads=4, feedforward_channels=128),
+    neck=dict(in_channels=64, channels=64, pretrained=None, init_cfg=dict(type='Xavier', layer='Linear', gain=2.0)),
+    head=dict(channels=64, num_heads=4, feedforward_channels=128, pretrained=None),
     # In place of BEiT-3's pretraining, which teaches it what in an image a sentence is about.
     auxiliary_losses=dict(alignment=dict(type='PatchTextAlignmentLoss')),
     frozen=(),

@@ -10,10 +10,16 @@ model = dict(
     encoder=dict(
         type='EVFSAMEncoder',
         view='joint',
-        segmenter=dict(type='SAMTower', architecture='huge'),
+        segmenter=dict(type='SAMTower', architecture='huge', pretrained='data/sam_vit_h_4b8939.pth'),
         joint=dict(type='BEiT3Encoder', architecture='large', pretrained='data/beit3_large_patch16_224.pth')),
-    neck=dict(type='PromptNeck', in_channels=1024, channels=256),
-    head=dict(type='SAMMaskHead', channels=256, num_layers=2, num_heads=8, feedforward_channels=2048),
+    neck=dict(type='PromptNeck', in_channels=1024, channels=256, pretrained='data/sam_vit_h_4b8939.pth'),
+    head=dict(
+        type='SAMMaskHead',
+        channels=256,
+        num_layers=2,
+        num_heads=8,
+        feedforward_channels=2048,
+        pretrained='data/sam_vit_h_4b8939.pth'),
     losses=dict(
         bce=dict(type='BinaryCrossEntropyLoss', loss_weight=1.0), dice=dict(type='DiceLoss', loss_weight=1.0)),
     frozen=['encoder.segmenter'],
