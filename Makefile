@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install try demo test lint clean
+.PHONY: help install try demo test test-all lint clean
 
 help:
 	@echo "make try    ask the model that comes with mmris about a few pictures: within a minute after the install"
 	@echo "make demo   make ShapeRef, train CM-MaskSD on it, evaluate and draw predictions"
-	@echo "make test   lint and tests"
+	@echo "make test   lint and tests, in a quarter of an hour on two cores"
+	@echo "make test-all   the slow tests too, as CI does"
 	@echo "make lint   style alone"
 	@echo "make clean  remove the environment and all results"
 	@echo "PYTHON=python3.13 make test   with another interpreter (3.11 to 3.14)"
@@ -31,6 +32,9 @@ demo: install
 	$(BIN)/python tools/demo.py
 
 test: install lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow"
+
+test-all: install lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: install

@@ -50,7 +50,7 @@ class ModelCheckpoint:
         expected, content = model.state_dict(), dict(self.content)
         content['state_dict'] = name_as_model(unwrap_weights(content, self.path, expected), expected, self.path)
         restore_excluded_parts(content, model, self.path)
-        state = {key: value for key, value in content['state_dict'].items() if not key.startswith(EXCLUDED)}
+        state = content['state_dict']
         needed = {key: value for key, value in expected.items() if key in state or not key.startswith(DISTILLATION)}
         given = {key: value for key, value in state.items() if key in expected or not key.startswith(DISTILLATION)}
         return state, compare_weights(needed, given)
@@ -99,8 +99,11 @@ def name_as_model(state: State, expected: Collection[str], path: str) -> State:
         converted = convert_whole(model, state, path) if model.whole else None
         if converted is not None:
             print_log(f'{path} is in the published layout of {model.title}: read as ours.', logger='current')
-            return converted
-    return strip_model_prefix(state, expected, path)
+            break
+    else:
+        converted = strip_model_prefix(state, expected, path)
+    # What the published model has and ours does not.
+    return {key: value for key, value in converted.items() if not key.startswith(EXCLUDED)}
 
 
 def load_model_weights(model: nn.Module, checkpoint: Union[str, Path, ModelCheckpoint]) -> None:

@@ -30,6 +30,7 @@ _EVF_SAM = dict(
     test_images=PARTLY,
     link='https://github.com/hustvl/EVF-SAM')
 _REFERRING = 'RefCOCO, RefCOCO+, RefCOCOg (umd), RefCLEF'
+_MULTITASK = 'as evf-sam, and Objects365, ADE20K, PartImageNet, HumanParsing, Pascal-Part'
 _SEEN = 'Its training sets keep images of one another\'s val and test splits.'
 
 
@@ -101,7 +102,7 @@ MODELS: Tuple[ZooModel, ...] = (
     ZooModel(
         name='evf-sam-multitask',
         config='mmris::evf_sam/evf-sam-multitask.py',
-        trained_on=f'{_REFERRING}, Objects365, ADE20K, PartImageNet, HumanParsing, Pascal-Part',
+        trained_on=_MULTITASK,
         scores=_published_oiou(val=82.4, testA=84.2, testB=80.2),
         note=f'{_SEEN} "[semantic] hair" asks for all of a class.',
         **_evf_sam_files('evf-sam-multitask', 'pytorch_model.bin'),
@@ -117,7 +118,7 @@ MODELS: Tuple[ZooModel, ...] = (
     ZooModel(
         name='evf-sam2-multitask',
         config='mmris::evf_sam/evf-sam2-multitask.py',
-        trained_on=f'{_REFERRING}, Objects365, ADE20K, PartImageNet, HumanParsing, Pascal-Part',
+        trained_on=_MULTITASK,
         scores=_published_oiou(testA=83.2),
         note=f'{_SEEN} "[semantic] hair" asks for all of a class. We have not seen the list of its files.',
         **_evf_sam_files('evf-sam2-multitask', 'model.safetensors'),

@@ -33,14 +33,14 @@ class TestBenchmarkSentences:
         ratio, config = results['ratio'], tiny_config('evf_sam/tiny_shaperef.py')
         with torch.device('meta'):
             model = MODELS.build(config.model)
-        total = count_complexity(model, shape=(64, 64), tokens=16, views=dict(joint=(64, 64)))['total']
+        total = count_complexity(model, shape=(64, 64), tokens=12, views=dict(joint=(64, 64)))['total']
         assert (image, sentence) == (total['image']['flops'], total['sentence']['flops'])
         assert ratio['allowed'] == pytest.approx(3 * (image + sentence) / (image + 3 * sentence))
         assert ratio['reached'] == pytest.approx(ratio['measured'] / ratio['allowed'])
         found = [alone / both for alone, both in zip(results['seconds']['one_by_one'], results['seconds']['together'])]
         assert ratio['spread'] == [min(found), max(found)] and ratio['measured'] == pytest.approx(sum(found) / 2)
         printed = capsys.readouterr()
-        assert 'tiny_shaperef, 64 x 64 pixels, 16 tokens, float32\n' in printed.out
+        assert 'tiny_shaperef, 64 x 64 pixels, 12 tokens, float32\n' in printed.out
         assert 'images into encoder.segmenter' in printed.out and '8/8' in printed.err
         assert f'Multiply-adds allow {ratio["allowed"]:.2f} times' in printed.out
 
@@ -62,7 +62,7 @@ class TestBenchmarkSentences:
         torch.manual_seed(0)
         config = tiny_config('evf_sam/tiny_shaperef.py')
         model, sizes = MODELS.build(config.model).eval(), read_input_sizes(config)
-        assert (sizes.shape, sizes.tokens, sizes.views) == ((64, 64), 16, dict(joint=(64, 64)))
+        assert (sizes.shape, sizes.tokens, sizes.views) == ((64, 64), 12, dict(joint=(64, 64)))
         inputs = ReferringInputs(sizes.image(model.encoder), sizes.expressions(3))
         with torch.no_grad():
             together = model.encode_decode(inputs)

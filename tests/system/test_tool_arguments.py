@@ -55,6 +55,7 @@ def test_pictures_that_cannot_be_written(run, tmp_path, tool, given):
     ('benchmark_samples.py', ('none.py', '--out')),
     ('benchmark_steps.py', ('none.py', '--out')),
     ('benchmark_sentences.py', ('none.py', '--out')),
+    ('benchmark_loading.py', ('none.py', '--out')),
     ('analyze_logs.py', ('none', '--json')),
 ])
 def test_reports_that_cannot_be_written(run, tmp_path, tool, given):
