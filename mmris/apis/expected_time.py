@@ -14,8 +14,8 @@ from mmris.utils.input_sizes import read_input_sizes
 # Of models with fewer parameters an image takes seconds at most, and counting would take as long.
 _LARGE = 250_000_000
 # A model reaches about this share of the speed of the products of large matrices that are measured. (On one thread of
-# an Intel Xeon, SAM ViT-B and BEiT-3 base.)
-_EFFICIENCY = 0.7
+# an AMD EPYC, SAM ViT-B and BEiT-3 base: 20 of 42 billion multiply-adds a second.)
+_EFFICIENCY = 0.5
 _SECONDS_MEASURED = 0.2
 
 
