@@ -8,6 +8,7 @@ from typing import List, Optional, Sequence, Union
 
 from mmengine.config import Config, DictAction
 
+from mmris.checkpoints.files import find_weights_in
 from mmris.datasets.pipelines import resolve_pipelines
 from mmris.zoo import check_kind, complete_config, find_model, suggest
 
@@ -170,7 +171,9 @@ def choose_checkpoint(arguments: argparse.Namespace) -> Optional[str]:
 
 
 def check_checkpoint(path: Optional[str], kind: Optional[str] = 'model', name: str = 'checkpoint') -> None:
-    """Check that a checkpoint of a command line is a file, or a name in the zoo. Nothing is downloaded yet.
+    """Check that a checkpoint of a command line is a file, a folder of weights, or a name in the zoo.
+
+    Nothing is downloaded yet.
 
     Args:
         path (str, optional): What was given. None: nothing.
@@ -186,6 +189,8 @@ def check_checkpoint(path: Optional[str], kind: Optional[str] = 'model', name: s
     if model is not None:
         check_kind(model, kind)
     elif path is not None and not Path(path).is_file():
+        if Path(path).is_dir() and find_weights_in(Path(path)) is not None:
+            return
         raise FileNotFoundError(f'There is no {name} {path}.{suggest(path)}')
 
 
