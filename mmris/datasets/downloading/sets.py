@@ -39,6 +39,10 @@ def fetch_sets(sets: Sequence[DataSet], root: Path, *, keep_archives: bool = Fal
     for one in sets:
         if one.is_complete(root):
             say(f'{root / one.folder}: all files of {one.name} are there already')
+            # A run may have been killed after it unpacked all.
+            for archive in (root / source.path for source in one.sources if source.is_archive):
+                if _is_ours(archive):
+                    _tidy(archive, keep_archives)
             continue
         for source in one.missing_sources(root):
             _download(source, one, root, patience, say)
@@ -105,10 +109,15 @@ def _unpack(source: RemoteFile, one: DataSet, root: Path, keep: bool, say: Calla
     os.sync()
     if not _is_ours(archive):
         say(f'{archive} is no longer needed. It stays, since this command did not download it.')
-        return
-    source_path(archive).unlink()
+    else:
+        _tidy(archive, keep)
+
+
+def _tidy(archive: Path, keep: bool) -> None:
+    """Remove an archive that was unpacked. One that is kept becomes the user's."""
     if not keep:
         archive.unlink()
+    source_path(archive).unlink()
 
 
 def _is_ours(archive: Path) -> bool:
@@ -116,4 +125,4 @@ def _is_ours(archive: Path) -> bool:
     noted = read_source(archive)
     # Beside a part, the archive is a user's, who did not wait for the download.
     is_pending = archive.with_name(f'{archive.name}.part').exists()
-    return noted is not None and not is_pending and noted.length in (None, archive.stat().st_size)
+    return archive.is_file() and noted is not None and not is_pending and noted.length in (None, archive.stat().st_size)
