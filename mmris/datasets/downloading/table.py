@@ -112,7 +112,8 @@ DATA_SETS: Dict[str, DataSet] = {
         _refer('refcoco', '20220413011718', 'RefCOCO', ('unc', 'google'), 'Apache-2.0', _COCO),
         _refer('refcoco+', '20220413011656', 'RefCOCO+', ('unc', ), 'Apache-2.0', _COCO),
         _refer('refcocog', '20220413012904', 'RefCOCOg', ('umd', 'google'), 'CC BY 4.0', _COCO),
-        _refer('refclef', '20220413011817', 'RefClef (ReferIt)', ('unc', 'berkeley'), 'Apache-2.0 (repository)', _SAIAPR),
+        _refer(
+            'refclef', '20220413011817', 'RefClef (ReferIt)', ('unc', 'berkeley'), 'Apache-2.0 (repository)', _SAIAPR),
         DataSet(
             name='grefcoco', what='gRefCOCO: several targets, or none', folder='grefcoco',
             sources=tuple(_hub_file('FudanCVL/gRefCOCO', name, 'grefcoco') for name in _GREFCOCO_FILES),
