@@ -13,6 +13,7 @@ from mmengine.dist import is_main_process
 
 import mmris  # noqa: F401
 from mmris.apis import init_untrained
+from mmris.apis.model import warn_of_another_config
 from mmris.checkpoints import load_model_weights
 from mmris.datasets.controls import CONTROLS, MASK_CONTROLS, SENTENCE_CONTROLS
 from mmris.evaluation import format_results, nest_metrics, to_json
@@ -85,6 +86,7 @@ def main() -> None:
     runner = RUNNERS.build(config)
     model = unwrap_model(runner.model)
     if arguments.checkpoint is not None:
+        warn_of_another_config(config, arguments.checkpoint)
         load_model_weights(model, arguments.checkpoint)
     else:
         init_untrained(model)

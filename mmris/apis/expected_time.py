@@ -37,7 +37,7 @@ class ExpectedTime:
         first, more = ((self.image + self.sentence) / self.speed, self.sentence / self.speed)
         return (f'There is no GPU in use. The first answer about an image takes about {format_seconds(first)} (once an '
                 f'image {self.image / 1e9:,.0f} billion multiply-adds, for each sentence {self.sentence / 1e9:,.0f}, '
-                f'about {self.speed / 1e9:,.0f} a second), each further sentence about {format_seconds(more)}.')
+                f'about {self.speed / 1e9:,.0f} billion a second), each further sentence about {format_seconds(more)}.')
 
 
 def expect_time(model: nn.Module) -> Optional[ExpectedTime]:

@@ -1,12 +1,14 @@
 """A model from a config, and a checkpoint if it needs one."""
 
+import logging
 from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
-from typing import Optional, Tuple, Union
+from typing import Any, Optional, Tuple, Union
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from torch import nn
 
@@ -15,7 +17,19 @@ from mmris.checkpoints.runs import load_pretrained, pretrained_parts
 from mmris.datasets.pipelines import resolve_pipelines
 from mmris.registry import MODELS
 from mmris.utils import empty_parameters, find_config, is_part
-from mmris.zoo import MODEL, ZooModel, check_kind, complete_config, fetch_weights, find_copy, find_model
+from mmris.utils.resources import check_config_file
+from mmris.zoo import (
+    MODEL,
+    LocalFile,
+    ZooModel,
+    check_kind,
+    complete_config,
+    fetch_vocabulary,
+    fetch_weights,
+    find_copy,
+    find_model,
+    get_model,
+)
 
 #: Types that the weights of a model may have for inference.
 DTYPES = ('float32', 'float16', 'bfloat16')
@@ -57,13 +71,13 @@ def init_model(config: Union[str, Path, Config],
         config = deepcopy(config)
     else:
         named, path = find_model(config), find_config(config)
-        if not path.is_file():
-            raise FileNotFoundError(f'There is no config {path}.')
+        check_config_file(path)
         config = Config.fromfile(path)
         if named is not None:
             complete_config(config, named)
             checkpoint = checkpoint or (named.weights and fetch_weights(named))
     _take_vocabulary(config, checkpoint)
+    warn_of_another_config(config, checkpoint)
     resolve_pipelines(config)
     init_default_scope('mmris')
     if checkpoint is not None:
@@ -81,10 +95,49 @@ def _take_vocabulary(config: Config, checkpoint: Optional[Union[str, Path]]) -> 
     """Take the vocabulary that stands beside a copy of a published model, if the config names that of the original."""
     copy = None if checkpoint is None else find_copy(checkpoint)
     tokenizer = (config.get('inputs') or {}).get('tokenizer')
-    if copy is None or tokenizer is None or not Path(copy.vocabulary.path).is_file():
+    named = None if copy is None or tokenizer is None else find_model(tokenizer.get('vocabulary'))
+    if named is None:
         return
-    if find_model(tokenizer.get('vocabulary')) is not None:
+    if Path(copy.vocabulary.path).is_file():
         tokenizer.vocabulary = copy.vocabulary.path
+    elif isinstance(named.vocabulary, LocalFile):
+        # The copy's own is missing: say so before the weights are read.
+        fetch_vocabulary(named)
+
+
+def warn_of_another_config(config: Config, checkpoint: Optional[Union[str, Path]]) -> None:
+    """Warn if a checkpoint is a model of the zoo, or a copy of one, whose own config predicts otherwise.
+
+    The weights of such models have the same names and shapes, so that nothing else would tell.
+
+    Args:
+        config (Config): The config that is used.
+        checkpoint (str or Path, optional): What the user gave. None: nothing.
+    """
+    if checkpoint is None:
+        return
+    copy = find_copy(checkpoint)
+    named = find_model(checkpoint) if copy is None else get_model(copy.original)
+    if named is None or named.kind != MODEL:
+        return
+    own = Config.fromfile(find_config(named.config))
+    differing = []
+    for key in ('model.protocol', 'model.head.mask', 'inputs.tokenizer.semantic_token'):
+        given, wanted = _value(config, key), _value(own, key)
+        if given != wanted:
+            differing.append(f'{key} is {given!r} instead of {wanted!r}')
+    if differing:
+        print_log(
+            f'{checkpoint} is {named.name}, whose config is {named.config}. The config that is used differs: '
+            f'{"; ".join(differing)}.', logger='current', level=logging.WARNING)
+
+
+def _value(config: Config, key: str) -> Any:
+    """A value of a config by its dotted key; None if it has none."""
+    value: Any = config
+    for name in key.split('.'):
+        value = None if value is None else value.get(name)
+    return value
 
 
 def _load(config: Config, path: Union[str, Path], dtype: torch.dtype) -> nn.Module:
@@ -111,7 +164,7 @@ def find_dtype(dtype: Union[str, torch.dtype]) -> torch.dtype:
     Raises:
         ValueError: If it is none of :data:`DTYPES`.
     """
-    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    found = getattr(torch, dtype) if dtype in DTYPES else dtype
     if found not in [getattr(torch, name) for name in DTYPES]:
         raise ValueError(f'dtype must be one of {", ".join(DTYPES)}, but got {dtype!r}.')
     return found

@@ -10,11 +10,12 @@ from mmengine.config import Config, DictAction
 
 from mmris.checkpoints.files import find_weights_in
 from mmris.datasets.pipelines import resolve_pipelines
-from mmris.zoo import check_kind, complete_config, find_model, suggest
+from mmris.zoo import MODEL, check_kind, complete_config, find_model, suggest
 
 from .arguments import file_or_none, probability
 from .config_keys import merge_options
-from .resources import find_config
+from .pretrained import forget_pretrained
+from .resources import check_config_file, find_config
 from .terminal import one_line
 from .text import shorten
 
@@ -61,8 +62,7 @@ def read_config(arguments: argparse.Namespace) -> Config:
         ValueError: If an option sets what nothing reads (see :func:`merge_options`).
     """
     path = find_config(arguments.config)
-    if not path.is_file():
-        raise FileNotFoundError(f'There is no config {path}.{suggest(arguments.config)}')
+    check_config_file(path, suggest(arguments.config))
     config = Config.fromfile(path)
     named = find_model(arguments.config)
     if named is not None:
@@ -83,8 +83,19 @@ def read_config(arguments: argparse.Namespace) -> Config:
         loader.dataset.update({name: value for name, value in changes.items() if value})
     if arguments.cfg_options is not None:
         merge_options(config, arguments.cfg_options)
+    _begin_from_whole_model(config)
     resolve_pipelines(config)
     return config
+
+
+def _begin_from_whole_model(config: Config) -> None:
+    """Have a training that begins from a published whole model need no other weights, and use its vocabulary."""
+    named = find_model(config.get('load_from'))
+    if named is None or named.kind != MODEL or named.published is None or named.weights is None:
+        return
+    forget_pretrained(config.model)
+    if named.vocabulary is not None and 'vocabulary' in config.inputs.tokenizer:
+        config.inputs.tokenizer.vocabulary = named.name
 
 
 def add_checkpoint_argument(parser: argparse.ArgumentParser, **settings: object) -> None:

@@ -49,7 +49,8 @@ def check_trainable(config: Config, name: str) -> None:
     """
     if config.get('train_cfg') is None:
         raise ValueError(
-            f'{name} has nothing to train: its train_cfg is None. Evaluate it as it is, with tools/test.py {name}.')
+            f'{name} has nothing to train: its train_cfg is None. Evaluate it with tools/test.py {name}, and a '
+            f'checkpoint if its weights are in one.')
 
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:

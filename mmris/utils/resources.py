@@ -33,6 +33,28 @@ def find_config(name: Union[str, Path]) -> Path:
     return RESOURCES / 'configs' / inside if separator and scope == SCOPE else Path(name)
 
 
+def check_config_file(path: Path, advice: str = '') -> None:
+    """Check that a config is there, and no other kind of file.
+
+    Args:
+        path (Path): What :func:`find_config` gave.
+        advice (str): What follows in the message if there is none. Default: ''.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is a file of another kind, such as weights.
+    """
+    if path.is_dir():
+        raise FileNotFoundError(
+            f'{path} is a folder, but not that of a published model: those have a config.json with sam_scale and '
+            f'mm_extractor_scale. Give a config, and the folder as the checkpoint.')
+    if not path.is_file():
+        raise FileNotFoundError(f'There is no config {path}.{advice}')
+    if path.suffix not in ('.py', '.yml', '.yaml', '.json'):
+        raise ValueError(f'{path} is no config, which ends with .py. Give a config first, then the file of weights; of '
+                         f'a published model you may give the folder alone.')
+
+
 def register_configs() -> None:
     """Let MMEngine find ``mmris::...`` configs and the ``mmris.`` scope: it looks in packages that it knows alone."""
     MODULE2PACKAGE.setdefault(SCOPE, SCOPE)

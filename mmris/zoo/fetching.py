@@ -55,7 +55,7 @@ def fetch_vocabulary(model: ZooModel) -> Path:
 
 def _fetch(file: ZooFile, model: ZooModel, what: str) -> Path:
     if isinstance(file, LocalFile):
-        return _check_local(Path(file.path), model, what)
+        return _check_local(file, model, what)
     placed = cache_folder() / model.name / file.file
     if isinstance(file, PackageFile):
         path = _PACKAGE / file.path
@@ -67,7 +67,7 @@ def _fetch(file: ZooFile, model: ZooModel, what: str) -> Path:
         path = placed
     elif isinstance(file, HubFile):
         from .hub import download
-        path = download(file, f'the {what} of {model.name}', placed)
+        path = download(file, f'the {what} of {model.name}', placed, _beside(file, model))
     else:
         raise FileNotFoundError(
             f'There is no {placed}, and mmris cannot download the {what} of {model.name} by itself. Fetch '
@@ -77,10 +77,20 @@ def _fetch(file: ZooFile, model: ZooModel, what: str) -> Path:
     return path
 
 
-def _check_local(path: Path, model: ZooModel, what: str) -> Path:
+def _beside(file: HubFile, model: ZooModel) -> str:
+    """What else of a model has to be fetched by hand, for the message about its weights; empty if nothing has."""
+    other = model.vocabulary
+    if file is not model.weights or not isinstance(other, HubFile):
+        return ''
+    return f' It also needs {describe(other)} from {other.place}, at {cache_folder() / model.name / other.file}.'
+
+
+def _check_local(file: LocalFile, model: ZooModel, what: str) -> Path:
+    path = Path(file.path)
     if not path.exists():
         raise FileNotFoundError(
-            f'{path}, the {what} of {model.name}, is missing. Fetch {path.name} from {model.link} and put it there.')
+            f'{path}, the {what} of {model.name}, is missing. Fetch it from {file.source or model.link} and put it '
+            f'there.')
     return path
 
 

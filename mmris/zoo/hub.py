@@ -20,13 +20,14 @@ from .models import HubFile
 _PATIENCE = 4.0
 
 
-def download(file: HubFile, what: str, placed: Path) -> Path:
+def download(file: HubFile, what: str, placed: Path, beside: str = '') -> Path:
     """Download a file, unless it is in the hub's cache.
 
     Args:
         file (HubFile): The file.
         what (str): What it holds, for messages.
         placed (Path): Where a user may put the file instead, for messages.
+        beside (str): What to say in messages of other files that are needed. Default: ''.
 
     Returns:
         Path: The file in the hub's cache.
@@ -40,7 +41,7 @@ def download(file: HubFile, what: str, placed: Path) -> Path:
     if isinstance(cached, str):
         return Path(cached)
     address = huggingface_hub.hf_hub_url(file.repository, file.file, revision=file.revision)
-    advice = f'Or fetch {describe(file)} from {address} on another machine and put it at {placed}.'
+    advice = f'Or fetch {describe(file)} from {address} on another machine and put it at {placed}.{beside}'
     if constants.HF_HUB_OFFLINE:
         raise ConnectionError(
             f'HF_HUB_OFFLINE is set, but the cache {constants.HF_HUB_CACHE} lacks {what}. Unset it, and run this '
@@ -71,8 +72,14 @@ def download_repository(repository: str, beside: Sequence[str]) -> Path:
     file = HubFile(repository=repository, file='config.json')
     address = f'{constants.ENDPOINT}/{repository}'
     advice = f'Or fetch the files of {address} on another machine, put them into one folder and give that folder.'
-    if not constants.HF_HUB_OFFLINE:
-        _check_answer(address, what, advice)
+    if constants.HF_HUB_OFFLINE:
+        try:
+            return Path(huggingface_hub.snapshot_download(repository, local_files_only=True))
+        except errors.LocalEntryNotFoundError as error:
+            raise ConnectionError(
+                f'HF_HUB_OFFLINE is set, but the cache {constants.HF_HUB_CACHE} lacks {what}. Unset it, and run this '
+                f'again with a network. {advice}') from error
+    _check_answer(address, what, advice)
     try:
         names = _list_weights(repository)
         return Path(huggingface_hub.snapshot_download(repository, allow_patterns=[*names, *beside]))
@@ -82,8 +89,6 @@ def download_repository(repository: str, beside: Sequence[str]) -> Path:
 
 def _list_weights(repository: str) -> List[str]:
     """Patterns of the files of weights: the safe ones if there are such."""
-    if constants.HF_HUB_OFFLINE:
-        return ['*']
     names = huggingface_hub.list_repo_files(repository)
     safe = [name for name in names if fnmatch(name, 'model*.safetensors*')]
     return safe or [name for name in names if fnmatch(name, 'pytorch_model*.bin*')]

@@ -84,8 +84,10 @@ class LocalFile:
 
     Args:
         path (str): Where it lies.
+        source (str): Where it can be fetched, for readers. Default: '', not known.
     """
     path: str
+    source: str = ''
     size: None = None
     sha256: None = None
 

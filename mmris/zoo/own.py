@@ -74,7 +74,8 @@ def copy_of(row: ZooModel, copy: Copy, name: object) -> ZooModel:
         copy (Copy): The copy.
         name (object): What the user calls it.
     """
-    return replace(row, name=str(name), weights=copy.weights, vocabulary=copy.vocabulary, scores=())
+    vocabulary = replace(copy.vocabulary, source=row.vocabulary.place)
+    return replace(row, name=str(name), weights=copy.weights, vocabulary=vocabulary, scores=())
 
 
 def _recognise(folder: Path) -> Optional[str]:

@@ -60,7 +60,7 @@ def test_the_sentence():
     expected = ExpectedTime(image=2_981_000_000_000, sentence=65_000_000_000, speed=5e10)
     assert str(expected) == (
         'There is no GPU in use. The first answer about an image takes about 61 seconds (once an image 2,981 billion '
-        'multiply-adds, for each sentence 65, about 50 a second), each further sentence about 1.3 seconds.')
+        'multiply-adds, for each sentence 65, about 50 billion a second), each further sentence about 1.3 seconds.')
 
 
 def test_speed():

@@ -1,4 +1,4 @@
-"""Convert the weights of a published model (CLIP, BEiT-3, ViLT, Swin, CRIS) from any of its layouts to any other.
+"""Convert the weights of a published model (CLIP, BEiT-3, ViLT, Swin, CRIS, SAM, EVF-SAM) to another layout.
 
     python tools/model_converters/convert_weights.py clip ViT-B-16.pt clip_vit-b-16.safetensors
     python tools/model_converters/convert_weights.py clip best_mIoU_epoch_40.pth clip_finetuned --to hugging_face
@@ -47,7 +47,7 @@ def main() -> None:
     arguments = parse_arguments()
     model = PUBLISHED[arguments.model]
     if not Path(arguments.weights).is_dir():
-        check_checkpoint(arguments.weights, kind=None, name='weights')
+        check_checkpoint(arguments.weights, kind=None, name='file of weights')
     conversion = convert(
         model,
         arguments.weights,

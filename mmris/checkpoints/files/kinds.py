@@ -47,7 +47,7 @@ def identify(local: Path, name: str) -> FileKind:
     # safetensors: eight bytes that tell the length of a header of JSON, of which text has no zeros, then that.
     if start[6:9] == b'\0\0{':
         if 8 + int.from_bytes(start[:8], 'little') > size:
-            raise unreadable(name, 'it is truncated: a safetensors file that ends within its header')
+            raise unreadable(name, 'it is truncated, a safetensors file that ends within its header: fetch it again')
         return FileKind.SAFETENSORS
     if start.startswith(_PICKLE):
         return FileKind.OLD_TORCH
@@ -73,7 +73,7 @@ def _identify_archive(local: Path, name: str) -> FileKind:
                 raise unreadable(name, 'its records are compressed or overlap, which torch does not write')
             damaged = archive.testzip() if 'data.pkl' in records else None
     except (zipfile.BadZipFile, EOFError, OSError) as error:
-        raise unreadable(name, f'it is truncated or damaged ({error})') from error
+        raise unreadable(name, f'it is truncated or damaged ({error}): fetch it again') from error
     if 'data.pkl' not in records:
         raise unreadable(name, f'it is a {"NumPy" if arrays else "zip"} archive that torch did not write')
     if damaged is not None:

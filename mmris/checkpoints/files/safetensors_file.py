@@ -52,7 +52,8 @@ def read_safetensors(local: Path, name: str, dtype: Optional[torch.dtype] = None
         with safetensors.safe_open(local, framework='pt') as file:
             metadata = file.metadata() or {}
     except safetensors.SafetensorError as error:
-        raise unreadable(name, f'it is a safetensors file that is truncated or damaged ({error})') from error
+        raise unreadable(name, f'it is a safetensors file that is truncated or damaged ({error}): fetch it '
+                         f'again') from error
     with local.open('rb') as opened:
         length = int.from_bytes(opened.read(8), 'little')
         header = json.loads(opened.read(length))

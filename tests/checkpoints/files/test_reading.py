@@ -204,7 +204,7 @@ class TestSafetensorsThatLie:
 
     def test_length_of_the_header(self, tmp_path):
         path = self.write(tmp_path / 'lie.safetensors', dict(weight={}), b'', length=10**9)
-        refused(path, 'it is truncated: a safetensors file that ends within its header')
+        refused(path, 'it is truncated, a safetensors file that ends within its header')
 
     def test_a_header_that_begins_as_text(self, tmp_path):
         """A length of 123 reads as the brace that JSON text begins with."""

@@ -7,6 +7,7 @@ from typing import Dict
 import safetensors.torch
 import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from segment_anything import sam_model_registry
 from torch import Tensor, nn
 
@@ -43,6 +44,7 @@ def released(config: Config) -> Dict[str, Tensor]:
 
     Those of SAM 1 come from the modules of its code. Those of SAM 2, whose code is no package, come from our model.
     """
+    init_default_scope('mmris')
     torch.manual_seed(0)
     if config.model.encoder.segmenter.type == 'SAM2Tower':
         model = randomised(MODELS.build(config.model))
@@ -75,6 +77,7 @@ def released_full_size() -> Dict[str, Tensor]:
 
 def released_full_size_sam2() -> Dict[str, Tensor]:
     """The names and shapes of the file with SAM 2, without values: those of our model by their keys, and the rest."""
+    init_default_scope('mmris')
     with torch.device('meta'):
         model = MODELS.build(Config.fromfile(ROOT / 'configs/evf_sam/evf-sam2.py').model)
         rest = {f'visual_model.{key}': torch.empty(shape) for key, shape in left_out().items()}

@@ -1,5 +1,6 @@
 """EVF-SAM's published files: read in every form, and written back."""
 
+import argparse
 import logging
 import re
 from dataclasses import replace
@@ -16,6 +17,8 @@ from mmris.checkpoints import UnreadableCheckpointError, load_model_weights, rea
 from mmris.checkpoints.misfits import find_misfits
 from mmris.checkpoints.published import EVF_SAM, KeyMapError, Layout, evf_sam
 from mmris.registry import MODELS
+from mmris.utils.configs import read_config
+from mmris.utils.pretrained import forget_pretrained
 from mmris.zoo import MODELS as ZOO
 from tests.checkpoints.published.conversions import converter
 from tests.checkpoints.published.evf_sam_files import (
@@ -160,6 +163,47 @@ class TestForms:
         assert np.isfinite(predictor.predict(SENTENCES).probabilities).all()
 
 
+class TestConfigs:
+    """What a config says beside the weights."""
+
+    def test_another_config_is_named(self, small_zoo, monkeypatch, name, config, folders):
+        messages = []
+        monkeypatch.setattr('mmris.apis.model.print_log', lambda message, logger, level: messages.append(message))
+        init_model(Config(config.to_dict()), folders['one'], 'cpu')
+        assert not messages
+        init_model(Config(config.to_dict()), folders['multitask'], 'cpu')
+        [message] = messages
+        assert message.startswith(f'{folders["multitask"]} is {name}-multitask, whose config is ')
+        assert 'inputs.tokenizer.semantic_token is None instead of True' in message
+        assert ("model.head.mask is 'stable' instead of 'best'" in message) == (name == 'evf-sam2')
+
+    def test_a_training_that_begins_from_it_needs_nothing_else(self, small_zoo, monkeypatch, name, config, tmp_path):
+        """Neither SAM's file nor BEiT-3's, nor a vocabulary of its own."""
+        for part in (config.model.encoder.segmenter, config.model.encoder.joint, config.model.neck, config.model.head):
+            part.pretrained = 'data/not_there.pth'
+        config.dump(str(tmp_path / 'training.py'))
+        options = argparse.Namespace(
+            config=str(tmp_path / 'training.py'), data_root=None, refs_file=None, image_folder=None, cfg_options=None)
+        assert read_config(options).model.neck.pretrained == 'data/not_there.pth'
+        options.cfg_options = dict(load_from=f'{name}-multitask')
+        found = read_config(options)
+        assert found.model.neck.pretrained is found.model.encoder.joint.pretrained is None
+        assert found.inputs.tokenizer.vocabulary == f'{name}-multitask'
+        forget_pretrained(config.model)
+
+    @pytest.mark.parametrize('dtype', ['half', 'float64', 'int8', 'none', torch.float64])
+    def test_a_type_that_weights_cannot_have(self, config, folders, dtype):
+        with pytest.raises(ValueError, match='dtype must be one of float32, float16, bfloat16, but got '):
+            init_model(Config(config.to_dict()), folders['one'], 'cpu', dtype)
+
+    def test_something_else_in_the_configs_place(self, folders, tmp_path):
+        with pytest.raises(ValueError, match='pytorch_model.bin is no config, which ends with .py. Give a config'):
+            init_model(folders['one'] / 'pytorch_model.bin', device='cpu')
+        with pytest.raises(FileNotFoundError, match=f'{tmp_path} is a folder, but not that of a published model: those '
+                           'have a config.json with sam_scale and mm_extractor_scale'):
+            init_model(tmp_path, device='cpu')
+
+
 class TestConverting:
 
     @pytest.mark.parametrize('suffix', ['bin', 'safetensors', 'pth'])
@@ -257,7 +301,7 @@ class TestFaults:
         write_folder(tmp_path, weights, name)
         (tmp_path / 'sentencepiece.bpe.model').unlink()
         with pytest.raises(FileNotFoundError, match=f'{tmp_path}/sentencepiece.bpe.model, the vocabulary of '
-                           f'{tmp_path}, is missing. Fetch sentencepiece.bpe.model from https://github.com/hustvl/'):
+                           f'{tmp_path}, is missing. Fetch it from https://huggingface.co/YxZhang/{name}/resolve/main/'):
             Predictor.from_pretrained(str(tmp_path), 'cpu')
 
     def test_no_weights(self, small_zoo, name, weights, tmp_path):
