@@ -92,11 +92,12 @@ def test_gradients(refer_set, config):
     found = []
     for pad_to_longest in (False, True):
         settings = Config.fromfile(ROOT / 'configs' / config)
+        length = settings.inputs.tokenizer.context_length
         settings.inputs.tokenizer.pad_to_longest = pad_to_longest
         torch.manual_seed(0)
         model = MODELS.build(shrink(settings).model)
         batch = model.data_preprocessor(batch_of(settings.train_dataloader, refer_set, 'refs(unc).p'))
-        assert batch['inputs'].expressions.token_ids.size(1) == (9 if pad_to_longest else 16)
+        assert batch['inputs'].expressions.token_ids.size(1) == (9 if pad_to_longest else length)
         sum(model.loss(**batch).values()).backward()
         found.append([one.grad for one in model.parameters() if one.grad is not None])
     largest = max(one.abs().max() for one in found[0])

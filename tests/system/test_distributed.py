@@ -116,6 +116,7 @@ def kill_after(marks: int, delay: float, log: Path, process: subprocess.Popen) -
     process.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('processes', [1, 2])
 def test_killed_and_resumed_equals_uninterrupted(folder, processes, request):
     kills = request.config.getoption('--kills')

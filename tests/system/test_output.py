@@ -82,6 +82,7 @@ def test_names_that_cannot_be_written_are_told_before_the_work(run, monkeypatch,
         run(tool, 'configs/cm_masksd/vit-tiny_shaperef.py', option, name)
 
 
+@pytest.mark.slow
 def test_an_evaluation_of_odd_sentences_ends_in_a_locale_without_letters(tmp_path):
     """In Chinese, with half an emoji and with ids of both kinds: training and evaluation end, and all is written."""
     folder = write_set(tmp_path / 'set', images=4, refs_per_image=2)

@@ -112,6 +112,7 @@ def test_help(tool, monkeypatch, capsys):
     assert ended.value.code == 0 and f'usage: {tool.name}' in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('tool', ['tools/test.py', 'tools/predict.py'])
 def test_checkpoints_of_another_kind(trained, tool):
     class Malicious:
@@ -130,6 +131,7 @@ def test_checkpoints_of_another_kind(trained, tool):
     assert 'Left over: weight. Use the config' in run_python(tool, CONFIG, other, *rest, fails=True)
 
 
+@pytest.mark.slow
 def test_ablation(tmp_path):
     """Two configs, two seeds, run once; a second start trains nothing, other settings are refused."""
     write_set(tmp_path / 'set', sentences=2)

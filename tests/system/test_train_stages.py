@@ -94,6 +94,7 @@ def train_whole(folder: Path) -> None:
         RUNNERS.build(config).train()
 
 
+@pytest.mark.slow
 def test_killed_in_both_stages(tmp_path):
     write_set(tmp_path / 'set', images=12, sentences=2)
     write_configs(tmp_path)

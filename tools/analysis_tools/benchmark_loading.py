@@ -11,7 +11,6 @@ import json
 import multiprocessing
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
@@ -77,8 +76,27 @@ def main(arguments: Optional[List[str]] = None) -> None:
 
 def run_in_subprocess(function: Any, *arguments: Any) -> Any:
     """Call in a process of its own: the most that a process ever took never becomes less."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context('fork')) as executor:
-        return executor.submit(function, *arguments).result()
+    context = multiprocessing.get_context('fork')
+    receiver, sender = context.Pipe(duplex=False)
+
+    def call() -> None:
+        try:
+            sender.send((function(*arguments), None))
+        except Exception as error:
+            sender.send((None, error))
+
+    process = context.Process(target=call)
+    process.start()
+    # The process's own end is left, so that its death is seen.
+    sender.close()
+    try:
+        result, error = receiver.recv()
+    except EOFError as death:
+        raise MemoryError('The process was killed, probably since memory ran out. Take a smaller model.') from death
+    process.join()
+    if error is not None:
+        raise error
+    return result
 
 
 def make_file(config: Config, path: str, layout: str, stored: str) -> None:
