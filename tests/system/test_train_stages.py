@@ -218,7 +218,7 @@ class TestChain:
     @pytest.mark.parametrize('arguments, message', [
         (('first.py', 'third.py'), 'There is no config third.py'),
         (('first.py', 'other/first.py'), 'Two of the configs share the work folder work_dirs/first'),
-        (('first.py', 'none.py'), 'none.py has nothing to train: its train_cfg is None. Evaluate it as it is, with '
+        (('first.py', 'none.py'), 'none.py has nothing to train: its train_cfg is None. Evaluate it with '
                                   'tools/test.py none.py.'),
         (('first.py', '--train-options=--resume'), '--resume in --train-options is not needed'),
     ])

@@ -80,7 +80,7 @@ def test_where_nothing_can_be_written(folder, monkeypatch, option):
 
 
 def test_nothing_to_train(folder, monkeypatch):
-    with pytest.raises(ValueError, match='none.py has nothing to train: its train_cfg is None. Evaluate it as it is'):
+    with pytest.raises(ValueError, match='none.py has nothing to train: its train_cfg is None. Evaluate it with '):
         run(monkeypatch, 'train', folder / 'none.py', '--data-root', folder / 'set')
 
 

@@ -180,7 +180,7 @@ class TestWrongCalls:
         assert find_tools()['convert_weights'].samefile(TOOL)
 
     def test_no_input(self, run, tmp_path):
-        with pytest.raises(FileNotFoundError, match='There is no weights .*none.pt'):
+        with pytest.raises(FileNotFoundError, match='There is no file of weights .*none.pt'):
             run(tmp_path / 'none.pt', tmp_path / 'out.pth', '--to', 'mmris')
 
     def test_trust(self, run, tmp_path):
