@@ -219,7 +219,7 @@ class TestChain:
         (('first.py', 'third.py'), 'There is no config third.py'),
         (('first.py', 'other/first.py'), 'Two of the configs share the work folder work_dirs/first'),
         (('first.py', 'none.py'), 'none.py has nothing to train: its train_cfg is None. Evaluate it with '
-                                  'tools/test.py none.py.'),
+                                  'tools/test.py none.py, and a checkpoint'),
         (('first.py', '--train-options=--resume'), '--resume in --train-options is not needed'),
     ])
     def test_what_is_checked_before_the_first(self, chain, arguments, message):
