@@ -1,5 +1,7 @@
 """EVF-SAM, as its published code scores SAM 1's masks (Zhang et al., EVF-SAM, arXiv 2406.20076)."""
 
+from functools import partial
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -7,7 +9,7 @@ from torch import Tensor
 
 from .geometry import longest_side_affine
 from .mmris import resample_once
-from .protocol import Geometry, Protocol, Size
+from .protocol import Geometry, Protocol, Size, WayBack
 
 # The smallest float32 above 1/2.
 ABOVE_HALF = float(np.nextafter(np.float32(0.5), np.float32(1)))
@@ -49,14 +51,18 @@ def sigmoid_above_half(logits: Tensor) -> Tensor:
     return torch.where(logits > 0, probabilities.clamp(min=ABOVE_HALF), probabilities)
 
 
-def resample_twice_then_sigmoid(logits: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:
-    """:func:`resample_logits_twice`, and only then the sigmoid: ``(S, H0, W0)`` float32 in [0, 1]."""
-    return sigmoid_above_half(resample_logits_twice(logits, affine, input_size, original_size))
+def resample_then_sigmoid(logits: Tensor, affine: np.ndarray, input_size: Size, original_size: Size, *,
+                          resample: WayBack) -> Tensor:
+    """Resample logits, and only then take the sigmoid: ``(S, H0, W0)`` float32 in [0, 1].
+
+    The first arguments are those of ``resample``, such as :func:`resample_logits_twice`.
+    """
+    return sigmoid_above_half(resample(logits, affine, input_size, original_size))
 
 
 EVF_SAM = Protocol(
     'evf_sam',
-    resample_twice_then_sigmoid,
+    partial(resample_then_sigmoid, resample=resample_logits_twice),
     geometry=Geometry('ResizeLongestSide', longest_side_affine),
     threshold=0.5,
     resample_logits=resample_logits_twice)

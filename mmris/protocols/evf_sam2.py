@@ -4,12 +4,13 @@ The code of the plain checkpoint and that of the multitask checkpoint differ in 
 """
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
-from .evf_sam import sigmoid_above_half
+from .evf_sam import resample_then_sigmoid
 from .geometry import stretch_affine
 from .mmris import resample_once
 from .protocol import Geometry, Protocol, Size, same_map
@@ -33,14 +34,9 @@ def resample_logits_once(logits: Tensor, affine: np.ndarray, input_size: Size, o
     return resample_once(logits, affine, input_size, original_size)
 
 
-def resample_once_then_sigmoid(logits: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:
-    """:func:`resample_logits_once`, and only then the sigmoid: ``(S, H0, W0)`` float32 in [0, 1]."""
-    return sigmoid_above_half(resample_logits_once(logits, affine, input_size, original_size))
-
-
 EVF_SAM2 = Protocol(
     'evf_sam2',
-    resample_once_then_sigmoid,
+    partial(resample_then_sigmoid, resample=resample_logits_once),
     geometry=Geometry('LongestSideThenStretch', stretch_affine),
     threshold=0.5,
     resample_logits=resample_logits_once)
