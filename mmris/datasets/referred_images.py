@@ -1,6 +1,5 @@
 """Images with the objects that refs point to, and what is wrong with them: rules of the data set and of its check."""
 
-import os
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
@@ -9,6 +8,7 @@ import numpy as np
 from mmris.utils.ids import Id, describe_id_difference
 from mmris.utils.text import shorten, to_well_formed
 
+from .image_files import exists, image_path, read_image_size
 from .masks import check_segmentation, union_of_segmentations
 from .problems import SHORT_POLYGON, Problem, ProblemTally, Report
 from .refer_files import Entries, ReferFiles, target_annotation_ids
@@ -101,14 +101,32 @@ def _problems_of_ref(ref: dict, files: ReferFiles, reading: Reading) -> Iterator
             f'{_advise(ref["image_id"], files.images)}')
         return
     path = image_path(image, reading.image_folder)
-    if not _exists(path):
+    if not exists(path):
         yield Problem(
             'missing image file', path, f'{path}, the image of ref {ref["ref_id"]} ({files.refs_path}), is missing. '
             f'Set data_prefix.img_path to the folder of the images.', FileNotFoundError)
+    if image.get('height') is None:
+        problem = _fill_in_size(image, path)
+        if problem is not None:
+            yield problem
+            return
     for annotation_id in target_annotation_ids(ref):
         problem = _problem_of_annotation(annotation_id, ref, image, files, reading.repairs)
         if problem is not None:
             yield problem
+
+
+def _fill_in_size(image: dict, path: str) -> Optional[Problem]:
+    """Take the size of an image that the annotations do not give from its file."""
+    try:
+        image['height'], image['width'] = read_image_size(path)
+    except FileNotFoundError:
+        # Already reported. Without a size, its masks cannot be checked.
+        return Problem('missing image file', path, f'{path} is missing, and the annotations do not give its size.',
+                       FileNotFoundError)
+    except (ValueError, OSError) as error:
+        return Problem('broken image file', path, str(error), type(error))
+    return None
 
 
 def _problem_of_annotation(annotation_id: Id, ref: dict, image: dict, files: ReferFiles,
@@ -224,11 +242,6 @@ def _problems_of_masks(image: dict) -> Iterator[Tuple[int, Problem]]:
                 f'Repair or remove it in the annotation file.')
 
 
-def image_path(image: dict, image_folder: str) -> str:
-    """Path of the file of a COCO image."""
-    return os.path.join(image_folder, image['file_name'])
-
-
 def _image(image: dict, image_folder: str) -> dict:
     return dict(
         img_id=image['id'],
@@ -238,7 +251,3 @@ def _image(image: dict, image_folder: str) -> dict:
         objects=[],
         expressions=[])
 
-
-def _exists(path: str) -> bool:
-    # A path of another file backend (s3://...) is not looked up one by one at load.
-    return '://' in path or os.path.isfile(path)
