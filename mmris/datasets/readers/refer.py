@@ -1,4 +1,4 @@
-"""The REFER files: ``refs(...).p`` beside ``instances.json``. gRefCOCO, Ref-ZOM and RefClef are held in the same way."""
+"""The REFER files: ``refs(...).p`` beside ``instances.json``. gRefCOCO, Ref-ZOM and RefClef are held alike."""
 
 from typing import Any, List
 

@@ -4,7 +4,8 @@ import os
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from glob import escape as glob_escape, glob
+from glob import escape as glob_escape
+from glob import glob
 from typing import Any, List, Mapping, Optional, Sequence
 
 from mmris.datasets.splits import is_in_split
