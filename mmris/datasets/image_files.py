@@ -1,13 +1,30 @@
 """The image files of a set: what they are called, and how large they are."""
 
+import io
 import os
 import re
-from typing import Tuple
+from pathlib import Path
+from typing import NamedTuple, Tuple
 
 from PIL import Image, UnidentifiedImageError
 
+from .transforms.orientation import hide_metadata, read_orientation
+
 _OF_2014 = re.compile(r'COCO_(?:train|val)2014_([0-9]{12}\.jpg)')
 _OF_2017 = re.compile(r'[0-9]{12}\.jpg')
+
+
+class ImageHeader(NamedTuple):
+    """What an image file says of its pixels.
+
+    Attributes:
+        height, width (int): Their number as stored.
+        orientation (int): How to turn them upright: 1 to 8, as EXIF numbers them.
+    """
+
+    height: int
+    width: int
+    orientation: int
 
 
 def image_path(image: dict, image_folder: str) -> str:
@@ -58,6 +75,28 @@ def read_image_size(path: str) -> Tuple[int, int]:
     try:
         with Image.open(path) as image:
             return image.height, image.width
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise ValueError(f'{path} is not an image that Pillow reads ({error}). Fetch it again, or convert it to JPEG '
+                         f'or PNG.') from error
+
+
+def read_image_header(path: str) -> ImageHeader:
+    """Read size and orientation of an image file without decoding it.
+
+    Args:
+        path (str): The file.
+
+    Returns:
+        ImageHeader: Both.
+
+    Raises:
+        ValueError: If it is of no image format that Pillow reads.
+        OSError: If it cannot be read.
+    """
+    visible, hidden = hide_metadata(Path(path).read_bytes())
+    try:
+        with Image.open(io.BytesIO(visible)) as image:
+            return ImageHeader(image.height, image.width, read_orientation({**image.info, **hidden}))
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise ValueError(f'{path} is not an image that Pillow reads ({error}). Fetch it again, or convert it to JPEG '
                          f'or PNG.') from error

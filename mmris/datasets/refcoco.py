@@ -184,6 +184,7 @@ class RefCOCODataset(BaseDataset):
         if self.split not in files.splits and not files.refs:
             raise ValueError(
                 f'split {self.split!r} is not in {self.refs_file}. Splits there: {", ".join(files.splits)}.')
+        files.left_out.warn(self.refs_file, 'left out')
         refs = files.refs
         if self.exclude is not None:
             excluded = read_excluded_splits(self.exclude, self.data_root)

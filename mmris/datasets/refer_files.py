@@ -1,7 +1,7 @@
 """The content of a set, whatever form it is held in: whether each entry is whole."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from mmris.utils.ids import Id, read_id, read_whole_number
@@ -9,7 +9,7 @@ from mmris.utils.text import shorten, to_well_formed
 
 from .data_files import is_parquet, read_json
 from .masks import max_image_pixels
-from .problems import Problem, Report, raise_problem
+from .problems import Problem, ProblemTally, Report, raise_problem
 from .readers import RawRef, find_files, name_form, read_content
 
 NO_TARGET = -1
@@ -47,6 +47,7 @@ class ReferFiles:
         images (Entries): COCO images.
         refs_path (str): Where the refs are from, for messages.
         instances_path (str): Where annotations and images are from, for messages.
+        left_out (ProblemTally): What the files hold and no ref stands for, by its kind. Default: nothing.
     """
 
     refs: List[dict]
@@ -55,6 +56,7 @@ class ReferFiles:
     images: Entries
     refs_path: str
     instances_path: str
+    left_out: ProblemTally = field(default_factory=ProblemTally)
 
 
 def read_refer_files(instances_path: str,
@@ -101,7 +103,8 @@ def read_refer_files(instances_path: str,
         annotations=_by_id(instances['annotations'], 'annotations', masks_path),
         images=_by_id(instances['images'], 'images', masks_path),
         refs_path=refs_path,
-        instances_path=masks_path)
+        instances_path=masks_path,
+        left_out=content.left_out)
 
 
 def _missing(path: str, what: str) -> FileNotFoundError:

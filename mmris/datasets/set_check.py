@@ -119,7 +119,7 @@ def check_set(*,
         images = collect_images(files.refs, files, reading)
     missing = {problem.entry for problem in problems if problem.kind == 'missing image file'}
     splits = {split: _count(split, files, image_folder, missing, published) for split in _splits(files, published)}
-    notes = [*_shared_images(files, published), *repairs.lines('repaired')]
+    notes = [*_shared_images(files, published), *files.left_out.lines('left out'), *repairs.lines('repaired')]
     if decode:
         _decode(images, upright, problems.append)
     if exclude is not None:

@@ -1,7 +1,9 @@
 """What a reader makes of files: the content of the REFER files, not yet checked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Dict, List, NamedTuple, Optional
+
+from mmris.datasets.problems import ProblemTally
 
 
 class RawRef(NamedTuple):
@@ -30,7 +32,10 @@ class Content:
             image file, ``height, width`` in pixels; and ``annotations``, a list of ``id, image_id, segmentation`` (see
             :func:`mmris.datasets.masks.decode_segmentation`) and optionally ``bbox`` (x, y, width, height in pixels)
             and ``category_id``. None: the form has none, they are in a COCO annotation file of their own.
+        left_out (ProblemTally): What the files hold and the refs do not, by its kind: boxes, objects without a
+            sentence. Its ``lines('left out')`` are for the user. Default: nothing.
     """
 
     refs: List[RawRef]
     instances: Optional[Dict[str, List[Any]]] = None
+    left_out: ProblemTally = field(default_factory=ProblemTally)

@@ -3,11 +3,25 @@
 from difflib import get_close_matches
 from typing import Any, Dict, Optional
 
+from .coco_sentences import COCO_SENTENCES
+from .csv_masks import CSV
+from .cvat import CVAT
 from .form import Form
+from .label_studio import LABEL_STUDIO
+from .mask_folder import MASKS
 from .refer import REFER
 from .unfit import UNFIT_FORMS
 
-FORMS: Dict[str, Form] = {form.name: form for form in (REFER, )}
+FORMS: Dict[str, Form] = {
+    form.name: form for form in (
+        REFER,
+        LABEL_STUDIO,
+        CVAT,
+        CSV,
+        COCO_SENTENCES,
+        MASKS,
+    )
+}
 """The forms that are read. If a value could be of two, it is of the first."""
 
 

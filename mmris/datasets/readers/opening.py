@@ -142,10 +142,22 @@ def _begins_as_xml(start: bytes) -> bool:
     return text.startswith((b'<?xml', b'<annotations'))
 
 
+class _TreeWithoutDoctype(ElementTree.TreeBuilder):
+    """Refuses what annotations do not need: a DOCTYPE may define entities that grow to any size."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    def doctype(self, name: str, public: str, system: str) -> None:
+        raise ValueError(f'{self._path} has a DOCTYPE ({name}), which exports of annotations do not have and which is '
+                         f'not read. Export the file again, or remove the DOCTYPE.')
+
+
 def _read_xml(path: str) -> ElementTree.Element:
     try:
-        return ElementTree.parse(path).getroot()
-    except ElementTree.ParseError as error:
+        return ElementTree.parse(path, ElementTree.XMLParser(target=_TreeWithoutDoctype(path))).getroot()
+    except (ElementTree.ParseError, LookupError) as error:
         raise ValueError(f'{path} is not a whole XML file ({error}). Export or fetch it again.') from error
 
 

@@ -49,8 +49,8 @@ def read_content(path: str,
     if form is None:
         form = recognise(files[0].value, files[0].path)
         if form.convert_only:
-            raise ValueError(f'{path} is {form.title}. Convert it first: python -m mmris convert_dataset {form.name} '
-                             f'{os.path.basename(path)} --help tells how.')
+            raise ValueError(f'{path} is {form.title}. Convert it to REFER files first: python -m mmris '
+                             f'convert_dataset {form.name} {os.path.basename(path)} --images FOLDER --out SET.')
     content = form.read(Source(files, path, instances_path, image_folder, options or {}))
     # The names of the other files tell their splits without opening them.
     names = {split_of_name(one) for one in set(paths) - set(wanted)}
@@ -62,7 +62,7 @@ def read_content(path: str,
         # A ref that does not say which split it is of stays, so that it is reported.
         if split is None or splits is None or any(is_in_split(split, wanted) for wanted in splits):
             refs.append(one)
-    return Content(refs, content.instances), list_splits(names)
+    return Content(refs, content.instances, content.left_out), list_splits(names)
 
 
 def _split_of(one: RawRef) -> Optional[str]:

@@ -3,6 +3,7 @@
 from typing import Any, Tuple
 
 from .form import UnfitForm, first_entry, has_keys
+from .label_studio import is_json_min
 
 # What torch.save of before 2020 begins its files with.
 _OF_TORCH = 0x1950a86a20f9469cfc6c
@@ -34,6 +35,11 @@ UNFIT_FORMS: Tuple[UnfitForm, ...] = (
         recognise=_is_torch_list,
         reason='It has neither ids nor, as a rule, masks. Take the refs(...).p and instances.json of the same set: '
         'python -m mmris download refcoco.'),
+    UnfitForm(
+        title="Label Studio's JSON-MIN export",
+        recognise=is_json_min,
+        reason='It lacks what tells one region from another. Export the project as JSON: python -m mmris '
+        'convert_dataset label-studio reads it.'),
     UnfitForm(
         title='a COCO results file',
         recognise=_is_result_list,

@@ -50,6 +50,20 @@ def turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(pixels)
 
 
+def turn_back(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn an upright image or mask to how it is stored: the inverse of :func:`turn_upright`.
+
+    Args:
+        pixels (ndarray): ``(H, W, ...)``, upright.
+        orientation (int): 1 to 8, as EXIF numbers them; 1 is stored upright.
+
+    Returns:
+        ndarray: ``(H, W, ...)``, or ``(W, H, ...)`` for an orientation of 5 to 8.
+    """
+    # The two quarter turns undo each other; all others undo themselves.
+    return turn_upright(pixels, {6: 8, 8: 6}.get(orientation, orientation))
+
+
 def hide_metadata(content: bytes) -> Tuple[bytes, Dict[str, bytes]]:
     """Hide from Pillow the metadata that it would parse while it decodes an image file.
 
