@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
+from mmris.datasets.image_files import read_image_header
 from mmris.datasets.transforms.loading import decode_image
-from mmris.datasets.transforms.orientation import ORIENTATION, picture_orientation, turn_upright
+from mmris.datasets.transforms.orientation import ORIENTATION, picture_orientation, turn_back, turn_upright
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
 FORMATS = {'JPEG': {}, 'PNG': {}, 'WEBP': dict(lossless=True), 'TIFF': {}}
@@ -65,6 +66,22 @@ def test_each_orientation(kind, orientation, quiet):
     assert np.array_equal(decode_image(content, 'photo', upright=True), expected)
     assert stored.shape == PIXELS.shape
     assert kind == 'JPEG' or np.array_equal(stored, PIXELS)
+
+
+@pytest.mark.parametrize('kind', FORMATS)
+@pytest.mark.parametrize('orientation', [1, 3, 6])
+def test_size_and_orientation_without_decoding(kind, orientation, tmp_path, quiet):
+    """The size as stored, also of a TIFF, which Pillow turns."""
+    content = photograph(kind, camera_exif(orientation))
+    (tmp_path / 'photo').write_bytes(content)
+    assert read_image_header(str(tmp_path / 'photo')) == (20, 30, orientation)
+    stored, upright = (decode_image(content, 'photo', upright=upright) for upright in (False, True))
+    assert np.array_equal(turn_back(upright, orientation), stored)
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_turning_back(orientation):
+    assert np.array_equal(turn_back(turn_upright(PIXELS, orientation), orientation), PIXELS)
 
 
 @pytest.mark.parametrize('order', ['<', '>'])

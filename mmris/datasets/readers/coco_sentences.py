@@ -1,4 +1,4 @@
-"""COCO instances whose annotations carry sentences: CVAT's COCO export, and what ``convert_dataset --to coco`` writes."""
+"""COCO instances whose annotations carry sentences: CVAT's COCO export, and ``convert_dataset --to coco``."""
 
 from typing import Any, Dict, List, Set, Tuple
 
@@ -57,8 +57,8 @@ def _choose_field(source: Source) -> str:
     for file in source.files:
         value = file.value
         if not has_keys(value, *_LISTS) or not all(isinstance(value[key], list) for key in _LISTS):
-            raise ValueError(f'{file.path} is not a COCO annotation file: it needs lists of `images` and `annotations`. '
-                             f'Export it again in COCO format.')
+            raise ValueError(f'{file.path} is not a COCO annotation file: it needs lists of `images` and '
+                             f'`annotations`. Export it again in COCO format.')
         for one in value['annotations']:
             if isinstance(one, dict):
                 fields.update(key for key in ('sentences', 'caption') if one.get(key))

@@ -5,6 +5,8 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 import numpy as np
 
+from mmris.utils.ids import read_whole_number
+
 from .content import Content
 from .form import Form
 from .mask_files import MASK_VALUES, read_mask_image, select_object
@@ -73,19 +75,19 @@ def _read(source: Source) -> Content:
 
 def _rows(path: str, table: Any, source: Source, mask_values: Optional[str]) -> List[_Row]:
     if not isinstance(table, TextTable):
-        raise ValueError(f'{path} is not a CSV file. Name a file that ends with .csv or .tsv and whose first line has the '
-                         f'columns {", ".join(_NEEDED)}.')
+        raise ValueError(f'{path} is not a CSV file. Name a file that ends with .csv or .tsv and whose first line has '
+                         f'the columns {", ".join(_NEEDED)}.')
     names = {column: read_text(source.options, f'{column}_column', column) for column in _COLUMNS}
     for column, name in names.items():
         if name not in table.columns and (column in _NEEDED or name != column):
-            raise ValueError(f'{path} has no column {name!r}. Its columns are {", ".join(map(repr, table.columns))}. Name '
-                             f'the one of the {column}: {flag_of(column + "_column")} NAME.')
+            raise ValueError(f'{path} has no column {name!r}. Its columns are {", ".join(map(repr, table.columns))}. '
+                             f'Name the one of the {column}: {flag_of(column + "_column")} NAME.')
     rows = []
     for number, cells in enumerate(table.rows, start=1):
         entry = f'row {number} below the header'
         if None in cells or None in cells.values():
-            raise ValueError(f'{path}: {entry} has {"more" if None in cells else "fewer"} cells than the header. Put cells '
-                             f'that have a comma or a line break into double quotes.')
+            raise ValueError(f'{path}: {entry} has {"more" if None in cells else "fewer"} cells than the header. Put '
+                             f'cells that have a comma or a line break into double quotes.')
         found = {column: cells.get(name, '').strip() for column, name in names.items()}
         if not found['image']:
             raise ValueError(f'{path}: {entry} has no image. Name one, or remove the row.')
@@ -99,13 +101,13 @@ def _read_value(cell: str, where: str) -> Optional[int]:
     if not cell:
         return None
     try:
-        number = float(cell)
+        number = read_whole_number(float(cell))
     except ValueError:
-        number = 0.5
-    if number != int(number) or number <= 0:
-        raise ValueError(f'{where} has the value {cell!r}, but the id of an object in the mask is a whole number above 0. '
-                         f'Correct it, or ignore the column with --mask-values binary.')
-    return int(number)
+        number = None
+    if number is None or number <= 0:
+        raise ValueError(f'{where} has the value {cell!r}, but the id of an object in the mask is a whole number above '
+                         f'0. Correct it, or ignore the column with --mask-values binary.')
+    return number
 
 
 def _mask_path(row: _Row, source: Source) -> str:

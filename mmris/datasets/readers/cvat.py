@@ -1,6 +1,6 @@
 """CVAT's XML of images: polygons and masks, with the sentence in an attribute."""
 
-from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Set
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -61,8 +61,8 @@ def _read(source: Source) -> Content:
 
 def _shapes(path: str, root: Any) -> Iterator[_Shape]:
     if not _recognise(root):
-        raise ValueError(f'{path} is not an XML file of CVAT, which begins with <annotations>. Export the task as "CVAT '
-                         f'for images 1.1", and name annotations.xml.')
+        raise ValueError(f'{path} is not an XML file of CVAT, which begins with <annotations>. Export the task as '
+                         f'"CVAT for images 1.1", and name annotations.xml.')
     if root.find('track') is not None:
         raise ValueError(f'{path} is an export of a video (it has <track>). Export the task as "CVAT for images 1.1".')
     for image in root.iterfind('image'):
@@ -139,8 +139,8 @@ def _polygon(shape: _Shape, turn: Turn) -> List[List[float]]:
     except ValueError:
         pairs = [()]
     if any(len(pair) != 2 for pair in pairs):
-        raise ValueError(f'{shape.where} has the points {shorten(text)}, but pairs of pixels as in "10.5,20;30,20;30,40" '
-                         f'are expected. Export the task again.')
+        raise ValueError(f'{shape.where} has the points {shorten(text)}, but pairs of pixels as in '
+                         f'"10.5,20;30,20;30,40" are expected. Export the task again.')
     return [turn.turn_polygon([number for pair in pairs for number in pair])]
 
 

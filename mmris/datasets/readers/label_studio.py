@@ -67,8 +67,8 @@ def _regions(path: str, value: Any, own: OwnSet) -> Iterator[_Region]:
                          f'project as JSON.')
     tasks = [value] if isinstance(value, dict) else value
     if not isinstance(tasks, list):
-        raise ValueError(f'{path} is not a JSON export of Label Studio, which is a list of tasks. Export the project as '
-                         f'JSON, and name the file.')
+        raise ValueError(f'{path} is not a JSON export of Label Studio, which is a list of tasks. Export the project '
+                         f'as JSON, and name the file.')
     for position, task in enumerate(tasks):
         if not has_keys(task, 'data', 'annotations') or not isinstance(task['data'], dict) or \
                 not isinstance(task['annotations'], list):
@@ -85,8 +85,8 @@ def _regions_of(path: str, task_name: str, task: dict, annotation: Any, number: 
                 own: OwnSet) -> Iterator[_Region]:
     results = annotation.get('result') if isinstance(annotation, dict) else None
     if not isinstance(results, list):
-        raise ValueError(f'{path}: the annotation at position {number} of {task_name} lacks a list `result`. Export the '
-                         f'project again.')
+        raise ValueError(f'{path}: the annotation at position {number} of {task_name} lacks a list `result`. Export '
+                         f'the project again.')
     name = f'annotation {annotation.get("id", f"at position {number}")} of {task_name}'
     if annotation.get('was_cancelled'):
         own.leave_out('skipped annotation', name, path, 'was skipped by its annotator (was_cancelled)')
@@ -128,8 +128,9 @@ def _add(region: _Region, text_key: str, own: OwnSet, source: Source, upright: b
         return
     value = region.shape['value']
     if 'points' not in value and 'rle' not in value:
+        kind = shorten(region.shape.get('type'))
         own.leave_out('box, ellipse or point', entry, path,
-                      f'is of type {shorten(region.shape.get("type"))}, which is no mask: draw it with polygon or brush')
+                      f'is of type {kind}, which is no mask: draw a polygon, or use a brush')
         return
     if not sentences:
         own.leave_out('region without a sentence', entry, path, f'has no text in {shorten(text_key)}')
@@ -207,8 +208,8 @@ def _image_key(region: _Region, source: Source) -> str:
     if chosen is None and len(names) == 1:
         return names[0]
     listed = ', '.join(shorten(str(key)) for key in list(data)[:20])
-    raise ValueError(f'{region.path}: which entry of the data of {region.entry} is the image? There are: {listed}. Name '
-                     f'it: {flag_of("image_key")} NAME.')
+    raise ValueError(f'{region.path}: which entry of the data of {region.entry} is the image? There are: {listed}. '
+                     f'Name it: {flag_of("image_key")} NAME.')
 
 
 def _file_of(address: str) -> str:

@@ -27,8 +27,8 @@ def read_mask_image(path: str, where: str) -> np.ndarray:
         with Image.open(path) as image:
             pixels, mode = np.asarray(image), image.mode
     except FileNotFoundError as error:
-        raise FileNotFoundError(f'{where} has the mask {path}, which is missing. Correct the path, or leave it empty if '
-                                f'nothing on the image fits.') from error
+        raise FileNotFoundError(f'{where} has the mask {path}, which is missing. Correct the path, or leave it empty '
+                                f'if nothing on the image fits.') from error
     except Exception as error:
         # Pillow's readers raise whatever their parsing of broken bytes runs into.
         raise ValueError(f'{where} has the mask {path}, which is not a whole image ({error}). Save it again as PNG.'
@@ -36,8 +36,8 @@ def read_mask_image(path: str, where: str) -> np.ndarray:
     if pixels.ndim == 3 and mode == 'RGB' and (pixels == pixels[..., :1]).all():
         pixels = pixels[..., 0]
     if pixels.ndim != 2 or mode == 'F':
-        raise ValueError(f'{where} has the mask {path}, a picture of colours ({mode}). A mask has one number a pixel: save '
-                         f'it as grey or with a palette.')
+        raise ValueError(f'{where} has the mask {path}, a picture of colours ({mode}). A mask has one number a pixel: '
+                         f'save it as grey or with a palette.')
     return pixels.astype(np.int64)
 
 
@@ -62,18 +62,19 @@ def select_object(values: np.ndarray, value: Optional[int], mask_values: Optiona
     listed = ', '.join(map(str, there[:12])) + (f', ... ({len(there)} values)' if len(there) > 12 else '')
     if value is not None:
         if value not in there:
-            raise ValueError(f'{where} has the value {value}, but its mask {path} has the values {listed}. Correct one of '
-                             f'them.')
+            raise ValueError(f'{where} has the value {value}, but its mask {path} has the values {listed}. Correct one '
+                             f'of them.')
         return values == value
     if mask_values == 'instances':
         raise ValueError(f'{where} has no value. With --mask-values instances, it names the object in the mask {path}, '
                          f'which has the values {listed}.')
     objects = there[there != 0]
     if not len(objects):
-        raise ValueError(f'{where} has the mask {path}, in which all pixels are 0. Draw the object, or remove the entry.')
+        raise ValueError(f'{where} has the mask {path}, in which all pixels are 0. Draw the object, or remove '
+                         f'the entry.')
     if len(objects) > 1 and mask_values is None:
         lossy = ' A JPEG file changes values: save masks as PNG.' if path.lower().endswith(('.jpg', '.jpeg')) else ''
-        raise ValueError(f'{where} has the mask {path} with the values {listed}. Say what they mean: --mask-values binary '
-                         f'if all above 0 are the object, or --mask-values instances if they are ids of objects, of '
-                         f'which the column `value` of a CSV file names one.{lossy}')
+        raise ValueError(f'{where} has the mask {path} with the values {listed}. Say what they mean: --mask-values '
+                         f'binary if all above 0 are the object, or --mask-values instances if they are ids of '
+                         f'objects, of which the column `value` of a CSV file names one.{lossy}')
     return values > 0

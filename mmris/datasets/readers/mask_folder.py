@@ -30,7 +30,7 @@ def _read(source: Source) -> Content:
     mask_values = read_text(source.options, 'mask_values', choices=('binary', ))
     upright = read_flag(source.options, 'upright')
     for file in source.files:
-        if not isinstance(file.value, Folder):
+        if not os.path.isdir(file.path) or not isinstance(file.value, Folder):
             raise ValueError(f'{file.path} is not a folder. Name the folder of the masks.')
         stems = _stems(own.images, file.value.path)
         for name in _list_masks(file.value.path):

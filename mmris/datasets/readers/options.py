@@ -73,8 +73,8 @@ def read_shares(options: Mapping[str, Any]) -> Tuple[float, float]:
     """
     val, test = (_read_share(options, name) for name in ('val_share', 'test_share'))
     if val + test >= 1:
-        raise ValueError(f'--val-share {val:g} and --test-share {test:g} leave nothing for train. Their sum needs to be '
-                         f'below 1.')
+        raise ValueError(f'--val-share {val:g} and --test-share {test:g} leave nothing for train. Their sum needs to '
+                         f'be below 1.')
     return val, test
 
 

@@ -191,8 +191,8 @@ def find_turn(header: ImageHeader, height: int, width: int, *, upright: Optional
         raise ValueError(f'{where} was annotated at {height} x {width} pixels (height x width), but the image file has '
                          f'{stored[0]} x {stored[1]}{also}. Use the image that was annotated, not a resized one.')
     if orientation != 1 and stored == turned and upright is None:
-        raise ValueError(f'{where}: the EXIF of the image says how to turn it (orientation {orientation}), and its size '
-                         f'is the same before and after. Say what the masks belong to: --upright true to the image as '
-                         f'viewers show it, --upright false to its pixels as stored.')
+        raise ValueError(f'{where}: the EXIF of the image says how to turn it (orientation {orientation}), and its '
+                         f'size is the same before and after. Say what the masks belong to: --upright true to the '
+                         f'image as viewers show it, --upright false to its pixels as stored.')
     applied = size == turned and (stored != turned or upright)
     return Turn(orientation if applied else 1, *stored)

@@ -33,8 +33,8 @@ def divide_images(names: Collection[str], options: Mapping[str, Any]) -> Dict[st
         return {}
     if sum(counts) >= len(names):
         raise ValueError(f'{len(names)} image(s) are too few for --val-share {shares[0]:g} and --test-share '
-                         f'{shares[1]:g}: {counts[0]} for val and {counts[1]} for test leave none for train. Add images, '
-                         f'or make the shares smaller.')
+                         f'{shares[1]:g}: {counts[0]} for val and {counts[1]} for test leave none for train. Add '
+                         f'images, or make the shares smaller.')
     drawn = sorted(names, key=lambda name: hashlib.sha256(f'{seed}/{name}'.encode('utf-8', 'replace')).digest())
     return {
         name: 'val' if place < counts[0] else 'test' if place < sum(counts) else 'train'

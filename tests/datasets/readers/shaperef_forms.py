@@ -54,7 +54,9 @@ def read_samples(split: str, refs_file: Any, *, image_folder: Any, ann_file: Any
     init_default_scope('mmris')
     dataset = RefCOCODataset(
         split=split, refs_file=str(refs_file), ann_file=str(ann_file), data_root=str(data_root),
-        data_prefix=dict(img_path=str(image_folder)), text_field=text_field, test_mode=True, **settings)
+        data_prefix=dict(img_path=str(image_folder)), text_field=text_field, test_mode=True,
+        # Serialising collects all garbage of the process, which takes longer than everything else.
+        serialize_data=False, **settings)
     found: Dict[str, Counter] = {}
     for index in range(len(dataset)):
         sample = dataset.get_data_info(index)

@@ -1,0 +1,116 @@
+"""COCO annotations that carry sentences."""
+
+import json
+
+import pytest
+
+from mmris.datasets.set_check import check_set
+from tests.datasets.readers.own_exports import convert, write_coco
+from tests.datasets.readers.shaperef_forms import SPLITS, ReferSet, assert_same_samples, make_shaperef, read_samples
+
+WAYS = {
+    'list': lambda one, sentences: dict(one, sentences=sentences),
+    'caption': lambda one, sentences: dict(one, caption='\n'.join(sentences)),
+    # As CVAT exports an attribute of text beside its own.
+    'attributes': lambda one, sentences: dict(
+        one, attributes=dict(description='\n'.join(sentences), occluded=False, rotation=0.0)),
+}
+
+
+@pytest.fixture(scope='module')
+def refer_folder(tmp_path_factory):
+    return make_shaperef(tmp_path_factory.mktemp('set'))
+
+
+@pytest.fixture(scope='module')
+def refers(refer_folder):
+    return ReferSet(refer_folder)
+
+
+@pytest.mark.parametrize('way', WAYS)
+@pytest.mark.parametrize('renumber', [False, True])
+def test_files_of_splits_are_read_as_they_are(way, renumber, refer_folder, refers, tmp_path):
+    """Also where each file numbers its images and annotations from 1, as exports of several tasks do."""
+    folder = tmp_path / 'own'
+    folder.mkdir()
+    for split in SPLITS:
+        write_coco(refers, folder / f'instances_{split}.json', WAYS[way], split=split, renumber=renumber)
+    for name in (folder, folder / 'instances_*.json'):
+        assert_same_samples(refer_folder, name, ann_file='none.json')
+    report = check_set(
+        instances_path='none.json', refs_path=str(folder), image_folder=str(refer_folder / 'images'), decode=True)
+    assert report.is_fine, report.problems
+    assert {split: found.counts.refs for split, found in report.splits.items()} == {
+        split: len(refers.of_split(split)) for split in SPLITS}
+    assert [note for note in report.notes if 'annotation without a sentence' in note]
+
+
+def test_a_file_without_a_split_is_train_or_divided(refer_folder, refers, tmp_path):
+    path = tmp_path / 'own' / 'annotations.json'
+    path.parent.mkdir()
+    write_coco(refers, path, WAYS['list'])
+    assert set(read_samples('train', path, image_folder=refer_folder / 'images', ann_file='none.json')) == {
+        image['file_name'] for image in refers.images.values()}
+    content = convert('coco-sentences', path, refer_folder / 'images', val_share=0.5)
+    assert {one.ref['split'] for one in content.refs} == {'train', 'val'}
+    images = {split: {one.ref['image_id'] for one in content.refs if one.ref['split'] == split}
+              for split in ('train', 'val')}
+    assert not images['train'] & images['val'] and len(images['val']) == len(refers.images) // 2
+
+
+def test_boxes_are_left_out_and_told(refer_folder, refers, tmp_path):
+    path = tmp_path / 'own' / 'train.json'
+    path.parent.mkdir()
+    write_coco(refers, path, WAYS['attributes'], split='train')
+    value = json.loads(path.read_text())
+    said = next(one for one in value['annotations'] if one['attributes']['description'])
+    said['segmentation'] = []
+    path.write_text(json.dumps(value))
+    content = convert('coco-sentences', path, refer_folder / 'images')
+    assert content.left_out.counts['box'] == 1
+    assert len(content.refs) == len(refers.of_split('train')) - 1
+
+
+def test_several_attributes_of_text_need_a_name(refer_folder, refers, tmp_path):
+    path = tmp_path / 'own' / 'train.json'
+    path.parent.mkdir()
+    write_coco(refers, path, lambda one, sentences: dict(
+        one, attributes=dict(note='to be checked', description='\n'.join(sentences))), split='train')
+    with pytest.raises(ValueError, match="several attributes of text: 'description', 'note'"):
+        read_samples('train', path, image_folder=refer_folder / 'images')
+    content = convert('coco-sentences', path, refer_folder / 'images', text_key='description')
+    assert len(content.refs) == len(refers.of_split('train'))
+    with pytest.raises(ValueError, match="has no 'caption' .*--text-key"):
+        convert('coco-sentences', path, refer_folder / 'images', text_key='caption')
+
+
+def test_annotations_with_words_alone_are_no_sentences(refer_folder):
+    """ShapeRef's own annotations have attributes such as a colour."""
+    with pytest.raises(ValueError, match='is a COCO annotation file without sentences. It goes to ann_file'):
+        read_samples('train', refer_folder / 'instances.json', image_folder=refer_folder / 'images')
+
+
+@pytest.mark.parametrize('change, message', [
+    (dict(sentences=[5]), 'sentence at position 0 of ref 10 lacks sent_id'),
+    (dict(sentences=7), 'sentence at position 0 of ref 10 lacks sent_id'),
+    (dict(image_id=None), r'train.json: annotation at position \d+ has image_id=None, but ids are'),
+    (dict(image_id=999), 'ref 10 is about image 999, which .*train.json does not have'),
+    (dict(segmentation=[[1, 2]]), 'mask of ref 10 .* is malformed'),
+])
+def test_what_is_broken_is_named(change, message, refer_folder, refers, tmp_path):
+    path = tmp_path / 'own' / 'train.json'
+    path.parent.mkdir()
+    write_coco(refers, path, WAYS['list'], split='train')
+    value = json.loads(path.read_text())
+    next(one for one in value['annotations'] if one['id'] == 10).update(change)
+    path.write_text(json.dumps(value))
+    with pytest.raises(ValueError, match=message):
+        read_samples('train', path, image_folder=refer_folder / 'images')
+
+
+@pytest.mark.parametrize('value', [[], dict(images=[], annotations={}), dict(images=[5], annotations=[5, None])])
+def test_other_files_are_refused(value, tmp_path):
+    path = tmp_path / 'train.json'
+    path.write_text(json.dumps(value))
+    with pytest.raises(ValueError, match='train.json'):
+        convert('coco-sentences', path, tmp_path)

@@ -1,0 +1,47 @@
+"""Dividing images of people's own data into splits."""
+
+import pytest
+
+from mmris.datasets.readers.own_splits import divide_images, read_split
+
+NAMES = [f'{number}.jpg' for number in range(50)]
+
+
+def test_it_depends_on_names_and_seed_alone():
+    options = dict(val_share=0.2, test_share=0.1, seed=1)
+    drawn = divide_images(NAMES, options)
+    assert drawn == divide_images(NAMES[::-1], options)
+    assert drawn != divide_images(NAMES, dict(options, seed=2))
+    assert [list(drawn.values()).count(split) for split in ('train', 'val', 'test')] == [35, 10, 5]
+
+
+def test_each_share_has_an_image():
+    drawn = divide_images(NAMES[:3], dict(val_share=0.01, test_share='0.01'))
+    assert sorted(drawn.values()) == ['test', 'train', 'val']
+    assert set(divide_images(NAMES, {}).values()) == {'train'}
+    assert divide_images([], dict(val_share=0.5)) == {}
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(val_share=1.5), '--val-share is 1.5, but a share is a number from 0 to 1'),
+    (dict(test_share='much'), "--test-share is 'much', but"),
+    (dict(val_share=float('nan')), '--val-share is nan'),
+    (dict(val_share=True), '--val-share is True'),
+    (dict(val_share=0.6, test_share=0.4), 'leave nothing for train'),
+    (dict(val_share=0.1, seed='x'), "--seed is 'x', but needs to be a whole number"),
+])
+def test_options_that_cannot_be(options, message):
+    with pytest.raises(ValueError, match=message):
+        divide_images(NAMES, options)
+
+
+def test_too_few_images():
+    with pytest.raises(ValueError, match=r'2 image\(s\) are too few .* Add images, or make the shares smaller'):
+        divide_images(NAMES[:2], dict(val_share=0.1, test_share=0.1))
+
+
+@pytest.mark.parametrize('name, split', [
+    ('Train', 'train'), ('Validation', 'val'), ('VAL', 'val'), ('testA', 'testA'), ('testb', 'testB'),
+    ('default', None), ('', None), (None, None), ('trainees', 'trainees'), (' Night ', 'Night')])
+def test_names_of_subsets(name, split):
+    assert read_split(name) == split
