@@ -80,8 +80,8 @@ def _text_attributes(root: Element, shapes: Sequence[_Shape]) -> Set[str]:
         for attribute in root.iterfind('meta//labels/label/attributes/attribute')
     }
     used = {
-        str(attribute.get('name'))
-        for shape in shapes if shape.element.tag in _SHAPES for attribute in shape.element.iterfind('attribute')
+        attribute.get('name')
+        for shape in shapes if shape.element.tag in _SHAPES for attribute in shape.element.iterfind('attribute[@name]')
     }
     # Attributes of labels that only boxes and tags have are none of a mask.
     return {name for name in used if types.get(name, 'text') == 'text'}

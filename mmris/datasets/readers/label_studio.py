@@ -1,6 +1,5 @@
 """Label Studio's JSON export: outlines and brush strokes, each with the text of its region."""
 
-import math
 import re
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -17,6 +16,8 @@ from .own_images import Turn, find_turn
 from .own_set import OwnSet, encode_mask, split_lines
 from .source import Source
 
+# Of a coordinate in percent: more is nowhere near an image.
+_MOST = 1e9
 _IMAGE_NAME = re.compile(r'\.(?:jpe?g|png|webp|bmp|tiff?|gif)(?:$|[?#&])', re.IGNORECASE)
 
 
@@ -184,7 +185,7 @@ def _segmentation(region: _Region, turn: Turn, size: Tuple[int, int]) -> Any:
 
 def _is_point(point: Any) -> bool:
     return isinstance(point, list) and len(point) == 2 and all(
-        isinstance(one, (int, float)) and not isinstance(one, bool) and math.isfinite(one) for one in point)
+        isinstance(one, (int, float)) and not isinstance(one, bool) and abs(one) < _MOST for one in point)
 
 
 def _references(region: _Region, source: Source) -> List[str]:

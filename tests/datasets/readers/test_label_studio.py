@@ -271,6 +271,8 @@ def broken(**changes):
      r'annotated at 40 x 30 pixels \(height x width\), but the image file has 40 x 60. Use the image that was'),
     ([label_studio_task(1, 'a.jpg', region_items('a1', dict(points=[[1, 'a']]), ['red'], 40, 60))],
      'has the points .*pairs of x and y in percent'),
+    ([label_studio_task(1, 'a.jpg', region_items('a1', dict(points=[[1, 10**400]]), ['red'], 40, 60))],
+     'has the points .*pairs of x and y in percent'),
     ([label_studio_task(1, 'a.jpg', region_items('a1', polygon_value(SQUARE, 40, 60), [5], 40, 60))],
      r'has the text \[5\], but a list of sentences'),
     ([label_studio_task(1, 'a.jpg', square()[:1])], 'has no text areas of regions. .*perRegion="true"'),
