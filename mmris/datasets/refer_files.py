@@ -10,7 +10,7 @@ from mmris.utils.text import shorten, to_well_formed
 from .data_files import is_parquet, read_json
 from .masks import max_image_pixels
 from .problems import Problem, Report, raise_problem
-from .readers import RawRef, find_files, name_form, read_content
+from .readers import Content, RawRef, find_files, name_form, read_content
 
 NO_TARGET = -1
 
@@ -45,6 +45,7 @@ class ReferFiles:
         splits (list[str]): The splits that one can ask for.
         annotations (Entries): COCO annotations; of those that none of the refs points to, ids alone.
         images (Entries): COCO images.
+        categories (list[dict]): COCO categories, as they are in the file.
         refs_path (str): Where the refs are from, for messages.
         instances_path (str): Where annotations and images are from, for messages.
     """
@@ -53,6 +54,7 @@ class ReferFiles:
     splits: List[str]
     annotations: Entries
     images: Entries
+    categories: List[dict]
     refs_path: str
     instances_path: str
 
@@ -90,16 +92,36 @@ def read_refer_files(instances_path: str,
         splits=None if split is None else [split],
         instances_path=instances_path,
         image_folder=image_folder)
+    return check_content(content, splits, instances_path=instances_path, refs_path=refs_path, report=report)
+
+
+def check_content(content: Content, splits: Sequence[str], *, instances_path: str, refs_path: str,
+                  report: Report = raise_problem) -> ReferFiles:
+    """Check each ref of a set, and read its annotations if they are in a file of their own.
+
+    Args:
+        content (Content): What a reader made of the files.
+        splits (Sequence[str]): The splits that one can ask for.
+        instances_path (str), refs_path (str), report (Callable): See :func:`read_refer_files`.
+
+    Returns:
+        ReferFiles: The set.
+
+    Raises:
+        FileNotFoundError, ValueError: See :func:`read_refer_files`.
+    """
     refs = [ref for one in content.refs if (ref := _read_ref(one, report)) is not None]
     instances, masks_path = content.instances, refs_path
     if instances is None:
         masks_path = instances_path
         instances = _read_instances(instances_path, {one for ref in refs for one in target_annotation_ids(ref)})
+    categories = instances.get('categories')
     return ReferFiles(
         refs=refs,
-        splits=splits,
+        splits=list(splits),
         annotations=_by_id(instances['annotations'], 'annotations', masks_path),
         images=_by_id(instances['images'], 'images', masks_path),
+        categories=categories if isinstance(categories, list) else [],
         refs_path=refs_path,
         instances_path=masks_path)
 

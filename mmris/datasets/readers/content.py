@@ -29,7 +29,7 @@ class Content:
         instances (dict, optional): ``images``, a list of ``id, file_name`` and, unless they are to be read from the
             image file, ``height, width`` in pixels; and ``annotations``, a list of ``id, image_id, segmentation`` (see
             :func:`mmris.datasets.masks.decode_segmentation`) and optionally ``bbox`` (x, y, width, height in pixels)
-            and ``category_id``. None: the form has none, they are in a COCO annotation file of their own.
+            and ``category_id``; optionally ``categories``, a list of ``id, name``. None: the form has none, they are in a COCO annotation file of their own.
     """
 
     refs: List[RawRef]
