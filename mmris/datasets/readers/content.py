@@ -27,9 +27,10 @@ class Content:
     Attributes:
         refs (list[RawRef]): The refs, of the wanted splits at least.
         instances (dict, optional): ``images``, a list of ``id, file_name`` and, unless they are to be read from the
-            image file, ``height, width`` in pixels; and ``annotations``, a list of ``id, image_id, segmentation`` (see
+            image file, ``height, width`` in pixels; ``annotations``, a list of ``id, image_id, segmentation`` (see
             :func:`mmris.datasets.masks.decode_segmentation`) and optionally ``bbox`` (x, y, width, height in pixels)
-            and ``category_id``; optionally ``categories``, a list of ``id, name``. None: the form has none, they are in a COCO annotation file of their own.
+            and ``category_id``; optionally ``categories``, a list of ``id, name``. None: the form has none, they are
+            in a COCO annotation file of their own.
     """
 
     refs: List[RawRef]
