@@ -1,7 +1,7 @@
 """The content of a set in any form."""
 
 import os
-from typing import Any, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
 
 from mmris.datasets.splits import is_in_split, list_splits
 from mmris.utils.text import to_well_formed
@@ -12,7 +12,7 @@ from .forms import recognise
 from .source import Source, SourceFile, find_files, select_files, split_of_name
 
 
-def read_content(path: str,
+def read_content(path: Union[str, Sequence[str]],
                  *,
                  splits: Optional[Sequence[str]] = None,
                  instances_path: Optional[str] = None,
@@ -22,7 +22,7 @@ def read_content(path: str,
     """Read the sentences of a set, and its masks where they are in the same files.
 
     Args:
-        path (str): A file, a folder or a pattern (see :func:`find_files`).
+        path (str or Sequence[str]): A file, a folder or a pattern (see :func:`find_files`), or several.
         splits (Sequence[str], optional): The splits whose refs are wanted (see :func:`is_in_split`). Default: None,
             all.
         instances_path (str, optional): The COCO annotation file that goes with it. Default: None.
@@ -38,9 +38,9 @@ def read_content(path: str,
         FileNotFoundError: If there is nothing at ``path``.
         ValueError: If a file is not whole, or of a form that cannot be read.
     """
-    paths = find_files(path)
-    if not paths:
-        raise FileNotFoundError(f'{path} is missing.')
+    given = [path] if isinstance(path, str) else list(path)
+    paths = [file for one in given for file in _find(one)]
+    path = given[0]
     wanted = select_files(paths, splits)
     # If no file is of these splits, the message about them needs only the names.
     files = [SourceFile(one) for one in wanted]
@@ -63,6 +63,13 @@ def read_content(path: str,
         if split is None or splits is None or any(is_in_split(split, wanted) for wanted in splits):
             refs.append(one)
     return Content(refs, content.instances), list_splits(names)
+
+
+def _find(path: str) -> List[str]:
+    paths = find_files(path)
+    if not paths:
+        raise FileNotFoundError(f'{path} is missing.')
+    return paths
 
 
 def _split_of(one: RawRef) -> Optional[str]:
