@@ -1,4 +1,4 @@
-# Fine-tuning of pretrained towers: Adam, 40 epochs, 2 of them warm-up, cosine decay; a tenth of the rate for the towers.
+# Fine-tuning of pretrained towers: Adam, 40 epochs, 2 of them warm-up, cosine decay; towers at a tenth of the rate.
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='Adam', lr=1e-4, weight_decay=5e-4),
