@@ -3,7 +3,7 @@
 import os
 from typing import Any, Dict, List
 
-from mmris.utils.ids import Id, read_id
+from mmris.utils.ids import Id
 
 from .columns import size_of_mask
 from .content import Content, RawRef

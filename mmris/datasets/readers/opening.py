@@ -11,7 +11,6 @@ from xml.etree import ElementTree
 from mmris.datasets.data_files import read_json_or_pickle
 from mmris.utils.file_content import START
 
-# What TensorFlow Datasets writes. Other builders of it than ref_coco have no sentences at all.
 TFRECORDS = ('a TFRecord file of TensorFlow Datasets, whose ref_coco has boxes and no masks. Take refs(...).p with '
              'instances.json: python -m mmris download refcoco.')
 
