@@ -1,7 +1,7 @@
 """A form in which sets are held."""
 
 from dataclasses import dataclass
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Sequence, Union
 
 from .content import Content
 from .source import Source
@@ -40,12 +40,17 @@ class UnfitForm:
     Args:
         title (str): Whose files these are.
         recognise (Callable): As of :class:`Form`.
-        reason (str): Why it is refused, and what to take instead; whole sentences.
+        reason (str or Callable): Why it is refused, and what to take instead; whole sentences. A function gets the
+            value of the file, to say what it holds.
     """
 
     title: str
     recognise: Callable[[Any], bool]
-    reason: str
+    reason: Union[str, Callable[[Any], str]]
+
+    def explain(self, value: Any) -> str:
+        """Say why a file is refused."""
+        return self.reason if isinstance(self.reason, str) else self.reason(value)
 
 
 def first_entry(value: Any) -> Any:

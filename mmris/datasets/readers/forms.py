@@ -4,10 +4,13 @@ from difflib import get_close_matches
 from typing import Any, Dict, Optional
 
 from .form import Form
+from .gseval import GSEVAL
+from .hf_refcoco import HF_REFCOCO, HF_REFCOCO_BENCHMARK
+from .refcoco_m import REFCOCO_M
 from .refer import REFER
 from .unfit import UNFIT_FORMS
 
-FORMS: Dict[str, Form] = {form.name: form for form in (REFER, )}
+FORMS: Dict[str, Form] = {form.name: form for form in (REFER, HF_REFCOCO, HF_REFCOCO_BENCHMARK, REFCOCO_M, GSEVAL)}
 """The forms that are read. If a value could be of two, it is of the first."""
 
 
@@ -49,7 +52,7 @@ def recognise(value: Any, path: str) -> Form:
             return form
     for unfit in UNFIT_FORMS:
         if unfit.recognise(value):
-            raise ValueError(f'{path} is {unfit.title}. {unfit.reason}')
+            raise ValueError(f'{path} is {unfit.title}. {unfit.explain(value)}')
     return REFER
 
 

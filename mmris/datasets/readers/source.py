@@ -98,8 +98,9 @@ def select_files(paths: Sequence[str], splits: Optional[Sequence[str]]) -> List[
 
 
 def _may_hold(named: Optional[str], splits: Sequence[str]) -> bool:
-    # A file `test` may hold what its rows call testA.
-    return named is None or any(is_in_split(named, one) or is_in_split(one, named) for one in splits)
+    # A file `test` may hold what its rows call testA, and a file `val_refcoco_unc` is known as one of val.
+    names = {name for one in splits for name in (one, split_of_name(one) or one)}
+    return named is None or any(is_in_split(named, one) or is_in_split(one, named) for one in names)
 
 
 def split_of_name(path: str) -> Optional[str]:
