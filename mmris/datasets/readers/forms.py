@@ -3,11 +3,14 @@
 from difflib import get_close_matches
 from typing import Any, Dict, Optional
 
+from .cris import CRIS
 from .form import Form
+from .mdetr import MDETR
 from .refer import REFER
+from .seqtr import SEQTR
 from .unfit import UNFIT_FORMS
 
-FORMS: Dict[str, Form] = {form.name: form for form in (REFER, )}
+FORMS: Dict[str, Form] = {form.name: form for form in (REFER, MDETR, SEQTR, CRIS)}
 """The forms that are read. If a value could be of two, it is of the first."""
 
 

@@ -53,6 +53,10 @@ class Source:
         instances_path (str, optional): The COCO annotation file that goes with it, which may be missing.
         image_folder (str, optional): Where the images are.
         options (Mapping[str, Any]): Options of ``convert_dataset``. Default: none.
+        splits (Sequence[str], optional): The splits whose refs are wanted; refs of others may be left out. Default:
+            None, all.
+        with_masks (bool): Whether images and annotations are wanted beside the refs. A reader that has to open a
+            file a mask need not do so otherwise. Default: True.
     """
 
     files: List[SourceFile]
@@ -60,6 +64,8 @@ class Source:
     instances_path: Optional[str] = None
     image_folder: Optional[str] = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    splits: Optional[Sequence[str]] = None
+    with_masks: bool = True
 
 
 def find_files(path: str) -> List[str]:
