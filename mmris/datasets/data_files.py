@@ -90,7 +90,7 @@ def _read_start(path: str) -> bytes:
     if is_torch_archive(path):
         what = 'a file of torch.save, in which no annotations are read: take the same set as JSON'
     elif start.startswith(b'PK\x03\x04'):
-        what = 'a zip archive, such as of an export: unpack it, and name the file in it'
+        what = 'a zip archive (such as of an export): unpack it, and name the file in it'
     elif start.startswith(b'PK\x05\x06'):
         what = 'a zip archive without a file in it: fetch or export it again'
     if what is not None:

@@ -23,7 +23,7 @@ from .ref_groups import ImageList
 from .source import Source, SourceFile
 
 _TITLE = "CRIS's file of refs (anns/refcoco/val.json)"
-# Reading so many masks takes about five seconds.
+# Reading so many masks takes about ten seconds.
 _MANY = 3000
 # Where polygons of an object overlap, CRIS adds them up and multiplies by 255 in 8 bits: 255, 254, 253, ...
 _OBJECT = (1, *range(240, 256))
@@ -47,7 +47,7 @@ def _read(source: Source) -> Content:
             fault = _fault_of(entry)
             place = f'the entry at position {position}'
             if fault is not None:
-                refs.append(RawRef(file.path, place, entry, fault))
+                refs.append(RawRef(file.path, place, dict(split=file.split), fault))
                 continue
             ref_id, image_id = read_id(entry['segment_id']), image_id_of_name(entry['img_name'])
             images.add(image_id, entry['img_name'])
@@ -102,7 +102,7 @@ def _read_annotations(masks: Dict[Tuple[Id, Id, Path], Any]) -> List[dict]:
     progress = None
     if len(masks) > _MANY:
         print_log(
-            f'{len(masks):,} masks are read from PNG files, which takes some 2 ms each at every start. Convert the '
+            f'{len(masks):,} masks are read from PNG files, which takes some 3 ms each at every start. Convert the '
             f'set once to save it: python -m mmris convert_dataset cris --help.',
             logger='current',
             level=logging.INFO)

@@ -42,13 +42,13 @@ def _read(source: Source) -> Content:
 
 
 def _read_file(file: SourceFile, split: str, groups: RefGroups) -> None:
-    targets = _read_targets(file, groups)
+    targets = _read_targets(file, split, groups)
     seen = set()
     for position, image in enumerate(file.value['images']):
         place = f'the entry at position {position} of `images`'
         fault = _fault_of(image, 'id', 'original_id', ids=('id', 'original_id'), text=('caption', ))
         if fault is not None:
-            groups.add_faulty(file.path, place, image, fault)
+            groups.add_faulty(file.path, place, dict(split=split), fault)
             continue
         running = read_id(image['id'])
         if running in seen:
@@ -64,11 +64,11 @@ def _read_file(file: SourceFile, split: str, groups: RefGroups) -> None:
         groups.add(file.path, place, dict(ref, ann_id=ann_id, ref_id=ref_id),
                    dict(sent_id=running, sent=image['caption']))
     for running in targets:
-        groups.add_faulty(file.path, f'an annotation of image {shorten(running)}', None,
+        groups.add_faulty(file.path, f'an annotation of image {shorten(running)}', dict(split=split),
                           'is of none of the entries of `images`')
 
 
-def _read_targets(file: SourceFile, groups: RefGroups) -> Dict[Id, Tuple[List[Id], Optional[str]]]:
+def _read_targets(file: SourceFile, split: str, groups: RefGroups) -> Dict[Id, Tuple[List[Id], Optional[str]]]:
     """By the running id of the image, the COCO ids of its targets, and what is wrong with one of them."""
     found: Dict[Id, Tuple[List[Id], Optional[str]]] = {}
     empty = set()
@@ -76,7 +76,7 @@ def _read_targets(file: SourceFile, groups: RefGroups) -> Dict[Id, Tuple[List[Id
         place = f'the entry at position {position} of `annotations`'
         fault = _fault_of(annotation, 'image_id', ids=('image_id', ))
         if fault is not None:
-            groups.add_faulty(file.path, place, annotation, fault)
+            groups.add_faulty(file.path, place, dict(split=split), fault)
             continue
         running = read_id(annotation['image_id'])
         ids, first_fault = found.get(running, ([], None))

@@ -40,16 +40,17 @@ class RefGroups:
             sentence = dict(sentence, sent_id=f'{stem}-{sentence["sent_id"]}')
         group['sentences'].append(sentence)
 
-    def add_faulty(self, path: str, place: str, entry: Any, fault: str) -> None:
+    def add_faulty(self, path: str, place: str, ref: dict, fault: str) -> None:
         """Add an entry that is to be reported.
 
         Args:
             path (str): The file that it is from.
             place (str): Where in the file.
-            entry (Any): The entry, or what is known of its ref.
+            ref (dict): What is known of its ref: ``split``, without which it is reported whatever split is wanted, and
+                ``image_id``.
             fault (str): What is wrong with it.
         """
-        self.refs.append(RawRef(path, place, entry, fault))
+        self.refs.append(RawRef(path, place, ref, fault))
 
 
 def read_target(ids: Sequence[Id], image_id: Id) -> Tuple[Any, Id]:

@@ -75,7 +75,7 @@ class _Set:
         try:
             self._add(item)
         except _FaultError as error:
-            self._groups.add_faulty(item.path, item.place, item.value, str(error))
+            self._groups.add_faulty(item.path, item.place, dict(split=item.split), str(error))
 
     def _add(self, item: _Item) -> None:
         value = item.value
