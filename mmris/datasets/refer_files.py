@@ -11,6 +11,7 @@ from .data_files import is_parquet, read_json
 from .masks import max_image_pixels
 from .problems import Problem, Report, raise_problem
 from .readers import Content, RawRef, find_files, name_form, read_content
+from .readers.mdetr import MDETR
 
 NO_TARGET = -1
 
@@ -149,13 +150,13 @@ def read_ref_images(path: str, splits: Sequence[str]) -> Tuple[List[Tuple[Id, An
         FileNotFoundError, ValueError: See :func:`read_refer_files`.
         ValueError: If a ref does not say which image it is on, or of which split it is.
     """
-    content, there = read_content(path, splits=splits)
+    content, there = read_content(path, splits=splits, with_masks=False)
     images = []
     for one in content.refs:
         ref = one.ref
         fault = _fault_of_keys(ref, ('image_id', 'split')) or _fault_of_id(ref, 'image_id') or _fault_of_split(ref)
         if fault is not None:
-            _report_entry(one, one.place, fault, raise_problem)
+            _report_entry(one, one.place, one.fault or fault, raise_problem)
         images.append((read_id(ref['image_id']), ref.get('file_name')))
     return images, there
 
@@ -168,7 +169,7 @@ def target_annotation_ids(ref: dict) -> List[Id]:
 def _read_ref(one: RawRef, report: Report) -> Optional[dict]:
     """A ref with its whole sentences; None, and a report, if it is malformed."""
     ref = one.ref
-    fault = _fault_of_ref(ref)
+    fault = one.fault or _fault_of_ref(ref)
     if fault is not None:
         _report_entry(one, one.place, fault, report)
         return None
@@ -216,6 +217,10 @@ def _read_instances(path: str, wanted: Set[Id]) -> Dict[str, list]:
         title = name_form(instances)
         told = '' if title is None else f' It is {title}: name it as the refs file (refs_file, --refs-file).'
         raise ValueError(f'{path} is not a COCO annotation file: it needs lists of `images` and `annotations`.{told}')
+    if MDETR.recognise(instances):
+        raise ValueError(f'{path} is {MDETR.title}, which has no masks. Name it as the refs file (refs_file, '
+                         f'--refs-file), and as annotation file (ann_file, --ann-file) the instances.json of the same '
+                         f'set, or COCO\'s instances_train2014.json.')
     return instances
 
 

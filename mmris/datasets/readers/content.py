@@ -13,11 +13,14 @@ class RawRef(NamedTuple):
         ref (Any): A dict as in ``refs(...).p``: ``ref_id, ann_id, image_id, split`` and ``sentences``, each a dict of
             ``sent_id`` and ``sent`` or ``raw`` or both. ``ann_id`` is an id, or a list of ids whose union is the
             target. An empty list: nothing on the image fits.
+        fault (str, optional): What is wrong with the entry in the words of its form, to follow its place: ``'lacks
+            original_id'``. The ref is then reported with it. Default: None, nothing that the reader saw.
     """
 
     path: str
     place: str
     ref: Any
+    fault: Optional[str] = None
 
 
 @dataclass(frozen=True)

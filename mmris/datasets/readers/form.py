@@ -58,6 +58,14 @@ def first_entry(value: Any) -> Any:
     return value[0] if isinstance(value, (list, tuple)) and value else None
 
 
+def any_has_keys(entries: Any, *keys: str) -> bool:
+    """Tell whether one of the first hundred entries of a list is a dict with all these keys.
+
+    So a form is told even if the first entry is broken, and in bounded time.
+    """
+    return isinstance(entries, (list, tuple)) and any(has_keys(one, *keys) for one in entries[:100])
+
+
 def has_keys(value: Any, *keys: str) -> bool:
     """Tell whether a value is a dict with all these keys."""
     return isinstance(value, dict) and all(key in value for key in keys)

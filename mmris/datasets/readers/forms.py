@@ -3,14 +3,20 @@
 from difflib import get_close_matches
 from typing import Any, Dict, Optional
 
+from .cris import CRIS
 from .form import Form
 from .gseval import GSEVAL
 from .hf_refcoco import HF_REFCOCO, HF_REFCOCO_BENCHMARK
+from .mdetr import MDETR
 from .refcoco_m import REFCOCO_M
 from .refer import REFER
+from .seqtr import SEQTR
 from .unfit import UNFIT_FORMS
 
-FORMS: Dict[str, Form] = {form.name: form for form in (REFER, HF_REFCOCO, HF_REFCOCO_BENCHMARK, REFCOCO_M, GSEVAL)}
+FORMS: Dict[str, Form] = {
+    form.name: form
+    for form in (REFER, HF_REFCOCO, HF_REFCOCO_BENCHMARK, REFCOCO_M, GSEVAL, MDETR, SEQTR, CRIS)
+}
 """The forms that are read. If a value could be of two, it is of the first."""
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List
 from xml.etree import ElementTree
 
-from mmris.datasets.data_files import read_json_or_pickle
+from mmris.datasets.data_files import is_torch_archive, read_json_or_pickle
 from mmris.utils.file_content import START
 
 TFRECORDS = ('a TFRecord file of TensorFlow Datasets, whose ref_coco has boxes and no masks. Take refs(...).p with '
              'instances.json: python -m mmris download refcoco.')
+OF_TORCH = 0x1950a86a20f9469cfc6c
+"""What ``torch.save`` of before 2020 begins its files with. It stands for a file of today's too, which is not read."""
 
 # Of a page of LMDB's: two copies of its first page begin a file, each with this number at byte 16.
 _LMDB = b'\xde\xc0\xef\xbe'
@@ -136,6 +138,8 @@ def open_value(path: str) -> Any:
         return _read_xml(path)
     if path.lower().endswith(('.csv', '.tsv')):
         return _read_table(path)
+    if is_torch_archive(path):
+        return OF_TORCH
     return read_json_or_pickle(path)
 
 

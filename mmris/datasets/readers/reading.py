@@ -18,7 +18,8 @@ def read_content(path: Union[str, Sequence[str]],
                  instances_path: Optional[str] = None,
                  image_folder: Optional[str] = None,
                  form: Optional[Form] = None,
-                 options: Optional[Mapping[str, Any]] = None) -> Tuple[Content, List[str]]:
+                 options: Optional[Mapping[str, Any]] = None,
+                 with_masks: bool = True) -> Tuple[Content, List[str]]:
     """Read the sentences of a set, and its masks where they are in the same files.
 
     Args:
@@ -29,6 +30,7 @@ def read_content(path: Union[str, Sequence[str]],
         image_folder (str, optional): Where the images are. Default: None.
         form (Form, optional): Its form. Default: None, as recognised by what the files contain.
         options (Mapping[str, Any], optional): Options of the form. Default: None.
+        with_masks (bool): Whether images and annotations are wanted beside the refs. Default: True.
 
     Returns:
         tuple[Content, list[str]]: The refs of these splits and those that do not say of which they are, with images
@@ -51,7 +53,8 @@ def read_content(path: Union[str, Sequence[str]],
         if form.convert_only:
             raise ValueError(f'{path} is {form.title}. Convert it first: python -m mmris convert_dataset {form.name} '
                              f'{os.path.basename(path)} --help tells how.')
-    content = form.read(Source(files, path, instances_path, image_folder, options or {}))
+    content = form.read(
+        Source(files, path, instances_path, image_folder, options or {}, splits=splits, with_masks=with_masks))
     # The names of the other files tell their splits without opening them.
     names = {split_of_name(one) for one in set(paths) - set(wanted)}
     refs = []

@@ -3,11 +3,9 @@
 from typing import Any, Tuple
 
 from .columns import has_columns
-from .form import UnfitForm, first_entry, has_keys
-from .opening import Folder, ParquetTable
-
-# What torch.save of before 2020 begins its files with.
-_OF_TORCH = 0x1950a86a20f9469cfc6c
+from .form import UnfitForm, any_has_keys, first_entry, has_keys
+from .mdetr import has_captions, is_phrasecut
+from .opening import OF_TORCH, Folder, ParquetTable
 
 
 def _is_mevis(value: Any) -> bool:
@@ -15,11 +13,15 @@ def _is_mevis(value: Any) -> bool:
 
 
 def _is_torch_list(value: Any) -> bool:
-    return value == _OF_TORCH
+    return isinstance(value, int) and value == OF_TORCH
 
 
 def _is_coco_alone(value: Any) -> bool:
     return has_keys(value, 'images', 'annotations')
+
+
+def _is_odvg(value: Any) -> bool:
+    return any_has_keys(value, 'filename', 'grounding')
 
 
 def _is_result_list(value: Any) -> bool:
@@ -60,10 +62,26 @@ UNFIT_FORMS: Tuple[UnfitForm, ...] = (
         reason='It has neither ids nor, as a rule, masks. Take the refs(...).p and instances.json of the same set: '
         'python -m mmris download refcoco.'),
     UnfitForm(
+        title="an ODVG file of MMDetection's (finetune_refcoco_train_vg.json)",
+        recognise=_is_odvg,
+        reason='It has boxes without COCO\'s annotation ids, so that no masks can be found for them. Take the file '
+        'that it was made from, such as finetune_refcoco_train.json.'),
+    UnfitForm(
         title='a COCO results file',
         recognise=_is_result_list,
         reason='It has no sentences. Instance masks of a segmenter go to inputs.instance_masks of a config '
         '(docs/data.md).'),
+    UnfitForm(
+        title="what MDETR's script makes of PhraseCut (finetune_phrasecut_val.json)",
+        recognise=is_phrasecut,
+        reason='Of each instance it has the last polygon alone. Take PhraseCut\'s own files: refer_val.json and '
+        'image_data_split.json.'),
+    UnfitForm(
+        title='a file of MDETR\'s of another set than RefCOCO (flickr30k, GQA, LVIS, a mixture)',
+        recognise=has_captions,
+        reason='It has boxes without COCO\'s annotation ids, so that no masks can be found for them. Take '
+        'finetune_refcoco_val.json and the like, or refs(...).p with instances.json: python -m mmris download '
+        'refcoco.'),
     UnfitForm(
         title='a COCO annotation file without sentences',
         recognise=_is_coco_alone,
