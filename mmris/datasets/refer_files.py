@@ -92,8 +92,8 @@ def read_refer_files(instances_path: str,
     return ReferFiles(
         refs=refs,
         splits=splits,
-        annotations=_by_id(instances['annotations'], 'annotations', instances_path),
-        images=_by_id(instances['images'], 'images', instances_path),
+        annotations=index_entries(instances['annotations'], 'annotations', instances_path),
+        images=index_entries(instances['images'], 'images', instances_path),
         refs_path=refs_path,
         instances_path=instances_path)
 
@@ -193,7 +193,8 @@ def _read_instances(path: str, wanted: Set[Id]) -> Dict[str, list]:
     return instances
 
 
-def _by_id(entries: Sequence[Any], kind: str, path: str) -> Entries:
+def index_entries(entries: Sequence[Any], kind: str, path: str) -> Entries:
+    """Sort the ``'images'`` or ``'annotations'`` of a file by their ids. What is wrong with one goes to its problem."""
     if kind == 'images':
         fault_of, normalise = _fault_of_image, _normalise_image
     else:
