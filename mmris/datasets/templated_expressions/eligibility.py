@@ -1,11 +1,12 @@
 """Which objects of an image sentences may be about, and why not the others."""
 
+from itertools import combinations
 from typing import Dict, List, Mapping, NamedTuple, Optional
 
 from mmris.utils.ids import Id
 
 from .nouns import look_alikes, plain_name
-from .scene import Scene, SceneObject, common_area, covered_share
+from .scene import Scene, SceneObject, common_area, contact_share, covered_share, is_split_by
 
 CROWD = 'is a crowd region'
 NO_NOUN = 'no noun for one object of its category'
@@ -14,20 +15,29 @@ NO_MASK = 'an object of its category has no mask'
 LOOK_ALIKE = 'a category that looks alike or has a similar name is in the image'
 TOO_MANY = 'too many of its category are in the image'
 DOUBLED = 'masks coincide: annotated twice'
+PARTS = 'may be a part of another of its category'
 TINY = 'is tiny'
+BUSY = 'is small in a busy image'
 CUT_OFF = 'is small and cut off by the border'
 HIDDEN = 'is in pieces, or mostly hidden'
 NO_SENTENCE = 'no sentence fits this object alone'
-REASONS = (CROWD, NO_NOUN, CROWD_BESIDE, NO_MASK, LOOK_ALIKE, TOO_MANY, DOUBLED, TINY, CUT_OFF, HIDDEN, NO_SENTENCE)
+REASONS = (CROWD, NO_NOUN, CROWD_BESIDE, NO_MASK, LOOK_ALIKE, TOO_MANY, DOUBLED, PARTS, TINY, BUSY,
+           CUT_OFF, HIDDEN, NO_SENTENCE)
 """Why there is no sentence about an object, in the order in which the reasons are looked for."""
 
 # Annotators of COCO outline some ten objects of a category; where there are many, the next one is likely to be there
 # without an outline.
 _MOST_OF_A_CATEGORY = 6
 _DOUBLED_IN_CATEGORY, _DOUBLED_ACROSS = 0.5, 0.6
-# Below this share of the image, an object that reaches the border is a remainder that is hard to recognise.
-_SMALLEST_CUT_OFF = 0.03
-_LARGEST_PART, _MOST_COVERED = 0.7, 0.5
+# Annotators sometimes outline the parts of one object one by one: they touch along much of an outline, or lie on both
+# sides of what hides the rest. Near is a share of the image's longer side.
+_PARTS_CONTACT, _PARTS_REACH = 0.25, 0.008
+# In an image of this many objects, more of them have no outline, and people overlook the small ones.
+_BUSY, _SMALLEST_IN_BUSY = 15, 0.05
+# Shares of the image. Below the first, an object that reaches the border is a remainder that is hard to recognise.
+_SMALLEST_CUT_OFF, _SMALL = 0.05, 0.03
+# Share of an object's extent that others cover. Of a small object less must be hidden, or it is hard to recognise.
+_LARGEST_PART, _MOST_COVERED, _MOST_COVERED_OF_SMALL = 0.85, 0.5, 0.15
 
 
 class Group(NamedTuple):
@@ -98,6 +108,8 @@ def _reason_of_category(category: str, members: List[SceneObject], scene: Scene,
         return TOO_MANY
     if any(_is_doubled(item, other) for item in members for other in scene.objects if other is not item):
         return DOUBLED
+    if any(_may_be_parts(item, other, scene) for item, other in combinations(members, 2)):
+        return PARTS
     return None
 
 
@@ -110,14 +122,25 @@ def _is_doubled(item: SceneObject, other: SceneObject) -> bool:
     return common > _DOUBLED_ACROSS * (item.area + other.area - common)
 
 
+def _may_be_parts(item: SceneObject, other: SceneObject, scene: Scene) -> bool:
+    reach = max(2, round(_PARTS_REACH * max(scene.width, scene.height)))
+    if contact_share(item, other, reach) >= _PARTS_CONTACT:
+        return True
+    thirds = [one for one in scene.objects if one.mask is not None and one.category != item.category]
+    return any(is_split_by(item, other, third) for third in thirds)
+
+
 def _reason_of_object(item: SceneObject, scene: Scene, min_area: float) -> Optional[str]:
     """Why nothing can be said of an object, though something can of others of its category."""
     share = scene.share(item)
     if share < min_area:
         return TINY
+    if len(scene.objects) >= _BUSY and share < _SMALLEST_IN_BUSY:
+        return BUSY
     if share < _SMALLEST_CUT_OFF and scene.touches_border(item):
         return CUT_OFF
     others = [other for other in scene.objects if other.mask is not None]
-    if item.largest_part < _LARGEST_PART or covered_share(item, others) > _MOST_COVERED:
+    most = _MOST_COVERED_OF_SMALL if share < _SMALL else _MOST_COVERED
+    if item.largest_part < _LARGEST_PART or covered_share(item, others) > most:
         return HIDDEN
     return None

@@ -5,7 +5,6 @@ from typing import Dict, Mapping, Optional, Set
 
 # Names of COCO that differ from what people say.
 _NOUNS: Dict[str, str] = {
-    'dining table': 'table',
     'hair drier': 'hair dryer',
     'mouse': 'computer mouse',
     'remote': 'remote control',
@@ -13,9 +12,12 @@ _NOUNS: Dict[str, str] = {
     'sports ball': 'ball',
 }
 
-# Categories of COCO that an outline does not delimit as the noun does: one outline may be one piece or a heap of them,
-# one ski or a pair, a single book or a shelf.
-_UNCOUNTABLE = frozenset({'banana', 'book', 'broccoli', 'carrot', 'skis'})
+# Categories of COCO whose outlines often are not what the noun says: one piece or a heap of them, one ski or a pair, a
+# book or a shelf, a table with or without what is on it, a basin, a bathtub or its image in the mirror, any of several
+# steel cabinets of a kitchen.
+_UNRELIABLE = frozenset({
+    'banana', 'book', 'broccoli', 'carrot', 'dining table', 'oven', 'pizza', 'refrigerator', 'sandwich', 'sink', 'skis'
+})
 
 # Within a group, annotators disagree on the category, or people use one word for several.
 _LOOK_ALIKES = (
@@ -65,7 +67,7 @@ def noun_of(name: str, nouns: Optional[Mapping[str, Optional[str]]] = None) -> O
 
     Returns:
         str, optional: The noun in lower case. None if there is none for a single object: the name is a plural, or is
-        not of English letters, or an outline of this category of COCO may be one piece or several.
+        not of English letters, or outlines of this category of COCO often are not one whole object.
     """
     if nouns is not None and name in nouns:
         return nouns[name]
@@ -73,7 +75,7 @@ def noun_of(name: str, nouns: Optional[Mapping[str, Optional[str]]] = None) -> O
     if name in _NOUNS:
         return _NOUNS[name]
     is_plural = name.endswith('s') and not name.endswith(_SINGULAR_ENDINGS)
-    if name in _UNCOUNTABLE or is_plural or not _NAME.fullmatch(name):
+    if name in _UNRELIABLE or is_plural or not _NAME.fullmatch(name):
         return None
     return name
 

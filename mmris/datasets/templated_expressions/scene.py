@@ -152,3 +152,53 @@ def covered_share(item: SceneObject, others: Sequence[SceneObject]) -> float:
         covered[top - item.top:bottom - item.top, left - item.left:right - item.left] |= other.mask[
             top - other.top:bottom - other.top, left - other.left:right - other.left]
     return float(np.count_nonzero(covered & ~item.mask & 1) / item.mask.size)
+
+
+def contact_share(one: SceneObject, other: SceneObject, reach: int) -> float:
+    """Tell how much of the shorter outline of two objects runs along the other object.
+
+    Args:
+        one (SceneObject): An object with a mask.
+        other (SceneObject): Another one.
+        reach (int): How near is along, in pixels.
+
+    Returns:
+        float: Share of the outline's pixels that are within reach of the other's mask, the larger one of both ways.
+    """
+    left, right = min(one.left, other.left), max(one.right, other.right)
+    top, bottom = min(one.top, other.top), max(one.bottom, other.bottom)
+    if right - left > one.width + other.width + reach or bottom - top > one.height + other.height + reach:
+        return 0.0
+    masks, edges = [], []
+    for item in (one, other):
+        mask = np.zeros((bottom - top + 2, right - left + 2), np.uint8)
+        mask[item.top - top + 1:item.bottom - top + 1, item.left - left + 1:item.right - left + 1] = item.mask
+        masks.append(cv2.dilate(mask, np.ones((2 * reach + 1, ) * 2, np.uint8)))
+        edges.append(mask - cv2.erode(mask, np.ones((3, 3), np.uint8)))
+    return max(float(np.count_nonzero(edge & near) / np.count_nonzero(edge)) for edge, near in zip(edges, masks[::-1]))
+
+
+def is_split_by(one: SceneObject, other: SceneObject, between: SceneObject) -> bool:
+    """Tell whether all that is between two objects is a third one, which may hide that they are parts of one object.
+
+    Args:
+        one (SceneObject): An object with a mask.
+        other (SceneObject): Another one.
+        between (SceneObject): The third one.
+
+    Returns:
+        bool: Whether the straight line between the two centres of mass leads from the one or the other directly to the
+        third object.
+    """
+    steps = np.linspace(one.mass_centre, other.mass_centre, 100)
+    inside = [_contains(item, steps) for item in (one, other, between)]
+    outside = ~(inside[0] | inside[1])
+    return bool(outside.any()) and float(inside[2][outside].mean()) >= 0.9
+
+
+def _contains(item: SceneObject, points: np.ndarray) -> np.ndarray:
+    """Which points ``(n, 2)``, as x and y, are on an object."""
+    columns, rows = (points - (item.left, item.top)).astype(int).T
+    inside = (columns >= 0) & (columns < item.width) & (rows >= 0) & (rows < item.height)
+    inside[inside] = item.mask[rows[inside], columns[inside]] > 0
+    return inside
