@@ -126,7 +126,9 @@ def _may_be_parts(item: SceneObject, other: SceneObject, scene: Scene) -> bool:
     reach = max(2, round(_PARTS_REACH * max(scene.width, scene.height)))
     if contact_share(item, other, reach) >= _PARTS_CONTACT:
         return True
-    thirds = [one for one in scene.objects if one.mask is not None and one.category != item.category]
+    # What is smaller than either hardly hides a part of it.
+    least = max(item.area, other.area)
+    thirds = [one for one in scene.objects if one.area >= least and one.category != item.category]
     return any(is_split_by(item, other, third) for third in thirds)
 
 
