@@ -20,9 +20,10 @@ TINY = 'is tiny'
 BUSY = 'is small in a busy image'
 CUT_OFF = 'is small and cut off by the border'
 HIDDEN = 'is in pieces, or mostly hidden'
+MERGED = 'its mask covers another object'
 NO_SENTENCE = 'no sentence fits this object alone'
 REASONS = (CROWD, NO_NOUN, CROWD_BESIDE, NO_MASK, LOOK_ALIKE, TOO_MANY, DOUBLED, PARTS, TINY, BUSY,
-           CUT_OFF, HIDDEN, NO_SENTENCE)
+           CUT_OFF, HIDDEN, MERGED, NO_SENTENCE)
 """Why there is no sentence about an object, in the order in which the reasons are looked for."""
 
 # Annotators of COCO outline some ten objects of a category; where there are many, the next one is likely to be there
@@ -38,6 +39,8 @@ _BUSY, _SMALLEST_IN_BUSY = 15, 0.05
 _SMALLEST_CUT_OFF, _SMALL = 0.05, 0.03
 # Share of an object's extent that others cover. Of a small object less must be hidden, or it is hard to recognise.
 _LARGEST_PART, _MOST_COVERED, _MOST_COVERED_OF_SMALL = 0.85, 0.5, 0.15
+# An outline that takes in most of another object of this share of its area is of both: a dog with its frisbee.
+_COVERED_OF_OTHER, _SHARE_OF_OTHER = 0.7, 0.15
 
 
 class Group(NamedTuple):
@@ -145,4 +148,11 @@ def _reason_of_object(item: SceneObject, scene: Scene, min_area: float) -> Optio
     most = _MOST_COVERED_OF_SMALL if share < _SMALL else _MOST_COVERED
     if item.largest_part < _LARGEST_PART or covered_share(item, others) > most:
         return HIDDEN
+    if any(_covers(item, other) for other in others if other is not item):
+        return MERGED
     return None
+
+
+def _covers(item: SceneObject, other: SceneObject) -> bool:
+    common = common_area(item, other)
+    return common >= _SHARE_OF_OTHER * item.area and common >= _COVERED_OF_OTHER * other.area

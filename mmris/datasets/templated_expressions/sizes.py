@@ -7,8 +7,7 @@ from .scene import Scene, SceneObject, covered_share
 
 # How many times as large by the mask, by the extent, and by the longer side of the extent.
 _BY_MASK, _BY_EXTENT, _BY_SIDE = 2.2, 1.8, 1.25
-# What of an object lies outside of the image, or is hidden, is not known.
-_BY_MASK_OF_CUT = 5.0
+# An object is whole by these, and does not reach the border. How large others are is not known.
 _LARGEST_PART, _MOST_COVERED = 0.9, 0.2
 # With more objects or smaller ones, a still smaller one is easily overlooked.
 _MOST_FOR_SMALLEST, _LEAST_SHARE_OF_SMALLEST = 4, 0.015
@@ -26,20 +25,17 @@ def find_sizes(scene: Scene, members: Sequence[SceneObject], target: SceneObject
         Meaning: ``'larger'`` (of two) or ``'largest'`` (of three or more), with ``'big'`` or ``'small'``.
     """
     others = [item for item in members if item is not target]
+    is_known = {item.annotation_id: _is_whole(scene, item) for item in members}
     kind = 'larger' if len(others) == 1 else 'largest'
-    if all(_is_larger(scene, target, other) for other in others):
+    if all(is_known[other.annotation_id] and _is_larger(target, other) for other in others):
         yield Meaning(kind, 'big')
-    is_seen = (
-        len(members) <= _MOST_FOR_SMALLEST and scene.share(target) >= _LEAST_SHARE_OF_SMALLEST
-        and _is_whole(scene, target))
-    if is_seen and all(_is_larger(scene, other, target) for other in others):
+    is_seen = len(members) <= _MOST_FOR_SMALLEST and scene.share(target) >= _LEAST_SHARE_OF_SMALLEST
+    if is_seen and is_known[target.annotation_id] and all(_is_larger(other, target) for other in others):
         yield Meaning(kind, 'small')
 
 
-def _is_larger(scene: Scene, item: SceneObject, other: SceneObject) -> bool:
-    """Whether an object is clearly larger than another, even if a part of the other cannot be seen."""
-    by_mask = _BY_MASK if _is_whole(scene, other) else _BY_MASK_OF_CUT
-    return (item.area >= by_mask * other.area
+def _is_larger(item: SceneObject, other: SceneObject) -> bool:
+    return (item.area >= _BY_MASK * other.area
             and item.width * item.height >= _BY_EXTENT * other.width * other.height
             and max(item.width, item.height) >= _BY_SIDE * max(other.width, other.height))
 
