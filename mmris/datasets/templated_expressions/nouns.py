@@ -10,6 +10,7 @@ _NOUNS: Dict[str, str] = {
     'remote': 'remote control',
     'scissors': 'pair of scissors',
     'sports ball': 'ball',
+    'tv': 'screen',
 }
 
 # Categories of COCO whose outlines often are not what the noun says: one piece or a heap of them, one ski or a pair, a
