@@ -321,7 +321,7 @@ class TestWhatIsLeftOut:
 
     @pytest.mark.parametrize('objects, reason', [
         ([('dog', 30, 30, 60, 60), ('dog', 200, 30, 80, 80, True)], 'a crowd of its category is in the image'),
-        ([('skis', 30, 30, 60, 60)], 'no noun for one object of its category'),
+        ([('skis', 30, 30, 60, 60)], 'its category is left out'),
         ([('dog', 30, 30, 20, 20)], 'is tiny'),
         ([('dog', 0, 30, 40, 40)], 'is small and cut off by the border'),
         ([('dog', 15 + 44 * number, 90, 30, 60) for number in range(7)], 'too many of its category are in the image'),
@@ -490,7 +490,7 @@ class TestErrors:
         assert not (tmp_path / 'set').exists() and not list(tmp_path.glob('.set*'))
 
     def test_a_missing_file(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match='none.json'):
+        with pytest.raises(FileNotFoundError, match=r'none\.json \(COCO instances\) is missing\. Name the'):
             write_expressions(str(tmp_path / 'none.json'), tmp_path / 'set')
 
     def test_malformed_masks_can_be_skipped(self, path, tmp_path, capsys):
@@ -540,10 +540,10 @@ class TestTool:
         instances = write_detections(tmp_path / 'detections.json', [scene])
         tool.main([instances, '--out', str(tmp_path / 'set'), '--sentences-per-object', '1'])
         output = capsys.readouterr().out
-        assert output.startswith('2 of 3 objects on 1 images have sentences.')
+        assert output.startswith('Objects with sentences: 2 of 3. Images: 1.')
         assert re.search(r'\| train +\| +1 \| +2 \| +2 \| +2 \| +2 \| +0 \| +0 \|', output)
-        assert re.search(r'\| no noun for one object of its category \| +1 \|', output)
-        assert 'Categories left out for want of a noun: skis. --nouns names one.' in output
+        assert re.search(r'\| its category is left out +\| +1 \|', output)
+        assert 'Categories left out: skis. The name is no English singular, or ' in output
         assert 'Split val has no image: the set is small. Raise --val-share' in output
 
     def test_nouns(self, tool, tmp_path):

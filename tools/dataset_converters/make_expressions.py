@@ -75,14 +75,14 @@ def format_report(summary: Dict[str, Any]) -> str:
     reasons = [[reason, count] for reason, count in summary['left_out'].items() if count]
     total = sum(split['refs'] for split in summary['splits'].values())
     lines = [
-        f'{total:,} of {summary["objects"]:,} objects on {summary["images"]:,} images have sentences.', '',
+        f'Objects with sentences: {total:,} of {summary["objects"]:,}. Images: {summary["images"]:,}.', '',
         markdown_table(['split', 'images', 'objects', 'sentences', *SKILLS], rows)
     ]
     if reasons:
         lines += ['', markdown_table(['why other objects have none', 'objects'], reasons)]
     if summary['names_without_noun']:
-        lines += ['', f'Categories left out for want of a noun: {", ".join(summary["names_without_noun"])}. '
-                  f'--nouns names one.']
+        lines += ['', f'Categories left out: {", ".join(summary["names_without_noun"])}. The name is no English '
+                  f'singular, or outlines of this category often are not one whole object. --nouns gives it a noun.']
     return '\n'.join(lines)
 
 

@@ -9,7 +9,7 @@ from .nouns import look_alikes, plain_name
 from .scene import Scene, SceneObject, common_area, contact_share, covered_share, is_split_by
 
 CROWD = 'is a crowd region'
-NO_NOUN = 'no noun for one object of its category'
+NO_NOUN = 'its category is left out'
 CROWD_BESIDE = 'a crowd of its category is in the image'
 NO_MASK = 'an object of its category has no mask'
 LOOK_ALIKE = 'a category that looks alike or has a similar name is in the image'

@@ -1,5 +1,6 @@
 """Reading a detection set, and making its images the scenes that sentences are about."""
 
+import os
 from typing import Any, Dict, List, NamedTuple
 
 from mmris.datasets.data_files import read_json
@@ -45,6 +46,9 @@ def read_detection_set(path: str) -> DetectionSet:
         FileNotFoundError: If there is no such file.
         ValueError: If it is another kind of file, or an entry is malformed; the message names the first.
     """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'{path} (COCO instances) is missing. Name the instances file of a detection set, such '
+                                f'as instances_train2017.json.')
     content = read_json(path)
     lacking = [name for name in _LISTS if not isinstance(content, dict) or not isinstance(content.get(name), list)]
     if lacking:
