@@ -61,6 +61,12 @@ def read_json_or_pickle(path: str) -> Any:
     raise ValueError(f'{path} holds neither JSON nor a pickle: it begins with {start[:20]!r}.')
 
 
+def is_parquet(path: str) -> bool:
+    """Tell whether a file that is there is a Parquet file."""
+    with open(path, 'rb') as file:
+        return file.read(4) == b'PAR1'
+
+
 def _read_start(path: str) -> bytes:
     """The first bytes of a file of a format that is read."""
     with open(path, 'rb') as file:

@@ -9,6 +9,7 @@ from mmengine.logging import print_log
 
 from mmris.utils.ids import id_order
 
+from .readers import find_files
 from .refer_files import ReferFiles, read_ref_images
 from .splits import is_in_split
 
@@ -86,13 +87,14 @@ def _read(name: str, entry: dict, data_root: str) -> ExcludedSplits:
         raise ValueError(f'exclude[{name!r}] must be dict(refs_file=\'refs(unc).p\', splits=[\'val\', ...]) or None, '
                          f'but got {entry!r}.')
     path, splits = os.path.join(data_root, entry['refs_file']), list(entry['splits'])
-    if not os.path.isfile(path):
+    files = find_files(path)
+    if not files:
         raise FileNotFoundError(
             f'{path} is missing, whose images of {", ".join(splits)} are to be left out of the training. Get it '
             f'(docs/data.md); or set exclude[{name!r}] of the data set to None, and do not evaluate on these splits: '
             f'the training may then have seen their images.')
-    status = os.stat(path)
-    there, names = _read_images(path, tuple(splits), status.st_size, status.st_mtime_ns)
+    state = tuple((one.st_size, one.st_mtime_ns) for one in map(os.stat, files))
+    there, names = _read_images(path, tuple(splits), state)
     unknown = [split for split in splits if not any(is_in_split(of_ref, split) for of_ref in there)]
     if unknown:
         raise ValueError(f'exclude[{name!r}] names split {", ".join(map(repr, unknown))}, which is not in {path}. '
@@ -100,10 +102,10 @@ def _read(name: str, entry: dict, data_root: str) -> ExcludedSplits:
     return ExcludedSplits(path, splits, names)
 
 
-# Each set of a MixedDataset leaves out the same images. Size and time tell whether the file is still the one read.
+# Each set of a MixedDataset leaves out the same images. Sizes and times tell whether the files are still those read.
 @lru_cache(maxsize=32)
-def _read_images(path: str, splits: Tuple[str, ...], size: int,
-                 modified: int) -> Tuple[List[str], Dict[Any, Set[str]]]:
+def _read_images(path: str, splits: Tuple[str, ...],
+                 state: Tuple[Tuple[int, int], ...]) -> Tuple[List[str], Dict[Any, Set[str]]]:
     """The splits that a refs file has, and the images of some of them, with what their files may be called."""
     images, there = read_ref_images(path, splits)
     names: Dict[Any, Set[str]] = {}

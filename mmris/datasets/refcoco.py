@@ -175,7 +175,12 @@ class RefCOCODataset(BaseDataset):
         return {**info, **{key: [info[key][position] for position in drawn] for key in EXPRESSION_KEYS if key in info}}
 
     def _read_images(self) -> List[dict]:
-        files = read_refer_files(self.ann_file, self.refs_file, split=self.split, report=self._report)
+        files = read_refer_files(
+            self.ann_file,
+            self.refs_file,
+            image_folder=self.data_prefix['img_path'],
+            split=self.split,
+            report=self._report)
         if self.split not in files.splits and not files.refs:
             raise ValueError(
                 f'split {self.split!r} is not in {self.refs_file}. Splits there: {", ".join(files.splits)}.')

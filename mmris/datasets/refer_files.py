@@ -1,4 +1,4 @@
-"""The published files of the RefCOCO family: what is in them, and whether each entry is whole."""
+"""The content of a set, whatever form it is held in: whether each entry is whole."""
 
 import os
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 from mmris.utils.ids import Id, read_id, read_whole_number
 from mmris.utils.text import shorten, to_well_formed
 
-from .data_files import read_json, read_json_or_pickle
+from .data_files import is_parquet, read_json
 from .masks import max_image_pixels
 from .problems import Problem, Report, raise_problem
-from .splits import is_in_split, list_splits
+from .readers import Content, RawRef, find_files, name_form, read_content
 
 NO_TARGET = -1
 
@@ -38,13 +38,14 @@ class Entries:
 
 @dataclass(frozen=True)
 class ReferFiles:
-    """The content of ``instances.json`` and ``refs(...).p``, with ids that are equal if their values are.
+    """The content of a set in the terms of the REFER files, with ids that are equal if their values are.
 
     Attributes:
         refs (list[dict]): The refs of the split asked for, or all.
         splits (list[str]): The splits that one can ask for.
         annotations (Entries): COCO annotations; of those that none of the refs points to, ids alone.
         images (Entries): COCO images.
+        categories (list[dict]): COCO categories, as they are in the file.
         refs_path (str): Where the refs are from, for messages.
         instances_path (str): Where annotations and images are from, for messages.
     """
@@ -53,6 +54,7 @@ class ReferFiles:
     splits: List[str]
     annotations: Entries
     images: Entries
+    categories: List[dict]
     refs_path: str
     instances_path: str
 
@@ -60,13 +62,17 @@ class ReferFiles:
 def read_refer_files(instances_path: str,
                      refs_path: str,
                      *,
+                     image_folder: Optional[str] = None,
                      split: Optional[str] = None,
                      report: Report = raise_problem) -> ReferFiles:
-    """Read both files.
+    """Read a set.
 
     Args:
-        instances_path (str): ``instances.json``, COCO instance annotations.
-        refs_path (str): ``refs(unc).p`` and the like, or the same content as JSON or JSON Lines.
+        instances_path (str): ``instances.json``, COCO instance annotations. It is not read if the masks are in the
+            files of ``refs_path``.
+        refs_path (str): ``refs(unc).p`` and the like, or a file, folder or pattern of another form (see
+            :mod:`mmris.datasets.readers`).
+        image_folder (str, optional): The images' folder. Default: None, not known.
         split (str, optional): The split whose refs are wanted (see :func:`is_in_split`). Default: None, all.
         report (Callable): Gets each fault of a wanted ref; the ref, or the sentence, is left out. Default: raise it.
             Faults of images and annotations are kept for whoever needs the entry.
@@ -76,33 +82,63 @@ def read_refer_files(instances_path: str,
 
     Raises:
         FileNotFoundError: If one is missing; the message says what it is and how sets are laid out.
-        ValueError: If one is not such a file, is not whole, or the refs file holds more than plain data.
+        ValueError: If one is not such a file, is not whole, or holds more than plain data.
         ValueError: By default, if a wanted ref is malformed; the message names file and ref.
     """
-    for path, what in ((instances_path, 'COCO instance annotations'), (refs_path, 'the referring expressions')):
-        if not os.path.isfile(path):
-            made = '' if 'shaperef' not in path.lower() else ' ShapeRef is made by: python -m mmris make_shaperef.'
-            raise FileNotFoundError(
-                f'{path} ({what}) is missing.{made} A set is a folder with instances.json and refs(<by>).p, as '
-                f'published; set data_root, ann_file and refs_file to where yours lies. docs/data.md says how to get '
-                f'it.')
-    selected, splits = _select(refs_path, None if split is None else [split])
-    refs = [ref for position, one in selected if (ref := _read_ref(one, position, refs_path, report)) is not None]
-    instances = _read_instances(instances_path, {one for ref in refs for one in target_annotation_ids(ref)})
+    if not find_files(refs_path):
+        raise _missing(refs_path, 'the referring expressions')
+    content, splits = read_content(
+        refs_path,
+        splits=None if split is None else [split],
+        instances_path=instances_path,
+        image_folder=image_folder)
+    return check_content(content, splits, instances_path=instances_path, refs_path=refs_path, report=report)
+
+
+def check_content(content: Content, splits: Sequence[str], *, instances_path: str, refs_path: str,
+                  report: Report = raise_problem) -> ReferFiles:
+    """Check each ref of a set, and read its annotations if they are in a file of their own.
+
+    Args:
+        content (Content): What a reader made of the files.
+        splits (Sequence[str]): The splits that one can ask for.
+        instances_path (str), refs_path (str), report (Callable): See :func:`read_refer_files`.
+
+    Returns:
+        ReferFiles: The set.
+
+    Raises:
+        FileNotFoundError, ValueError: See :func:`read_refer_files`.
+    """
+    refs = [ref for one in content.refs if (ref := _read_ref(one, report)) is not None]
+    instances, masks_path = content.instances, refs_path
+    if instances is None:
+        masks_path = instances_path
+        instances = _read_instances(instances_path, {one for ref in refs for one in target_annotation_ids(ref)})
+    categories = instances.get('categories')
     return ReferFiles(
         refs=refs,
-        splits=splits,
-        annotations=index_entries(instances['annotations'], 'annotations', instances_path),
-        images=index_entries(instances['images'], 'images', instances_path),
+        splits=list(splits),
+        annotations=index_entries(instances['annotations'], 'annotations', masks_path),
+        images=index_entries(instances['images'], 'images', masks_path),
+        categories=categories if isinstance(categories, list) else [],
         refs_path=refs_path,
-        instances_path=instances_path)
+        instances_path=masks_path)
+
+
+def _missing(path: str, what: str) -> FileNotFoundError:
+    made = '' if 'shaperef' not in path.lower() else ' ShapeRef is made by: python -m mmris make_shaperef.'
+    return FileNotFoundError(
+        f'{path} ({what}) is missing.{made} A set is a folder with instances.json and refs(<by>).p, as published; set '
+        f'data_root, ann_file and refs_file to where yours lies. docs/data.md says how to get it, and which other '
+        f'forms are read.')
 
 
 def read_ref_images(path: str, splits: Sequence[str]) -> Tuple[List[Tuple[Id, Any]], List[str]]:
     """Read which images the refs of some splits are on, whatever else is wrong with them.
 
     Args:
-        path (str): The refs file.
+        path (str): The refs file, or files of another form.
         splits (Sequence[str]): The splits.
 
     Returns:
@@ -113,33 +149,15 @@ def read_ref_images(path: str, splits: Sequence[str]) -> Tuple[List[Tuple[Id, An
         FileNotFoundError, ValueError: See :func:`read_refer_files`.
         ValueError: If a ref does not say which image it is on, or of which split it is.
     """
-    selected, there = _select(path, splits)
+    content, there = read_content(path, splits=splits)
     images = []
-    for position, ref in selected:
+    for one in content.refs:
+        ref = one.ref
         fault = _fault_of_keys(ref, ('image_id', 'split')) or _fault_of_id(ref, 'image_id') or _fault_of_split(ref)
         if fault is not None:
-            _report_entry(f'ref at position {position}', fault, path, raise_problem)
+            _report_entry(one, one.place, fault, raise_problem)
         images.append((read_id(ref['image_id']), ref.get('file_name')))
     return images, there
-
-
-def _select(path: str, splits: Optional[Sequence[str]]) -> Tuple[List[Tuple[int, Any]], List[str]]:
-    """The refs of some splits, or that do not say of which they are, with their positions; and all splits there."""
-    refs = read_json_or_pickle(path)
-    # JSON Lines of one line.
-    refs = [refs] if isinstance(refs, dict) and 'ref_id' in refs else refs
-    if not isinstance(refs, (list, tuple)):
-        raise ValueError(f'{path} holds a {type(refs).__name__}, but a refs file is a list of refs.')
-    selected, names = [], set()
-    for position, ref in enumerate(refs):
-        of_ref = ref.get('split') if isinstance(ref, dict) else None
-        if isinstance(of_ref, str):
-            of_ref = to_well_formed(of_ref)
-            names.add(of_ref)
-            if splits is not None and not any(is_in_split(of_ref, split) for split in splits):
-                continue
-        selected.append((position, ref))
-    return selected, list_splits(names)
 
 
 def target_annotation_ids(ref: dict) -> List[Id]:
@@ -147,13 +165,14 @@ def target_annotation_ids(ref: dict) -> List[Id]:
     return [annotation_id for annotation_id in _as_list(ref['ann_id']) if annotation_id != NO_TARGET]
 
 
-def _read_ref(ref: Any, position: int, path: str, report: Report) -> Optional[dict]:
+def _read_ref(one: RawRef, report: Report) -> Optional[dict]:
     """A ref with its whole sentences; None, and a report, if it is malformed."""
+    ref = one.ref
     fault = _fault_of_ref(ref)
     if fault is not None:
-        _report_entry(f'ref at position {position}', fault, path, report)
+        _report_entry(one, one.place, fault, report)
         return None
-    ids = [read_id(one) for one in _as_list(ref['ann_id'])]
+    ids = [read_id(target) for target in _as_list(ref['ann_id'])]
     ref = dict(
         ref,
         ref_id=read_id(ref['ref_id']),
@@ -161,7 +180,7 @@ def _read_ref(ref: Any, position: int, path: str, report: Report) -> Optional[di
         ann_id=ids if isinstance(ref['ann_id'], (list, tuple)) else ids[0],
         split=to_well_formed(ref['split']))
     if not isinstance(ref['sentences'], (list, tuple)) or not ref['sentences']:
-        _report_entry(f'ref {ref["ref_id"]}', 'has no sentence. Add one, or remove the ref', path, report)
+        _report_entry(one, f'ref {ref["ref_id"]}', 'has no sentence. Add one, or remove the ref', report)
         return None
     sentences = []
     for number, sentence in enumerate(ref['sentences']):
@@ -169,15 +188,20 @@ def _read_ref(ref: Any, position: int, path: str, report: Report) -> Optional[di
         if fault is None:
             sentences.append(dict(sentence, sent_id=read_id(sentence['sent_id'])))
         else:
-            _report_entry(f'sentence at position {number} of ref {ref["ref_id"]}', fault, path, report)
+            _report_entry(one, f'sentence at position {number} of ref {ref["ref_id"]}', fault, report)
     return dict(ref, sentences=sentences) if sentences else None
 
 
-def _report_entry(place: str, fault: str, path: str, report: Report) -> None:
-    report(Problem('malformed entry', place, f'{path}: {place} {fault}.'))
+def _report_entry(one: RawRef, place: str, fault: str, report: Report) -> None:
+    report(Problem('malformed entry', place, f'{one.path}: {place} {fault}.'))
 
 
 def _read_instances(path: str, wanted: Set[Id]) -> Dict[str, list]:
+    if not os.path.isfile(path):
+        raise _missing(path, 'COCO instance annotations')
+    if is_parquet(path):
+        raise ValueError(f'{path} is a Parquet file, and COCO annotations are expected. Parquet files hold sentences '
+                         f'and masks in one: name them as the refs file (refs_file, --refs-file).')
 
     def drop_unreferred_outlines(entry: dict) -> dict:
         # Three of four annotations are of objects that no ref points to. Their outlines, most of the file, go as soon
@@ -189,7 +213,9 @@ def _read_instances(path: str, wanted: Set[Id]) -> Dict[str, list]:
     instances = read_json(path, drop_unreferred_outlines)
     kinds = ('images', 'annotations')
     if not isinstance(instances, dict) or not all(isinstance(instances.get(kind), list) for kind in kinds):
-        raise ValueError(f'{path} is not a COCO annotation file: it needs lists of `images` and `annotations`.')
+        title = name_form(instances)
+        told = '' if title is None else f' It is {title}: name it as the refs file (refs_file, --refs-file).'
+        raise ValueError(f'{path} is not a COCO annotation file: it needs lists of `images` and `annotations`.{told}')
     return instances
 
 
@@ -222,7 +248,8 @@ def index_entries(entries: Sequence[Any], kind: str, path: str) -> Entries:
 
 
 def _normalise_image(image: dict, one: Id) -> dict:
-    return dict(image, id=one, **{side: read_whole_number(image[side]) for side in ('height', 'width')})
+    # A size that is not given is read from the image's file, if a ref is on it.
+    return dict(image, id=one, **{side: read_whole_number(image.get(side)) for side in ('height', 'width')})
 
 
 def _normalise_annotation(annotation: dict, one: Id) -> dict:
@@ -261,9 +288,12 @@ def _fault_of_sentence(sentence: Any) -> Optional[str]:
 
 
 def _fault_of_image(image: dict) -> Optional[str]:
-    fault = _fault_of_keys(image, ('file_name', 'height', 'width'))
+    given = [side for side in ('height', 'width') if image.get(side) is not None]
+    fault = _fault_of_keys(image, ('file_name', *(('height', 'width') if given else ())))
     if fault is not None:
         return fault
+    if not given:
+        return _fault_of_name(image)
     sizes = [read_whole_number(image[side]) for side in ('height', 'width')]
     told = f'has file_name={shorten(image["file_name"])}, height={shorten(image["height"])}, ' \
         f'width={shorten(image["width"])}'
@@ -271,6 +301,13 @@ def _fault_of_image(image: dict) -> Optional[str]:
         return f'{told}, but needs a name and two positive integers'
     if sizes[0] * sizes[1] > max_image_pixels():
         return f'{told}, which are more than {max_image_pixels() // 10**6} million pixels. Make it smaller'
+    return _fault_of_name(image)
+
+
+def _fault_of_name(image: dict) -> Optional[str]:
+    told = f'has file_name={shorten(image["file_name"])}'
+    if not isinstance(image['file_name'], str):
+        return f'{told}, but needs a name'
     if '://' in image['file_name']:
         return f'{told}, but images are files below data_prefix.img_path. Download it, and name the file'
     return None

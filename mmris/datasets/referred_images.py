@@ -1,6 +1,5 @@
 """Images with the objects that refs point to, and what is wrong with them: rules of the data set and of its check."""
 
-import os
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
@@ -9,6 +8,7 @@ import numpy as np
 from mmris.utils.ids import Id, describe_id_difference
 from mmris.utils.text import shorten, to_well_formed
 
+from .image_files import exists, image_path, read_image_size
 from .masks import check_segmentation, union_of_segmentations
 from .problems import SHORT_POLYGON, Problem, ProblemTally, Report
 from .refer_files import Entries, ReferFiles, target_annotation_ids
@@ -21,7 +21,7 @@ class Reading:
     """How refs are read.
 
     Attributes:
-        image_folder (str): Where the image files are.
+        image_folder (str, optional): Where the image files are. None: they are not looked up.
         text_field (str): ``'sent'`` or ``'raw'``.
         report (Callable): Gets each problem of a ref or a sentence, which is left out.
         repairs (ProblemTally): Gets what is mended and costs nothing: polygons of under three points beside good
@@ -30,7 +30,7 @@ class Reading:
             Default: False.
     """
 
-    image_folder: str
+    image_folder: Optional[str]
     text_field: str
     report: Report
     repairs: ProblemTally
@@ -52,16 +52,7 @@ def collect_images(refs: Sequence[dict], files: ReferFiles, reading: Reading) ->
     """
     images: Dict[Id, dict] = {}
     positions: Dict[tuple, int] = {}
-    seen: Set[tuple] = set()
-    for ref in refs:
-        problems = list(_problems_of_ref(ref, files, reading))
-        for problem in problems:
-            reading.report(problem)
-        sentences = list(_valid_sentences(ref, files.refs_path, reading))
-        if reading.unique_ids and not problems:
-            sentences = _without_repeated_ids(ref, sentences, seen, files.refs_path, reading.report)
-        if problems or not sentences:
-            continue
+    for ref, sentences in select_whole(refs, files, reading):
         image = images.setdefault(ref['image_id'], _image(files.images.whole[ref['image_id']], reading.image_folder))
         # Two refs may point to one object.
         key = (ref['image_id'], *target_annotation_ids(ref))
@@ -71,6 +62,27 @@ def collect_images(refs: Sequence[dict], files: ReferFiles, reading: Reading) ->
                 [files.annotations.whole[one]['segmentation'] for one in target_annotation_ids(ref)])
         image['expressions'] += [dict(sentence, ref_id=ref['ref_id'], target=positions[key]) for sentence in sentences]
     return list(images.values())
+
+
+def select_whole(refs: Sequence[dict], files: ReferFiles, reading: Reading) -> Iterator[Tuple[dict, List[dict]]]:
+    """Select the refs without a fault.
+
+    Args:
+        refs (Sequence[dict]), files (ReferFiles), reading (Reading): See :func:`collect_images`.
+
+    Yields:
+        tuple[dict, list[dict]]: A ref, and its sentences without a fault, each with ``text, sent_id, skills``.
+    """
+    seen: Set[tuple] = set()
+    for ref in refs:
+        problems = list(_problems_of_ref(ref, files, reading))
+        for problem in problems:
+            reading.report(problem)
+        sentences = list(_valid_sentences(ref, files.refs_path, reading))
+        if reading.unique_ids and not problems:
+            sentences = _without_repeated_ids(ref, sentences, seen, files.refs_path, reading.report)
+        if sentences and not problems:
+            yield ref, sentences
 
 
 def _without_repeated_ids(ref: dict, sentences: Sequence[dict], seen: Set[tuple], refs_path: str,
@@ -100,15 +112,33 @@ def _problems_of_ref(ref: dict, files: ReferFiles, reading: Reading) -> Iterator
             f'{shorten(ref["image_id"])}, which {files.instances_path} does not have. '
             f'{_advise(ref["image_id"], files.images)}')
         return
-    path = image_path(image, reading.image_folder)
-    if not _exists(path):
+    path = image['file_name'] if reading.image_folder is None else image_path(image, reading.image_folder)
+    if reading.image_folder is not None and not exists(path):
         yield Problem(
             'missing image file', path, f'{path}, the image of ref {ref["ref_id"]} ({files.refs_path}), is missing. '
             f'Set data_prefix.img_path to the folder of the images.', FileNotFoundError)
+    if image.get('height') is None:
+        problem = _fill_in_size(image, path)
+        if problem is not None:
+            yield problem
+            return
     for annotation_id in target_annotation_ids(ref):
         problem = _problem_of_annotation(annotation_id, ref, image, files, reading.repairs)
         if problem is not None:
             yield problem
+
+
+def _fill_in_size(image: dict, path: str) -> Optional[Problem]:
+    """Take the size of an image that the annotations do not give from its file."""
+    try:
+        image['height'], image['width'] = read_image_size(path)
+    except FileNotFoundError:
+        # Already reported. Without a size, its masks cannot be checked.
+        return Problem('missing image file', path, f'{path} is missing, and the annotations do not give its size.',
+                       FileNotFoundError)
+    except (ValueError, OSError) as error:
+        return Problem('broken image file', path, str(error), type(error))
+    return None
 
 
 def _problem_of_annotation(annotation_id: Id, ref: dict, image: dict, files: ReferFiles,
@@ -224,11 +254,6 @@ def _problems_of_masks(image: dict) -> Iterator[Tuple[int, Problem]]:
                 f'Repair or remove it in the annotation file.')
 
 
-def image_path(image: dict, image_folder: str) -> str:
-    """Path of the file of a COCO image."""
-    return os.path.join(image_folder, image['file_name'])
-
-
 def _image(image: dict, image_folder: str) -> dict:
     return dict(
         img_id=image['id'],
@@ -238,7 +263,3 @@ def _image(image: dict, image_folder: str) -> dict:
         objects=[],
         expressions=[])
 
-
-def _exists(path: str) -> bool:
-    # A path of another file backend (s3://...) is not looked up one by one at load.
-    return '://' in path or os.path.isfile(path)

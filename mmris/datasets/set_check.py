@@ -14,11 +14,12 @@ from mmris.utils.memory import gc_paused
 from mmris.utils.tables import markdown_table
 
 from .exclusion import exclude_images, read_excluded_splits
+from .image_files import image_path
 from .instance_masks import NO_RESULTS, complete_settings, look_up_instances
 from .problems import Problem, ProblemTally, Report, printable
 from .published_counts import Counts, PublishedSet
 from .refer_files import ReferFiles, read_refer_files
-from .referred_images import Reading, collect_images, drop_undecodable, image_path
+from .referred_images import Reading, collect_images, drop_undecodable
 from .splits import is_in_split, list_splits
 from .transforms.loading import load_sample_image
 
@@ -112,7 +113,7 @@ def check_set(*,
     """
     problems, repairs = [], ProblemTally()
     with gc_paused():
-        files = read_refer_files(instances_path, refs_path, report=problems.append)
+        files = read_refer_files(instances_path, refs_path, image_folder=image_folder, report=problems.append)
         problems += [*files.images.problems, *files.annotations.problems]
         reading = Reading(image_folder, text_field, problems.append, repairs, unique_ids=True)
         images = collect_images(files.refs, files, reading)

@@ -1,0 +1,12 @@
+"""Readers: one for each form in which sets are held. Each makes the content of the REFER files of it."""
+
+from .content import Content, RawRef
+from .form import Form, UnfitForm
+from .forms import FORMS, find_form, name_form
+from .reading import read_content
+from .source import Source, SourceFile, find_files
+
+__all__ = [
+    'FORMS', 'Content', 'Form', 'RawRef', 'Source', 'SourceFile', 'UnfitForm', 'find_files', 'find_form', 'name_form',
+    'read_content'
+]

@@ -1,0 +1,65 @@
+"""The forms by name, and which one a file is of."""
+
+from difflib import get_close_matches
+from typing import Any, Dict, Optional
+
+from .form import Form
+from .refer import REFER
+from .unfit import UNFIT_FORMS
+
+FORMS: Dict[str, Form] = {form.name: form for form in (REFER, )}
+"""The forms that are read. If a value could be of two, it is of the first."""
+
+
+def find_form(name: str) -> Form:
+    """Look up a form.
+
+    Args:
+        name (str): Its name.
+
+    Returns:
+        Form: The form.
+
+    Raises:
+        ValueError: If there is none of this name. The message lists all.
+    """
+    if name in FORMS:
+        return FORMS[name]
+    near = get_close_matches(name, FORMS, n=1)
+    hint = f' Did you mean {near[0]}?' if near else ''
+    raise ValueError(f'There is no form {name!r}.{hint} Forms: {", ".join(FORMS)}.')
+
+
+def recognise(value: Any, path: str) -> Form:
+    """Tell which form a file is of.
+
+    Args:
+        value (Any): What it holds.
+        path (str): Where it is, for messages.
+
+    Returns:
+        Form: The form. A list of anything is taken for refs, so that the checks say what is wrong with its entries.
+
+    Raises:
+        ValueError: If it is of a form that cannot give right masks, or of none. The message says which, and what to
+            take instead.
+    """
+    for form in FORMS.values():
+        if form.recognise(value):
+            return form
+    for unfit in UNFIT_FORMS:
+        if unfit.recognise(value):
+            raise ValueError(f'{path} is {unfit.title}. {unfit.reason}')
+    return REFER
+
+
+def name_form(value: Any) -> Optional[str]:
+    """Name the form of a value that stands where another is expected.
+
+    Args:
+        value (Any): What a file holds.
+
+    Returns:
+        str, optional: Whose files these are; None if it is not recognised.
+    """
+    return next((one.title for one in (*FORMS.values(), *UNFIT_FORMS) if one.recognise(value)), None)

@@ -1,0 +1,165 @@
+"""Values of files of all formats in which sets are held."""
+
+import csv
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Dict, Iterator, List
+from xml.etree import ElementTree
+
+from mmris.datasets.data_files import read_json_or_pickle
+from mmris.utils.file_content import START
+
+# Of a page of LMDB's: two copies of its first page begin a file, each with this number at byte 16.
+_LMDB = b'\xde\xc0\xef\xbe'
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder that is read as a whole.
+
+    Attributes:
+        path (Path): Where it is.
+    """
+
+    path: Path
+
+    @cached_property
+    def names(self) -> List[str]:
+        """list[str]: Names of what is in it, sorted."""
+        return sorted(os.listdir(self.path))
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A CSV or TSV file with a header.
+
+    Attributes:
+        path (str): The file.
+        columns (list[str]): Names in its first line.
+        rows (list[dict[str, str]]): Its other lines, by these names.
+    """
+
+    path: str
+    columns: List[str]
+    rows: List[Dict[str, str]]
+
+
+@dataclass(frozen=True)
+class ParquetTable:
+    """A Parquet file, whose rows are read when they are asked for.
+
+    Attributes:
+        path (str): The file.
+    """
+
+    path: str
+
+    @cached_property
+    def _file(self) -> Any:
+        try:
+            from pyarrow import ArrowException, parquet
+        except ImportError as error:
+            raise ImportError(f'{self.path} is a Parquet file, which is read by pyarrow. Install it: '
+                              f'pip install "mmris[parquet]".') from error
+        try:
+            return parquet.ParquetFile(self.path)
+        except (ArrowException, OSError) as error:
+            raise ValueError(f'{self.path} is not a whole Parquet file ({error}). Download it again.') from error
+
+    @cached_property
+    def columns(self) -> List[str]:
+        """list[str]: Names of its columns.
+
+        Raises:
+            ImportError: If pyarrow is not installed.
+            ValueError: If the file is truncated or damaged.
+        """
+        return list(self._file.schema_arrow.names)
+
+    def rows(self, columns: List[str]) -> Iterator[Dict[str, Any]]:
+        """Read some columns of all rows, some hundred rows at a time.
+
+        Args:
+            columns (list[str]): Which ones; images in others are not read.
+
+        Yields:
+            dict[str, Any]: A row in plain containers.
+
+        Raises:
+            ValueError: If the file is damaged.
+        """
+        from pyarrow import ArrowException
+        try:
+            for batch in self._file.iter_batches(batch_size=512, columns=columns):
+                yield from batch.to_pylist()
+        except (ArrowException, OSError) as error:
+            raise ValueError(f'{self.path} is damaged ({error}). Download it again.') from error
+
+
+def open_value(path: str) -> Any:
+    """Read a file or folder of any format, whatever its name says.
+
+    Args:
+        path (str): Where it is.
+
+    Returns:
+        Any: See :attr:`SourceFile.value`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is of another format, or not whole; the message says what it is, where that can be seen.
+    """
+    if os.path.isdir(path):
+        if os.path.isfile(os.path.join(path, 'data.mdb')):
+            raise ValueError(_describe_lmdb(path))
+        return Folder(Path(path))
+    with open(path, 'rb') as file:
+        start = file.read(START)
+    if start.startswith(b'PAR1'):
+        return ParquetTable(path)
+    if start[16:20] == _LMDB:
+        raise ValueError(_describe_lmdb(path))
+    if start.startswith(b'MATLAB '):
+        raise ValueError(f'{path} is a MATLAB file, as the older ReferIt files have for masks. Take the same set as '
+                         f'RefClef, which is read: python -m mmris download refclef.')
+    if _begins_as_xml(start):
+        return _read_xml(path)
+    if path.lower().endswith(('.csv', '.tsv')):
+        return _read_table(path)
+    return read_json_or_pickle(path)
+
+
+def _describe_lmdb(path: str) -> str:
+    return (f'{path} is an LMDB, as CRIS packs sets into. It has no ids and may hold pickled objects, so it is not '
+            f'read. Take the files that it was made from: refs(...).p with instances.json, or CRIS\'s anns/*.json '
+            f'with masks/*.png.')
+
+
+def _begins_as_xml(start: bytes) -> bool:
+    text = start.lstrip(b'\xef\xbb\xbf \t\r\n').lower()
+    return text.startswith((b'<?xml', b'<annotations'))
+
+
+def _read_xml(path: str) -> ElementTree.Element:
+    try:
+        return ElementTree.parse(path).getroot()
+    except ElementTree.ParseError as error:
+        raise ValueError(f'{path} is not a whole XML file ({error}). Export or fetch it again.') from error
+
+
+def _read_table(path: str) -> TextTable:
+    try:
+        with open(path, encoding='utf-8-sig', newline='') as file:
+            sample = file.readline()
+            file.seek(0)
+            delimiter = max('\t;,', key=sample.count)
+            reader = csv.DictReader(file, delimiter=delimiter, strict=True)
+            rows = list(reader)
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path} is not text in UTF-8 ({error.reason} at byte {error.start:,}). Save it as UTF-8.'
+                         ) from error
+    except csv.Error as error:
+        raise ValueError(f'{path} is not a whole CSV file ({error}, line {reader.line_num}). Save it again.') from error
+    return TextTable(path, list(reader.fieldnames or ()), rows)

@@ -1,0 +1,77 @@
+"""The content of a set in any form."""
+
+import os
+from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
+
+from mmris.datasets.splits import is_in_split, list_splits
+from mmris.utils.text import to_well_formed
+
+from .content import Content, RawRef
+from .form import Form
+from .forms import recognise
+from .source import Source, SourceFile, find_files, select_files, split_of_name
+
+
+def read_content(path: Union[str, Sequence[str]],
+                 *,
+                 splits: Optional[Sequence[str]] = None,
+                 instances_path: Optional[str] = None,
+                 image_folder: Optional[str] = None,
+                 form: Optional[Form] = None,
+                 options: Optional[Mapping[str, Any]] = None) -> Tuple[Content, List[str]]:
+    """Read the sentences of a set, and its masks where they are in the same files.
+
+    Args:
+        path (str or Sequence[str]): A file, a folder or a pattern (see :func:`find_files`), or several.
+        splits (Sequence[str], optional): The splits whose refs are wanted (see :func:`is_in_split`). Default: None,
+            all.
+        instances_path (str, optional): The COCO annotation file that goes with it. Default: None.
+        image_folder (str, optional): Where the images are. Default: None.
+        form (Form, optional): Its form. Default: None, as recognised by what the files contain.
+        options (Mapping[str, Any], optional): Options of the form. Default: None.
+
+    Returns:
+        tuple[Content, list[str]]: The refs of these splits and those that do not say of which they are, with images
+        and annotations of the form; and the splits that one can ask for.
+
+    Raises:
+        FileNotFoundError: If there is nothing at ``path``.
+        ValueError: If a file is not whole, or of a form that cannot be read.
+    """
+    given = [path] if isinstance(path, str) else list(path)
+    paths = [file for one in given for file in _find(one)]
+    path = given[0]
+    wanted = select_files(paths, splits)
+    # If no file is of these splits, the message about them needs only the names.
+    files = [SourceFile(one) for one in wanted]
+    if not files:
+        return Content([], {'images': [], 'annotations': []}), list_splits({split_of_name(one) for one in paths})
+    if form is None:
+        form = recognise(files[0].value, files[0].path)
+        if form.convert_only:
+            raise ValueError(f'{path} is {form.title}. Convert it first: python -m mmris convert_dataset {form.name} '
+                             f'{os.path.basename(path)} --help tells how.')
+    content = form.read(Source(files, path, instances_path, image_folder, options or {}))
+    # The names of the other files tell their splits without opening them.
+    names = {split_of_name(one) for one in set(paths) - set(wanted)}
+    refs = []
+    for one in content.refs:
+        split = _split_of(one)
+        if split is not None:
+            names.add(split)
+        # A ref that does not say which split it is of stays, so that it is reported.
+        if split is None or splits is None or any(is_in_split(split, wanted) for wanted in splits):
+            refs.append(one)
+    return Content(refs, content.instances), list_splits(names)
+
+
+def _find(path: str) -> List[str]:
+    paths = find_files(path)
+    if not paths:
+        raise FileNotFoundError(f'{path} is missing.')
+    return paths
+
+
+def _split_of(one: RawRef) -> Optional[str]:
+    split = one.ref.get('split') if isinstance(one.ref, dict) else None
+    return to_well_formed(split) if isinstance(split, str) else None

@@ -1,0 +1,128 @@
+"""The files of a set, opened by what they contain."""
+
+import os
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from glob import escape as glob_escape
+from glob import glob
+from typing import Any, List, Mapping, Optional, Sequence
+
+from mmris.datasets.splits import is_in_split
+
+from .opening import open_value
+
+_SPLIT = re.compile(r'(?:^|[^a-z])(train|validation|val|test(?:[a-c]{1,3}(?![a-z]))?)(?![a-z])', re.IGNORECASE)
+
+
+class SourceFile:
+    """A file or folder of a set.
+
+    Args:
+        path (str): Where it is.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    @cached_property
+    def value(self) -> Any:
+        """Any: What it holds: the value of JSON or of a pickle, a list of JSON Lines, a :class:`ParquetTable`, a
+        :class:`TextTable` (CSV), an :class:`xml.etree.ElementTree.Element` (the root), or a :class:`Folder`.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it is of another format, or not whole.
+        """
+        return open_value(self.path)
+
+    @property
+    def split(self) -> Optional[str]:
+        """str, optional: The split that its name tells (see :func:`split_of_name`)."""
+        return split_of_name(self.path)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a reader gets.
+
+    Attributes:
+        files (list[SourceFile]): The files, sorted by their paths. Those whose name tells a split that is not wanted
+            are left out.
+        path (str): What the user named: a file, a folder or a pattern.
+        instances_path (str, optional): The COCO annotation file that goes with it, which may be missing.
+        image_folder (str, optional): Where the images are.
+        options (Mapping[str, Any]): Options of ``convert_dataset``. Default: none.
+    """
+
+    files: List[SourceFile]
+    path: str
+    instances_path: Optional[str] = None
+    image_folder: Optional[str] = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def find_files(path: str) -> List[str]:
+    """Find the files that a path stands for.
+
+    Args:
+        path (str): A file; a pattern such as ``data/finetune_refcoco_*.json``; or a folder. A folder stands for the
+            Parquet files in it or in its folder ``data``; if there are none, for the JSON files in it whose names
+            tell a split; otherwise for itself.
+
+    Returns:
+        list[str]: The paths, sorted. Empty if there is nothing.
+    """
+    if os.path.isfile(path):
+        return [path]
+    if not os.path.isdir(path):
+        return sorted(one for one in glob(path) if os.path.isfile(one))
+    tables = [*glob(os.path.join(glob_escape(path), '*.parquet')),
+              *glob(os.path.join(glob_escape(path), 'data', '*.parquet'))]
+    parts = [one for suffix in ('json', 'jsonl') for one in glob(os.path.join(glob_escape(path), f'*.{suffix}'))
+             if split_of_name(os.path.basename(one)) is not None]
+    return sorted(tables or parts) or [path]
+
+
+def select_files(paths: Sequence[str], splits: Optional[Sequence[str]]) -> List[str]:
+    """Select the files that may hold one of these splits, by their names.
+
+    Args:
+        paths (Sequence[str]): The files.
+        splits (Sequence[str], optional): The splits. None: all.
+
+    Returns:
+        list[str]: The files of these splits, and those whose name does not tell one.
+    """
+    return [path for path in paths if splits is None or _may_hold(split_of_name(path), splits)]
+
+
+def _may_hold(named: Optional[str], splits: Sequence[str]) -> bool:
+    # A file `test` may hold what its rows call testA.
+    return named is None or any(is_in_split(named, one) or is_in_split(one, named) for one in splits)
+
+
+def split_of_name(path: str) -> Optional[str]:
+    """Tell which split a file is of, by its name or else by that of its folder.
+
+    Args:
+        path (str): Such as ``finetune_refcoco_testA.json``, ``data/validation-00000-of-00001.parquet`` or
+            ``val/1.json``.
+
+    Returns:
+        str, optional: ``'train'``, ``'val'``, ``'test'``, ``'testA'``, ...; None if neither name has one.
+    """
+    folder, name = os.path.split(path)
+    for one in (os.path.splitext(name)[0], os.path.basename(folder)):
+        found = _SPLIT.findall(one)
+        if found:
+            return normalise_split(found[-1])
+    return None
+
+
+def normalise_split(name: str) -> str:
+    """Bring the name of a split to the form of the refs files: ``validation`` is ``val``, ``testa`` is ``testA``."""
+    name = name.lower()
+    if name == 'validation':
+        return 'val'
+    return f'test{name[4:].upper()}' if name.startswith('test') else name
