@@ -26,7 +26,7 @@ def find_places(scene: Scene, members: Sequence[SceneObject], target: SceneObjec
 
     Yields:
         Meaning: ``'side'`` (of two), ``'most'`` (of three or more), ``'half'`` (on that side of the image, and no
-        other is), ``'second'`` (from a side, of three or more in a row), ``'middle'`` (of three in a row).
+        other is), ``'second'`` (from a side, of four or more in a row), ``'middle'`` (of three in a row).
     """
     others = [item for item in members if item is not target]
     if target.area < _LEAST_OF_LARGEST * max(item.area for item in others):
