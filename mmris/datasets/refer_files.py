@@ -120,8 +120,8 @@ def check_content(content: Content, splits: Sequence[str], *, instances_path: st
     return ReferFiles(
         refs=refs,
         splits=list(splits),
-        annotations=_by_id(instances['annotations'], 'annotations', masks_path),
-        images=_by_id(instances['images'], 'images', masks_path),
+        annotations=index_entries(instances['annotations'], 'annotations', masks_path),
+        images=index_entries(instances['images'], 'images', masks_path),
         categories=categories if isinstance(categories, list) else [],
         refs_path=refs_path,
         instances_path=masks_path)
@@ -224,7 +224,8 @@ def _read_instances(path: str, wanted: Set[Id]) -> Dict[str, list]:
     return instances
 
 
-def _by_id(entries: Sequence[Any], kind: str, path: str) -> Entries:
+def index_entries(entries: Sequence[Any], kind: str, path: str) -> Entries:
+    """Sort the ``'images'`` or ``'annotations'`` of a file by their ids. What is wrong with one goes to its problem."""
     if kind == 'images':
         fault_of, normalise = _fault_of_image, _normalise_image
     else:
