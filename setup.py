@@ -80,6 +80,7 @@ setup(
         tests=tests,
         tracking=tracking,
         supervision=['supervision>=0.31'],
+        parquet=['pyarrow'],
         all=[*tests, *tracking]),
     cmdclass=dict(build_py=BuildWithConfigs),
 )

@@ -67,6 +67,17 @@ def is_parquet(path: str) -> bool:
         return file.read(4) == b'PAR1'
 
 
+def is_torch_archive(path: str) -> bool:
+    """Tell whether a file that is there is what ``torch.save`` writes since 2020: a zip archive with a ``data.pkl``."""
+    with open(path, 'rb') as file:
+        start = file.read(START)
+    if not start.startswith(b'PK\x03\x04'):
+        return False
+    # It is the first file in it, so that the name can be read even if the archive is truncated.
+    length = int.from_bytes(start[26:28], 'little')
+    return start[30:30 + length].endswith(b'/data.pkl')
+
+
 def _read_start(path: str) -> bytes:
     """The first bytes of a file of a format that is read."""
     with open(path, 'rb') as file:
@@ -76,8 +87,12 @@ def _read_start(path: str) -> bytes:
     if not start:
         raise ValueError(f'{path} is empty. Fetch or make it again.')
     what = name_content(start)
-    if start.startswith(b'PK\x03\x04'):
-        what = 'a zip archive (of an export, or of torch.save): unpack it, and name the file in it'
+    if is_torch_archive(path):
+        what = 'a file of torch.save, in which no annotations are read: take the same set as JSON'
+    elif start.startswith(b'PK\x03\x04'):
+        what = 'a zip archive (such as of an export): unpack it, and name the file in it'
+    elif start.startswith(b'PK\x05\x06'):
+        what = 'a zip archive without a file in it: fetch or export it again'
     if what is not None:
         raise ValueError(f'{path} is {what}.')
     return start

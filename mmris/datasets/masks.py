@@ -1,6 +1,7 @@
 """Masks from COCO segmentations."""
 
 import math
+from dataclasses import dataclass
 from typing import Any, List, Optional, Sequence, Union
 
 import cv2
@@ -10,6 +11,18 @@ from pycocotools import mask as coco_mask
 
 from mmris.utils.ids import read_whole_number
 from mmris.utils.text import shorten
+
+
+@dataclass(frozen=True)
+class UnreadableMask:
+    """Stands for a segmentation that a form keeps in a file of its own, and that could not be read.
+
+    Attributes:
+        reason (str): What is wrong, and where, without a full stop: ``'masks/refcoco/5.png is missing'``.
+    """
+
+    reason: str
+
 
 Segmentation = Union[list, dict]
 
@@ -47,11 +60,11 @@ def decode_segmentation(segmentation: Segmentation,
     return union_of_segmentations([segmentation], height, width, out)
 
 
-def check_segmentation(segmentation: Segmentation, height: int, width: int) -> int:
+def check_segmentation(segmentation: Union[Segmentation, UnreadableMask], height: int, width: int) -> int:
     """Check a COCO segmentation without decoding it: whatever passes can be decoded, in bounded time and memory.
 
     Args:
-        segmentation (list or dict): See :func:`decode_segmentation`.
+        segmentation (list, dict or UnreadableMask): See :func:`decode_segmentation`.
         height (int): Height of the image in pixels.
         width (int): Width of the image in pixels.
 
@@ -59,12 +72,15 @@ def check_segmentation(segmentation: Segmentation, height: int, width: int) -> i
         int: How many polygons of under three points stand beside good parts, and are left out.
 
     Raises:
-        ValueError: If it is neither an RLE nor a list of polygons and RLEs, or nothing is in it.
+        ValueError: If it is neither an RLE nor a list of polygons and RLEs, or nothing is in it, or it could not be
+            read.
         ValueError: If a polygon is not of finite x, y pairs, or all polygons have under three points.
         ValueError: If a polygon reaches further out of the image than the image is wide or high, or outlines are much
             longer than anything on the image could be.
         ValueError: If an RLE is malformed or of another size.
     """
+    if isinstance(segmentation, UnreadableMask):
+        raise ValueError(segmentation.reason)
     if isinstance(segmentation, dict):
         _check_rle(segmentation, height, width)
         return 0

@@ -10,7 +10,8 @@ from mmris.utils.text import shorten, to_well_formed
 from .data_files import is_parquet, read_json
 from .masks import max_image_pixels
 from .problems import Problem, ProblemTally, Report, raise_problem
-from .readers import RawRef, find_files, name_form, read_content
+from .readers import Content, RawRef, find_files, name_form, read_content
+from .readers.mdetr import MDETR
 
 NO_TARGET = -1
 
@@ -45,6 +46,7 @@ class ReferFiles:
         splits (list[str]): The splits that one can ask for.
         annotations (Entries): COCO annotations; of those that none of the refs points to, ids alone.
         images (Entries): COCO images.
+        categories (list[dict]): COCO categories, as they are in the file.
         refs_path (str): Where the refs are from, for messages.
         instances_path (str): Where annotations and images are from, for messages.
         left_out (ProblemTally): What the files hold and no ref stands for, by its kind. Default: nothing.
@@ -54,6 +56,7 @@ class ReferFiles:
     splits: List[str]
     annotations: Entries
     images: Entries
+    categories: List[dict]
     refs_path: str
     instances_path: str
     left_out: ProblemTally = field(default_factory=ProblemTally)
@@ -92,16 +95,36 @@ def read_refer_files(instances_path: str,
         splits=None if split is None else [split],
         instances_path=instances_path,
         image_folder=image_folder)
+    return check_content(content, splits, instances_path=instances_path, refs_path=refs_path, report=report)
+
+
+def check_content(content: Content, splits: Sequence[str], *, instances_path: str, refs_path: str,
+                  report: Report = raise_problem) -> ReferFiles:
+    """Check each ref of a set, and read its annotations if they are in a file of their own.
+
+    Args:
+        content (Content): What a reader made of the files.
+        splits (Sequence[str]): The splits that one can ask for.
+        instances_path (str), refs_path (str), report (Callable): See :func:`read_refer_files`.
+
+    Returns:
+        ReferFiles: The set.
+
+    Raises:
+        FileNotFoundError, ValueError: See :func:`read_refer_files`.
+    """
     refs = [ref for one in content.refs if (ref := _read_ref(one, report)) is not None]
     instances, masks_path = content.instances, refs_path
     if instances is None:
         masks_path = instances_path
         instances = _read_instances(instances_path, {one for ref in refs for one in target_annotation_ids(ref)})
+    categories = instances.get('categories')
     return ReferFiles(
         refs=refs,
-        splits=splits,
-        annotations=_by_id(instances['annotations'], 'annotations', masks_path),
-        images=_by_id(instances['images'], 'images', masks_path),
+        splits=list(splits),
+        annotations=index_entries(instances['annotations'], 'annotations', masks_path),
+        images=index_entries(instances['images'], 'images', masks_path),
+        categories=categories if isinstance(categories, list) else [],
         refs_path=refs_path,
         instances_path=masks_path,
         left_out=content.left_out)
@@ -130,13 +153,13 @@ def read_ref_images(path: str, splits: Sequence[str]) -> Tuple[List[Tuple[Id, An
         FileNotFoundError, ValueError: See :func:`read_refer_files`.
         ValueError: If a ref does not say which image it is on, or of which split it is.
     """
-    content, there = read_content(path, splits=splits)
+    content, there = read_content(path, splits=splits, with_masks=False)
     images = []
     for one in content.refs:
         ref = one.ref
         fault = _fault_of_keys(ref, ('image_id', 'split')) or _fault_of_id(ref, 'image_id') or _fault_of_split(ref)
         if fault is not None:
-            _report_entry(one, one.place, fault, raise_problem)
+            _report_entry(one, one.place, one.fault or fault, raise_problem)
         images.append((read_id(ref['image_id']), ref.get('file_name')))
     return images, there
 
@@ -149,7 +172,7 @@ def target_annotation_ids(ref: dict) -> List[Id]:
 def _read_ref(one: RawRef, report: Report) -> Optional[dict]:
     """A ref with its whole sentences; None, and a report, if it is malformed."""
     ref = one.ref
-    fault = _fault_of_ref(ref)
+    fault = one.fault or _fault_of_ref(ref)
     if fault is not None:
         _report_entry(one, one.place, fault, report)
         return None
@@ -197,10 +220,15 @@ def _read_instances(path: str, wanted: Set[Id]) -> Dict[str, list]:
         title = name_form(instances)
         told = '' if title is None else f' It is {title}: name it as the refs file (refs_file, --refs-file).'
         raise ValueError(f'{path} is not a COCO annotation file: it needs lists of `images` and `annotations`.{told}')
+    if MDETR.recognise(instances):
+        raise ValueError(f'{path} is {MDETR.title}, which has no masks. Name it as the refs file (refs_file, '
+                         f'--refs-file), and as annotation file (ann_file, --ann-file) the instances.json of the same '
+                         f'set, or COCO\'s instances_train2014.json.')
     return instances
 
 
-def _by_id(entries: Sequence[Any], kind: str, path: str) -> Entries:
+def index_entries(entries: Sequence[Any], kind: str, path: str) -> Entries:
+    """Sort the ``'images'`` or ``'annotations'`` of a file by their ids. What is wrong with one goes to its problem."""
     if kind == 'images':
         fault_of, normalise = _fault_of_image, _normalise_image
     else:

@@ -21,7 +21,7 @@ class Reading:
     """How refs are read.
 
     Attributes:
-        image_folder (str): Where the image files are.
+        image_folder (str, optional): Where the image files are. None: they are not looked up.
         text_field (str): ``'sent'`` or ``'raw'``.
         report (Callable): Gets each problem of a ref or a sentence, which is left out.
         repairs (ProblemTally): Gets what is mended and costs nothing: polygons of under three points beside good
@@ -30,7 +30,7 @@ class Reading:
             Default: False.
     """
 
-    image_folder: str
+    image_folder: Optional[str]
     text_field: str
     report: Report
     repairs: ProblemTally
@@ -52,16 +52,7 @@ def collect_images(refs: Sequence[dict], files: ReferFiles, reading: Reading) ->
     """
     images: Dict[Id, dict] = {}
     positions: Dict[tuple, int] = {}
-    seen: Set[tuple] = set()
-    for ref in refs:
-        problems = list(_problems_of_ref(ref, files, reading))
-        for problem in problems:
-            reading.report(problem)
-        sentences = list(_valid_sentences(ref, files.refs_path, reading))
-        if reading.unique_ids and not problems:
-            sentences = _without_repeated_ids(ref, sentences, seen, files.refs_path, reading.report)
-        if problems or not sentences:
-            continue
+    for ref, sentences in select_whole(refs, files, reading):
         image = images.setdefault(ref['image_id'], _image(files.images.whole[ref['image_id']], reading.image_folder))
         # Two refs may point to one object.
         key = (ref['image_id'], *target_annotation_ids(ref))
@@ -71,6 +62,27 @@ def collect_images(refs: Sequence[dict], files: ReferFiles, reading: Reading) ->
                 [files.annotations.whole[one]['segmentation'] for one in target_annotation_ids(ref)])
         image['expressions'] += [dict(sentence, ref_id=ref['ref_id'], target=positions[key]) for sentence in sentences]
     return list(images.values())
+
+
+def select_whole(refs: Sequence[dict], files: ReferFiles, reading: Reading) -> Iterator[Tuple[dict, List[dict]]]:
+    """Select the refs without a fault.
+
+    Args:
+        refs (Sequence[dict]), files (ReferFiles), reading (Reading): See :func:`collect_images`.
+
+    Yields:
+        tuple[dict, list[dict]]: A ref, and its sentences without a fault, each with ``text, sent_id, skills``.
+    """
+    seen: Set[tuple] = set()
+    for ref in refs:
+        problems = list(_problems_of_ref(ref, files, reading))
+        for problem in problems:
+            reading.report(problem)
+        sentences = list(_valid_sentences(ref, files.refs_path, reading))
+        if reading.unique_ids and not problems:
+            sentences = _without_repeated_ids(ref, sentences, seen, files.refs_path, reading.report)
+        if sentences and not problems:
+            yield ref, sentences
 
 
 def _without_repeated_ids(ref: dict, sentences: Sequence[dict], seen: Set[tuple], refs_path: str,
@@ -100,8 +112,8 @@ def _problems_of_ref(ref: dict, files: ReferFiles, reading: Reading) -> Iterator
             f'{shorten(ref["image_id"])}, which {files.instances_path} does not have. '
             f'{_advise(ref["image_id"], files.images)}')
         return
-    path = image_path(image, reading.image_folder)
-    if not exists(path):
+    path = image['file_name'] if reading.image_folder is None else image_path(image, reading.image_folder)
+    if reading.image_folder is not None and not exists(path):
         yield Problem(
             'missing image file', path, f'{path}, the image of ref {ref["ref_id"]} ({files.refs_path}), is missing. '
             f'Set data_prefix.img_path to the folder of the images.', FileNotFoundError)

@@ -18,8 +18,8 @@ from pycocotools import mask as coco_mask
 from mmris.datasets import RefCOCODataset
 from mmris.datasets.shaperef import sample_scene, segmenter, write_shaperef, writer
 from mmris.datasets.shaperef.annotations import annotate_mask
-from mmris.datasets.shaperef.folders import remove_leftovers
 from mmris.datasets.shaperef.records import make_record
+from mmris.utils.folders import remove_leftovers
 
 COUNTS = {
     'refcoco': {'train': 60, 'val': 10, 'testA': 30, 'testB': 40},

@@ -48,7 +48,8 @@ def _read(source: Source) -> Content:
     _fill_in_splits(refs, source)
     images, annotations = (
         [entry for part in parts for entry in part[place]] for place in (1, 2))
-    return Content(refs, dict(images=images, annotations=annotations), left_out)
+    instances = dict(images=images, annotations=annotations, categories=_categories(source))
+    return Content(refs, instances, left_out)
 
 
 def _choose_field(source: Source) -> str:
@@ -68,6 +69,18 @@ def _choose_field(source: Source) -> str:
         return 'sentences' if 'sentences' in fields else 'caption'
     return choose_text_key(source.path, source.options, fields | attributes if chosen else attributes,
                            'attributes of text', 'Export the sentences as an attribute of each object.')
+
+
+def _categories(source: Source) -> list:
+    """The categories, unless files number different ones alike: those of the others are then not known by number."""
+    by_id: Dict[Any, Any] = {}
+    for file in source.files:
+        listed = file.value.get('categories')
+        for entry in listed if isinstance(listed, list) else ():
+            one = read_id(entry.get('id')) if isinstance(entry, dict) else None
+            if one is not None and by_id.setdefault(one, entry).get('name') != entry.get('name'):
+                return []
+    return list(by_id.values())
 
 
 def _read_file(file: SourceFile, text_key: str, left_out: ProblemTally) -> Tuple[list, list, list]:

@@ -15,11 +15,14 @@ class RawRef(NamedTuple):
         ref (Any): A dict as in ``refs(...).p``: ``ref_id, ann_id, image_id, split`` and ``sentences``, each a dict of
             ``sent_id`` and ``sent`` or ``raw`` or both. ``ann_id`` is an id, or a list of ids whose union is the
             target. An empty list: nothing on the image fits.
+        fault (str, optional): What is wrong with the entry in the words of its form, to follow its place: ``'lacks
+            original_id'``. The ref is then reported with it. Default: None, nothing that the reader saw.
     """
 
     path: str
     place: str
     ref: Any
+    fault: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,10 @@ class Content:
     Attributes:
         refs (list[RawRef]): The refs, of the wanted splits at least.
         instances (dict, optional): ``images``, a list of ``id, file_name`` and, unless they are to be read from the
-            image file, ``height, width`` in pixels; and ``annotations``, a list of ``id, image_id, segmentation`` (see
+            image file, ``height, width`` in pixels; ``annotations``, a list of ``id, image_id, segmentation`` (see
             :func:`mmris.datasets.masks.decode_segmentation`) and optionally ``bbox`` (x, y, width, height in pixels)
-            and ``category_id``. None: the form has none, they are in a COCO annotation file of their own.
+            and ``category_id``; optionally ``categories``, a list of ``id, name``. None: the form has none, they are
+            in a COCO annotation file of their own.
         left_out (ProblemTally): What the files hold and the refs do not, by its kind: boxes, objects without a
             sentence. Its ``lines('left out')`` are for the user. Default: nothing.
     """

@@ -112,8 +112,8 @@ def _add(shape: _Shape, text_key: str, own: OwnSet, upright: bool) -> None:
     if segmentation is None:
         own.leave_out('empty mask', entry, path, 'covers no pixel')
         return
-    own.add_ref(image, own.add_annotation(image, segmentation), sentences, path=path, place=entry,
-                split=read_split(shape.image.get('subset')))
+    target = own.add_annotation(image, segmentation, element.get('label') or 'object')
+    own.add_ref(image, target, sentences, path=path, place=entry, split=read_split(shape.image.get('subset')))
 
 
 def _read_numbers(shape: _Shape, element: Element, names: Sequence[str]) -> List[int]:

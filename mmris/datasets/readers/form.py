@@ -1,7 +1,7 @@
 """A form in which sets are held."""
 
 from dataclasses import dataclass
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Sequence, Union
 
 from .content import Content
 from .source import Source
@@ -40,17 +40,30 @@ class UnfitForm:
     Args:
         title (str): Whose files these are.
         recognise (Callable): As of :class:`Form`.
-        reason (str): Why it is refused, and what to take instead; whole sentences.
+        reason (str or Callable): Why it is refused, and what to take instead; whole sentences. A function gets the
+            value of the file, to say what it holds.
     """
 
     title: str
     recognise: Callable[[Any], bool]
-    reason: str
+    reason: Union[str, Callable[[Any], str]]
+
+    def explain(self, value: Any) -> str:
+        """Say why a file is refused."""
+        return self.reason if isinstance(self.reason, str) else self.reason(value)
 
 
 def first_entry(value: Any) -> Any:
     """Return the first entry of a list, for recognition; None if ``value`` is no list or an empty one."""
     return value[0] if isinstance(value, (list, tuple)) and value else None
+
+
+def any_has_keys(entries: Any, *keys: str) -> bool:
+    """Tell whether one of the first hundred entries of a list is a dict with all these keys.
+
+    So a form is told even if the first entry is broken, and in bounded time.
+    """
+    return isinstance(entries, (list, tuple)) and any(has_keys(one, *keys) for one in entries[:100])
 
 
 def has_keys(value: Any, *keys: str) -> bool:

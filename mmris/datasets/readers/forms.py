@@ -4,23 +4,24 @@ from difflib import get_close_matches
 from typing import Any, Dict, Optional
 
 from .coco_sentences import COCO_SENTENCES
+from .cris import CRIS
 from .csv_masks import CSV
 from .cvat import CVAT
 from .form import Form
+from .gseval import GSEVAL
+from .hf_refcoco import HF_REFCOCO, HF_REFCOCO_BENCHMARK
 from .label_studio import LABEL_STUDIO
 from .mask_folder import MASKS
+from .mdetr import MDETR
+from .refcoco_m import REFCOCO_M
 from .refer import REFER
+from .seqtr import SEQTR
 from .unfit import UNFIT_FORMS
 
 FORMS: Dict[str, Form] = {
-    form.name: form for form in (
-        REFER,
-        LABEL_STUDIO,
-        CVAT,
-        CSV,
-        COCO_SENTENCES,
-        MASKS,
-    )
+    form.name: form
+    for form in (REFER, HF_REFCOCO, HF_REFCOCO_BENCHMARK, REFCOCO_M, GSEVAL, MDETR, SEQTR, LABEL_STUDIO, CVAT, CSV,
+                 COCO_SENTENCES, CRIS, MASKS)
 }
 """The forms that are read. If a value could be of two, it is of the first."""
 
@@ -63,7 +64,7 @@ def recognise(value: Any, path: str) -> Form:
             return form
     for unfit in UNFIT_FORMS:
         if unfit.recognise(value):
-            raise ValueError(f'{path} is {unfit.title}. {unfit.reason}')
+            raise ValueError(f'{path} is {unfit.title}. {unfit.explain(value)}')
     return REFER
 
 

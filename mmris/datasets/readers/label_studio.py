@@ -29,6 +29,7 @@ class _Region(NamedTuple):
         task (dict): Its task.
         shape (dict, optional): The item of its result with an outline, a brush stroke or a box; None: it has none.
         texts (dict[str, list[str]]): Its texts, by the name of the text area.
+        label (str): The first of its labels.
     """
 
     path: str
@@ -36,6 +37,7 @@ class _Region(NamedTuple):
     task: dict
     shape: Optional[dict]
     texts: Dict[str, List[str]]
+    label: str
 
 
 def _recognise(value: Any) -> bool:
@@ -116,7 +118,9 @@ def _read_region(path: str, entry: str, task: dict, items: List[dict]) -> _Regio
                                  f'expected. Correct it, or export the project again.')
             lines = texts.setdefault(str(item.get('from_name')), [])
             lines += [line for text in typed for line in split_lines(text)]
-    return _Region(path, entry, task, shape, texts)
+    labels = (one for item in items for key, named in item['value'].items() if str(key).endswith('labels')
+              for one in (named if isinstance(named, list) else ()) if isinstance(one, str))
+    return _Region(path, entry, task, shape, texts, next(labels, 'object'))
 
 
 def _add(region: _Region, text_key: str, own: OwnSet, source: Source, upright: bool) -> None:
@@ -153,7 +157,7 @@ def _add(region: _Region, text_key: str, own: OwnSet, source: Source, upright: b
     if segmentation is None:
         own.leave_out('empty mask', entry, path, 'covers no pixel: all of its brush strokes are erased')
         return
-    own.add_ref(image, own.add_annotation(image, segmentation), sentences, path=path, place=entry)
+    own.add_ref(image, own.add_annotation(image, segmentation, region.label), sentences, path=path, place=entry)
 
 
 def _annotated_size(region: _Region) -> Tuple[int, int]:

@@ -35,6 +35,7 @@ class OwnSet:
         self._source = source
         self._entries: Dict[str, dict] = {}
         self._annotations: List[dict] = []
+        self._categories: Dict[str, int] = {}
         self._refs: List[RawRef] = []
         self._sentences = 0
 
@@ -72,19 +73,21 @@ class OwnSet:
                        f'has the image {", ".join(references) or "of no name"}, which is not in {self.images.folder}')
         return None
 
-    def add_annotation(self, image: str, segmentation: Any) -> int:
+    def add_annotation(self, image: str, segmentation: Any, label: str = 'object') -> int:
         """Add an object.
 
         Args:
             image (str): The image's name below the folder.
             segmentation (list or dict): Its COCO segmentation on the stored pixels.
+            label (str): The name of its category. Default: 'object'.
 
         Returns:
             int: The id of its annotation.
         """
         annotation_id = len(self._annotations) + 1
+        category = self._categories.setdefault(label, len(self._categories) + 1)
         self._annotations.append(
-            dict(id=annotation_id, image_id=self._image_id(image), segmentation=segmentation))
+            dict(id=annotation_id, image_id=self._image_id(image), category_id=category, segmentation=segmentation))
         return annotation_id
 
     def add_ref(self, image: str, target: Any, sentences: List[str], *, path: str, place: str,
@@ -136,7 +139,10 @@ class OwnSet:
         for one in self._refs:
             if one.ref['split'] is None:
                 one.ref['split'] = splits[one.ref['file_name']]
-        instances = dict(images=list(self._entries.values()), annotations=self._annotations)
+        instances = dict(
+            images=list(self._entries.values()),
+            annotations=self._annotations,
+            categories=[dict(id=number, name=name) for name, number in self._categories.items()])
         return Content(self._refs, instances, self.left_out)
 
 
@@ -148,9 +154,9 @@ def describe_sentence(sent_id: Any, text: str) -> Dict[str, Any]:
         text (str): As typed.
 
     Returns:
-        dict: ``sent_id``; ``raw``, the text; and ``sent``, the text with a single blank for each space and line break.
+        dict: ``sent_id``; ``raw``, the text; and ``sent``, the text in lower case with single blanks between its words.
     """
-    return dict(sent_id=sent_id, raw=text, sent=' '.join(text.split()))
+    return dict(sent_id=sent_id, raw=text, sent=' '.join(text.lower().split()))
 
 
 def split_lines(text: Optional[str]) -> List[str]:

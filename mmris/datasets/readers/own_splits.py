@@ -25,11 +25,14 @@ def divide_images(names: Collection[str], options: Mapping[str, Any]) -> Dict[st
         image.
 
     Raises:
-        ValueError: If an option has no such value, or there are too few images for the splits.
+        ValueError: If an option has no such value, or there are too few images for the splits, or none.
     """
     shares, seed = read_shares(options), read_seed(options)
     counts = [max(1, round(share * len(names))) if share else 0 for share in shares]
     if not names:
+        if any(shares):
+            raise ValueError('--val-share and --test-share divide images whose split is not known, but the files tell '
+                             'the splits of all. Leave these options out.')
         return {}
     if sum(counts) >= len(names):
         raise ValueError(f'{len(names)} image(s) are too few for --val-share {shares[0]:g} and --test-share '

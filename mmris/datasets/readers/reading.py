@@ -1,7 +1,7 @@
 """The content of a set in any form."""
 
 import os
-from typing import Any, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
 
 from mmris.datasets.splits import is_in_split, list_splits
 from mmris.utils.text import to_well_formed
@@ -12,23 +12,25 @@ from .forms import recognise
 from .source import Source, SourceFile, find_files, select_files, split_of_name
 
 
-def read_content(path: str,
+def read_content(path: Union[str, Sequence[str]],
                  *,
                  splits: Optional[Sequence[str]] = None,
                  instances_path: Optional[str] = None,
                  image_folder: Optional[str] = None,
                  form: Optional[Form] = None,
-                 options: Optional[Mapping[str, Any]] = None) -> Tuple[Content, List[str]]:
+                 options: Optional[Mapping[str, Any]] = None,
+                 with_masks: bool = True) -> Tuple[Content, List[str]]:
     """Read the sentences of a set, and its masks where they are in the same files.
 
     Args:
-        path (str): A file, a folder or a pattern (see :func:`find_files`).
+        path (str or Sequence[str]): A file, a folder or a pattern (see :func:`find_files`), or several.
         splits (Sequence[str], optional): The splits whose refs are wanted (see :func:`is_in_split`). Default: None,
             all.
         instances_path (str, optional): The COCO annotation file that goes with it. Default: None.
         image_folder (str, optional): Where the images are. Default: None.
         form (Form, optional): Its form. Default: None, as recognised by what the files contain.
         options (Mapping[str, Any], optional): Options of the form. Default: None.
+        with_masks (bool): Whether images and annotations are wanted beside the refs. Default: True.
 
     Returns:
         tuple[Content, list[str]]: The refs of these splits and those that do not say of which they are, with images
@@ -38,9 +40,9 @@ def read_content(path: str,
         FileNotFoundError: If there is nothing at ``path``.
         ValueError: If a file is not whole, or of a form that cannot be read.
     """
-    paths = find_files(path)
-    if not paths:
-        raise FileNotFoundError(f'{path} is missing.')
+    given = [path] if isinstance(path, str) else list(path)
+    paths = [file for one in given for file in _find(one)]
+    path = given[0]
     wanted = select_files(paths, splits)
     # If no file is of these splits, the message about them needs only the names.
     files = [SourceFile(one) for one in wanted]
@@ -51,7 +53,8 @@ def read_content(path: str,
         if form.convert_only:
             raise ValueError(f'{path} is {form.title}. Convert it to REFER files first: python -m mmris '
                              f'convert_dataset {form.name} {os.path.basename(path)} --images FOLDER --out SET.')
-    content = form.read(Source(files, path, instances_path, image_folder, options or {}))
+    content = form.read(
+        Source(files, path, instances_path, image_folder, options or {}, splits=splits, with_masks=with_masks))
     # The names of the other files tell their splits without opening them.
     names = {split_of_name(one) for one in set(paths) - set(wanted)}
     refs = []
@@ -63,6 +66,13 @@ def read_content(path: str,
         if split is None or splits is None or any(is_in_split(split, wanted) for wanted in splits):
             refs.append(one)
     return Content(refs, content.instances, content.left_out), list_splits(names)
+
+
+def _find(path: str) -> List[str]:
+    paths = find_files(path)
+    if not paths:
+        raise FileNotFoundError(f'{path} is missing.')
+    return paths
 
 
 def _split_of(one: RawRef) -> Optional[str]:

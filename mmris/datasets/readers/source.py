@@ -53,6 +53,10 @@ class Source:
         instances_path (str, optional): The COCO annotation file that goes with it, which may be missing.
         image_folder (str, optional): Where the images are.
         options (Mapping[str, Any]): Options of ``convert_dataset``. Default: none.
+        splits (Sequence[str], optional): The splits whose refs are wanted; refs of others may be left out. Default:
+            None, all.
+        with_masks (bool): Whether images and annotations are wanted beside the refs. A reader that has to open a
+            file a mask need not do so otherwise. Default: True.
     """
 
     files: List[SourceFile]
@@ -60,6 +64,8 @@ class Source:
     instances_path: Optional[str] = None
     image_folder: Optional[str] = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    splits: Optional[Sequence[str]] = None
+    with_masks: bool = True
 
 
 def find_files(path: str) -> List[str]:
@@ -92,18 +98,22 @@ def select_files(paths: Sequence[str], splits: Optional[Sequence[str]]) -> List[
         splits (Sequence[str], optional): The splits. None: all.
 
     Returns:
-        list[str]: The files of these splits, and those whose name does not tell one.
+        list[str]: The files of these splits, and those whose name does not tell one. A single file is always read: the
+        name of a file with all splits, or of its folder, may have the name of a split in it by chance.
     """
+    if len(paths) == 1:
+        return list(paths)
     return [path for path in paths if splits is None or _may_hold(split_of_name(path), splits)]
 
 
 def _may_hold(named: Optional[str], splits: Sequence[str]) -> bool:
-    # A file `test` may hold what its rows call testA.
-    return named is None or any(is_in_split(named, one) or is_in_split(one, named) for one in splits)
+    # A file `test` may hold what its rows call testA, and a file `val_refcoco_unc` is known as one of val.
+    names = {name for one in splits for name in (one, split_of_name(one) or one)}
+    return named is None or any(is_in_split(named, one) or is_in_split(one, named) for one in names)
 
 
 def split_of_name(path: str) -> Optional[str]:
-    """Tell which split a file is of, by its name or else by that of its folder.
+    """Tell which split a file is of, by its name, or else by its folder if that is called like a split.
 
     Args:
         path (str): Such as ``finetune_refcoco_testA.json``, ``data/validation-00000-of-00001.parquet`` or
@@ -113,11 +123,11 @@ def split_of_name(path: str) -> Optional[str]:
         str, optional: ``'train'``, ``'val'``, ``'test'``, ``'testA'``, ...; None if neither name has one.
     """
     folder, name = os.path.split(path)
-    for one in (os.path.splitext(name)[0], os.path.basename(folder)):
-        found = _SPLIT.findall(one)
-        if found:
-            return normalise_split(found[-1])
-    return None
+    found = _SPLIT.findall(os.path.splitext(name)[0])
+    if found:
+        return normalise_split(found[-1])
+    match = _SPLIT.fullmatch(os.path.basename(folder))
+    return normalise_split(match[1]) if match else None
 
 
 def normalise_split(name: str) -> str:

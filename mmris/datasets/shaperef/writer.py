@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
 from mmris.utils import usable_cpus
+from mmris.utils.folders import remove_leftovers, write_folder
 
-from .folders import remove_leftovers, write_folder
 from .phrasing import STYLES
 from .records import CATEGORIES, MAX_SPLIT_COUNT, ImageRecord, make_record
 from .segmenter import Findings

@@ -4,7 +4,12 @@ import json
 
 import pytest
 
+from mmris.datasets.problems import ProblemTally, raise_problem
+from mmris.datasets.refer_files import read_refer_files
+from mmris.datasets.referred_images import Reading
 from mmris.datasets.set_check import check_set
+from mmris.datasets.writers.coco import write_coco as write_own_coco
+from mmris.datasets.writers.preparation import prepare_set
 from tests.datasets.readers.own_exports import convert, write_coco
 from tests.datasets.readers.shaperef_forms import SPLITS, ReferSet, assert_same_samples, make_shaperef, read_samples
 
@@ -43,6 +48,15 @@ def test_files_of_splits_are_read_as_they_are(way, renumber, refer_folder, refer
     assert {split: found.counts.refs for split, found in report.splits.items()} == {
         split: len(refers.of_split(split)) for split in SPLITS}
     assert [note for note in report.notes if 'annotation without a sentence' in note]
+
+
+def test_files_that_we_write_are_read(refer_folder, tmp_path):
+    images, problems = str(refer_folder / 'images'), ProblemTally()
+    files = read_refer_files(str(refer_folder / 'instances.json'), str(refer_folder / 'refs(unc).p'))
+    written = tmp_path / 'own'
+    written.mkdir()
+    write_own_coco(prepare_set(files, Reading(images, 'sent', raise_problem, problems)), written, raise_problem)
+    assert_same_samples(refer_folder, written, ann_file='none.json')
 
 
 def test_a_file_without_a_split_is_train_or_divided(refer_folder, refers, tmp_path):

@@ -132,10 +132,10 @@ def test_broken_brush_strokes_name_the_region(rle, message, photos, tmp_path):
 
 def test_text_may_be_one_string_of_several_lines(photos, tmp_path):
     items = square()
-    items[1]['value']['text'] = 'the red one\n\n  the left   one '
+    items[1]['value']['text'] = 'the RED one\n\n  the left   one '
     content = convert('label-studio', write(tmp_path, label_studio_task(1, 'a.jpg', items)), photos('a.jpg'))
     assert [(one['raw'], one['sent']) for one in content.refs[0].ref['sentences']] == [
-        ('the red one', 'the red one'), ('the left   one', 'the left one')]
+        ('the RED one', 'the red one'), ('the left   one', 'the left one')]
 
 
 def test_labels_apart_from_the_shape_make_no_second_region(photos, tmp_path):
@@ -148,6 +148,7 @@ def test_labels_apart_from_the_shape_make_no_second_region(photos, tmp_path):
     items.append(dict(from_id='a1', to_id='a2', type='relation', direction='right'))
     content = convert('label-studio', write(tmp_path, label_studio_task(1, 'a.jpg', items)), photos('a.jpg'))
     assert len(content.refs) == 1 and len(content.instances['annotations']) == 1
+    assert content.instances['categories'] == [dict(id=1, name='object')]
 
 
 def test_what_is_left_out_is_counted_by_kind(photos, tmp_path):

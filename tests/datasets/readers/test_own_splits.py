@@ -19,7 +19,7 @@ def test_each_share_has_an_image():
     drawn = divide_images(NAMES[:3], dict(val_share=0.01, test_share='0.01'))
     assert sorted(drawn.values()) == ['test', 'train', 'val']
     assert set(divide_images(NAMES, {}).values()) == {'train'}
-    assert divide_images([], dict(val_share=0.5)) == {}
+    assert divide_images([], {}) == {}
 
 
 @pytest.mark.parametrize('options, message', [
@@ -36,6 +36,8 @@ def test_options_that_cannot_be(options, message):
 
 
 def test_too_few_images():
+    with pytest.raises(ValueError, match='the files tell the splits of all. Leave these options out'):
+        divide_images([], dict(val_share=0.1))
     with pytest.raises(ValueError, match=r'2 image\(s\) are too few .* Add images, or make the shares smaller'):
         divide_images(NAMES[:2], dict(val_share=0.1, test_share=0.1))
 
