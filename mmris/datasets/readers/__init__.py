@@ -3,10 +3,11 @@
 from .content import Content, RawRef
 from .form import Form, UnfitForm
 from .forms import FORMS, find_form, name_form
-from .reading import read_content
+from .options import flag_of
+from .reading import read_content, recognise_form
 from .source import Source, SourceFile, find_files
 
 __all__ = [
-    'FORMS', 'Content', 'Form', 'RawRef', 'Source', 'SourceFile', 'UnfitForm', 'find_files', 'find_form', 'name_form',
-    'read_content'
+    'FORMS', 'Content', 'Form', 'RawRef', 'Source', 'SourceFile', 'UnfitForm', 'find_files', 'find_form', 'flag_of',
+    'name_form', 'read_content', 'recognise_form'
 ]

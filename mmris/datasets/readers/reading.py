@@ -68,6 +68,23 @@ def read_content(path: Union[str, Sequence[str]],
     return Content(refs, content.instances, content.left_out), list_splits(names)
 
 
+def recognise_form(path: str) -> Form:
+    """Tell which form a set is of.
+
+    Args:
+        path (str): A file, a folder or a pattern (see :func:`find_files`).
+
+    Returns:
+        Form: The form.
+
+    Raises:
+        FileNotFoundError: If there is nothing at ``path``.
+        ValueError: If the file is not whole, or of a form that cannot be read.
+    """
+    first = _find(path)[0]
+    return recognise(SourceFile(first).value, first)
+
+
 def _find(path: str) -> List[str]:
     paths = find_files(path)
     if not paths:

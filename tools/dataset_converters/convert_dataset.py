@@ -1,0 +1,175 @@
+"""Convert a set of any form to the REFER files, COCO or Parquet: published sets and annotations of your own.
+
+    python -m mmris convert_dataset seqtr refcoco-unc/instances.json --images data/coco/train2014 --out data/refcoco
+    python -m mmris convert_dataset label-studio export.json --images photos --val-share 0.2 --out data/mine
+
+It prints what was left out and why, checks what it has written, and ends with the command to run next. Its status is
+1 if something in the new set is broken, 2 if it fails.
+"""
+
+import argparse
+import os
+import shlex
+import sys
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from mmengine.utils import track_iter_progress
+
+from mmris.datasets.problems import ProblemTally
+from mmris.datasets.readers import FORMS, Content, Form, find_form, flag_of, read_content, recognise_form
+from mmris.datasets.refer_files import ReferFiles, check_content
+from mmris.datasets.referred_images import Reading
+from mmris.datasets.set_check import check_set, format_report
+from mmris.utils.folders import remove_leftovers, write_folder
+from mmris.datasets.writers import prepare_set, write_coco, write_parquet, write_refer
+from mmris.utils.memory import gc_paused
+from mmris.utils.tables import markdown_table
+from mmris.utils.tool import run_tool
+
+AUTO = 'auto'
+TARGETS = ('refer', 'coco', 'parquet')
+# Options of single forms, by the names that readers know them by; with their type and help.
+FORM_OPTIONS = dict(
+    val_share=(float, 'share of the images for split val, from 0 to 1 (default: 0)'),
+    test_share=(float, 'share of the images for split test (default: 0)'),
+    seed=(int, 'seed by which images are divided (default: 0)'),
+    text_key=(str, 'attribute or field with the sentences, if there are several'),
+    image_key=(str, 'Label Studio: field of a task that names its image, if there are several'),
+    mask_values=(str, 'what the pixels of mask files mean: "binary": all above 0 are the object; "instances": each '
+                 'object has its own value'),
+    mask_folder=(str, 'csv: folder that paths of masks are relative to (default: that of the CSV file)'),
+    image_column=(str, 'csv: column of the image (default: image)'),
+    mask_column=(str, 'csv: column of the mask file (default: mask)'),
+    sentence_column=(str, 'csv: column of the sentence (default: sentence)'),
+    split_column=(str, 'csv: column of the split (default: split)'),
+    value_column=(str, "csv: column of the object's value in the mask (default: value)"),
+    upright=(str, 'true or false: whether annotations belong to images turned upright by their EXIF, if their size '
+             'does not tell'))
+
+
+def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
+    forms = '\n'.join(f'  {form.name:<16} {form.title}' for form in FORMS.values())
+    parser = argparse.ArgumentParser(
+        description='Convert a set to the REFER files, COCO or Parquet.',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f'forms:\n  {AUTO:<16} as recognised by the files\n{forms}')
+    parser.add_argument('form', metavar='FORM', help='form of the files, see below')
+    parser.add_argument('files', nargs='+', metavar='FILES', help='files, a folder, or a quoted pattern')
+    parser.add_argument('--out', required=True, help='folder to write')
+    parser.add_argument('--to', choices=TARGETS, default='refer', help='form to write (default: %(default)s)')
+    parser.add_argument('--images', help='folder of the images. Without it, they are not looked at')
+    parser.add_argument(
+        '--instances', help='COCO annotations with the masks, for forms without them (default: instances.json beside '
+        'the files)')
+    parser.add_argument(
+        '--by', default='own', help='name in the brackets of refs(...).p (default: %(default)s)')
+    parser.add_argument('--overwrite', action='store_true', help='replace the folder if it is there')
+    own = parser.add_argument_group('annotations of your own (docs/own_data.md)')
+    for name, (kind, text) in FORM_OPTIONS.items():
+        own.add_argument(flag_of(name), type=kind, metavar=kind.__name__.upper(), help=text)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    options = parse_arguments(arguments)
+    out = Path(os.path.abspath(options.out))
+    check_folder(out, options.overwrite)
+    form = recognise_form(options.files[0]) if options.form == AUTO else find_form(options.form)
+    instances = options.instances or os.path.join(folder_of(options.files[0]), 'instances.json')
+    with gc_paused():
+        content, splits = read_content(
+            options.files, form=form, instances_path=instances, image_folder=options.images,
+            options=form_options(options, form))
+        left_out = ProblemTally()
+        files = check_content(
+            content, splits, instances_path=instances, refs_path=options.files[0], report=left_out.report)
+        reading = Reading(options.images, 'sent', left_out.report, ProblemTally())
+        files = prepare_set(files, reading, progress=partial(track_iter_progress, file=sys.stderr))
+    print(file=sys.stderr)
+    if not files.refs:
+        why = [*content.left_out.lines('left out'), *left_out.lines('left out')]
+        raise ValueError('\n'.join(['No sentence is left to write.', *why]))
+    write(files, out, options, left_out)
+    report_content(files, content, left_out)
+    return finish(out, options)
+
+
+def folder_of(path: str) -> str:
+    """The folder that a file or pattern is in; a folder is its own."""
+    return path if os.path.isdir(path) else os.path.dirname(path)
+
+
+def check_folder(out: Path, overwrite: bool) -> None:
+    """Check that the folder may be written, before any work.
+
+    Raises:
+        FileExistsError: If there is something, and it is not to be replaced.
+    """
+    remove_leftovers(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())) and not overwrite:
+        raise FileExistsError(f'{out} is there already. Name another folder with --out, or replace this one with '
+                              f'--overwrite.')
+
+
+def form_options(options: argparse.Namespace, form: Form) -> Dict[str, Any]:
+    """The options of the form that were given.
+
+    Raises:
+        ValueError: If one is given that the form does not take.
+    """
+    given = {name: value for name in FORM_OPTIONS if (value := getattr(options, name)) is not None}
+    unknown = [flag_of(name) for name in given if name not in form.options]
+    if unknown:
+        takes = ', '.join(map(flag_of, form.options)) or 'none of these options'
+        raise ValueError(f'The form {form.name} does not take {", ".join(unknown)}. It takes {takes}.')
+    return given
+
+
+def write(files: ReferFiles, out: Path, options: argparse.Namespace, left_out: ProblemTally) -> None:
+    """Write the set. The folder appears only when it is complete."""
+    with write_folder(out) as folder:
+        if options.to == 'refer':
+            paths = write_refer(files, folder, options.by)
+        elif options.to == 'coco':
+            paths = write_coco(files, folder, left_out.report)
+        else:
+            paths = write_parquet(files, folder)
+        names = [str(path.relative_to(folder)) for path in paths]
+    print(f'{out}: {", ".join(names)}\n')
+
+
+def report_content(files: ReferFiles, content: Content, left_out: ProblemTally) -> None:
+    """Print what is in each split, and what was left out and why."""
+    rows = []
+    for split in files.splits:
+        refs = [ref for ref in files.refs if ref['split'] == split]
+        targets = Counter(min(2, len(ref['ann_id'])) if isinstance(ref['ann_id'], list) else 1 for ref in refs)
+        rows.append([
+            split, len(refs), sum(len(ref['sentences']) for ref in refs), len({ref['image_id'] for ref in refs}),
+            targets[0], targets[2]
+        ])
+    print(markdown_table(['split', 'refs', 'sentences', 'images', 'no target', 'several targets'], rows))
+    lines = [*content.left_out.lines('left out'), *left_out.lines('left out')]
+    print('\n'.join(['', *lines] if lines else ['', 'Nothing was left out.']), flush=True)
+
+
+def finish(out: Path, options: argparse.Namespace) -> int:
+    """Check the new set if it is of REFER files and its images are there, and say what to run next."""
+    if options.to != 'refer' or options.images is None:
+        return 0
+    refs_file, images = f'refs({options.by}).p', os.path.relpath(options.images, out)
+    report = check_set(
+        instances_path=str(out / 'instances.json'), refs_path=str(out / refs_file),
+        image_folder=os.path.normpath(out / images), decode=True)
+    print(f'\n{format_report(report)}')
+    places = ['--data-root', options.out, '--refs-file', refs_file, '--image-folder', images]
+    command = ['python', '-m', 'mmris', 'browse_dataset', 'mmris::cm_masksd/vit-b_own.py', *places]
+    print(f'\nLook at it:\n    {shlex.join(command)}')
+    return 0 if report.is_fine else 1
+
+
+if __name__ == '__main__':
+    run_tool(main)
