@@ -23,8 +23,8 @@ from mmris.datasets.readers import FORMS, Content, Form, find_form, flag_of, rea
 from mmris.datasets.refer_files import ReferFiles, check_content
 from mmris.datasets.referred_images import Reading
 from mmris.datasets.set_check import check_set, format_report
-from mmris.utils.folders import remove_leftovers, write_folder
 from mmris.datasets.writers import prepare_set, write_coco, write_parquet, write_refer
+from mmris.utils.folders import remove_leftovers, write_folder
 from mmris.utils.memory import gc_paused
 from mmris.utils.tables import markdown_table
 from mmris.utils.tool import run_tool
@@ -51,11 +51,12 @@ FORM_OPTIONS = dict(
 
 
 def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    forms = '\n'.join(f'  {form.name:<16} {form.title}' for form in FORMS.values())
+    width = max(map(len, FORMS))
+    forms = '\n'.join(f'  {form.name:<{width}} {form.title}' for form in FORMS.values())
     parser = argparse.ArgumentParser(
         description='Convert a set to the REFER files, COCO or Parquet.',
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f'forms:\n  {AUTO:<16} as recognised by the files\n{forms}')
+        epilog=f'forms:\n  {AUTO:<{width}} as recognised by the files\n{forms}')
     parser.add_argument('form', metavar='FORM', help='form of the files, see below')
     parser.add_argument('files', nargs='+', metavar='FILES', help='files, a folder, or a quoted pattern')
     parser.add_argument('--out', required=True, help='folder to write')
