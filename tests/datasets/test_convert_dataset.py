@@ -196,6 +196,26 @@ def test_text_ids_become_numbers(refer_folder, changed, tmp_path):
     assert_same_samples(refer_folder, tmp_path / 'out/refs(unc).p', ann_file=tmp_path / 'out/instances.json')
 
 
+def test_images_come_along(refer_folder, changed, tmp_path, capsys):
+    """Then the new set needs nothing else."""
+    status = convert('refer', refer_folder / 'refs(unc).p', '--images', refer_folder / 'images', '--copy-images', '--by',
+                     'unc', '--out', tmp_path / 'out')
+    assert status == 0 and '--image-folder images' in capsys.readouterr().out
+    assert_same_samples(refer_folder, tmp_path / 'out/refs(unc).p', ann_file=tmp_path / 'out/instances.json',
+                        image_folder=tmp_path / 'out/images')
+    for path in (tmp_path / 'out/images').iterdir():
+        assert path.read_bytes() == (refer_folder / 'images' / path.name).read_bytes()
+
+    def lead_out(instances):
+        instances['images'][0]['file_name'] = f'../images/{instances["images"][0]["file_name"]}'
+
+    folder = changed(change_instances=lead_out)
+    with pytest.raises(ValueError, match='leads out of the folder of the images, so it is not copied. Leave out'):
+        convert('refer', folder / 'refs(unc).p', '--images', refer_folder / 'images', '--copy-images', '--out',
+                tmp_path / 'other')
+    assert not (tmp_path / 'other').exists()
+
+
 def test_mistakes_are_named(refer_folder, tmp_path):
     refs = refer_folder / 'refs(unc).p'
     (tmp_path / 'taken').mkdir()
@@ -206,6 +226,8 @@ def test_mistakes_are_named(refer_folder, tmp_path):
         convert('refr', refs, '--out', tmp_path / 'out')
     with pytest.raises(ValueError, match='The form refer does not take --val-share. It takes none of these'):
         convert('refer', refs, '--val-share', '0.2', '--out', tmp_path / 'out')
+    with pytest.raises(ValueError, match='--copy-images needs --images, the folder of the images'):
+        convert('refer', refs, '--copy-images', '--out', tmp_path / 'out')
     with pytest.raises(FileNotFoundError, match='nowhere.p is missing'):
         convert('refer', tmp_path / 'nowhere.p', '--out', tmp_path / 'out')
     with pytest.raises(FileNotFoundError, match=r'elsewhere.json \(COCO instance annotations\) is missing'):

@@ -10,6 +10,7 @@ It prints what was left out and why, checks what it has written, and ends with t
 import argparse
 import os
 import shlex
+import shutil
 import sys
 from collections import Counter
 from functools import partial
@@ -18,6 +19,7 @@ from typing import Any, Dict, List, Optional
 
 from mmengine.utils import track_iter_progress
 
+from mmris.datasets.image_files import image_path
 from mmris.datasets.problems import ProblemTally
 from mmris.datasets.readers import FORMS, Content, Form, find_form, flag_of, read_content, recognise_form
 from mmris.datasets.refer_files import ReferFiles, check_content
@@ -29,7 +31,7 @@ from mmris.utils.memory import gc_paused
 from mmris.utils.tables import markdown_table
 from mmris.utils.tool import run_tool
 
-AUTO = 'auto'
+AUTO, IMAGE_FOLDER = 'auto', 'images'
 TARGETS = ('refer', 'coco', 'parquet')
 # Options of single forms, by the names that readers know them by; with their type and help.
 FORM_OPTIONS = dict(
@@ -63,6 +65,8 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
     parser.add_argument('--to', choices=TARGETS, default='refer', help='form to write (default: %(default)s)')
     parser.add_argument('--images', help='folder of the images. Without it, they are not looked at')
     parser.add_argument(
+        '--copy-images', action='store_true', help='copy the images of the set to the folder "images" of the new one')
+    parser.add_argument(
         '--instances', help='COCO annotations with the masks, for forms without them (default: instances.json beside '
         'the files)')
     parser.add_argument(
@@ -78,6 +82,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
     options = parse_arguments(arguments)
     out = Path(os.path.abspath(options.out))
     check_folder(out, options.overwrite)
+    if options.copy_images and options.images is None:
+        raise ValueError('--copy-images needs --images, the folder of the images.')
     form = recognise_form(options.files[0]) if options.form == AUTO else find_form(options.form)
     instances = options.instances or os.path.join(folder_of(options.files[0]), 'instances.json')
     with gc_paused():
@@ -139,7 +145,26 @@ def write(files: ReferFiles, out: Path, options: argparse.Namespace, left_out: P
         else:
             paths = write_parquet(files, folder)
         names = [str(path.relative_to(folder)) for path in paths]
+        if options.copy_images:
+            copy_images(files, options.images, folder / IMAGE_FOLDER)
+            names.append(f'{IMAGE_FOLDER}/')
     print(f'{out}: {", ".join(names)}\n')
+
+
+def copy_images(files: ReferFiles, source: str, folder: Path) -> None:
+    """Copy the images of a set, under the names that its files have.
+
+    Raises:
+        ValueError: If such a name leads out of the folder.
+    """
+    for image in track_iter_progress(list(files.images.whole.values()), file=sys.stderr):
+        target = Path(os.path.normpath(folder / image['file_name']))
+        if not target.is_relative_to(folder):
+            raise ValueError(f'{image["file_name"]} leads out of the folder of the images, so it is not copied. Leave '
+                             f'out --copy-images, or put all images into one folder.')
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(image_path(image, source), target)
+    print(file=sys.stderr)
 
 
 def report_content(files: ReferFiles, content: Content, left_out: ProblemTally) -> None:
@@ -161,7 +186,8 @@ def finish(out: Path, options: argparse.Namespace) -> int:
     """Check the new set if it is of REFER files and its images are there, and say what to run next."""
     if options.to != 'refer' or options.images is None:
         return 0
-    refs_file, images = f'refs({options.by}).p', os.path.relpath(options.images, out)
+    refs_file = f'refs({options.by}).p'
+    images = IMAGE_FOLDER if options.copy_images else os.path.relpath(options.images, out)
     report = check_set(
         instances_path=str(out / 'instances.json'), refs_path=str(out / refs_file),
         image_folder=os.path.normpath(out / images), decode=True)
