@@ -198,8 +198,8 @@ def test_text_ids_become_numbers(refer_folder, changed, tmp_path):
 
 def test_images_come_along(refer_folder, changed, tmp_path, capsys):
     """Then the new set needs nothing else."""
-    status = convert('refer', refer_folder / 'refs(unc).p', '--images', refer_folder / 'images', '--copy-images', '--by',
-                     'unc', '--out', tmp_path / 'out')
+    status = convert('refer', refer_folder / 'refs(unc).p', '--images', refer_folder / 'images', '--copy-images',
+                     '--by', 'unc', '--out', tmp_path / 'out')
     assert status == 0 and '--image-folder images' in capsys.readouterr().out
     assert_same_samples(refer_folder, tmp_path / 'out/refs(unc).p', ann_file=tmp_path / 'out/instances.json',
                         image_folder=tmp_path / 'out/images')
@@ -207,7 +207,8 @@ def test_images_come_along(refer_folder, changed, tmp_path, capsys):
         assert path.read_bytes() == (refer_folder / 'images' / path.name).read_bytes()
 
     def lead_out(instances):
-        instances['images'][0]['file_name'] = f'../images/{instances["images"][0]["file_name"]}'
+        for image in instances['images']:
+            image['file_name'] = f'../../{refer_folder.name}/images/{image["file_name"]}'
 
     folder = changed(change_instances=lead_out)
     with pytest.raises(ValueError, match='leads out of the folder of the images, so it is not copied. Leave out'):
@@ -216,12 +217,23 @@ def test_images_come_along(refer_folder, changed, tmp_path, capsys):
     assert not (tmp_path / 'other').exists()
 
 
+def test_a_set_is_replaced(refer_folder, tmp_path):
+    for _ in range(2):
+        convert('refer', refer_folder / 'refs(unc).p', '--overwrite', '--out', tmp_path / 'out')
+    with pytest.raises(FileExistsError, match='out is there already. Name another folder with --out, or replace'):
+        convert('refer', refer_folder / 'refs(unc).p', '--out', tmp_path / 'out')
+
+
 def test_mistakes_are_named(refer_folder, tmp_path):
     refs = refer_folder / 'refs(unc).p'
     (tmp_path / 'taken').mkdir()
     (tmp_path / 'taken/notes.txt').write_text('mine')
     with pytest.raises(FileExistsError, match='taken is there already. Name another folder with --out, or replace'):
         convert('refer', refs, '--out', tmp_path / 'taken')
+    with pytest.raises(FileExistsError, match='taken is not replaced: notes.txt in it was not written by convert_'):
+        convert('refer', refs, '--overwrite', '--out', tmp_path / 'taken')
+    with pytest.raises(FileExistsError, match=r'is not replaced: .*refs\(unc\).p is in it. Name another folder'):
+        convert('refer', refs, '--overwrite', '--out', refer_folder)
     with pytest.raises(ValueError, match="There is no form 'refr'. Did you mean refer"):
         convert('refr', refs, '--out', tmp_path / 'out')
     with pytest.raises(ValueError, match='The form refer does not take --val-share. It takes none of these'):

@@ -9,6 +9,7 @@ It prints what was left out and why, checks what it has written, and ends with t
 
 import argparse
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -32,6 +33,8 @@ from mmris.utils.tables import markdown_table
 from mmris.utils.tool import run_tool
 
 AUTO, IMAGE_FOLDER = 'auto', 'images'
+# Names of what this command writes.
+WRITTEN = re.compile(r'instances\.json|refs\(.*\)\.p|images|data|README\.md|(train|val|test).*\.json')
 TARGETS = ('refer', 'coco', 'parquet')
 # Options of single forms, by the names that readers know them by; with their type and help.
 FORM_OPTIONS = dict(
@@ -81,7 +84,7 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
 def main(arguments: Optional[List[str]] = None) -> int:
     options = parse_arguments(arguments)
     out = Path(os.path.abspath(options.out))
-    check_folder(out, options.overwrite)
+    check_folder(out, options)
     if options.copy_images and options.images is None:
         raise ValueError('--copy-images needs --images, the folder of the images.')
     form = recognise_form(options.files[0]) if options.form == AUTO else find_form(options.form)
@@ -109,16 +112,25 @@ def folder_of(path: str) -> str:
     return path if os.path.isdir(path) else os.path.dirname(path)
 
 
-def check_folder(out: Path, overwrite: bool) -> None:
+def check_folder(out: Path, options: argparse.Namespace) -> None:
     """Check that the folder may be written, before any work.
 
     Raises:
-        FileExistsError: If there is something, and it is not to be replaced.
+        FileExistsError: If there is something that is not to be replaced: nobody said so, or it is not a set that this
+            command wrote, or something in it is needed.
     """
     remove_leftovers(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())) and not overwrite:
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not options.overwrite:
         raise FileExistsError(f'{out} is there already. Name another folder with --out, or replace this one with '
                               f'--overwrite.')
+    needed = [one for one in (*options.files, options.images, options.instances)
+              if one is not None and Path(os.path.abspath(one)).is_relative_to(out)]
+    foreign = [one.name for one in out.iterdir() if not WRITTEN.fullmatch(one.name)] if out.is_dir() else [out.name]
+    if needed or foreign:
+        why = f'{needed[0]} is in it' if needed else f'{foreign[0]} in it was not written by convert_dataset'
+        raise FileExistsError(f'{out} is not replaced: {why}. Name another folder with --out.')
 
 
 def form_options(options: argparse.Namespace, form: Form) -> Dict[str, Any]:
