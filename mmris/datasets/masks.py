@@ -15,6 +15,7 @@ Segmentation = Union[list, dict]
 
 # Of one run length: 35 bits, more than any image has pixels.
 _MOST_CHARACTERS = 7
+_IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.gif', '.tif', '.tiff', '.webp', '.npy', '.npz', '.mat')
 # Drawing an outline takes some 80 bytes of memory a pixel of its length.
 _LONGEST_OUTLINE = 10_000_000
 
@@ -68,11 +69,7 @@ def check_segmentation(segmentation: Segmentation, height: int, width: int) -> i
     if isinstance(segmentation, dict):
         _check_rle(segmentation, height, width)
         return 0
-    if not isinstance(segmentation, (list, tuple)) or not segmentation:
-        raise ValueError(f'a segmentation is a list of polygons or an RLE dict, but this is {shorten(segmentation)}')
-    if isinstance(segmentation[0], (int, float)) and not isinstance(segmentation[0], bool):
-        raise ValueError(f'a segmentation is a list of polygons, but this is a single one without the outer list: '
-                         f'write [{shorten(segmentation)}]')
+    _check_list(segmentation)
     polygons, short = [], 0
     for part in segmentation:
         if isinstance(part, dict):
@@ -87,6 +84,20 @@ def check_segmentation(segmentation: Segmentation, height: int, width: int) -> i
         raise ValueError(f'a polygon needs three or more points, but {_describe_point_counts(segmentation)}')
     _check_bounds(polygons, height, width)
     return short
+
+
+def _check_list(segmentation: Any) -> None:
+    if isinstance(segmentation, str) and segmentation.lower().endswith(_IMAGE_SUFFIXES):
+        raise ValueError(f'a segmentation is a list of polygons or an RLE dict, but this is the path of a mask file, '
+                         f'{shorten(segmentation)}. `python -m mmris convert_dataset csv` makes REFER files of a CSV '
+                         f'with the columns image, mask and sentence')
+    if not isinstance(segmentation, (list, tuple)):
+        raise ValueError(f'a segmentation is a list of polygons or an RLE dict, but this is {shorten(segmentation)}')
+    if not segmentation:
+        raise ValueError('a segmentation is a list of polygons or an RLE dict, but this list is empty')
+    if isinstance(segmentation[0], (int, float)) and not isinstance(segmentation[0], bool):
+        raise ValueError(f'a segmentation is a list of polygons, but this is a single one without the outer list: '
+                         f'write [{shorten(segmentation)}]')
 
 
 def _is_short(polygon: Sequence[Any]) -> bool:

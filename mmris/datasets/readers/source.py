@@ -8,7 +8,7 @@ from glob import escape as glob_escape
 from glob import glob
 from typing import Any, List, Mapping, Optional, Sequence
 
-from mmris.datasets.splits import is_in_split
+from mmris.datasets.splits import is_in_split, normalise_split
 
 from .opening import open_value
 
@@ -118,11 +118,3 @@ def split_of_name(path: str) -> Optional[str]:
         if found:
             return normalise_split(found[-1])
     return None
-
-
-def normalise_split(name: str) -> str:
-    """Bring the name of a split to the form of the refs files: ``validation`` is ``val``, ``testa`` is ``testA``."""
-    name = name.lower()
-    if name == 'validation':
-        return 'val'
-    return f'test{name[4:].upper()}' if name.startswith('test') else name
