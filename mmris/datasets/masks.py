@@ -1,7 +1,7 @@
 """Masks from COCO segmentations."""
 
 import math
-from typing import Any, List, Optional, Sequence, Union
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -183,6 +183,35 @@ def _run_lengths(counts: Union[str, bytes]) -> Optional[List[int]]:
     for start in (1, 2):
         lengths[start::2] = np.cumsum(lengths[start::2])
     return lengths.tolist()
+
+
+def segmentation_extent(segmentation: Segmentation, height: int, width: int) -> Optional[Tuple[int, int, int, int]]:
+    """Find the smallest box around a mask, without decoding it.
+
+    Args:
+        segmentation (list or dict): See :func:`decode_segmentation`.
+        height (int): Height of the image in pixels.
+        width (int): Width of the image in pixels.
+
+    Returns:
+        tuple[int, int, int, int], optional: Left, top, width and height in pixels. None if the mask covers no pixel.
+
+    Raises:
+        ValueError: See :func:`check_segmentation`.
+    """
+    lengths = np.asarray(_run_lengths(_merge(_to_rles(segmentation, height, width))['counts']))
+    ends = np.cumsum(lengths)[1::2]
+    starts, ends = ends - lengths[1::2], ends - 1
+    starts, ends = starts[starts <= ends], ends[starts <= ends]
+    if not len(starts):
+        return None
+    columns = starts // height, ends // height
+    # A run that goes on in the next column covers both ends of its columns.
+    whole = columns[0] != columns[1]
+    top = int(np.where(whole, 0, starts % height).min())
+    bottom = int(np.where(whole, height - 1, ends % height).max())
+    left, right = int(columns[0].min()), int(columns[1].max())
+    return left, top, right - left + 1, bottom - top + 1
 
 
 def _to_rles(segmentation: Segmentation, height: int, width: int) -> List[dict]:

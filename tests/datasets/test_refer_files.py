@@ -26,7 +26,7 @@ def test_outlines_of_what_no_ref_points_to_are_dropped(refer_set):
     kept = {one for one, annotation in annotations.items() if 'segmentation' in annotation}
     assert kept == {101, 102, 103, *range(107, 116)}
     assert annotations[104] == dict(id=104, image_id=2)
-    assert annotations[101]['bbox'] == [4, 6, 10, 10]
+    assert annotations[101]['bbox'] == [4, 7, 10, 10]
 
 
 def test_refs_of_no_target_have_no_annotation_in_any_convention(refer_set):
