@@ -3,11 +3,15 @@
 from difflib import get_close_matches
 from typing import Any, Dict, Optional
 
+from .arefcoco import AREFCOCO
 from .form import Form
+from .phrasecut import PHRASECUT
+from .reasonseg import REASONSEG
 from .refer import REFER
+from .sa2va import SA2VA
 from .unfit import UNFIT_FORMS
 
-FORMS: Dict[str, Form] = {form.name: form for form in (REFER, )}
+FORMS: Dict[str, Form] = {form.name: form for form in (REFER, AREFCOCO, PHRASECUT, REASONSEG, SA2VA)}
 """The forms that are read. If a value could be of two, it is of the first."""
 
 

@@ -68,7 +68,8 @@ def find_files(path: str) -> List[str]:
     Args:
         path (str): A file; a pattern such as ``data/finetune_refcoco_*.json``; or a folder. A folder stands for the
             Parquet files in it or in its folder ``data``; if there are none, for the JSON files in it whose names
-            tell a split; otherwise for itself.
+            tell a split; if there are none, for those of its folders ``train``, ``val`` and ``test`` that have a JSON
+            file beside each image; otherwise for itself.
 
     Returns:
         list[str]: The paths, sorted. Empty if there is nothing.
@@ -81,7 +82,19 @@ def find_files(path: str) -> List[str]:
               *glob(os.path.join(glob_escape(path), 'data', '*.parquet'))]
     parts = [one for suffix in ('json', 'jsonl') for one in glob(os.path.join(glob_escape(path), f'*.{suffix}'))
              if split_of_name(os.path.basename(one)) is not None]
-    return sorted(tables or parts) or [path]
+    folders = [one for one in (os.path.join(path, split) for split in ('train', 'val', 'test'))
+               if os.path.isdir(one) and stems_of_pairs(one)]
+    if stems_of_pairs(path):
+        # Names of images may tell a split by chance.
+        return [path]
+    return sorted(tables or parts or folders) or [path]
+
+
+def stems_of_pairs(folder: str) -> List[str]:
+    """List names, without their ending, of which a folder has a JSON file and a JPEG image; sorted."""
+    names = set(os.listdir(folder))
+    stems = (os.path.splitext(name)[0] for name in names if name.endswith('.json'))
+    return sorted(stem for stem in stems if f'{stem}.jpg' in names)
 
 
 def select_files(paths: Sequence[str], splits: Optional[Sequence[str]]) -> List[str]:
@@ -107,13 +120,14 @@ def split_of_name(path: str) -> Optional[str]:
 
     Args:
         path (str): Such as ``finetune_refcoco_testA.json``, ``data/validation-00000-of-00001.parquet`` or
-            ``val/1.json``.
+            ``val/1.json``. Of a folder, only its own name counts.
 
     Returns:
         str, optional: ``'train'``, ``'val'``, ``'test'``, ``'testA'``, ...; None if neither name has one.
     """
-    folder, name = os.path.split(path)
-    for one in (os.path.splitext(name)[0], os.path.basename(folder)):
+    folder, name = os.path.split(os.path.normpath(path))
+    names = [name] if os.path.isdir(path) else [os.path.splitext(name)[0], os.path.basename(folder)]
+    for one in names:
         found = _SPLIT.findall(one)
         if found:
             return normalise_split(found[-1])
