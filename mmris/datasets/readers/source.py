@@ -116,7 +116,7 @@ def _may_hold(named: Optional[str], splits: Sequence[str]) -> bool:
 
 
 def split_of_name(path: str) -> Optional[str]:
-    """Tell which split a file is of, by its name or else by that of its folder.
+    """Tell which split a file is of: by its name, or else by its folder if that is called as a split.
 
     Args:
         path (str): Such as ``finetune_refcoco_testA.json``, ``data/validation-00000-of-00001.parquet`` or
@@ -126,9 +126,10 @@ def split_of_name(path: str) -> Optional[str]:
         str, optional: ``'train'``, ``'val'``, ``'test'``, ``'testA'``, ...; None if neither name has one.
     """
     folder, name = os.path.split(os.path.normpath(path))
-    names = [name] if os.path.isdir(path) else [os.path.splitext(name)[0], os.path.basename(folder)]
-    for one in names:
-        found = _SPLIT.findall(one)
-        if found:
-            return normalise_split(found[-1])
-    return None
+    is_folder = os.path.isdir(path)
+    found = _SPLIT.findall(name if is_folder else os.path.splitext(name)[0])
+    if not found and not is_folder:
+        # A folder may be called test_data, whatever it holds.
+        match = _SPLIT.fullmatch(os.path.basename(folder))
+        found = match and [match[1]]
+    return normalise_split(found[-1]) if found else None
