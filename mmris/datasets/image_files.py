@@ -4,7 +4,7 @@ import os
 import re
 from typing import Tuple
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 _OF_2014 = re.compile(r'COCO_(?:train|val)2014_([0-9]{12}\.jpg)')
 _OF_2017 = re.compile(r'[0-9]{12}\.jpg')
@@ -52,12 +52,14 @@ def read_image_size(path: str) -> Tuple[int, int]:
         tuple[int, int]: Its height and width in pixels.
 
     Raises:
-        ValueError: If it is of no image format that Pillow reads.
-        OSError: If it cannot be read.
+        ValueError: If it is of no image format that Pillow reads, or truncated before its size.
+        OSError: If it is missing, or may not be read.
     """
     try:
         with Image.open(path) as image:
             return image.height, image.width
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except (FileNotFoundError, PermissionError):
+        raise
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f'{path} is not an image that Pillow reads ({error}). Fetch it again, or convert it to JPEG '
                          f'or PNG.') from error

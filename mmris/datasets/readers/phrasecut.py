@@ -36,7 +36,7 @@ def _read(source: Source) -> Content:
         if folder not in information:
             information[folder] = _read_image_data(folder)
         for ref, targets in _read_tasks(file, information[folder]):
-            image_id = read_id(ref.ref.get('image_id'))
+            image_id = read_id(ref.ref.get('image_id')) if isinstance(ref.ref, dict) else None
             if image_id is not None and image_id not in images:
                 images[image_id] = _image(image_id, information[folder])
             refs.append(ref)

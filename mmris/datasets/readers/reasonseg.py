@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from mmris.datasets.image_files import read_image_size
+from mmris.datasets.transforms.orientation import read_orientation
 from mmris.utils.text import shorten
 
 from .content import Content, RawRef
@@ -18,7 +20,6 @@ from .opening import Folder
 from .source import Source, SourceFile, stems_of_pairs
 
 _ENCODINGS = ('utf-8-sig', 'cp1252')
-_ORIENTATION = 0x0112
 _FARTHEST = 10**6
 
 
@@ -27,13 +28,9 @@ def _is_annotation(value: Any) -> bool:
 
 
 def _recognise(value: Any) -> bool:
-    if not isinstance(value, Folder):
-        return _is_annotation(value)
-    try:
-        stems = stems_of_pairs(str(value.path))
-        return bool(stems) and _is_annotation(_read_json(str(value.path / f'{stems[0]}.json')))
-    except (OSError, ValueError):
-        return False
+    if isinstance(value, Folder):
+        return bool(stems_of_pairs(str(value.path)))
+    return _is_annotation(value)
 
 
 def _read(source: Source) -> Content:
@@ -145,11 +142,11 @@ def _draw(mask: np.ndarray, outline: np.ndarray, value: int) -> np.ndarray:
 def _read_size(path: str) -> Optional[Tuple[int, int]]:
     """Height and width of an image as it is looked at, which is how its outlines were drawn. None: it has none."""
     try:
-        with Image.open(path) as image:
-            turned = image.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
-            return (image.width, image.height) if turned else (image.height, image.width)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        height, width = read_image_size(path)
+    except (OSError, ValueError):
         return None
+    with Image.open(path) as image:
+        return (width, height) if read_orientation(image.info) >= 5 else (height, width)
 
 
 def _name_below(path: str, image_folder: Optional[str]) -> str:
