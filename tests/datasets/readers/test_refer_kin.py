@@ -110,10 +110,10 @@ class TestRefZOM:
         (folder / 'instances.json').write_text(json.dumps(instances))
         return folder
 
-    @pytest.mark.parametrize('name', ['Ref-ZOM(final).p', 'refs(final).p'])
-    def test_all_refs(self, refer_set, tmp_path, name):
+    @pytest.mark.parametrize('name, splits', [('Ref-ZOM(final).p', SPLITS), ('refs(final).p', ['val'])])
+    def test_all_refs(self, refer_set, tmp_path, name, splits):
         folder = self.write(tmp_path / 'ref-zom', refer_set, name)
-        for split in SPLITS:
+        for split in splits:
             found = read_samples(split, name, data_root=folder, image_folder='trainval2014')
             assert any('val2014' in one for one in found) and any('train2014' in one for one in found)
             wanted = read_samples(split, 'refs(unc).p', data_root=refer_set.folder, image_folder='images')
@@ -201,4 +201,4 @@ def test_numbers_of_numpy(refer_set, tmp_path):
                  image_id=np.uint64(ref['image_id']), no_target=np.bool_(False)) for ref in refer_set.refs]
     (tmp_path / 'refs(unc).p').write_bytes(pickle.dumps(refs))
     assert_same_samples(
-        refer_set.folder, tmp_path / 'refs(unc).p', ann_file=refer_set.folder / 'instances.json')
+        refer_set.folder, tmp_path / 'refs(unc).p', ann_file=refer_set.folder / 'instances.json', splits=['val'])
