@@ -78,7 +78,7 @@ def write_set(folder: Path, *, images: int = 5, refs_per_image: int = 3, sentenc
                     category_id=1,
                     iscrowd=0,
                     area=100,
-                    bbox=[4 + 12 * place, 6, 10, 10],
+                    bbox=[4 + 12 * place, 6 + image_id, 10, 10],
                     segmentation=[square(4 + 12 * place, 6 + image_id, 10)]))
             # What a segmenter would find: the square, a pixel off.
             mask = np.zeros((height, width), dtype=np.uint8, order='F')

@@ -11,7 +11,7 @@ from mmris.utils.ids import id_order
 
 from .readers import find_files
 from .refer_files import ReferFiles, read_ref_images
-from .splits import is_in_split
+from .splits import hint_at_split, is_in_split
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _read(name: str, entry: dict, data_root: str) -> ExcludedSplits:
     unknown = [split for split in splits if not any(is_in_split(of_ref, split) for of_ref in there)]
     if unknown:
         raise ValueError(f'exclude[{name!r}] names split {", ".join(map(repr, unknown))}, which is not in {path}. '
-                         f'Splits there: {", ".join(there)}.')
+                         f'Splits there: {", ".join(there)}.{hint_at_split(unknown[0], there)}')
     return ExcludedSplits(path, splits, names)
 
 

@@ -3,10 +3,11 @@
 import io
 import os
 import re
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, Tuple
+from typing import Iterator, NamedTuple, Tuple
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from .transforms.orientation import hide_metadata, read_orientation
 
@@ -69,15 +70,11 @@ def read_image_size(path: str) -> Tuple[int, int]:
         tuple[int, int]: Its height and width in pixels.
 
     Raises:
-        ValueError: If it is of no image format that Pillow reads.
-        OSError: If it cannot be read.
+        ValueError: If it is of no image format that Pillow reads, or truncated before its size.
+        OSError: If it is missing, or may not be read.
     """
-    try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise ValueError(f'{path} is not an image that Pillow reads ({error}). Fetch it again, or convert it to JPEG '
-                         f'or PNG.') from error
+    with _naming(path), Image.open(path) as image:
+        return image.height, image.width
 
 
 def read_image_header(path: str) -> ImageHeader:
@@ -90,13 +87,20 @@ def read_image_header(path: str) -> ImageHeader:
         ImageHeader: Both.
 
     Raises:
-        ValueError: If it is of no image format that Pillow reads.
-        OSError: If it cannot be read.
+        ValueError, OSError: See :func:`read_image_size`.
     """
     visible, hidden = hide_metadata(Path(path).read_bytes())
+    with _naming(path), Image.open(io.BytesIO(visible)) as image:
+        return ImageHeader(image.height, image.width, read_orientation({**image.info, **hidden}))
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Name the file in what Pillow says of it."""
     try:
-        with Image.open(io.BytesIO(visible)) as image:
-            return ImageHeader(image.height, image.width, read_orientation({**image.info, **hidden}))
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        yield
+    except (FileNotFoundError, PermissionError):
+        raise
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f'{path} is not an image that Pillow reads ({error}). Fetch it again, or convert it to JPEG '
                          f'or PNG.') from error

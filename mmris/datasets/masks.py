@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, List, Optional, Sequence, Union
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -28,6 +28,7 @@ Segmentation = Union[list, dict]
 
 # Of one run length: 35 bits, more than any image has pixels.
 _MOST_CHARACTERS = 7
+_IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.gif', '.tif', '.tiff', '.webp', '.npy', '.npz', '.mat')
 # Drawing an outline takes some 80 bytes of memory a pixel of its length.
 _LONGEST_OUTLINE = 10_000_000
 
@@ -84,11 +85,7 @@ def check_segmentation(segmentation: Union[Segmentation, UnreadableMask], height
     if isinstance(segmentation, dict):
         _check_rle(segmentation, height, width)
         return 0
-    if not isinstance(segmentation, (list, tuple)) or not segmentation:
-        raise ValueError(f'a segmentation is a list of polygons or an RLE dict, but this is {shorten(segmentation)}')
-    if isinstance(segmentation[0], (int, float)) and not isinstance(segmentation[0], bool):
-        raise ValueError(f'a segmentation is a list of polygons, but this is a single one without the outer list: '
-                         f'write [{shorten(segmentation)}]')
+    _check_list(segmentation)
     polygons, short = [], 0
     for part in segmentation:
         if isinstance(part, dict):
@@ -103,6 +100,20 @@ def check_segmentation(segmentation: Union[Segmentation, UnreadableMask], height
         raise ValueError(f'a polygon needs three or more points, but {_describe_point_counts(segmentation)}')
     _check_bounds(polygons, height, width)
     return short
+
+
+def _check_list(segmentation: Any) -> None:
+    if isinstance(segmentation, str) and segmentation.lower().endswith(_IMAGE_SUFFIXES):
+        raise ValueError(f'a segmentation is a list of polygons or an RLE dict, but this is the path of a mask file, '
+                         f'{shorten(segmentation)}. `python -m mmris convert_dataset csv` makes REFER files of a CSV '
+                         f'with the columns image, mask and sentence')
+    if not isinstance(segmentation, (list, tuple)):
+        raise ValueError(f'a segmentation is a list of polygons or an RLE dict, but this is {shorten(segmentation)}')
+    if not segmentation:
+        raise ValueError('a segmentation is a list of polygons or an RLE dict, but this list is empty')
+    if isinstance(segmentation[0], (int, float)) and not isinstance(segmentation[0], bool):
+        raise ValueError(f'a segmentation is a list of polygons, but this is a single one without the outer list: '
+                         f'write [{shorten(segmentation)}]')
 
 
 def _is_short(polygon: Sequence[Any]) -> bool:
@@ -188,6 +199,35 @@ def _run_lengths(counts: Union[str, bytes]) -> Optional[List[int]]:
     for start in (1, 2):
         lengths[start::2] = np.cumsum(lengths[start::2])
     return lengths.tolist()
+
+
+def segmentation_extent(segmentation: Segmentation, height: int, width: int) -> Optional[Tuple[int, int, int, int]]:
+    """Find the smallest box around a mask, without decoding it.
+
+    Args:
+        segmentation (list or dict): See :func:`decode_segmentation`.
+        height (int): Height of the image in pixels.
+        width (int): Width of the image in pixels.
+
+    Returns:
+        tuple[int, int, int, int], optional: Left, top, width and height in pixels. None if the mask covers no pixel.
+
+    Raises:
+        ValueError: See :func:`check_segmentation`.
+    """
+    lengths = np.asarray(_run_lengths(_merge(_to_rles(segmentation, height, width))['counts']))
+    ends = np.cumsum(lengths)[1::2]
+    starts, ends = ends - lengths[1::2], ends - 1
+    starts, ends = starts[starts <= ends], ends[starts <= ends]
+    if not len(starts):
+        return None
+    columns = starts // height, ends // height
+    # A run that goes on in the next column covers both ends of its columns.
+    whole = columns[0] != columns[1]
+    top = int(np.where(whole, 0, starts % height).min())
+    bottom = int(np.where(whole, height - 1, ends % height).max())
+    left, right = int(columns[0].min()), int(columns[1].max())
+    return left, top, right - left + 1, bottom - top + 1
 
 
 def _to_rles(segmentation: Segmentation, height: int, width: int) -> List[dict]:

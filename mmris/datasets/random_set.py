@@ -68,7 +68,7 @@ def write_random_set(folder: Union[str, Path],
 
 def _annotation(number: int, image_id: int, generator: np.random.Generator) -> Dict[str, Any]:
     polygons = [_outline(generator) for _ in range(1 + (generator.random() < _SECOND_POLYGON))]
-    xs, ys = polygons[0][::2], polygons[0][1::2]
+    xs, ys = ([number for one in polygons for number in one[axis::2]] for axis in (0, 1))
     box = [min(xs), min(ys), round(max(xs) - min(xs), 2), round(max(ys) - min(ys), 2)]
     return dict(
         id=number,

@@ -21,6 +21,7 @@ from .instance_masks import add_instances, complete_settings
 from .problems import SKIP_ADVICE, Problem, ProblemTally, raise_problem
 from .refer_files import read_refer_files
 from .referred_images import Reading, collect_images, drop_undecodable
+from .splits import hint_at_split
 from .transforms.loading import LoadImage, load_sample_image
 
 GROUPS = ('image', 'ref', 'expression')
@@ -183,7 +184,8 @@ class RefCOCODataset(BaseDataset):
             report=self._report)
         if self.split not in files.splits and not files.refs:
             raise ValueError(
-                f'split {self.split!r} is not in {self.refs_file}. Splits there: {", ".join(files.splits)}.')
+                f'split {self.split!r} is not in {self.refs_file}. Splits there: {", ".join(files.splits)}.'
+                f'{hint_at_split(self.split, files.splits)}')
         files.left_out.warn(self.refs_file, 'left out')
         refs = files.refs
         if self.exclude is not None:

@@ -5,15 +5,23 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from mmris.utils.ids import Id, read_id, read_whole_number
-from mmris.utils.text import shorten, to_well_formed
+from mmris.utils.text import to_well_formed
 
 from .data_files import is_parquet, read_json
-from .masks import max_image_pixels
+from .entry_faults import (
+    as_list,
+    fault_of_id,
+    fault_of_image,
+    fault_of_keys,
+    fault_of_ref,
+    fault_of_sentence,
+    fault_of_sentences,
+    fault_of_split,
+    read_targets,
+)
 from .problems import Problem, ProblemTally, Report, raise_problem
 from .readers import Content, RawRef, find_files, name_form, read_content
 from .readers.mdetr import MDETR
-
-NO_TARGET = -1
 
 
 @dataclass(frozen=True)
@@ -157,7 +165,7 @@ def read_ref_images(path: str, splits: Sequence[str]) -> Tuple[List[Tuple[Id, An
     images = []
     for one in content.refs:
         ref = one.ref
-        fault = _fault_of_keys(ref, ('image_id', 'split')) or _fault_of_id(ref, 'image_id') or _fault_of_split(ref)
+        fault = fault_of_keys(ref, ('image_id', 'split')) or fault_of_id(ref, 'image_id') or fault_of_split(ref)
         if fault is not None:
             _report_entry(one, one.place, one.fault or fault, raise_problem)
         images.append((read_id(ref['image_id']), ref.get('file_name')))
@@ -166,29 +174,30 @@ def read_ref_images(path: str, splits: Sequence[str]) -> Tuple[List[Tuple[Id, An
 
 def target_annotation_ids(ref: dict) -> List[Id]:
     """Ids of the annotations whose union a ref points to: one in RefCOCO, several or none in gRefCOCO."""
-    return [annotation_id for annotation_id in _as_list(ref['ann_id']) if annotation_id != NO_TARGET]
+    return list(as_list(ref['ann_id']))
 
 
 def _read_ref(one: RawRef, report: Report) -> Optional[dict]:
     """A ref with its whole sentences; None, and a report, if it is malformed."""
     ref = one.ref
-    fault = one.fault or _fault_of_ref(ref)
+    fault = one.fault or fault_of_ref(ref)
     if fault is not None:
         _report_entry(one, one.place, fault, report)
         return None
-    ids = [read_id(target) for target in _as_list(ref['ann_id'])]
+    ids = read_targets(ref)
     ref = dict(
         ref,
         ref_id=read_id(ref['ref_id']),
         image_id=read_id(ref['image_id']),
-        ann_id=ids if isinstance(ref['ann_id'], (list, tuple)) else ids[0],
+        ann_id=ids if isinstance(ref['ann_id'], (list, tuple)) or not ids else ids[0],
         split=to_well_formed(ref['split']))
-    if not isinstance(ref['sentences'], (list, tuple)) or not ref['sentences']:
-        _report_entry(one, f'ref {ref["ref_id"]}', 'has no sentence. Add one, or remove the ref', report)
+    fault = fault_of_sentences(ref['sentences'])
+    if fault is not None:
+        _report_entry(one, f'ref {ref["ref_id"]}', fault, report)
         return None
     sentences = []
     for number, sentence in enumerate(ref['sentences']):
-        fault = _fault_of_sentence(sentence)
+        fault = fault_of_sentence(sentence)
         if fault is None:
             sentences.append(dict(sentence, sent_id=read_id(sentence['sent_id'])))
         else:
@@ -230,13 +239,13 @@ def _read_instances(path: str, wanted: Set[Id]) -> Dict[str, list]:
 def index_entries(entries: Sequence[Any], kind: str, path: str) -> Entries:
     """Sort the ``'images'`` or ``'annotations'`` of a file by their ids. What is wrong with one goes to its problem."""
     if kind == 'images':
-        fault_of, normalise = _fault_of_image, _normalise_image
+        fault_of, normalise = fault_of_image, _normalise_image
     else:
         fault_of, normalise = lambda entry: None, _normalise_annotation
     found = Entries({}, {}, [])
     for position, entry in enumerate(entries):
         place = f'the entry at position {position} of `{kind}`'
-        fault = _fault_of_keys(entry, ('id', )) or _fault_of_id(entry, 'id')
+        fault = fault_of_keys(entry, ('id', )) or fault_of_id(entry, 'id')
         if fault is not None:
             found.nameless.append(Problem('malformed entry', place, f'{path}: {place} {fault}.'))
             continue
@@ -268,71 +277,3 @@ def _normalise_annotation(annotation: dict, one: Id) -> dict:
     if annotation['id'] is one and annotation.get('image_id') is image_id:
         return annotation
     return dict(annotation, id=one, image_id=image_id)
-
-
-def _fault_of_ref(ref: Any) -> Optional[str]:
-    fault = _fault_of_keys(ref, ('ref_id', 'ann_id', 'image_id', 'split', 'sentences'))
-    fault = fault or _fault_of_id(ref, 'ref_id') or _fault_of_id(ref, 'image_id')
-    if fault is not None:
-        return fault
-    if any(read_id(one) is None for one in _as_list(ref['ann_id'])):
-        return _id_fault('ann_id', ref['ann_id'])
-    return _fault_of_split(ref)
-
-
-def _fault_of_split(ref: dict) -> Optional[str]:
-    return None if isinstance(ref['split'], str) else f'has split={shorten(ref["split"])}, but a split is a name'
-
-
-def _fault_of_sentence(sentence: Any) -> Optional[str]:
-    fault = _fault_of_keys(sentence, ('sent_id', )) or _fault_of_id(sentence, 'sent_id')
-    if fault is not None:
-        return fault
-    skills = sentence.get('skills')
-    if skills is None or (isinstance(skills, (list, tuple)) and
-                          all(isinstance(skill, str) and '/' not in skill for skill in skills)):
-        return None
-    return f'has skills={shorten(skills)}, but skills are a list of names without "/", such as ["colour", "place"]'
-
-
-def _fault_of_image(image: dict) -> Optional[str]:
-    given = [side for side in ('height', 'width') if image.get(side) is not None]
-    fault = _fault_of_keys(image, ('file_name', *(('height', 'width') if given else ())))
-    if fault is not None:
-        return fault
-    if not given:
-        return _fault_of_name(image)
-    sizes = [read_whole_number(image[side]) for side in ('height', 'width')]
-    told = f'has file_name={shorten(image["file_name"])}, height={shorten(image["height"])}, ' \
-        f'width={shorten(image["width"])}'
-    if not isinstance(image['file_name'], str) or not all(size is not None and size > 0 for size in sizes):
-        return f'{told}, but needs a name and two positive integers'
-    if sizes[0] * sizes[1] > max_image_pixels():
-        return f'{told}, which are more than {max_image_pixels() // 10**6} million pixels. Make it smaller'
-    return _fault_of_name(image)
-
-
-def _fault_of_name(image: dict) -> Optional[str]:
-    told = f'has file_name={shorten(image["file_name"])}'
-    if not isinstance(image['file_name'], str):
-        return f'{told}, but needs a name'
-    if '://' in image['file_name']:
-        return f'{told}, but images are files below data_prefix.img_path. Download it, and name the file'
-    return None
-
-
-def _fault_of_keys(entry: Any, wanted: Sequence[str]) -> Optional[str]:
-    missing = [key for key in wanted if key not in entry] if isinstance(entry, dict) else wanted
-    return f'lacks {", ".join(missing)}' if missing else None
-
-
-def _fault_of_id(entry: dict, key: str) -> Optional[str]:
-    return None if read_id(entry[key]) is not None else _id_fault(key, entry[key])
-
-
-def _id_fault(key: str, value: Any) -> str:
-    return f'has {key}={shorten(value)}, but ids are whole numbers or text'
-
-
-def _as_list(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, (list, tuple)) else [value]

@@ -160,6 +160,10 @@ def _problem_of_annotation(annotation_id: Id, ref: dict, image: dict, files: Ref
     if 'segmentation' not in annotation:
         return Problem('no segmentation', name, f'{where()}, which has no segmentation ({files.instances_path}). Use a '
                        f'file of instances, not of boxes or captions.')
+    if annotation['segmentation'] in ([], ()):
+        # Some of RefClef's. They are no refs of no target, which point to no annotation.
+        return Problem('empty mask', name, f'The mask of {name} on {image["file_name"]} is empty: the segmentation of '
+                       f'annotation {annotation_id} in {files.instances_path} is []. Repair or remove the ref.')
     try:
         dropped = check_segmentation(annotation['segmentation'], image['height'], image['width'])
     except ValueError as error:
@@ -186,12 +190,9 @@ def _valid_sentences(ref: dict, refs_path: str, reading: Reading) -> Iterator[di
         text, name = sentence.get(field), f'sentence {sentence["sent_id"]}'
         entry = f'{name} of ref {ref["ref_id"]}'
         if not isinstance(text, str) or not text.strip():
-            other = next((one for one in ('sent', 'raw') if isinstance(sentence.get(one), str)), field)
-            remedy = f'Set text_field={other!r}.' if other != field and field not in sentence else \
-                'Correct or remove it.'
             reading.report(
-                Problem('empty sentence', entry, f'{refs_path}: ref {ref["ref_id"]}: {name} is empty '
-                        f'({field}={shorten(text)}). {remedy}'))
+                Problem('empty sentence', entry, f'{refs_path}: ref {ref["ref_id"]}: {name} '
+                        f'{_fault_of_text(sentence, field)}'))
             continue
         whole = to_well_formed(text)
         if whole != text:
@@ -203,6 +204,13 @@ def _valid_sentences(ref: dict, refs_path: str, reading: Reading) -> Iterator[di
             text=whole,
             sent_id=sentence['sent_id'],
             skills=None if skills is None else [to_well_formed(skill) for skill in skills])
+
+
+def _fault_of_text(sentence: dict, field: str) -> str:
+    other = 'raw' if field == 'sent' else 'sent'
+    if field not in sentence and isinstance(sentence.get(other), str):
+        return f'has no `{field}`, only `{other}`. Set text_field={other!r}.'
+    return f'is empty ({field}={shorten(sentence.get(field))}). Correct or remove it.'
 
 
 def drop_undecodable(image: dict, load_image: Callable[[dict], np.ndarray], report: Report) -> Optional[dict]:

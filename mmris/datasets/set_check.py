@@ -13,6 +13,7 @@ from mmris.utils.ids import Id
 from mmris.utils.memory import gc_paused
 from mmris.utils.tables import markdown_table
 
+from .box_check import check_boxes
 from .exclusion import exclude_images, read_excluded_splits
 from .image_files import image_path
 from .instance_masks import NO_RESULTS, complete_settings, look_up_instances
@@ -95,7 +96,8 @@ def check_set(*,
         image_folder (str): The images' folder.
         published (PublishedSet, optional): What to compare with.
         text_field (str): Which sentences must not be empty, ``'sent'`` or ``'raw'``. Defaults to ``'sent'``.
-        decode (bool): Also decode each image and mask; shows a progress bar. Defaults to False.
+        decode (bool): Also decode each image and mask, and compare masks with boxes (see :func:`check_boxes`); shows
+            a progress bar. Defaults to False.
         upright (bool): Annotations belong to images that are turned upright by their EXIF, as
             ``LoadImage(upright=True)`` reads them. Defaults to False: to the stored pixels.
         instance_masks (dict, optional): As of the data set, to check the masks of all its images too; ``file`` is a
@@ -122,6 +124,9 @@ def check_set(*,
     notes = [*_shared_images(files, published), *files.left_out.lines('left out'), *repairs.lines('repaired')]
     if decode:
         _decode(images, upright, problems.append)
+        found = check_boxes(files.refs, files)
+        problems += found[0]
+        notes += found[1]
     if exclude is not None:
         _check_exclusion(exclude, data_root, files, problems)
     if instance_masks is not None:

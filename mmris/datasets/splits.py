@@ -42,3 +42,25 @@ def list_splits(of_refs: Iterable[str]) -> List[str]:
         if match and len(match[1]) > 1:
             names |= {f'test{letter}' for letter in match[1]}
     return [split for split in SPLIT_ORDER if split in names] + sorted(names - set(SPLIT_ORDER))
+
+
+def normalise_split(name: str) -> str:
+    """Bring the name of a split to the form of the refs files: ``validation`` is ``val``, ``testa`` is ``testA``."""
+    name = name.lower()
+    if name == 'validation':
+        return 'val'
+    return f'test{name[4:].upper()}' if name.startswith('test') else name
+
+
+def hint_at_split(wanted: str, there: Iterable[str]) -> str:
+    """Say what a split is called that goes by another name.
+
+    Args:
+        wanted (str): The split asked for, which is not there: ``'validation'``.
+        there (Iterable[str]): The splits that are: ``'val'``.
+
+    Returns:
+        str: ``" It is called 'val' here."``; empty if none of them is a spelling of it.
+    """
+    found = next((one for one in there if normalise_split(one) == normalise_split(wanted)), None)
+    return '' if found is None else f' It is called {found!r} here.'

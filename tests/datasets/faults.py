@@ -143,8 +143,10 @@ FAULTS: Dict[str, Fault] = {
     # Segmentations.
     'no segmentation': Fault(REF, 'no segmentation', 'has no segmentation', lambda one, number: one.annotation(
         number).pop('segmentation')),
-    'empty segmentation': mask([], 'a segmentation is a list of polygons or an RLE dict'),
-    'a file in place of a mask': mask('masks/1.png', 'a segmentation is a list of polygons or an RLE dict'),
+    'empty segmentation': mask([], 'is empty: the segmentation of annotation', 'empty mask'),
+    'a text in place of a mask': mask('polygon', 'a segmentation is a list of polygons or an RLE dict, but this is'),
+    'a file in place of a mask': mask('masks/1.png', "this is the path of a mask file, 'masks/1.png'. `python -m mmris "
+                                      'convert_dataset csv` makes REFER files of a CSV with'),
     'two points alone': mask([[1, 2, 3, 4]], 'a polygon needs three or more points, but this has 2'),
     'a flat polygon': mask([1, 1, 5, 1, 5, 5],
                            'without the outer list: write [[1, 1, 5, 1, 5, 5]]'),
@@ -178,18 +180,29 @@ FAULTS: Dict[str, Fault] = {
     'half an id': ref('has image_id=1.5, but ids are whole numbers or text', image_id=1.5),
     'an id without bound': ref('has ref_id=an integer of', ref_id=10**5000),
     'an id in depth': ref('has ann_id=[[', ann_id=[[[[[[1]]]]]]),
+    'no annotation named': ref('has ann_id=None: it names no annotation. If nothing in the image fits the sentence, '
+                               'write []', ann_id=None),
+    'a target and none': ref('has ann_id=[101, -1], but -1 says that nothing in the image fits the sentence, and 101 '
+                             'names an annotation that does. Remove one of them', ann_id=[101, -1]),
+    'a target of no target': ref('and no_target=True, which says that nothing in the image fits', no_target=True),
+    'a target of source zero': ref("and source='zero', which says that nothing in the image fits", source='zero'),
+    'no target where there is one': ref('has ann_id=[-1] and no_target=False, which says that something', ann_id=[-1],
+                                        no_target=False),
     'no sentence': ref('has no sentence', sentences=[]),
+    'a text as sentences': ref("has sentences='the man', but sentences are a list of dicts: {", sentences='the man'),
     'no image': ref('which', 'missing image', image_id=99999),
     # Sentences.
     'an empty sentence': sentence('is empty', 'empty sentence', sent=' '),
-    'a sentence of another field': Fault(SENTENCE, 'empty sentence', "Set text_field='raw'", lambda one, number: one.
+    'a sentence of another field': Fault(SENTENCE, 'empty sentence', "has no `sent`, only `raw`. Set text_field='raw'",
+                                         lambda one, number: one.
                                          refs[number]['sentences'][0].pop('sent')),
     'a sentence id that is none': sentence('has sent_id=None', sent_id=None),
     'a skill as a text': sentence("has skills='colour', but skills are a list of names", skills='colour'),
     'a skill as a path': sentence("has skills=['a/mIoU'], but skills are a list of names without", skills=['a/mIoU']),
     'a skill that is no name': sentence('has skills=[{}]', skills=[{}]),
-    'a sentence as a text': Fault(SENTENCE, 'malformed entry', 'lacks sent_id', lambda one, number: one.refs[number][
-        'sentences'].__setitem__(0, 'the man')),
+    'a sentence as a text': Fault(
+        SENTENCE, 'malformed entry', 'is the text \'the man\', but a sentence is a dict: {"sent_id": 0, "sent": ',
+        lambda one, number: one.refs[number]['sentences'].__setitem__(0, 'the man')),
     # Images.
     'an image without its size': Fault(IMAGE, 'malformed entry', 'lacks height', lambda one, number: one.image(
         number).pop('height')),
@@ -226,6 +239,9 @@ FAULTS: Dict[str, Fault] = {
              image_id=float(one.annotation(number)['image_id'])))),
     'half an emoji': harmless(lambda one, number: one.refs[number]['sentences'][0].update(sent='the man \ud83d')),
     'no target': harmless(lambda one, number: one.refs[number].update(ann_id=[-1, [], '-1', -1.0][number % 4])),
+    'no target, marked as such': harmless(lambda one, number: one.refs[number].update(
+        [dict(ann_id=[-1], no_target=True), dict(ann_id=[], source='zero')][number % 2])),
+    'a target, marked as such': harmless(lambda one, number: one.refs[number].update(no_target=False, source='one')),
     'several targets': harmless(lambda one, number: one.refs[number].update(
         ann_id=[101 + 3 * (number // 3), str(102 + 3 * (number // 3))])),
 }

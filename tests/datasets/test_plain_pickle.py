@@ -5,6 +5,7 @@ import pickle
 import pickletools
 from collections import OrderedDict
 
+import numpy as np
 import pytest
 
 from mmris.datasets.plain_pickle import load_plain_pickle
@@ -65,7 +66,8 @@ def test_a_malicious_pickle_runs_nothing(tmp_path, protocol):
     (b'cbuiltins\neval\n(S\'1\'\ntR.', 'builtins.eval'),
     (b'cos\nsystem\n(S\'true\'\ntR.', 'os.system'),
     (b'\x80\x04\x8c\x08builtins\x8c\x07getattr\x93.', 'builtins.getattr'),
-    (b'cnumpy.core.multiarray\nscalar\n.', 'numpy.core.multiarray.scalar'),
+    (b'cnumpy.core.multiarray\n_reconstruct\n.', 'numpy.core.multiarray._reconstruct'),
+    (b'cnumpy\nload\n.', 'numpy.load'),
     (b'(ios\nsystem\n.', 'os.system'),
 ])
 def test_whatever_else_it_asks_for_is_named(tmp_path, content, asked):
@@ -83,3 +85,84 @@ def test_truncated_or_no_pickle(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match='refs.p is not a whole pickle .* Fetch it again'):
         load_plain_pickle(path)
+
+
+NUMBERS = [np.bool_(True), np.int8(-5), np.uint8(200), np.int16(-300), np.uint16(60000), np.int32(-70000),
+           np.uint32(4 * 10**9), np.int64(-2**62), np.uint64(2**63), np.float16(0.25), np.float32(-0.5),
+           np.float64(1e300), np.dtype('>i4').type(7)]
+
+
+class TestNumbersOfNumPy:
+
+    @pytest.mark.parametrize('module', [b'numpy._core.multiarray', b'numpy.core.multiarray'])
+    @pytest.mark.parametrize('protocol', range(pickle.HIGHEST_PROTOCOL + 1))
+    def test_each_kind(self, tmp_path, protocol, module):
+        content = pickle.dumps(dict(numbers=NUMBERS, text='é'), protocol=protocol)
+        # NumPy 2 writes the first, NumPy 1 the second. From protocol 4 on the name's length stands before it.
+        old, new = b'numpy._core.multiarray', module
+        if protocol >= 4:
+            old, new = (b'\x8c' + bytes([len(one)]) + one for one in (old, new))
+        assert old in content
+        path = tmp_path / 'refs.p'
+        path.write_bytes((_without_frame(content) if protocol >= 4 else content).replace(old, new))
+        found = load_plain_pickle(path)
+        assert found == dict(numbers=[one.item() for one in NUMBERS], text='é')
+        assert {type(one) for one in found['numbers']} == {bool, int, float}
+
+    @pytest.mark.parametrize('number', [5, 233, -23, 0x00a9c3e9, -2**40])
+    def test_python_2(self, tmp_path, number):
+        """Its strings hold text and bytes alike: 0xe9 is a letter in Latin-1, and 0xc3 0xa9 one in UTF-8."""
+        path = tmp_path / 'refs.p'
+        content = number.to_bytes(8, 'little', signed=True)
+        path.write_bytes(
+            b'\x80\x02}(U\x05caf\xc3\xa9](cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\nU\x02i8K\x00K\x01\x87R(K\x03'
+            b'U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tbU\x08' + content + b'\x86RU\x01\xe9\x88eX\x02\0\0\0'
+            b'\xc3\xa9U\x01ku.')
+        assert load_plain_pickle(path) == {'café': [number, 'é', True], 'é': 'k'}
+
+    @pytest.mark.parametrize('value, asked', [
+        (np.arange(3), r'numpy\._core\.(multiarray\._reconstruct|numeric\._frombuffer)'),
+        (np.str_('a'), "a numpy.dtype 'U1'"),
+        (np.complex64(1), "a numpy.dtype 'c8'"),
+        (np.datetime64('2020-01-01'), "a numpy.dtype 'M8'"),
+    ])
+    @pytest.mark.parametrize('protocol', [2, 5])
+    def test_what_is_no_number_is_refused(self, tmp_path, value, asked, protocol):
+        path = tmp_path / 'refs.p'
+        path.write_bytes(pickle.dumps([value], protocol=protocol))
+        with pytest.raises(ValueError, match=rf'it asks for {asked}\. .* by array\.tolist\(\) and .* value\.item\(\)'):
+            load_plain_pickle(path)
+
+    @pytest.mark.parametrize('content', [
+        # Bytes of another number than the type has.
+        b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'i8'\ntRS'abc'\ntR.",
+        # No type, no bytes, and a type of no text.
+        b"cnumpy.core.multiarray\nscalar\n(I1\nS'abcdefgh'\ntR.",
+        b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'i8'\ntRtR.",
+        b'cnumpy.core.multiarray\nscalar\n(tR.',
+        # A state that is none.
+        b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'i8'\ntRI5\nbS'abcdefgh'\ntR.",
+    ])
+    def test_malformed_ones(self, tmp_path, content):
+        path = tmp_path / 'refs.p'
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match='is not a whole pickle .* Fetch it again'):
+            load_plain_pickle(path)
+
+    def test_a_pickle_cannot_change_how_the_next_one_is_read(self, tmp_path):
+        """BUILD sets attributes of whatever is on the stack, functions and classes included."""
+        path = tmp_path / 'refs.p'
+        for name in ('numpy\ndtype', 'numpy.core.multiarray\nscalar'):
+            path.write_bytes(f"c{name}\n(N(dS'__setstate__'\nI5\nsS'format'\nI5\nstb.".encode())
+            try:
+                load_plain_pickle(path)
+            except ValueError:
+                pass
+        path.write_bytes(pickle.dumps(NUMBERS))
+        assert load_plain_pickle(path) == [one.item() for one in NUMBERS]
+
+
+def _without_frame(content):
+    """A pickle of protocol 4 or 5 without its one frame: the opcode and eight bytes of length behind the protocol."""
+    assert content[2:3] == b'\x95'
+    return content[:2] + content[11:]

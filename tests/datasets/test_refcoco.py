@@ -96,7 +96,7 @@ class TestMasks:
         assert (self.mask(refer_set, dict(size=[43, 62], counts=counts), iscrowd=1) == expected).all()
 
     @pytest.mark.parametrize('segmentation, message', [
-        ([], 'a segmentation is a list of polygons or an RLE dict'),
+        ('polygons', 'a segmentation is a list of polygons or an RLE dict'),
         ([[1, 2, 3, 4]], 'a polygon needs three or more points, but this has 2'),
         (dict(size=[5, 5], counts=[25]), 'its size is 5 x 5, the image\'s 43 x 62'),
         (dict(size=[43, 62], counts=[25]), 'an RLE of 43 x 62 pixels needs counts of that sum, not 25'),

@@ -130,7 +130,7 @@ class TestProblems:
         edit(refer_set, refs=lambda refs: refs[0]['sentences'][0].pop('raw'))
         assert check(refer_set).is_fine
         problem, = check(refer_set, text_field='raw').problems
-        assert 'sentence 1000 is empty (raw=None)' in problem.message
+        assert "sentence 1000 has no `raw`, only `sent`. Set text_field='sent'." in problem.message
 
     def test_images_of_two_splits_are_a_note(self, refer_set):
         edit(refer_set, refs=lambda refs: [ref.update(split='train') for ref in refs[:4]])

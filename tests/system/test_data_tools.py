@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import pickle
 import re
 import subprocess
 import sys
@@ -58,6 +59,17 @@ class TestCheckDataset:
         report = json.loads(out.read_text())
         assert report['is_fine'] and report['problems'] == [] and report['decoded']
         assert report['splits']['val']['counts'] == dict(refs=15, sentences=15, images=5)
+
+    @pytest.mark.parametrize('name', ['grefs(unc).json', 'Ref-ZOM(final).p', 'refs(final).p', 'grefs(unc).p'])
+    def test_the_only_refs_file_is_found(self, check, refer_set, name):
+        refs = pickle.loads((refer_set / 'refs(unc).p').read_bytes())
+        (refer_set / 'refs(unc).p').unlink()
+        (refer_set / name).write_bytes(json.dumps(refs).encode() if name.endswith('json') else pickle.dumps(refs))
+        status, output = check('--data-root', refer_set)
+        assert status == 0 and str(refer_set / name) in output.out
+        (refer_set / 'other(1).pkl').write_bytes(b'')
+        status, output = check('--data-root', refer_set)
+        assert status == 2 and 'other(1).pkl' in output.err and name in output.err
 
     def test_broken_entries_by_process(self, refer_set, tmp_path):
         """As users run it: the exit status is the process's."""

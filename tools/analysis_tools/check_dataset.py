@@ -10,6 +10,7 @@ the report cannot be written.
 import argparse
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
@@ -109,7 +110,9 @@ def set_of_config(options: argparse.Namespace) -> Dict[str, Any]:
 
 
 def only_refs_file(root: str) -> str:
-    names = sorted(path.name for path in Path(root).glob('*refs*') if path.suffix.lower() in REFS_SUFFIXES)
+    """Find the refs file of a folder: ``refs(unc).p``, ``grefs(unc).json``, ``Ref-ZOM(final).p``."""
+    names = sorted(path.name for path in Path(root).iterdir() if path.suffix.lower() in REFS_SUFFIXES)
+    names = [name for name in names if 'refs' in name or re.fullmatch(r'.+\(\w+\)\.\w+', name)]
     if len(names) != 1:
         there = f'these: {", ".join(names)}' if names else 'none'
         raise ValueError(f'--refs-file says which refs file of {root} is meant; there are {there}.')

@@ -3,6 +3,7 @@
 from difflib import get_close_matches
 from typing import Any, Dict, Optional
 
+from .arefcoco import AREFCOCO
 from .coco_sentences import COCO_SENTENCES
 from .cris import CRIS
 from .csv_masks import CSV
@@ -13,15 +14,18 @@ from .hf_refcoco import HF_REFCOCO, HF_REFCOCO_BENCHMARK
 from .label_studio import LABEL_STUDIO
 from .mask_folder import MASKS
 from .mdetr import MDETR
+from .phrasecut import PHRASECUT
+from .reasonseg import REASONSEG
 from .refcoco_m import REFCOCO_M
 from .refer import REFER
+from .sa2va import SA2VA
 from .seqtr import SEQTR
 from .unfit import UNFIT_FORMS
 
 FORMS: Dict[str, Form] = {
     form.name: form
-    for form in (REFER, HF_REFCOCO, HF_REFCOCO_BENCHMARK, REFCOCO_M, GSEVAL, MDETR, SEQTR, LABEL_STUDIO, CVAT, CSV,
-                 COCO_SENTENCES, CRIS, MASKS)
+    for form in (REFER, HF_REFCOCO, HF_REFCOCO_BENCHMARK, REFCOCO_M, GSEVAL, MDETR, SEQTR, AREFCOCO, PHRASECUT,
+                 REASONSEG, SA2VA, LABEL_STUDIO, CVAT, CSV, COCO_SENTENCES, CRIS, MASKS)
 }
 """The forms that are read. If a value could be of two, it is of the first."""
 

@@ -8,7 +8,7 @@ from glob import escape as glob_escape
 from glob import glob
 from typing import Any, List, Mapping, Optional, Sequence
 
-from mmris.datasets.splits import is_in_split
+from mmris.datasets.splits import is_in_split, normalise_split
 
 from .opening import open_value
 
@@ -74,7 +74,8 @@ def find_files(path: str) -> List[str]:
     Args:
         path (str): A file; a pattern such as ``data/finetune_refcoco_*.json``; or a folder. A folder stands for the
             Parquet files in it or in its folder ``data``; if there are none, for the JSON files in it whose names
-            tell a split; otherwise for itself.
+            tell a split; if there are none, for those of its folders ``train``, ``val`` and ``test`` that have a JSON
+            file beside each image; otherwise for itself.
 
     Returns:
         list[str]: The paths, sorted. Empty if there is nothing.
@@ -87,7 +88,19 @@ def find_files(path: str) -> List[str]:
               *glob(os.path.join(glob_escape(path), 'data', '*.parquet'))]
     parts = [one for suffix in ('json', 'jsonl') for one in glob(os.path.join(glob_escape(path), f'*.{suffix}'))
              if split_of_name(os.path.basename(one)) is not None]
-    return sorted(tables or parts) or [path]
+    folders = [one for one in (os.path.join(path, split) for split in ('train', 'val', 'test'))
+               if os.path.isdir(one) and stems_of_pairs(one)]
+    if stems_of_pairs(path):
+        # Names of images may tell a split by chance.
+        return [path]
+    return sorted(tables or parts or folders) or [path]
+
+
+def stems_of_pairs(folder: str) -> List[str]:
+    """List names, without their ending, of which a folder has a JSON file and a JPEG image; sorted."""
+    names = set(os.listdir(folder))
+    stems = (os.path.splitext(name)[0] for name in names if name.endswith('.json'))
+    return sorted(stem for stem in stems if f'{stem}.jpg' in names)
 
 
 def select_files(paths: Sequence[str], splits: Optional[Sequence[str]]) -> List[str]:
@@ -117,22 +130,16 @@ def split_of_name(path: str) -> Optional[str]:
 
     Args:
         path (str): Such as ``finetune_refcoco_testA.json``, ``data/validation-00000-of-00001.parquet`` or
-            ``val/1.json``.
+            ``val/1.json``. Of a folder, only its own name counts.
 
     Returns:
         str, optional: ``'train'``, ``'val'``, ``'test'``, ``'testA'``, ...; None if neither name has one.
     """
-    folder, name = os.path.split(path)
-    found = _SPLIT.findall(os.path.splitext(name)[0])
-    if found:
-        return normalise_split(found[-1])
-    match = _SPLIT.fullmatch(os.path.basename(folder))
-    return normalise_split(match[1]) if match else None
-
-
-def normalise_split(name: str) -> str:
-    """Bring the name of a split to the form of the refs files: ``validation`` is ``val``, ``testa`` is ``testA``."""
-    name = name.lower()
-    if name == 'validation':
-        return 'val'
-    return f'test{name[4:].upper()}' if name.startswith('test') else name
+    folder, name = os.path.split(os.path.normpath(path))
+    is_folder = os.path.isdir(path)
+    found = _SPLIT.findall(name if is_folder else os.path.splitext(name)[0])
+    if not found and not is_folder:
+        # A folder may be called test_data, whatever it holds.
+        match = _SPLIT.fullmatch(os.path.basename(folder))
+        found = match and [match[1]]
+    return normalise_split(found[-1]) if found else None

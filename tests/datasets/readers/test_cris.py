@@ -152,7 +152,7 @@ def test_broken_masks_are_named_and_can_be_left_out(change, message, refer_folde
     (lambda entry: entry.update(segment_id='../../1'), "has segment_id='../../1', but ids are whole numbers or names"),
     (lambda entry: entry.update(img_name=None), 'has img_name=None, but the name of an image file is expected'),
     (lambda entry: entry.update(sentences=[]), 'has no sentence'),
-    (lambda entry: entry.update(sentences=['a man']), 'lacks sent_id'),
+    (lambda entry: entry.update(sentences=['a man']), 'but a sentence is a dict'),
 ])
 def test_says_what_is_wrong_with_an_entry(change, message, refer_folder, own):
     path, entries, _ = own

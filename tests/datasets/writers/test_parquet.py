@@ -85,7 +85,7 @@ def test_several_targets_or_none_make_lists_in_all_splits(refer_folder, tmp_path
         by_id = {ref['ref_id']: ref for ref in files.refs}
         by_id[first['ref_id']]['ann_id'] = pair
         # As gRefCOCO tells that nothing fits.
-        by_id[other['ref_id']].update(ann_id=[-1], no_target=True)
+        by_id[other['ref_id']].update(ann_id=[])
 
     files = prepare(refer_folder, edit)
     write_parquet(files, tmp_path / 'set')
