@@ -479,7 +479,7 @@ class TestErrors:
          r'the entry at position 2 of `categories` is .*, but needs an id of its own and a name, such as'),
         (lambda content: content['categories'][1].update(id=10), 'the entry at position 1 of `categories`'),
         (lambda content: content['annotations'][0].update(segmentation=[]),
-         r'the mask of annotation 1000 on 0\.jpg is malformed: .* but this list is empty\. Repair or remove the annotation'),
+         r'the mask of annotation 1000 on 0\.jpg is malformed: .* but this list is empty\. Repair'),
         (lambda content: content['annotations'][0].pop('segmentation'), 'annotation 1000 on 0.jpg is malformed'),
         (lambda content: content['annotations'].clear(), 'no sentence fits any of its objects.*the file has none'),
     ])
