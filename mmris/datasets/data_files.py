@@ -61,10 +61,11 @@ def read_json_or_pickle(path: str) -> Any:
     raise ValueError(f'{path} holds neither JSON nor a pickle: it begins with {start[:20]!r}.')
 
 
-def is_parquet(path: str) -> bool:
-    """Tell whether a file that is there is a Parquet file."""
+def is_json(path: str) -> bool:
+    """Tell whether a file that is there begins as JSON does, or is empty."""
     with open(path, 'rb') as file:
-        return file.read(4) == b'PAR1'
+        start = file.read(START)
+    return not start.strip() or _begins_as_json(start)
 
 
 def is_torch_archive(path: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 from mmris.utils.ids import Id, read_id, read_whole_number
 from mmris.utils.text import to_well_formed
 
-from .data_files import is_parquet, read_json
+from .data_files import read_json
 from .entry_faults import (
     as_list,
     fault_of_id,
@@ -20,7 +20,7 @@ from .entry_faults import (
     read_targets,
 )
 from .problems import Problem, ProblemTally, Report, raise_problem
-from .readers import Content, RawRef, find_files, name_form, read_content
+from .readers import Content, RawRef, describe_other_form, describe_value, find_files, read_content
 from .readers.mdetr import MDETR
 
 
@@ -210,11 +210,11 @@ def _report_entry(one: RawRef, place: str, fault: str, report: Report) -> None:
 
 
 def _read_instances(path: str, wanted: Set[Id]) -> Dict[str, list]:
-    if not os.path.isfile(path):
+    if not os.path.exists(path):
         raise _missing(path, 'COCO instance annotations')
-    if is_parquet(path):
-        raise ValueError(f'{path} is a Parquet file, and COCO annotations are expected. Parquet files hold sentences '
-                         f'and masks in one: name them as the refs file (refs_file, --refs-file).')
+    fault = describe_other_form(path)
+    if fault is not None:
+        raise ValueError(f'{path} is not a COCO annotation file. {fault}')
 
     def drop_unreferred_outlines(entry: dict) -> dict:
         # Three of four annotations are of objects that no ref points to. Their outlines, most of the file, go as soon
@@ -226,9 +226,8 @@ def _read_instances(path: str, wanted: Set[Id]) -> Dict[str, list]:
     instances = read_json(path, drop_unreferred_outlines)
     kinds = ('images', 'annotations')
     if not isinstance(instances, dict) or not all(isinstance(instances.get(kind), list) for kind in kinds):
-        title = name_form(instances)
-        told = '' if title is None else f' It is {title}: name it as the refs file (refs_file, --refs-file).'
-        raise ValueError(f'{path} is not a COCO annotation file: it needs lists of `images` and `annotations`.{told}')
+        raise ValueError(f'{path} is not a COCO annotation file: it needs lists of `images` and `annotations`. '
+                         f'{describe_value(instances)}'.rstrip())
     if MDETR.recognise(instances):
         raise ValueError(f'{path} is {MDETR.title}, which has no masks. Name it as the refs file (refs_file, '
                          f'--refs-file), and as annotation file (ann_file, --ann-file) the instances.json of the same '

@@ -162,7 +162,7 @@ FAULTS: Dict[str, Fault] = {
     'RLE of letters': mask([dict(size=['a', 2], counts='é')], "its size is 'a' x 2"),
     'RLE of a wrong sum': Fault(REF, 'malformed mask', 'needs counts of that sum, not 12', lambda one, number: one.
                                 annotation(number).update(segmentation=[_short_rle(one, number)])),
-    'beside the image': mask([square(-20, 0, 9)], 'covers no pixel', 'empty mask', refused='never'),
+    'beside the image': mask([square(-20, 0, 9)], 'covers no pixel', 'empty mask', refused='access'),
     # Annotations.
     'no annotation': ref('which', 'missing annotation', ann_id=99999),
     'an annotation of no such name': ref('The ids there are like 101 (a number), and this one is \'a\' (text)',

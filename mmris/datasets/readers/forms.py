@@ -1,7 +1,7 @@
 """The forms by name, and which one a file is of."""
 
 from difflib import get_close_matches
-from typing import Any, Dict, Optional
+from typing import Any, Dict
 
 from .arefcoco import AREFCOCO
 from .coco_sentences import COCO_SENTENCES
@@ -72,13 +72,19 @@ def recognise(value: Any, path: str) -> Form:
     return REFER
 
 
-def name_form(value: Any) -> Optional[str]:
-    """Name the form of a value that stands where another is expected.
+def describe_value(value: Any) -> str:
+    """Say what a value is that stands where COCO annotations are expected, and what to do with it.
 
     Args:
         value (Any): What a file holds.
 
     Returns:
-        str, optional: Whose files these are; None if it is not recognised.
+        str: Whole sentences; empty if it is not recognised.
     """
-    return next((one.title for one in (*FORMS.values(), *UNFIT_FORMS) if one.recognise(value)), None)
+    for form in FORMS.values():
+        if form.recognise(value):
+            remedy = f'Convert it: python -m mmris convert_dataset {form.name} FILES --images FOLDER --out SET.' \
+                if form.convert_only else 'Name it as the refs file (refs_file, --refs-file).'
+            return f'It is {form.title}. {remedy}'
+    unfit = next((one for one in UNFIT_FORMS if one.recognise(value)), None)
+    return '' if unfit is None else f'It is {unfit.title}. {unfit.explain(value)}'

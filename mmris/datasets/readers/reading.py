@@ -3,12 +3,14 @@
 import os
 from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
 
+from mmris.datasets.data_files import is_json
 from mmris.datasets.splits import is_in_split, list_splits
 from mmris.utils.text import to_well_formed
 
 from .content import Content, RawRef
 from .form import Form
-from .forms import recognise
+from .forms import describe_value, recognise
+from .opening import open_value
 from .source import Source, SourceFile, find_files, select_files, split_of_name
 
 
@@ -83,6 +85,23 @@ def recognise_form(path: str) -> Form:
     """
     first = _find(path)[0]
     return recognise(SourceFile(first).value, first)
+
+
+def describe_other_form(path: str) -> Optional[str]:
+    """Say what a file is that stands where COCO annotations are expected, if it is no JSON.
+
+    Args:
+        path (str): The file, or a folder.
+
+    Returns:
+        str, optional: Whole sentences, with what to do. None if it is JSON.
+
+    Raises:
+        ValueError: If it is of a format that is not read at all, or not whole.
+    """
+    if os.path.isfile(path) and is_json(path):
+        return None
+    return describe_value(open_value(path)) or 'It is of no form that is recognised. Name the JSON file with the masks.'
 
 
 def _find(path: str) -> List[str]:

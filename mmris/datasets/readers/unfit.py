@@ -1,12 +1,13 @@
 """Forms that are recognised and refused, because they cannot give right masks."""
 
 from typing import Any, Tuple
+from xml.etree.ElementTree import Element
 
 from .columns import has_columns
 from .form import UnfitForm, any_has_keys, first_entry, has_keys
 from .label_studio import is_json_min
 from .mdetr import has_captions, is_phrasecut
-from .opening import OF_TORCH, Folder, ParquetTable
+from .opening import OF_TORCH, Folder, ParquetTable, TextTable
 
 
 def _is_mevis(value: Any) -> bool:
@@ -50,6 +51,30 @@ def _describe_columns(value: Any) -> str:
             f'jxu124/refcoco (ref_id, ann_id, image_id, split, sentences, raw_anns, raw_image_info), '
             f'jxu124/refcoco-benchmark (ref_list, image_info) and moondream/refcoco-m (image_id, file_name, samples). '
             f'Take one of these, or the refs(...).p and instances.json of the same set.')
+
+
+def _is_other_csv(value: Any) -> bool:
+    return isinstance(value, TextTable)
+
+
+def _describe_csv(value: Any) -> str:
+    return (f'Its columns are {", ".join(value.columns) or "none"}, and image, mask and sentence are expected. If they '
+            f'have other names, convert it: python -m mmris convert_dataset csv {value.path} --image-column NAME '
+            f'--mask-column NAME --sentence-column NAME --images FOLDER --out SET.')
+
+
+def _is_other_xml(value: Any) -> bool:
+    return isinstance(value, Element)
+
+
+def _is_other_folder(value: Any) -> bool:
+    return isinstance(value, Folder)
+
+
+def _describe_folder(value: Any) -> str:
+    names = ', '.join(value.names[:8]) or 'nothing'
+    more = f' and {len(value.names) - 8:,} more' if len(value.names) > 8 else ''
+    return f'Name a file in it, such as refs(unc).p for sentences and instances.json for masks. It holds {names}{more}.'
 
 
 UNFIT_FORMS: Tuple[UnfitForm, ...] = (
@@ -108,4 +133,10 @@ UNFIT_FORMS: Tuple[UnfitForm, ...] = (
         reason='It has boxes and no masks. Take refs(...).p with instances.json: python -m mmris download refcoco.'),
     UnfitForm(
         title='a Parquet file of a form that is not read', recognise=_is_other_table, reason=_describe_columns),
+    UnfitForm(title='a CSV file with other columns', recognise=_is_other_csv, reason=_describe_csv),
+    UnfitForm(
+        title="an XML file that is not CVAT's",
+        recognise=_is_other_xml,
+        reason='Of XML files, only "CVAT for images 1.1" is read.'),
+    UnfitForm(title='a folder', recognise=_is_other_folder, reason=_describe_folder),
 )

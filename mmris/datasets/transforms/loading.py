@@ -200,7 +200,8 @@ class LoadMasks(BaseTransform):
         """Decode.
 
         Raises:
-            ValueError: If a segmentation is malformed; the message names image and object.
+            ValueError: If a segmentation is malformed, or a target's mask covers no pixel: that would say that nothing
+                fits the sentence. The message names image and object.
         """
         height, width = results['height'], results['width']
         masks = np.empty((len(results['targets']), height, width), dtype=np.uint8)
@@ -215,5 +216,8 @@ class LoadMasks(BaseTransform):
                 raise ValueError(
                     f'The mask of ref {ref_id} on {results["img_path"]} is malformed: {error}. Repair or remove it in '
                     f'the annotation file.') from error
+            if results['objects'][target] and not mask.any():
+                raise ValueError(f'The mask of ref {ref_id} on {results["img_path"]} covers no pixel. Repair or remove '
+                                 f'it in the annotation file. {SKIP_ADVICE}')
         results['gt_original'] = masks
         return results
