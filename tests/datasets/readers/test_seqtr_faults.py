@@ -76,7 +76,7 @@ def test_boxes_alone_are_refused(refer_folder, refer, tmp_path):
 
 
 def test_as_annotation_file_it_is_sent_to_the_refs_file(refer_folder, seqtr_file):
-    with pytest.raises(ValueError, match="is not a COCO annotation file: .* It is SeqTR's dict of splits .*: name it "
+    with pytest.raises(ValueError, match="is not a COCO annotation file: .* It is SeqTR's dict of splits .* Name it "
                        r'as the refs file \(refs_file, --refs-file\)'):
         read_val(refer_folder, refer_folder / 'refs(unc).p', ann_file=seqtr_file)
 
