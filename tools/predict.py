@@ -30,9 +30,8 @@ def main() -> None:
     check_output(arguments.out, folder=True)
     prediction = open_image(arguments).predictor.predict(arguments.sentences)
     saved = prediction.save(arguments.out)
-    share = 100 * prediction.areas / prediction.masks[0].size
-    for path, sentence, percent, score in zip(saved.masks, arguments.sentences, share, prediction.scores):
-        print(f'{one_line(str(path))}: "{one_line(sentence)}", {percent:.1f}% of the image, score {score:.2f}')
+    for path, sentence, note in zip(saved.masks, arguments.sentences, prediction.notes):
+        print(f'{one_line(str(path))}: "{one_line(sentence)}", {note}')
     print(f'{one_line(str(saved.overlay))}: all of them\n{one_line(str(saved.json))}: boxes, scores and masks')
 
 

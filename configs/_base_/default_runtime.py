@@ -23,8 +23,8 @@ visualizer = dict(type='Visualizer', vis_backends=vis_backends, name='visualizer
 log_processor = dict(
     by_epoch=True,
     window_size=50,
-    # Means over the window. MMEngine's pattern, and what distillation branches measure.
-    mean_pattern='.*(loss|time|data_time|grad_norm|target_share|chance).*')
+    # Means over the window. MMEngine's pattern, and what branches and the existence head measure.
+    mean_pattern='.*(loss|time|data_time|grad_norm|target_share|existence|chance).*')
 log_level = 'INFO'
 # Masks and dropout are drawn apart on each rank.
 randomness = dict(seed=0, diff_rank_seed=True)

@@ -52,6 +52,9 @@ class Prediction:
             ``protocol.binary``, they are 0 or 1, since the protocol's threshold has been applied.
         protocol (Protocol): Which pixels belong to masks.
         image (ndarray): ``(H0, W0, 3)`` uint8 RGB, read-only: the upright image.
+        existence (ndarray, optional): ``(S,)`` float32 in [0, 1], how sure the model's existence head is that
+            something on the image fits. None: the model has no such head.
+        existence_threshold (float): Below this existence, nothing fits. Default: 0.5.
         path (str, optional): The image's file. None if the image was no file.
         instance_masks (ndarray, optional): ``(K, H0, W0)``, not 0 inside of an instance: those that the model got
             with the image. None if it got none.
@@ -63,12 +66,16 @@ class Prediction:
     probabilities: np.ndarray
     protocol: Protocol
     image: np.ndarray
+    existence: Optional[np.ndarray] = None
+    existence_threshold: float = 0.5
     path: Optional[str] = None
     instance_masks: Optional[np.ndarray] = None
 
     def __post_init__(self) -> None:
-        # Masks, areas, boxes and scores follow from the probabilities once.
-        self.probabilities.setflags(write=False)
+        # Masks, areas, boxes and scores follow from these once.
+        for array in (self.probabilities, self.existence):
+            if array is not None:
+                array.setflags(write=False)
 
     @property
     def threshold(self) -> float:
@@ -76,14 +83,30 @@ class Prediction:
         return self.protocol.threshold
 
     @cached_property
+    def exists(self) -> np.ndarray:
+        """ndarray: ``(S,)`` bool, whether anything on the image fits: by the existence head, or else if the mask has as
+        many pixels as the protocol asks for."""
+        if self.existence is not None:
+            return _read_only(self.existence >= self.existence_threshold)
+        return _read_only(self._pixels >= self.protocol.min_pixels)
+
+    @cached_property
     def masks(self) -> np.ndarray:
-        """ndarray: ``(S, H0, W0)`` bool."""
-        return _read_only(self.protocol.masks(self.probabilities))
+        """ndarray: ``(S, H0, W0)`` bool; empty where nothing fits."""
+        return _read_only(self._decided & self.exists[:, None, None])
+
+    @cached_property
+    def _decided(self) -> np.ndarray:
+        return self.protocol.masks(self.probabilities)
+
+    @cached_property
+    def _pixels(self) -> np.ndarray:
+        return np.array([np.count_nonzero(mask) for mask in self._decided], dtype=np.int64)
 
     @cached_property
     def areas(self) -> np.ndarray:
         """ndarray: ``(S,)`` int64, pixels of each mask."""
-        return _read_only(np.array([np.count_nonzero(mask) for mask in self.masks], dtype=np.int64))
+        return _read_only(np.where(self.exists, self._pixels, 0))
 
     @cached_property
     def boxes(self) -> np.ndarray:
@@ -101,6 +124,21 @@ class Prediction:
         """ndarray: ``(S,)`` float32, the mean probability inside each mask; 0 for an empty mask."""
         inside = [values[mask].sum(dtype=np.float64) for values, mask in zip(self.probabilities, self.masks)]
         return _read_only((np.array(inside) / np.maximum(self.areas, 1)).astype(np.float32))
+
+    @cached_property
+    def notes(self) -> Tuple[str, ...]:
+        """tuple[str]: What the answer to each sentence is, in words: how much of the image the mask covers and its
+        score, or that nothing in the picture fits, and how sure the existence head is."""
+        return tuple(self._note(place) for place in range(len(self)))
+
+    def _note(self, place: int) -> str:
+        sure = None if self.existence is None else float(self.existence[place])
+        if not self.exists[place]:
+            return 'nothing in the picture fits' if sure is None else \
+                f'nothing in the picture fits ({100 * (1 - sure):.0f}% sure)'
+        share = 100 * self.areas[place] / self._decided[place].size
+        note = f'{share:.1f}% of the image, score {self.scores[place]:.2f}'
+        return note if sure is None else f'{note}, {100 * sure:.0f}% sure that something fits'
 
     def __len__(self) -> int:
         return len(self.sentences)
@@ -122,7 +160,10 @@ class Prediction:
                             f'or bools, but got {type(which).__name__}.')
         rows = np.arange(len(self))[which]
         return replace(
-            self, sentences=tuple(self.sentences[row] for row in rows), probabilities=self.probabilities[rows])
+            self,
+            sentences=tuple(self.sentences[row] for row in rows),
+            probabilities=self.probabilities[rows],
+            existence=None if self.existence is None else self.existence[rows])
 
     def __iter__(self) -> Iterator['Prediction']:
         return (self[place] for place in range(len(self)))
@@ -153,7 +194,8 @@ class Prediction:
 
         Returns:
             list[dict]: ``image_id``, ``category_id``, ``segmentation`` (RLE, its counts a string), ``bbox``
-            (``x, y, width, height`` in pixels), ``area`` in pixels, ``score``, and ``sentence``.
+            (``x, y, width, height`` in pixels), ``area`` in pixels, ``score``, ``sentence``, and ``existence`` if
+            there is an existence head.
         """
         results = []
         for sentence, mask, (x0, y0, x1, y1), area, score in zip(self.sentences, self.masks, self.boxes.tolist(),
@@ -168,6 +210,9 @@ class Prediction:
                     area=area,
                     score=score,
                     sentence=sentence))
+        if self.existence is not None:
+            for result, existence in zip(results, self.existence.tolist()):
+                result['existence'] = existence
         return results
 
     def to_supervision(self) -> Any:
@@ -202,7 +247,7 @@ class Prediction:
         """
         if not self.sentences:
             raise ValueError('The prediction is empty, so there is nothing to draw: no sentence is in it.')
-        return draw_sentences(self.image, self.sentences, self.masks, self.scores, self.instance_masks)
+        return draw_sentences(self.image, self.sentences, self.masks, self.notes, self.instance_masks)
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -253,7 +298,10 @@ class Prediction:
         for result, path in zip(results, masks):
             del result['image_id'], result['category_id']
             result['mask'] = path.name
-        return dict(source=source, height=height, width=width, threshold=self.threshold, predictions=results)
+        thresholds = dict(threshold=self.threshold)
+        if self.existence is not None:
+            thresholds['existence_threshold'] = self.existence_threshold
+        return dict(source=source, height=height, width=width, **thresholds, predictions=results)
 
 
 def _in_order(paths: List[Path]) -> Tuple[List[Path], Path, Path]:

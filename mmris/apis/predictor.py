@@ -14,7 +14,7 @@ from torch import nn
 from mmris.datasets.pipeline_steps import STEP_TYPES
 from mmris.datasets.transforms.formatting import image_tensor
 from mmris.evaluation import own_metrics
-from mmris.protocols import Protocol
+from mmris.protocols import Protocol, check_existence_threshold
 from mmris.registry import TRANSFORMS
 from mmris.utils import type_name
 from mmris.zoo import get_model
@@ -68,6 +68,9 @@ class Predictor:
         threshold (float, optional): The probability, in [0, 1), above which a pixel belongs to a mask. Default: None,
             that of the config's first ``ReferringIoUMetric``, or the protocol's if the metric has none.
         dtype (str or torch.dtype): Type of the weights, see :func:`init_model`. Default: float32.
+        existence_threshold (float, optional): In (0, 1): if the model has an existence head that is less sure than
+            this that anything fits, the mask is empty. Default: None, that of the config's first
+            ``ReferringIoUMetric``, or 0.5.
 
     Raises:
         FileNotFoundError, ValueError, RuntimeError: See :func:`init_model`.
@@ -80,7 +83,8 @@ class Predictor:
                  checkpoint: Optional[Union[str, Path]] = None,
                  device: Optional[str] = None,
                  threshold: Optional[float] = None,
-                 dtype: Union[str, torch.dtype] = torch.float32) -> None:
+                 dtype: Union[str, torch.dtype] = torch.float32,
+                 existence_threshold: Optional[float] = None) -> None:
         self.model: nn.Module = init_model(config, checkpoint, device, dtype)
         pipeline = self.model.cfg.test_dataloader.dataset.pipeline
         # All that evaluation does to an image, but for reading files and packing.
@@ -90,10 +94,12 @@ class Predictor:
             raise ValueError(f'The test pipeline of the config needs one Tokenize step, but has {len(tokenize)}.')
         self._tokenizer = TRANSFORMS.build(tokenize[0]).tokenizer
         self._sentences = EncodedSentences(self._tokenizer)
-        if threshold is None:
-            threshold = next((metric.get('threshold') for metric in own_metrics(self.model.cfg.get('test_evaluator'))),
-                             None)
+        metric = next(iter(own_metrics(self.model.cfg.get('test_evaluator'))), {})
+        threshold = metric.get('threshold') if threshold is None else threshold
         self.protocol: Protocol = self.model.protocol.with_threshold(threshold)
+        if existence_threshold is None:
+            existence_threshold = metric.get('existence_threshold')
+        self.existence_threshold = check_existence_threshold(existence_threshold)
         self._current = CurrentImage()
         self._said_time = False
 
@@ -213,13 +219,17 @@ class Predictor:
         if not sentences:
             raise ValueError('There is no sentence to predict for: give at least one.')
         image_index = torch.zeros(len(sentences), dtype=torch.int64, device=self.model.data_preprocessor.device)
-        logits = self.model.segment(image.state, self._sentences.encode(self.model, sentences), image_index)
-        probabilities = self.model.protocol.to_original_pixels(logits, image.affine, image.input_size, image.size)
+        answer = self.model.segment(image.state, self._sentences.encode(self.model, sentences), image_index)
+        probabilities = self.model.protocol.to_original_pixels(answer.logits, image.affine, image.input_size,
+                                                               image.size)
+        existence = answer.existence
         return Prediction(
             sentences=tuple(sentences),
             probabilities=probabilities.cpu().numpy(),
             protocol=self.protocol,
             image=image.pixels,
+            existence=None if existence is None else existence.float().sigmoid().cpu().numpy(),
+            existence_threshold=self.existence_threshold,
             path=image.path,
             instance_masks=image.instance_masks)
 

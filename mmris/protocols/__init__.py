@@ -6,6 +6,7 @@ from typing import Optional
 from .cris import CRIS
 from .evf_sam import EVF_SAM
 from .evf_sam2 import EVF_SAM2, EVF_SAM2_MULTITASK
+from .existence import check_existence_threshold
 from .mmris import MMRIS
 from .protocol import Geometry, Protocol
 from .shared_ris import SHARED_RIS
@@ -43,4 +44,4 @@ def find_protocol(name: str, resampling: Optional[str] = None) -> Protocol:
         PROTOCOLS[name], way_back=other.way_back, binary=other.binary, resample_logits=other.resample_logits)
 
 
-__all__ = ['Geometry', 'PROTOCOLS', 'Protocol', 'RESAMPLINGS', 'find_protocol']
+__all__ = ['Geometry', 'PROTOCOLS', 'Protocol', 'RESAMPLINGS', 'check_existence_threshold', 'find_protocol']

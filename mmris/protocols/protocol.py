@@ -60,6 +60,7 @@ class Protocol:
     binary: bool = False
     empty_iou: float = 1.0
     resample_logits: Optional[WayBack] = None
+    min_pixels: int = 1
 
     def with_threshold(self, threshold: Optional[float]) -> 'Protocol':
         """The same protocol with another threshold.

@@ -2,6 +2,7 @@
 
 from .distillation import BranchOutput, TargetShare
 from .features import (
+    Answer,
     EncoderOutput,
     FusedFeatures,
     ImageEmbeddings,
@@ -13,12 +14,12 @@ from .features import (
     TextFeatures,
 )
 from .inputs import ExpressionBatch, ImageInputs, ImageView, InstanceMasks, ReferringInputs, word_positions
-from .referring_data_sample import ReferringDataSample, gather_input_masks
+from .referring_data_sample import ReferringDataSample, gather_existence, gather_input_masks
 from .tensor_structure import SharedRows, TensorStructure, concatenate_tokens
 
 __all__ = [
-    'BranchOutput', 'EncoderOutput', 'ExpressionBatch', 'FusedFeatures', 'ImageEmbeddings', 'ImageFeatures',
+    'Answer', 'BranchOutput', 'EncoderOutput', 'ExpressionBatch', 'FusedFeatures', 'ImageEmbeddings', 'ImageFeatures',
     'ImageInputs', 'ImageView', 'InstanceEmbeddings', 'InstanceFeatures', 'InstanceMasks', 'MainPass',
     'ReferringDataSample', 'ReferringInputs', 'SharedRows', 'TargetShare', 'TensorStructure', 'TextEmbeddings',
-    'TextFeatures', 'concatenate_tokens', 'gather_input_masks', 'word_positions'
+    'TextFeatures', 'concatenate_tokens', 'gather_existence', 'gather_input_masks', 'word_positions'
 ]

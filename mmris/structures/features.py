@@ -173,6 +173,20 @@ class FusedFeatures(TensorStructure):
 
 
 @dataclass(frozen=True)
+class Answer(TensorStructure):
+    """What a model answers to P sentences.
+
+    Attributes:
+        logits (Tensor): ``(P, 1, h, w)``, the masks' logits.
+        existence (Tensor, optional): ``(P,)`` logits: above 0, something on the image fits the sentence. None: the
+            model has no existence head.
+    """
+
+    logits: Tensor
+    existence: Optional[Tensor] = None
+
+
+@dataclass(frozen=True)
 class MainPass(TensorStructure):
     """All that the main branch computed for a batch, for losses on the way and for distillation to replay.
 
@@ -187,6 +201,7 @@ class MainPass(TensorStructure):
         fused (FusedFeatures): The decoder's output.
         logits (Tensor): ``(P, 1, h, w)``, the main branch's prediction.
         protocol (Protocol): How the model brings logits to the original pixels, where it is scored.
+        existence (Tensor, optional): ``(P,)`` logits of the existence head; None without one.
     """
 
     image_embeddings: ImageEmbeddings
@@ -198,6 +213,7 @@ class MainPass(TensorStructure):
     fused: FusedFeatures
     logits: Tensor
     protocol: Protocol
+    existence: Optional[Tensor] = None
 
     @property
     def inside(self) -> Tensor:

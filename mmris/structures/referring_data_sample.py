@@ -30,18 +30,22 @@ class ReferringDataSample(SegDataSample):
         gt_original ``(S, H0, W0)`` bool: the masks that predictions are scored against.
         gt_input ``(S, H, W)``: the masks in the input's geometry, for training. uint8 from 0 to 255 as packed, a
             quarter of the bytes that workers send; float32 in [0, 1] from the data preprocessor on.
+        gt_existence ``(S,)`` bool: whether anything on the image fits each expression.
         instance_masks ``(K, H, W)`` bool: instances that a segmenter found, in the input's geometry, surest first.
         instance_iou ``(S, K)`` float32 in [0, 1]: IoU of each expression's mask and each instance's, for training.
         probabilities ``(S, H0, W0)`` float32 in [0, 1]: predictions. Thresholds belong to whoever scores or draws.
+        existence ``(S,)`` float32 in [0, 1]: how sure the existence head is that anything fits, of models with one.
     """
 
     token_ids: Tensor
     token_mask: Tensor
     gt_original: Tensor
     gt_input: Tensor
+    gt_existence: Tensor
     instance_masks: Tensor
     instance_iou: Tensor
     probabilities: Tensor
+    existence: Tensor
 
 
 def gather_input_masks(samples: Sequence[ReferringDataSample], asked_by: str) -> Tensor:
@@ -61,3 +65,21 @@ def gather_input_masks(samples: Sequence[ReferringDataSample], asked_by: str) ->
         raise ValueError(f'{asked_by} needs the masks in the geometry of the input, gt_input, which a sample lacks: '
                          f'put gt_input into inputs.steps.pack.masks (the masks of PackReferringInputs).')
     return torch.cat([sample.gt_input for sample in samples]).unsqueeze(1)
+
+
+def gather_existence(samples: Sequence[ReferringDataSample]) -> Tensor:
+    """Line up which expressions of a batch have a target.
+
+    Args:
+        samples (Sequence[ReferringDataSample]): B samples with ``gt_existence (S,)`` bool.
+
+    Returns:
+        Tensor: ``(P,)`` bool.
+
+    Raises:
+        ValueError: If a sample has none.
+    """
+    if not all('gt_existence' in sample for sample in samples):
+        raise ValueError('The existence head is trained on which expressions have a target, gt_existence, which a '
+                         'sample lacks: LoadMasks makes it, so put LoadMasks into the training pipeline.')
+    return torch.cat([sample.gt_existence for sample in samples])

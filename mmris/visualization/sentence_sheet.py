@@ -12,7 +12,7 @@ from .sheet import Panel, draw_sheet, instances_panel
 def draw_sentences(image: np.ndarray,
                    sentences: Sequence[str],
                    masks: np.ndarray,
-                   scores: Sequence[float],
+                   notes: Sequence[str],
                    instance_masks: Optional[np.ndarray] = None) -> Image.Image:
     """Draw the mask of each sentence, and all masks in one picture if there are several.
 
@@ -20,7 +20,7 @@ def draw_sentences(image: np.ndarray,
         image (ndarray): ``(H0, W0, 3)`` uint8 RGB.
         sentences (Sequence[str]): S sentences, at least one.
         masks (ndarray): ``(S, H0, W0)`` bool.
-        scores (Sequence[float]): S scores in [0, 1], drawn beside the masks' areas.
+        notes (Sequence[str]): S lines of small text, below the sentences.
         instance_masks (ndarray, optional): ``(K, H0, W0)``, not 0 inside of an instance: drawn first. Default: None.
 
     Returns:
@@ -32,9 +32,8 @@ def draw_sentences(image: np.ndarray,
     panels = [] if instance_masks is None else [instances_panel(image, instance_masks)]
     if len(masks) > 1:
         panels.append(Panel(caption='all sentences', pictures=[overlay_masks(image, masks)]))
-    for place, (sentence, mask, score) in enumerate(zip(sentences, masks, scores)):
+    for place, (sentence, mask, note) in enumerate(zip(sentences, masks, notes)):
         colour = COLOURS[place % len(COLOURS)]
-        note = f'{100 * mask.mean():.1f}% of the image, score {score:.2f}' if mask.any() else 'nothing'
         panels.append(
             Panel(caption=sentence, note=note, colour=colour, pictures=[spotlight(image, mask, colour)]))
     return draw_sheet(panels, title='Predictions', columns=3, cell=400)

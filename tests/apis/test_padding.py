@@ -52,7 +52,7 @@ def logits_of(predictor: Predictor) -> torch.Tensor:
     assert expressions.token_ids.size(1) == (12 if tokenizer.pad_to_longest else tokenizer.context_length)
     with torch.inference_mode():
         text = predictor.model.encode_sentences(expressions)
-        return predictor.model.segment(predictor._current.image.state, text, torch.zeros(4, dtype=torch.int64))
+        return predictor.model.segment(predictor._current.image.state, text, torch.zeros(4, dtype=torch.int64)).logits
 
 
 @pytest.mark.parametrize('config', CONFIGS)

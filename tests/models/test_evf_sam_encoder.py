@@ -55,7 +55,7 @@ class TestOnce:
         sentences = model.encode_sentences(inputs.expressions)
         for row, image in enumerate(inputs.expressions.image_index.tolist()):
             one = torch.tensor([row])
-            alone = model.segment(images.select(torch.tensor([image])), sentences.select(one), torch.tensor([0]))
+            alone = model.segment(images.select(torch.tensor([image])), sentences.select(one), torch.tensor([0])).logits
             assert torch.allclose(alone[0], together[row], atol=1e-5)
 
     @torch.no_grad()

@@ -264,7 +264,7 @@ class TestSharedWork:
         rows = record_rows(model.encoder)
         with torch.no_grad():
             state, sentences = model.encode_images(inputs.images), model.encode_sentences(inputs.expressions)
-            logits = [model.segment(state, sentences, inputs.expressions.image_index) for _ in range(2)]
+            logits = [model.segment(state, sentences, inputs.expressions.image_index).logits for _ in range(2)]
         assert rows == expected([2, 2, 1], [2, 2, 1, 2, 2, 1])
         # All at once, as in training.
         rows = record_rows(model.encoder)

@@ -25,8 +25,8 @@ TRUTHS = {
 class PackReferringInputs(BaseTransform):
     """Packs a sample: the image as ``inputs``, all else into a ``ReferringDataSample``.
 
-    Instance masks are packed wherever the pipeline loaded them, and so are views other than the main one: their pixels
-    as ``views``, a dict of ``(3, H, W)`` tensors by name.
+    Instance masks are packed wherever the pipeline loaded them, and so is ``gt_existence`` of LoadMasks. So are views
+    other than the main one: their pixels as ``views``, a dict of ``(3, H, W)`` tensors by name.
 
     Args:
         masks (Sequence[str]): What is packed of the ground truth: ``gt_input`` for training, ``gt_original`` for
@@ -60,6 +60,8 @@ class PackReferringInputs(BaseTransform):
                 raise ValueError(f'PackReferringInputs is to pack {name}, but no transform made it: {TRUTHS[name]}.')
             truth = torch.from_numpy(results[name])
             setattr(sample, name, truth.bool() if name == 'gt_original' else truth)
+        if 'gt_existence' in results:
+            sample.gt_existence = torch.from_numpy(results['gt_existence'])
         if 'instance_masks' in results:
             if 'instance_input' not in results:
                 raise ValueError('Instance masks were loaded, but not warped with the image: put LoadInstanceMasks '

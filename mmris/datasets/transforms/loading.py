@@ -193,7 +193,8 @@ class LoadMasks(BaseTransform):
     after them, since predictions are scored on the original pixels.
 
     Required keys: ``targets``, for each of the S expressions an index into ``objects``; ``objects``, for each the list
-    of its COCO segmentations; ``height``, ``width``. Added key: ``gt_original``, ``(S, H0, W0)`` uint8 of 0 and 1.
+    of its COCO segmentations; ``height``, ``width``. Added keys: ``gt_original``, ``(S, H0, W0)`` uint8 of 0 and 1;
+    ``gt_existence``, ``(S,)`` bool, false where nothing fits: no segmentation, which is no missing one.
     """
 
     def transform(self, results: dict) -> dict:
@@ -220,4 +221,5 @@ class LoadMasks(BaseTransform):
                 raise ValueError(f'The mask of ref {ref_id} on {results["img_path"]} covers no pixel. Repair or remove '
                                  f'it in the annotation file. {SKIP_ADVICE}')
         results['gt_original'] = masks
+        results['gt_existence'] = np.array([bool(results['objects'][target]) for target in results['targets']])
         return results

@@ -1,6 +1,6 @@
 """Parts of a model by name."""
 
-from typing import Dict, Union
+from typing import Dict, Iterable, Union
 
 from torch import nn
 
@@ -36,11 +36,12 @@ def _parts(part: Union[nn.Module, nn.Parameter]) -> dict:
     return {**dict(part.named_children()), **dict(part.named_parameters(recurse=False))}
 
 
-def check_names(**groups: nn.Module) -> None:
+def check_names(**groups: Iterable[str]) -> None:
     """Check that no two losses would be logged under one name: the sum that is optimised would lack one.
 
     Args:
-        **groups (nn.Module): Containers of losses by name, by what each group is called in the message.
+        **groups (Iterable[str]): Names of losses, or containers of losses by name, by what each group is called in the
+            message.
 
     Raises:
         ValueError: If two of them have a name in common.

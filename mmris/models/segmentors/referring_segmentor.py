@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mmris.protocols import find_protocol
 from mmris.registry import MODELS
 from mmris.structures import (
+    Answer,
     EncoderOutput,
     ExpressionBatch,
     FusedFeatures,
@@ -19,6 +20,7 @@ from mmris.structures import (
     ReferringDataSample,
     ReferringInputs,
     TensorStructure,
+    gather_existence,
     gather_input_masks,
 )
 
@@ -32,6 +34,7 @@ class ReferringSegmentor(BaseSegmentor):
     ::
 
         encoder ─► neck ─► decoder ─► head ─► logits ─► losses, or probabilities on the original pixels
+           │                  └─► existence ─► logit ─► its loss, or how sure it is that anything fits
            └──────────────── distillation ─────┘          (training only)
 
     Training, evaluation and interactive use are one path: :meth:`encode_images` once an image, :meth:`segment` for
@@ -43,6 +46,8 @@ class ReferringSegmentor(BaseSegmentor):
         decoder (dict, optional): Config of a module from ``FusedFeatures`` to ``FusedFeatures``. None: the head takes
             what the neck gives.
         head (dict): Config of a module from ``FusedFeatures`` to ``(P, 1, h, w)`` logits.
+        existence (dict, optional): Config of an :class:`~mmris.models.heads.ExistenceHead`, which says whether
+            anything on the image fits a sentence. Default: None, the mask alone tells.
         losses (dict[str, dict], optional): Configs of the losses between logits and ground truth on the logits' grid,
             by the name that they are logged under (``loss_<name>``). In these three, a name with None is left out.
             Default: None, there are none.
@@ -81,6 +86,7 @@ class ReferringSegmentor(BaseSegmentor):
                  neck: dict,
                  decoder: Optional[dict] = None,
                  head: dict,
+                 existence: Optional[dict] = None,
                  losses: Optional[Dict[str, dict]] = None,
                  auxiliary_losses: Optional[Dict[str, dict]] = None,
                  distillation: Optional[Dict[str, dict]] = None,
@@ -104,10 +110,15 @@ class ReferringSegmentor(BaseSegmentor):
         self.neck = MODELS.build(neck)
         self.decoder = nn.Identity() if decoder is None else MODELS.build(decoder)
         self.head = MODELS.build(head)
+        self.existence = None if existence is None else MODELS.build(existence)
         self.losses = nn.ModuleDict(_build_named(losses))
         self.auxiliary_losses = nn.ModuleDict(_build_named(auxiliary_losses))
         self.distillation = ModuleDict(_build_named(distillation, encoder=self.encoder, stages=self.stages))
-        check_names(losses=self.losses, auxiliary_losses=self.auxiliary_losses, distillation=self.distillation)
+        check_names(
+            losses=self.losses,
+            auxiliary_losses=self.auxiliary_losses,
+            distillation=self.distillation,
+            existence=() if self.existence is None else ('existence', ))
         # Names, not modules: what converts BatchNorms puts others in their place.
         self.frozen = (frozen, ) if isinstance(frozen, str) else tuple(frozen)
         for name in self.frozen:
@@ -159,7 +170,7 @@ class ReferringSegmentor(BaseSegmentor):
             for rows in self._chunks(expressions.image_index)
         ])
 
-    def segment(self, images: TensorStructure, sentences: TensorStructure, image_index: Tensor) -> Tensor:
+    def segment(self, images: TensorStructure, sentences: TensorStructure, image_index: Tensor) -> Answer:
         """Segment sentences about images, ``max_expressions`` at a time. Both are encoded already.
 
         Args:
@@ -168,20 +179,26 @@ class ReferringSegmentor(BaseSegmentor):
             image_index (Tensor): ``(P,)`` int64, the row of ``images`` that each sentence is about.
 
         Returns:
-            Tensor: ``(P, 1, h, w)`` logits.
+            Answer: Of P rows.
         """
-        logits = []
+        answers = []
         for rows in self._chunks(image_index):
             used, index = image_index[rows].unique(return_inverse=True)
-            logits.append(self.decode(self.encoder.join(images.select(used), sentences.select(rows), index)))
-        return torch.cat(logits)
+            fused = self.fuse(self.encoder.join(images.select(used), sentences.select(rows), index))
+            answers.append(self.answer(fused))
+        return Answer.concatenate(answers)
 
     def _chunks(self, image_index: Tensor) -> Sequence[Tensor]:
         return torch.arange(len(image_index), device=image_index.device).split(self.max_expressions)
 
     def decode(self, encoded: EncoderOutput) -> Tensor:
-        """Run neck, decoder and head: ``(P, 1, h, w)`` logits."""
+        """Run neck, decoder and mask head: ``(P, 1, h, w)`` logits."""
         return self.head(self.fuse(encoded))
+
+    def answer(self, fused: FusedFeatures) -> Answer:
+        """Run the heads."""
+        logits = self.head(fused)
+        return Answer(logits, None if self.existence is None else self.existence(fused, logits))
 
     def fuse(self, encoded: EncoderOutput) -> FusedFeatures:
         """Run neck and decoder."""
@@ -192,21 +209,23 @@ class ReferringSegmentor(BaseSegmentor):
 
         Args:
             inputs (ReferringInputs): The batch.
-            data_samples (list[ReferringDataSample]): B samples with what auxiliary losses want, and with ``gt_input``
-                if there are losses on the logits' grid or distillation branches.
+            data_samples (list[ReferringDataSample]): B samples with what auxiliary losses want, with ``gt_input``
+                if there are losses on the logits' grid or distillation branches, and with ``gt_existence`` if there is
+                an existence head.
 
         Returns:
-            dict[str, Tensor]: ``loss_<name>`` of each loss, each auxiliary loss and each distillation branch, weights
-            included: these add up to what is optimised. Beside them what branches measured, under names without
-            ``loss``, which is logged only: ``target_share_<name>`` and ``chance_<name>`` of a
-            :class:`~mmris.models.distillation.MaskedVisualDistillation`.
+            dict[str, Tensor]: ``loss_<name>`` of each loss, each auxiliary loss and each distillation branch, and
+            ``loss_existence``, weights included: these add up to what is optimised. Beside them what was measured,
+            under names without ``loss``, which is logged only: ``target_share_<name>`` and ``chance_<name>`` of a
+            :class:`~mmris.models.distillation.MaskedVisualDistillation`, ``existence_accuracy`` and
+            ``chance_existence``.
 
         Raises:
-            ValueError: If the model has nothing to optimise, or ``gt_input`` is needed and a sample lacks it.
+            ValueError: If the model has nothing to optimise, or a sample lacks what is needed.
         """
-        if not (self.losses or self.auxiliary_losses or self.distillation):
-            raise ValueError('There is nothing to optimise: the model has no losses, auxiliary_losses or distillation. '
-                             'Set model.losses.')
+        if not (self.losses or self.auxiliary_losses or self.distillation or self.existence):
+            raise ValueError('There is nothing to optimise: the model has no losses, auxiliary_losses, distillation or '
+                             'existence. Set model.losses.')
         main = self.main_pass(inputs)
         losses: Dict[str, Tensor] = {}
         measured: Dict[str, Tensor] = {}
@@ -221,6 +240,10 @@ class ReferringSegmentor(BaseSegmentor):
             output = branch(main, self.encoder, self.stages, target)
             losses[f'loss_{name}'] = output.loss
             measured.update(output.measured_by_name(name))
+        if self.existence is not None:
+            exists = gather_existence(data_samples)
+            losses['loss_existence'] = self.existence.loss(main.existence, exists)
+            measured.update(self.existence.measure(main.existence, exists))
         return {**losses, **measured}
 
     def main_pass(self, inputs: ReferringInputs) -> MainPass:
@@ -232,6 +255,7 @@ class ReferringSegmentor(BaseSegmentor):
         image_index = inputs.expressions.image_index
         encoded = self.encoder.join(image_state, text_state, image_index)
         fused = self.fuse(encoded)
+        answer = self.answer(fused)
         return MainPass(
             image_embeddings=image_embeddings,
             text_embeddings=text_embeddings,
@@ -240,8 +264,9 @@ class ReferringSegmentor(BaseSegmentor):
             image_index=image_index,
             encoded=encoded,
             fused=fused,
-            logits=self.head(fused),
-            protocol=self.protocol)
+            logits=answer.logits,
+            protocol=self.protocol,
+            existence=answer.existence)
 
     def predict(self, inputs: ReferringInputs,
                 data_samples: List[ReferringDataSample]) -> List[ReferringDataSample]:
@@ -249,16 +274,21 @@ class ReferringSegmentor(BaseSegmentor):
 
         Returns:
             list[ReferringDataSample]: The samples, each with ``probabilities (S, H0, W0)`` and the name of the
-            ``protocol`` (and ``resampling``) that they were made by.
+            ``protocol`` (and ``resampling``) that they were made by, and with ``existence (S,)`` in [0, 1] if there is
+            an existence head.
 
         Raises:
             ValueError: If an image became an input by another geometry than the protocol's.
         """
         counts = [len(sample.token_ids) for sample in data_samples]
-        for sample, logits in zip(data_samples, self.encode_decode(inputs).split(counts)):
+        answer = self._answer_batch(inputs)
+        for sample, logits in zip(data_samples, answer.logits.split(counts)):
             sample.probabilities = self.protocol.to_original_pixels(logits, sample.affine, sample.img_shape,
                                                                     sample.ori_shape)
             sample.set_metainfo(dict(protocol=self.protocol.name, resampling=self.resampling))
+        if answer.existence is not None:
+            for sample, existence in zip(data_samples, answer.existence.float().sigmoid().split(counts)):
+                sample.existence = existence
         return data_samples
 
     def extract_feat(self, inputs: ReferringInputs) -> EncoderOutput:
@@ -272,6 +302,9 @@ class ReferringSegmentor(BaseSegmentor):
                       inputs: ReferringInputs,
                       batch_data_samples: Optional[List[ReferringDataSample]] = None) -> Tensor:
         """Logits ``(P, 1, h, w)`` of all expressions."""
+        return self._answer_batch(inputs).logits
+
+    def _answer_batch(self, inputs: ReferringInputs) -> Answer:
         sentences = self.encode_sentences(inputs.expressions)
         return self.segment(self.encode_images(inputs.images), sentences, inputs.expressions.image_index)
 

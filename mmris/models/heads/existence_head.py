@@ -1,0 +1,102 @@
+"""The head that says whether anything on the image fits a sentence."""
+
+from typing import Dict, Optional
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmris.registry import MODELS
+from mmris.structures import FusedFeatures
+
+from ..layers import check_width
+
+
+@MODELS.register_module()
+class ExistenceHead(BaseModule):
+    """One logit an expression: above 0, something on the image fits it.
+
+    It looks at the pixels twice, as their mean and as their mean where the mask's logits are high, and at the sentence
+    and the mask's highest logit and area::
+
+        a_n = softmax over the cells of the mask's logits
+        x   = [sum_n a_n f_n, mean_n f_n, W s, max_n l_n, mean_n sigmoid(l_n)]
+        e   = w . GELU(V LayerNorm(x))
+
+    Gradients go to the features, and not through the mask's logits: what makes a mask right is for its own losses.
+    The generalised task and a classifier of empty targets are those of Liu et al., GRES (ReLA), CVPR 2023; the form of
+    this head is ours, so that it fits any method: it needs what every neck and decoder gives.
+
+    Args:
+        channels (int): Width of the fused pixels.
+        sentence_channels (int): Width of the fused sentence.
+        hidden (int): Width inside. Default: 256.
+        loss_weight (float): Factor of the loss. Default: 0.1.
+        init_cfg (dict, optional): MMEngine initialisation. Default: None.
+    """
+
+    def __init__(self,
+                 *,
+                 channels: int,
+                 sentence_channels: int,
+                 hidden: int = 256,
+                 loss_weight: float = 0.1,
+                 init_cfg: Optional[dict] = None) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.channels, self.sentence_channels = channels, sentence_channels
+        self.loss_weight = loss_weight
+        self.sentence_projection = nn.Linear(sentence_channels, channels)
+        width = 3 * channels + 2
+        self.classifier = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, 1))
+
+    def forward(self, fused: FusedFeatures, logits: Tensor) -> Tensor:
+        """Judge.
+
+        Args:
+            fused (FusedFeatures): What the decoder gives: ``pixels (P, C, h, w)`` and ``sentence (P, D)``.
+            logits (Tensor): ``(P, 1, h', w')``, the masks' logits, at least as fine as the pixels.
+
+        Returns:
+            Tensor: ``(P,)`` logits.
+
+        Raises:
+            ValueError: If pixels or sentence have other widths than ``channels`` and ``sentence_channels``.
+        """
+        owner, sentence = type(self).__name__, fused.sentence
+        check_width(owner, 'channels', self.channels, of='the pixels', found=fused.pixels.size(1))
+        check_width(owner, 'sentence_channels', self.sentence_channels, of='the sentence', found=sentence.size(1))
+        cells = F.adaptive_avg_pool2d(logits.detach(), fused.pixels.shape[-2:]).flatten(1)
+        pixels = fused.pixels.flatten(2)
+        looked_at = torch.bmm(pixels, cells.softmax(dim=1).to(pixels.dtype)[:, :, None]).squeeze(2)
+        mask = torch.stack((cells.amax(dim=1), cells.sigmoid().mean(dim=1)), dim=1).to(pixels.dtype)
+        seen = (looked_at, pixels.mean(dim=2), self.sentence_projection(sentence), mask)
+        return self.classifier(torch.cat(seen, dim=1)).squeeze(1)
+
+    def loss(self, existence: Tensor, target: Tensor) -> Tensor:
+        """Compute the weighted binary cross entropy, the mean over the expressions.
+
+        Args:
+            existence (Tensor): ``(P,)`` logits.
+            target (Tensor): ``(P,)`` bool, whether anything fits.
+
+        Returns:
+            Tensor: Scalar.
+        """
+        return self.loss_weight * F.binary_cross_entropy_with_logits(existence.float(), target.float())
+
+    @torch.no_grad()
+    def measure(self, existence: Tensor, target: Tensor) -> Dict[str, Tensor]:
+        """Count how often the head is right on a batch, beside always giving the batch's more frequent answer.
+
+        Args:
+            existence (Tensor), target (Tensor): See :meth:`loss`.
+
+        Returns:
+            dict[str, Tensor]: ``existence_accuracy`` and ``chance_existence``, scalars in [0, 1].
+        """
+        share = target.float().mean()
+        return dict(
+            existence_accuracy=((existence > 0) == target).float().mean(),
+            chance_existence=torch.maximum(share, 1 - share))
