@@ -3,7 +3,8 @@
 import logging
 import os
 from functools import partial
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
+from hashlib import blake2b
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from mmengine.utils import ProgressBar
 
 from mmris.registry import DATASETS
 from mmris.utils import seed_all
+from mmris.utils.ids import Id
 from mmris.utils.memory import gc_paused
 
 from .controls import CONTROLS, MASK_CONTROLS, SENTENCE_CONTROLS, apply_control
@@ -61,6 +63,9 @@ class RefCOCODataset(BaseDataset):
             into: by a name of one's choice ``dict(refs_file=..., splits=[...])``, where ``refs_file`` lies below
             ``data_root``, or None for an entry that a config takes back. An image is known by its id, which is COCO's
             in all sets. Defaults to None: none.
+        image_share (tuple[float, float], optional): Take only images whose ids hash to a number in ``[low, high)`` of
+            ``[0, 1)``: ``(0.05, 1)`` to train on and ``(0, 0.05)`` to choose checkpoints on, where a set has no split
+            for that. Default: None, all.
         seed (int): Seed of the draws, beside the run's own, which the sampler tells. Defaults to 0.
         **kwargs: ``pipeline``, ``test_mode`` and others of ``mmengine.dataset.BaseDataset``.
 
@@ -91,6 +96,7 @@ class RefCOCODataset(BaseDataset):
                  instance_masks: Optional[Mapping[str, Any]] = None,
                  bad_data: str = 'raise',
                  exclude: Optional[Mapping[str, Optional[dict]]] = None,
+                 image_share: Optional[Tuple[float, float]] = None,
                  seed: int = 0,
                  pipeline: Sequence[Union[dict, Callable]] = (),
                  **kwargs) -> None:
@@ -104,6 +110,9 @@ class RefCOCODataset(BaseDataset):
         if control in MASK_CONTROLS and instance_masks is None:
             raise ValueError(f'The control {control} is about instance masks, but the data set has none: set '
                              f'instance_masks=dict(file=...), or choose one of {", ".join(SENTENCE_CONTROLS)}.')
+        if image_share is not None and not (len(image_share) == 2 and 0 <= image_share[0] < image_share[1] <= 1):
+            raise ValueError(f'image_share is a pair of numbers in [0, 1] in rising order, such as (0.05, 1), but got '
+                             f'{image_share!r}.')
         self.split = split
         self.refs_file = os.path.join(data_root, refs_file)
         self.group_by = group_by
@@ -113,6 +122,7 @@ class RefCOCODataset(BaseDataset):
         self.instance_masks = None if instance_masks is None else complete_settings(instance_masks)
         self.bad_data = bad_data
         self.exclude = exclude
+        self.image_share = image_share
         self.seed = seed
         self._skipped, self._repairs = ProblemTally(), ProblemTally()
         # The run's seed and the epoch. In shared memory: workers that outlive an epoch see the next one too.
@@ -191,6 +201,9 @@ class RefCOCODataset(BaseDataset):
         if self.exclude is not None:
             excluded = read_excluded_splits(self.exclude, self.data_root)
             refs = exclude_images(refs, files, excluded, name=f'{self.refs_file}, split {self.split}')
+        if self.image_share is not None:
+            low, high = self.image_share
+            refs = [ref for ref in refs if low <= _place_of_image(ref['image_id']) < high]
         reading = Reading(
             self.data_prefix['img_path'], self.text_field, self._report, self._repairs, unique_ids=self.test_mode)
         return collect_images(refs, files, reading)
@@ -220,6 +233,11 @@ class RefCOCODataset(BaseDataset):
         self._skipped.warn(where)
         if self.skipped:
             print_log(f'{where}: {expressions:,} expressions are left.', logger='current', level=logging.WARNING)
+
+
+def _place_of_image(image_id: Id) -> float:
+    """A number in [0, 1) that depends on an image's id alone."""
+    return int.from_bytes(blake2b(str(image_id).encode(), digest_size=6).digest(), 'big') / 2**48
 
 
 # What a sample holds once an expression.

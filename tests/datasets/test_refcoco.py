@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from mmris.datasets import ReferringSampler
+from mmris.datasets import RefCOCODataset, ReferringSampler
 from mmris.registry import DATASETS
 from tests.conftest import edit_instances, edit_refs, square, write_set
 
@@ -236,3 +236,27 @@ def test_two_objects_that_share_the_id_of_a_ref(refer_set):
     edit_refs(refer_set, lambda refs: refs[1].update(ref_id=refs[0]['ref_id']))
     settings = dict(data_root=str(refer_set), refs_file='refs(unc).p', data_prefix=dict(img_path='images'), split='val')
     assert len(DATASETS.build(dict(type='RefCOCODataset', group_by='ref', **settings))) == 15
+
+
+class TestImageShare:
+
+    def load(self, folder, **settings):
+        dataset = RefCOCODataset(
+            split='train', refs_file='refs(unc).p', data_root=str(folder), data_prefix=dict(img_path='images'),
+            **settings)
+        return {dataset.get_data_info(index)['img_id'] for index in range(len(dataset))}
+
+    def test_parts_share_no_image_and_miss_none(self, tmp_path):
+        folder = write_set(tmp_path / 'set', images=60)
+        refs = [dict(ref, split='train') for ref in pickle.loads((folder / 'refs(unc).p').read_bytes())]
+        (folder / 'refs(unc).p').write_bytes(pickle.dumps(refs))
+        small, large = self.load(folder, image_share=(0, 0.25)), self.load(folder, image_share=(0.25, 1))
+        assert small and not small & large and small | large == self.load(folder) and len(small) < 30
+        # It depends on the ids of images alone.
+        (folder / 'refs(unc).p').write_bytes(pickle.dumps(refs[: len(refs) // 2]))
+        assert self.load(folder, image_share=(0, 0.25)) <= small
+
+    @pytest.mark.parametrize('share', [(0.5, 0.5), (-0.1, 1), (0, 1.5), (0.5, )])
+    def test_no_share(self, refer_set, share):
+        with pytest.raises(ValueError, match=r'image_share is a pair of numbers in \[0, 1\] in rising order'):
+            self.load(refer_set, image_share=share)
