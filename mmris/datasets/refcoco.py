@@ -3,7 +3,6 @@
 import logging
 import os
 from functools import partial
-from hashlib import blake2b
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -14,19 +13,17 @@ from mmengine.utils import ProgressBar
 
 from mmris.registry import DATASETS
 from mmris.utils import seed_all
-from mmris.utils.ids import Id
 from mmris.utils.memory import gc_paused
 
 from .controls import CONTROLS, MASK_CONTROLS, SENTENCE_CONTROLS, apply_control
 from .exclusion import exclude_images, read_excluded_splits
+from .grouping import EXPRESSION_KEYS, GROUPS, group_expressions, place_of_image
 from .instance_masks import add_instances, complete_settings
 from .problems import SKIP_ADVICE, Problem, ProblemTally, raise_problem
 from .refer_files import read_refer_files
 from .referred_images import Reading, collect_images, drop_undecodable
 from .splits import hint_at_split
 from .transforms.loading import LoadImage, load_sample_image
-
-GROUPS = ('image', 'ref', 'expression')
 
 
 @DATASETS.register_module()
@@ -169,7 +166,7 @@ class RefCOCODataset(BaseDataset):
         if self.instance_masks is not None:
             images = add_instances(images, self.instance_masks, self.data_root)
         images = apply_control(self.control, images)
-        samples = [sample for image in images for sample in _group(image, self.group_by)]
+        samples = [sample for image in images for sample in group_expressions(image, self.group_by)]
         self._warn(sum(len(sample['text']) for sample in samples))
         if not samples:
             raise ValueError(f'No expression is left of split {self.split!r} of {self.refs_file}.')
@@ -203,7 +200,7 @@ class RefCOCODataset(BaseDataset):
             refs = exclude_images(refs, files, excluded, name=f'{self.refs_file}, split {self.split}')
         if self.image_share is not None:
             low, high = self.image_share
-            refs = [ref for ref in refs if low <= _place_of_image(ref['image_id']) < high]
+            refs = [ref for ref in refs if low <= place_of_image(ref['image_id']) < high]
         reading = Reading(
             self.data_prefix['img_path'], self.text_field, self._report, self._repairs, unique_ids=self.test_mode)
         return collect_images(refs, files, reading)
@@ -233,49 +230,6 @@ class RefCOCODataset(BaseDataset):
         self._skipped.warn(where)
         if self.skipped:
             print_log(f'{where}: {expressions:,} expressions are left.', logger='current', level=logging.WARNING)
-
-
-def _place_of_image(image_id: Id) -> float:
-    """A number in [0, 1) that depends on an image's id alone."""
-    return int.from_bytes(blake2b(str(image_id).encode(), digest_size=6).digest(), 'big') / 2**48
-
-
-# What a sample holds once an expression.
-EXPRESSION_KEYS = ('text', 'ref_ids', 'sent_ids', 'targets', 'skills')
-
-
-def _group(image: dict, group_by: str) -> List[dict]:
-    expressions = image['expressions']
-    if group_by == 'image':
-        groups = [expressions]
-    elif group_by == 'ref':
-        by_ref: Dict[tuple, List[dict]] = {}
-        for expression in expressions:
-            # Two objects may share the id of a ref.
-            by_ref.setdefault((expression['ref_id'], expression['target']), []).append(expression)
-        groups = list(by_ref.values())
-    else:
-        groups = [[expression] for expression in expressions]
-    return [_sample(image, group) for group in groups]
-
-
-def _sample(image: dict, expressions: List[dict]) -> dict:
-    used = sorted({expression['target'] for expression in expressions})
-    sample = dict(
-        img_id=image['img_id'],
-        img_path=image['img_path'],
-        height=image['height'],
-        width=image['width'],
-        objects=[image['objects'][target] for target in used],
-        text=[expression['text'] for expression in expressions],
-        ref_ids=[expression['ref_id'] for expression in expressions],
-        sent_ids=[expression['sent_id'] for expression in expressions],
-        targets=[used.index(expression['target']) for expression in expressions])
-    if any(expression['skills'] is not None for expression in expressions):
-        sample['skills'] = [expression['skills'] or [] for expression in expressions]
-    if 'instances' in image:
-        sample['instances'] = image['instances']
-    return sample
 
 
 # Arguments of MMDetection's data set of this name, and what does the same here.
