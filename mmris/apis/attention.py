@@ -111,20 +111,15 @@ class AttentionPredictor(Predictor):
     Args:
         config (str, Path or Config): As of :class:`Predictor`.
         checkpoint (str or Path, optional): As of :class:`Predictor`.
-        device (str, optional): As of :class:`Predictor`.
-        threshold (float, optional): As of :class:`Predictor`.
+        **settings: ``device``, ``threshold``, ``dtype`` and ``existence_threshold``, as of :class:`Predictor`.
 
     Raises:
         FileNotFoundError, ValueError, RuntimeError: As :class:`Predictor`.
     """
 
-    def __init__(self,
-                 config: Union[str, Path, Config],
-                 checkpoint: Optional[Union[str, Path]] = None,
-                 device: Optional[str] = None,
-                 threshold: Optional[float] = None,
-                 dtype: Union[str, torch.dtype] = torch.float32) -> None:
-        super().__init__(config, checkpoint, device, threshold, dtype)
+    def __init__(self, config: Union[str, Path, Config], checkpoint: Optional[Union[str, Path]] = None,
+                 **settings: Any) -> None:
+        super().__init__(config, checkpoint, **settings)
         self._probes = find_probes(self.model)
 
     def predict(self, sentences: Union[str, Sequence[str]], *, image: Optional[EncodedImage] = None) -> Prediction:

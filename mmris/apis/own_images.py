@@ -12,6 +12,7 @@ from mmris.utils.configs import (
     add_config_arguments,
     add_prediction_arguments,
     choose_checkpoint,
+    prediction_settings,
     read_config,
 )
 from mmris.utils.terminal import one_line
@@ -74,7 +75,7 @@ def open_image(arguments: argparse.Namespace, kind: Type[Predictor] = Predictor)
     find_image(arguments.image)
     config = read_config(arguments)
     pixels = read_image(arguments.image)
-    predictor = kind.trained(config, arguments.checkpoint, arguments.device, arguments.threshold, arguments.dtype)
+    predictor = kind.trained(config, arguments.checkpoint, **prediction_settings(arguments))
     instances = masks_of_image(arguments, predictor, pixels.shape[:2])
     predictor.set_image(arguments.image, instances.masks)
     if instances.note:

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import List, Optional, Sequence, Union
+from typing import Any, List, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -104,20 +104,14 @@ class Predictor:
         self._said_time = False
 
     @classmethod
-    def trained(cls,
-                config: Union[str, Path, Config],
-                checkpoint: Optional[Union[str, Path]],
-                device: Optional[str],
-                threshold: Optional[float],
-                dtype: Union[str, torch.dtype] = torch.float32) -> 'Predictor':
+    def trained(cls, config: Union[str, Path, Config], checkpoint: Optional[Union[str, Path]],
+                **settings: Any) -> 'Predictor':
         """Make a predictor of which no weight is random: without a checkpoint, of a model that needs no training.
 
         Args:
             config (str, Path or Config): As above.
             checkpoint (str or Path, optional): As above.
-            device (str, optional): As above.
-            threshold (float, optional): As above.
-            dtype (str or torch.dtype): As above.
+            **settings: ``device``, ``threshold``, ``dtype`` and ``existence_threshold``, as above.
 
         Returns:
             Predictor: One of this class.
@@ -126,25 +120,19 @@ class Predictor:
             FileNotFoundError, ValueError, RuntimeError: As above.
             ValueError: If there is no checkpoint and the model needs one.
         """
-        predictor = cls(config, checkpoint, device, threshold, dtype)
+        predictor = cls(config, checkpoint, **settings)
         if checkpoint is None:
             check_untrained(predictor.model)
         return predictor
 
     @classmethod
-    def from_pretrained(cls,
-                        name: str,
-                        device: Optional[str] = None,
-                        threshold: Optional[float] = None,
-                        dtype: Union[str, torch.dtype] = torch.float32) -> 'Predictor':
+    def from_pretrained(cls, name: str, **settings: Any) -> 'Predictor':
         """Make a predictor of a model of the zoo: ``python -m mmris models`` lists them.
 
         Args:
             name (str): Its name; its repository on the Hugging Face hub; or a copy of a published model: a folder as
                 the hub gives it, or ``'hf-hub:OWNER/NAME'``.
-            device (str, optional): As above.
-            threshold (float, optional): As above.
-            dtype (str or torch.dtype): As above.
+            **settings: ``device``, ``threshold``, ``dtype`` and ``existence_threshold``, as above.
 
         Returns:
             Predictor: One of this class.
@@ -153,7 +141,7 @@ class Predictor:
             ValueError: If there is no such name, or if it is of towers.
             FileNotFoundError, ConnectionError, ValueError: If the weights cannot be fetched.
         """
-        return cls(*read_zoo_model(get_model(name)), device, threshold, dtype)
+        return cls(*read_zoo_model(get_model(name)), **settings)
 
     @property
     def takes_instance_masks(self) -> bool:

@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import List, Optional, Sequence, Union
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 from mmengine.config import Config, DictAction
 
@@ -109,14 +109,22 @@ def add_checkpoint_argument(parser: argparse.ArgumentParser, **settings: object)
 
 
 def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add how to predict: ``--threshold``, ``--device`` and ``--dtype``."""
+    """Add how to predict, for :func:`prediction_settings`."""
     parser.add_argument(
         '--threshold', type=probability, help='probability above which a pixel belongs to a mask '
         '(default: that of the config\'s scores)')
+    parser.add_argument(
+        '--existence-threshold', type=probability, help='a model with an existence head answers that nothing fits if '
+        'it is less sure than this that something does (default: that of the config\'s scores)')
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
     parser.add_argument(
         '--dtype', choices=('float32', 'float16', 'bfloat16'), default='float32', help='type of the weights; the '
         'last two need half the memory (default: %(default)s)')
+
+
+def prediction_settings(arguments: argparse.Namespace) -> Dict[str, Any]:
+    """How to predict, as :class:`~mmris.apis.Predictor` takes it, from what :func:`add_prediction_arguments` added."""
+    return {name: getattr(arguments, name) for name in ('threshold', 'existence_threshold', 'device', 'dtype')}
 
 
 def name_work_dir(config: Config, config_path: str, work_dir: Optional[str]) -> None:

@@ -219,3 +219,41 @@ class TestAsking:
         assert np.array_equal(one.image, image) and one.path == str(tmp_path / 'black.png')
         predictor.set_image(image)
         assert predictor.predict('the star').path is None and predictor.predict('the star').instance_masks is None
+
+
+class TestExistence:
+    """Whether anything fits: by the model's head, or else by the mask."""
+
+    def answer(self, **changes):
+        return make(existence=np.array([0.9, 0.2, 0.5], dtype=np.float32), **changes)
+
+    def test_by_the_head(self):
+        one = self.answer()
+        assert one.exists.tolist() == [True, False, True] and one.areas.tolist() == [18, 0, 0]
+        assert one.masks[0].sum() == 18 and not one.masks[1].any() and one.boxes[1].tolist() == [0, 0, 0, 0]
+        # What the model said of the pixels stays.
+        assert one.probabilities[1].max() == 1
+        assert one.notes == ('3.0% of the image, score 0.79, 90% sure that something fits',
+                             'nothing in the picture fits (80% sure)',
+                             '0.0% of the image, score 0.00, 50% sure that something fits')
+
+    def test_its_threshold(self):
+        assert self.answer(existence_threshold=0.1).exists.tolist() == [True, True, True]
+        assert self.answer(existence_threshold=0.9).exists.tolist() == [True, False, False]
+
+    def test_without_a_head(self):
+        one = make()
+        assert one.existence is None and one.exists.tolist() == [True, True, False]
+        assert one.notes[2] == 'nothing in the picture fits' and one.notes[1] == '0.3% of the image, score 0.70'
+
+    def test_in_parts_and_files(self, tmp_path):
+        one = self.answer()
+        assert one[1].exists.tolist() == [False] and one[[0, 2]].existence.tolist() == [np.float32(0.9), 0.5]
+        with pytest.raises(ValueError, match='read-only'):
+            one.existence[0] = 0
+        assert [entry['existence'] for entry in one.to_coco()] == one.existence.tolist()
+        assert 'existence' not in make().to_coco()[0]
+        written = json.loads(one.save(tmp_path).json.read_text())
+        assert written['existence_threshold'] == 0.5
+        assert [entry['existence'] for entry in written['predictions']] == one.existence.tolist()
+        assert np.asarray(Image.open(one.save(tmp_path).masks[1])).max() == 0

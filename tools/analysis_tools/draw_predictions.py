@@ -18,6 +18,7 @@ from mmris.utils.configs import (
     add_prediction_arguments,
     check_output,
     choose_checkpoint,
+    prediction_settings,
     read_config,
 )
 from mmris.utils.tool import run_tool
@@ -41,7 +42,7 @@ def main() -> None:
     check_output(arguments.out, SHEET_SUFFIXES)
     arguments.checkpoint = choose_checkpoint(arguments)
     config = read_config(arguments)
-    predictor = Predictor.trained(config, arguments.checkpoint, arguments.device, arguments.threshold, arguments.dtype)
+    predictor = Predictor.trained(config, arguments.checkpoint, **prediction_settings(arguments))
     dataset = build_expressions(config, arguments.split)
     chosen = np.random.default_rng(arguments.seed).permutation(len(dataset))[:arguments.number]
     predictions = [predict_sample(predictor, dataset, index) for index in sorted(chosen.tolist())]

@@ -25,6 +25,7 @@ from mmris.utils.configs import (
     add_prediction_arguments,
     check_output,
     choose_checkpoint,
+    prediction_settings,
     read_config,
 )
 from mmris.utils.tool import run_tool
@@ -98,7 +99,7 @@ def draw_worst(arguments: argparse.Namespace, split: str, worst: List[dict]) -> 
 
 def predict(config: Config, arguments: argparse.Namespace, split: str, rows: List[dict]) -> List[ScoredPrediction]:
     """Predict for the expressions of rows."""
-    predictor = Predictor.trained(config, arguments.checkpoint, arguments.device, arguments.threshold, arguments.dtype)
+    predictor = Predictor.trained(config, arguments.checkpoint, **prediction_settings(arguments))
     dataset = build_expressions(config, split)
     places = {expression_ids(dataset.get_data_info(index)): index for index in range(len(dataset))}
     predictions = []

@@ -130,7 +130,7 @@ class TestForms:
 
     @pytest.mark.parametrize('form', ['one', 'shards', 'multitask'])
     def test_by_itself(self, small_zoo, folders, form):
-        predictor = Predictor.from_pretrained(str(folders[form]), 'cpu')
+        predictor = Predictor.from_pretrained(str(folders[form]), device='cpu')
         predictor.set_image(PHOTOGRAPH)
         assert np.isfinite(predictor.predict(SENTENCES).probabilities).all()
         plain, marked = predictor.read_words(['bus', '[semantic] bus'])
@@ -145,7 +145,7 @@ class TestForms:
             for row in mmris.zoo.names.MODELS))
         monkeypatch.setenv('MMRIS_CACHE', str(tmp_path))
         by_name, by_repository, by_folder = (
-            Predictor.from_pretrained(one, 'cpu') for one in (name, f'YxZhang/{name}', str(folders['one'])))
+            Predictor.from_pretrained(one, device='cpu') for one in (name, f'YxZhang/{name}', str(folders['one'])))
         found = []
         for predictor in (by_name, by_repository, by_folder):
             predictor.set_image(PHOTOGRAPH)
