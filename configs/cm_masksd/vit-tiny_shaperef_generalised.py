@@ -1,0 +1,19 @@
+# CM-MaskSD at the size of the demo with an existence head, on ShapeRef with sentences that fit nothing or several things.
+# Paper: Wang et al., CM-MaskSD, in small; the task is that of Liu et al., GRES: Generalized Referring Expression
+#   Segmentation, CVPR 2023.
+# Data: ShapeRef, made by `python tools/dataset_converters/make_shaperef.py --no-target-share 0.2 --several-share 0.2
+#   --out data/shaperef_generalised`; 6,000 images in train.
+# Cost: see README.md beside this file.
+# Command: python tools/train.py configs/cm_masksd/vit-tiny_shaperef_generalised.py
+_base_ = [
+    '../_base_/datasets/shaperef_generalised.py',
+    '../_base_/inputs/clip.py',
+    '../_base_/models/cm_masksd_vit-tiny.py',
+    '../_base_/schedules/adamw_3k.py',
+    '../_base_/default_runtime.py',
+]
+inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=64)))
+model = dict(
+    existence=dict(type='ExistenceHead', channels=32, sentence_channels=96),
+    # The branches mask what the sentence means only if patches and sentences are aligned, as CLIP's pretraining does it.
+    auxiliary_losses=dict(alignment=dict(type='PatchTextAlignmentLoss', loss_weight=0.1)))
