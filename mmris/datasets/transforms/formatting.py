@@ -30,7 +30,8 @@ class PackReferringInputs(BaseTransform):
 
     Args:
         masks (Sequence[str]): What is packed of the ground truth: ``gt_input`` for training, ``gt_original`` for
-            scoring, ``instance_iou`` for training with instance masks, nothing for prediction. Defaults to ().
+            scoring (with ``gt_ignored`` where the set has pixels to ignore), ``instance_iou`` for training with
+            instance masks, nothing for prediction. Defaults to ().
 
     Raises:
         ValueError: If ``masks`` has another name.
@@ -60,6 +61,8 @@ class PackReferringInputs(BaseTransform):
                 raise ValueError(f'PackReferringInputs is to pack {name}, but no transform made it: {TRUTHS[name]}.')
             truth = torch.from_numpy(results[name])
             setattr(sample, name, truth.bool() if name == 'gt_original' else truth)
+        if 'gt_original' in self.masks and 'gt_ignored' in results:
+            sample.gt_ignored = torch.from_numpy(results['gt_ignored']).bool()
         if 'instance_masks' in results:
             if 'instance_input' not in results:
                 raise ValueError('Instance masks were loaded, but not warped with the image: put LoadInstanceMasks '

@@ -194,6 +194,8 @@ class LoadMasks(BaseTransform):
 
     Required keys: ``targets``, for each of the S expressions an index into ``objects``; ``objects``, for each the list
     of its COCO segmentations; ``height``, ``width``. Added key: ``gt_original``, ``(S, H0, W0)`` uint8 of 0 and 1.
+    Where the sample has ``ignored``, for each object the list of the RLEs of pixels to ignore, also ``gt_ignored`` of
+    the same shape.
     """
 
     def transform(self, results: dict) -> dict:
@@ -220,4 +222,9 @@ class LoadMasks(BaseTransform):
                 raise ValueError(f'The mask of ref {ref_id} on {results["img_path"]} covers no pixel. Repair or remove '
                                  f'it in the annotation file. {SKIP_ADVICE}')
         results['gt_original'] = masks
+        if 'ignored' in results:
+            # Checked when the set was read.
+            results['gt_ignored'] = np.stack([
+                union_of_segmentations(results['ignored'][target], height, width) for target in results['targets']
+            ])
         return results
