@@ -12,6 +12,7 @@ from mmris.evaluation import ReferringIoUMetric, format_results, metric, nest_me
 from mmris.evaluation.error_analysis import analyse, read_expression_rows
 from mmris.evaluation.tables import ALL_COLUMNS, MEANS
 from mmris.protocols import PROTOCOLS, find_protocol
+from mmris.visualization import ScoredPrediction
 
 # Pixels of the target, predicted, and of both; and what an existence head says.
 ROWS = ((90, 90, 80, 0.9), (100, 40, 30, 0.2), (50, 0, 0, 0.2), (0, 0, 0, 0.2), (0, 30, 0, 0.9), (0, 60, 0, 0.2))
@@ -235,6 +236,19 @@ def test_rows(tmp_path):
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert {row['existence'] for row in rows} == {None}
     assert [row['rejected'] for row in rows] == [False, False, True, True, False, False]
+
+
+@pytest.mark.parametrize('protocol', PROTOCOLS)
+def test_pictures_say_the_same_iou(protocol, tmp_path):
+    path, samples = tmp_path / 'rows.jsonl', samples_of(ROWS, protocol)
+    evaluate(samples, dump_file=str(path))
+    image, scoring = np.zeros((SIDE, SIDE, 3), np.uint8), find_protocol(protocol).scoring
+    found = [
+        ScoredPrediction('it', image, target.numpy(), mask.numpy() > 0.5, scoring, existence).iou
+        for one in samples
+        for target, mask, existence in zip(one['gt_original'], one['probabilities'], one['existence'].tolist())
+    ]
+    assert found == [json.loads(line)['iou'] for line in path.read_text().splitlines()]
 
 
 def test_a_table_has_the_protocols_scores():
