@@ -1,4 +1,4 @@
-# CM-MaskSD at the size of the demo with an existence head, on ShapeRef with sentences that fit nothing or several things.
+# CM-MaskSD at the size of the demo, with an existence head, for sentences that fit nothing or several things.
 # Paper: Wang et al., CM-MaskSD, in small; the task is that of Liu et al., GRES: Generalized Referring Expression
 #   Segmentation, CVPR 2023.
 # Data: ShapeRef, made by `python tools/dataset_converters/make_shaperef.py --no-target-share 0.2 --several-share 0.2
@@ -14,6 +14,8 @@ _base_ = [
 ]
 inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=64)))
 model = dict(
+    protocol='rela',
     existence=dict(type='ExistenceHead', channels=32, sentence_channels=96),
-    # The branches mask what the sentence means only if patches and sentences are aligned, as CLIP's pretraining does it.
+    # Branches mask what the sentence means only if patches and sentences are aligned, as CLIP's pretraining does it.
     auxiliary_losses=dict(alignment=dict(type='PatchTextAlignmentLoss', loss_weight=0.1)))
+default_hooks = dict(checkpoint=dict(save_best='gIoU'))

@@ -87,8 +87,8 @@ class Prediction:
         """ndarray: ``(S,)`` bool, whether anything on the image fits: by the existence head, or else if the mask has as
         many pixels as the protocol asks for."""
         if self.existence is not None:
-            return _read_only(self.existence >= self.existence_threshold)
-        return _read_only(self._pixels >= self.protocol.min_pixels)
+            return _read_only(self.existence >= np.float32(self.existence_threshold))
+        return _read_only(~self.protocol.scoring.reject(self._pixels))
 
     @cached_property
     def masks(self) -> np.ndarray:

@@ -70,7 +70,7 @@ class Predictor:
         dtype (str or torch.dtype): Type of the weights, see :func:`init_model`. Default: float32.
         existence_threshold (float, optional): In (0, 1): if the model has an existence head that is less sure than
             this that anything fits, the mask is empty. Default: None, that of the config's first
-            ``ReferringIoUMetric``, or 0.5.
+            ``ReferringIoUMetric``, or the protocol's.
 
     Raises:
         FileNotFoundError, ValueError, RuntimeError: See :func:`init_model`.
@@ -98,7 +98,7 @@ class Predictor:
         threshold = metric.get('threshold') if threshold is None else threshold
         self.protocol: Protocol = self.model.protocol.with_threshold(threshold)
         if existence_threshold is None:
-            existence_threshold = metric.get('existence_threshold')
+            existence_threshold = metric.get('existence_threshold', self.protocol.scoring.existence_threshold)
         self.existence_threshold = check_existence_threshold(existence_threshold)
         self._current = CurrentImage()
         self._said_time = False

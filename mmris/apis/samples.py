@@ -52,4 +52,4 @@ def predict_sample(predictor: Predictor, dataset: RefCOCODataset, index: int) ->
         image=predictor.image,
         target=sample.gt_original[0].numpy(),
         mask=predictor.predict(sample.text).masks[0],
-        empty_iou=predictor.protocol.empty_iou)
+        scoring=predictor.protocol.scoring)

@@ -55,6 +55,8 @@ def _sample(image: dict, expressions: List[dict]) -> dict:
         targets=[used.index(expression['target']) for expression in expressions])
     if any(expression['skills'] is not None for expression in expressions):
         sample['skills'] = [expression['skills'] or [] for expression in expressions]
+    if 'ignored' in image and any(image['ignored'][target] for target in used):
+        sample['ignored'] = [image['ignored'][target] for target in used]
     if 'instances' in image:
         sample['instances'] = image['instances']
     return sample

@@ -48,7 +48,8 @@ def collect_images(refs: Sequence[dict], files: ReferFiles, reading: Reading) ->
     Returns:
         list[dict]: An entry per image: ``img_id, img_path, height, width``, ``objects``, for each the list of its COCO
         segmentations, and ``expressions``, each with ``text, ref_id, sent_id, skills`` and its ``target``, an index
-        into the objects.
+        into the objects. Where annotations have pixels to ignore, also ``ignored``: for each object the list of their
+        RLEs, which may be empty.
     """
     images: Dict[Id, dict] = {}
     positions: Dict[tuple, int] = {}
@@ -58,10 +59,22 @@ def collect_images(refs: Sequence[dict], files: ReferFiles, reading: Reading) ->
         key = (ref['image_id'], *target_annotation_ids(ref))
         if key not in positions:
             positions[key] = len(image['objects'])
-            image['objects'].append(
-                [files.annotations.whole[one]['segmentation'] for one in target_annotation_ids(ref)])
+            _add_object(image, [files.annotations.whole[one] for one in target_annotation_ids(ref)])
         image['expressions'] += [dict(sentence, ref_id=ref['ref_id'], target=positions[key]) for sentence in sentences]
     return list(images.values())
+
+
+def _add_object(image: dict, annotations: Sequence[dict]) -> None:
+    image['objects'].append([one['segmentation'] for one in annotations])
+    ignored = [one['ignored'] for one in annotations if _has_ignored(one)]
+    if ignored or 'ignored' in image:
+        before = image.setdefault('ignored', [[] for _ in image['objects'][1:]])
+        before.append(ignored)
+
+
+def _has_ignored(annotation: dict) -> bool:
+    # Other sets may have a flag of that name.
+    return isinstance(annotation.get('ignored'), dict)
 
 
 def select_whole(refs: Sequence[dict], files: ReferFiles, reading: Reading) -> Iterator[Tuple[dict, List[dict]]]:
@@ -166,6 +179,8 @@ def _problem_of_annotation(annotation_id: Id, ref: dict, image: dict, files: Ref
                        f'annotation {annotation_id} in {files.instances_path} is []. Repair or remove the ref.')
     try:
         dropped = check_segmentation(annotation['segmentation'], image['height'], image['width'])
+        if _has_ignored(annotation):
+            check_segmentation(annotation['ignored'], image['height'], image['width'])
     except ValueError as error:
         return Problem('malformed mask', name, f'The mask of {name} on {image["file_name"]} is malformed: {error}. '
                        f'Repair or remove annotation {annotation_id} in {files.instances_path}.')
@@ -240,9 +255,10 @@ def drop_undecodable(image: dict, load_image: Callable[[dict], np.ndarray], repo
 
 def _without_targets(image: dict, targets: Set[int]) -> dict:
     kept = [target for target in range(len(image['objects'])) if target not in targets]
+    lists = {key: [image[key][target] for target in kept] for key in ('objects', 'ignored') if key in image}
     return dict(
         image,
-        objects=[image['objects'][target] for target in kept],
+        **lists,
         expressions=[
             dict(one, target=kept.index(one['target'])) for one in image['expressions'] if one['target'] in kept
         ])

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from mmris.checkpoints import name_as_model, read_checkpoint, runs, unwrap_weights
 from mmris.checkpoints.misfits import check_some_fit
 from mmris.datasets.pipelines import resolve_pipelines, unresolve_pipelines
-from mmris.evaluation import check_thresholds
+from mmris.evaluation import check_save_best, check_thresholds
 from mmris.models.layers import average_running_statistics
 from mmris.models.segmentors import ReferringSegmentor
 from mmris.registry import RUNNERS
@@ -54,6 +54,7 @@ class ReferringRunner(Runner):
         cfg = deepcopy(cfg)
         resolve_pipelines(cfg)
         check_thresholds(cfg)
+        check_save_best(cfg)
         return super().from_cfg(cfg)
 
     @property

@@ -1,8 +1,11 @@
+from .cases import Cases, count_cases, summarise_cases
+from .config_checks import check_save_best, check_thresholds, own_metrics
 from .iou import PRECISION_THRESHOLDS, intersection_and_union, iou_scores, summarise
-from .metric import ReferringIoUMetric, check_thresholds, own_metrics
-from .tables import format_results, format_table, nest_metrics, to_json
+from .metric import ReferringIoUMetric
+from .tables import MEANS, format_results, format_table, nest_metrics, to_json
 
 __all__ = [
-    'PRECISION_THRESHOLDS', 'ReferringIoUMetric', 'check_thresholds', 'format_results', 'format_table',
-    'intersection_and_union', 'iou_scores', 'nest_metrics', 'own_metrics', 'summarise', 'to_json'
+    'MEANS', 'PRECISION_THRESHOLDS', 'Cases', 'ReferringIoUMetric', 'check_save_best', 'check_thresholds',
+    'count_cases', 'format_results', 'format_table', 'intersection_and_union', 'iou_scores', 'nest_metrics',
+    'own_metrics', 'summarise', 'summarise_cases', 'to_json'
 ]

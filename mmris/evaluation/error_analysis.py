@@ -16,8 +16,9 @@ SCORED_BY = ('protocol', 'resampling', 'threshold')
 NEEDED = ('text', 'img_id', 'ref_id', 'sent_id', *NUMBERS)
 
 GOOD, POOR, WRONG = 'good', 'poor mask', 'wrong object'
-MISSED, INVENTED = 'nothing predicted', 'nothing to find'
-OUTCOMES = (GOOD, POOR, WRONG, MISSED, INVENTED)
+MISSED, REFUSED = 'nothing predicted', 'wrongly rejected'
+NOTHING, INVENTED = 'rightly nothing', 'nothing to find'
+OUTCOMES = (GOOD, POOR, WRONG, MISSED, INVENTED, NOTHING, REFUSED)
 GOOD_ABOVE, WRONG_BELOW = 0.5, 0.1
 
 # Lower edges, of the target's share of the image in percent and of the number of words.
@@ -72,17 +73,24 @@ def _read_row(line: str, where: str) -> dict:
 def outcome(row: dict) -> str:
     """Tell how a prediction came out.
 
+    Whether a prediction is rejected is said by the row's ``rejected``; in a row without it, by an empty mask.
+
     Returns:
-        str: ``'good'``: IoU above 0.5, or rightly nothing. ``'nothing predicted'``: an empty mask. ``'nothing to
-        find'``: a mask where there is no target. ``'wrong object'``: IoU below 0.1, most of the mask lies off the
-        target, and most of the target is left out. ``'poor mask'``: all else.
+        str: Without a target, ``'rightly nothing'``: rejected; or ``'nothing to find'``: not rejected. With a target,
+        ``'nothing predicted'``: an empty mask; ``'wrongly rejected'``: rejected in spite of its mask; ``'good'``: IoU
+        above 0.5; ``'wrong object'``: IoU below 0.1, most of the mask lies off the target, and most of the target is
+        left out; ``'poor mask'``: all else.
     """
-    if row['iou'] > GOOD_ABOVE or row['union'] == 0:
-        return GOOD
-    if row['predicted_pixels'] == 0:
-        return MISSED
+    empty = row['predicted_pixels'] == 0
+    rejected = row.get('rejected', empty)
     if row['target_pixels'] == 0:
-        return INVENTED
+        return NOTHING if rejected else INVENTED
+    if empty:
+        return MISSED
+    if rejected:
+        return REFUSED
+    if row['iou'] > GOOD_ABOVE:
+        return GOOD
     off = row['intersection'] < 0.5 * min(row['predicted_pixels'], row['target_pixels'])
     return WRONG if row['iou'] < WRONG_BELOW and off else POOR
 

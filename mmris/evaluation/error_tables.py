@@ -21,10 +21,12 @@ All in percent. *share*: of the split's expressions. *lost*: the points that a g
 add up to 100 - mIoU. *precision*: how much of the mask lies on the target; *recall*: how much of the
 target is covered.
 
-- **good**: IoU above {GOOD_ABOVE}, or rightly nothing.
+- **good**: IoU above {GOOD_ABOVE}.
 - **wrong object**: IoU below {WRONG_BELOW}, most of the mask off the target, most of the target left out.
 - **poor mask**: neither; too large where precision is low, too small where recall is.
-- **nothing predicted**: an empty mask. **nothing to find**: a mask where there is no target."""
+- **nothing predicted**: an empty mask. **wrongly rejected**: a mask, but the protocol takes the answer as nothing.
+- **rightly nothing**: there is no target, and the answer is nothing. **nothing to find**: there is no target, and the
+  answer is a mask."""
 
 
 def format_error_report(analyses: Dict[str, Dict[str, Any]], source: str) -> str:

@@ -68,8 +68,18 @@ def summarise(intersection: np.ndarray, union: np.ndarray, iou: Optional[np.ndar
     if len(union) == 0:
         raise ValueError('There is no expression to summarise: the data set or the selection of expressions is empty.')
     iou = iou_scores(intersection, union) if iou is None else iou
-    total = int(union.sum())
-    scores = dict(oIoU=100 * int(intersection.sum()) / total if total else float('nan'), mIoU=100 * float(iou.mean()))
+    scores = dict(oIoU=overall_iou(intersection, union), mIoU=share_of(iou))
     for threshold in PRECISION_THRESHOLDS:
-        scores[f'Pr@{threshold}'] = 100 * float((iou > threshold).mean())
+        scores[f'Pr@{threshold}'] = share_of(iou > threshold)
     return scores
+
+
+def overall_iou(intersection: np.ndarray, union: np.ndarray) -> float:
+    """The sum of intersections over the sum of unions, in percent; NaN if there is no union."""
+    total = int(union.sum())
+    return 100 * int(intersection.sum()) / total if total else float('nan')
+
+
+def share_of(values: np.ndarray) -> float:
+    """The mean of numbers in [0, 1], or the share of true ones, in percent; NaN if there is none."""
+    return 100 * float(values.mean()) if len(values) else float('nan')

@@ -2,40 +2,49 @@
 
 import json
 import logging
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
+from torch import Tensor
 
-from mmris.protocols import Protocol, find_protocol
+from mmris.protocols import Protocol, Scoring, check_existence_threshold, find_protocol
 from mmris.registry import METRICS
 from mmris.utils import write_atomically
 from mmris.utils.ids import id_order
 
-from .iou import intersection_and_union, iou_scores, summarise
+from .cases import Cases, count_cases, summarise_cases
+from .iou import intersection_and_union
+
+# What a row holds of its expression's pixels.
+_COUNTED = ('intersection', 'union', 'iou', 'predicted_pixels', 'target_pixels', 'existence', 'rejected')
 
 
 @METRICS.register_module()
 class ReferringIoUMetric(BaseMetric):
-    """oIoU, mIoU and Pr@X over expressions, in percent, on the original pixels (docs/metrics.md).
+    """The scores of a protocol over expressions, in percent, on the original pixels (docs/metrics.md).
 
-    How a pixel is decided, and what an empty prediction of nothing scores, is said by the protocol that a sample's
-    predictions were made by (``model.protocol``); samples without one are scored by ``'mmris'``.
+    How a pixel is decided, which scores there are, and what sentences without a target count, is said by the protocol
+    that a sample's predictions were made by (``model.protocol``); samples without one are scored by ``'mmris'``, which
+    gives oIoU, mIoU and Pr@X.
 
     Args:
         threshold (float, optional): The probability above which a pixel is predicted, in [0, 1). Default: None, the
             protocol's.
+        existence_threshold (float, optional): If the model has an existence head and the protocol asks it, a prediction
+            is rejected if its existence is below this probability, in (0, 1). Default: None, the protocol's, 0.5.
         by_skill (bool): Also score each skill's expressions, where the data set tags them, as
             ``skill/<name>/mIoU`` and so on. Defaults to False.
         dump_file (str, optional): Where to write one line of JSON an expression: its ids, sentence, intersection,
-            union, IoU, pixels predicted, of the target and of the image, skills, and the protocol, resampling (None:
-            the protocol's own) and threshold that scored it. Defaults to None.
+            union and IoU as the protocol counts them, pixels predicted, of the target and of the image, existence
+            (None: the model has no such head), whether the prediction is rejected, skills, and the protocol,
+            resampling (None: the protocol's own) and threshold that scored it. Defaults to None.
         prefix (str, optional): See ``mmengine.evaluator.BaseMetric``. Defaults to None: plain names.
 
     Raises:
-        ValueError: If ``threshold`` is not in [0, 1).
+        ValueError: If ``threshold`` is not in [0, 1), or ``existence_threshold`` not in (0, 1).
     """
 
     # MMEngine warns of an unset prefix; an empty one is a choice.
@@ -44,13 +53,17 @@ class ReferringIoUMetric(BaseMetric):
     def __init__(self,
                  *,
                  threshold: Optional[float] = None,
+                 existence_threshold: Optional[float] = None,
                  by_skill: bool = False,
                  dump_file: Optional[str] = None,
                  prefix: Optional[str] = None) -> None:
         super().__init__(prefix=prefix)
         if threshold is not None and not 0 <= threshold < 1:
             raise ValueError(f'threshold of ReferringIoUMetric is a probability in [0, 1), but got {threshold}.')
+        if existence_threshold is not None:
+            check_existence_threshold(existence_threshold)
         self.threshold = threshold
+        self.existence_threshold = existence_threshold
         self._warned = False
         self.by_skill = by_skill
         self.dump_file = dump_file
@@ -62,7 +75,9 @@ class ReferringIoUMetric(BaseMetric):
 
         Raises:
             ValueError: If a sample lacks its ground truth, or its prediction is of another size.
+            ValueError: If a sample has another number of ``existence`` than of expressions.
             ValueError: If the metric has a threshold, and the protocol's way back has applied its own.
+            ValueError: If the metric has a threshold of existence, and the protocol does not ask for existence.
         """
         for sample in data_samples:
             if 'gt_original' not in sample:
@@ -71,14 +86,22 @@ class ReferringIoUMetric(BaseMetric):
                     f'PackReferringInputs(masks=[\'gt_original\']).')
             protocol, target = self.protocol_of(sample), sample['gt_original']
             prediction = protocol.masks(sample['probabilities'])
+            if protocol.scoring.uses_ignored and sample.get('gt_ignored') is not None:
+                counted = ~sample['gt_ignored'].bool()
+                prediction, target = prediction & counted, target & counted
             intersection, union = intersection_and_union(prediction, target)
+            predicted_pixels, target_pixels = _count_pixels(prediction), _count_pixels(target)
+            existence = _existence_of(sample)
+            cases = count_cases(protocol.scoring, intersection, union, predicted_pixels, target_pixels, existence)
             self.results.append(
                 dict(
-                    intersection=intersection,
-                    union=union,
-                    iou=iou_scores(intersection, union, protocol.empty_iou),
-                    predicted_pixels=prediction.flatten(1).sum(dim=1).tolist(),
-                    target_pixels=target.flatten(1).sum(dim=1).tolist(),
+                    intersection=cases.intersection.tolist(),
+                    union=cases.union.tolist(),
+                    iou=cases.iou.tolist(),
+                    predicted_pixels=predicted_pixels.tolist(),
+                    target_pixels=target_pixels.tolist(),
+                    existence=[None] * len(target) if existence is None else existence.tolist(),
+                    rejected=cases.rejected.tolist(),
                     image_pixels=target[0].numel(),
                     protocol=protocol.name,
                     resampling=sample.get('resampling'),
@@ -96,7 +119,7 @@ class ReferringIoUMetric(BaseMetric):
             sample (dict or ReferringDataSample): With the name of its ``protocol``, or without.
 
         Returns:
-            Protocol: Its own, with the metric's threshold if it has one.
+            Protocol: Its own, with the metric's thresholds if it has any.
 
         Raises:
             ValueError: If there is no such protocol, or it takes no other threshold.
@@ -109,7 +132,7 @@ class ReferringIoUMetric(BaseMetric):
                 f'{protocol.name}, {protocol.threshold}.',
                 logger='current',
                 level=logging.WARNING)
-        return protocol.with_threshold(self.threshold)
+        return protocol.with_threshold(self.threshold).with_existence_threshold(self.existence_threshold)
 
     def evaluate(self, size: int) -> Dict[str, float]:
         """Score what all processes have seen, each sample once.
@@ -135,11 +158,13 @@ class ReferringIoUMetric(BaseMetric):
         """Score all samples.
 
         Returns:
-            dict[str, float]: ``oIoU``, ``mIoU``, ``Pr@0.5`` to ``Pr@0.9`` in percent, ``expressions`` (their
-            number), and the same below ``skill/<name>/`` if wanted.
+            dict[str, float]: The protocol's scores in percent, of ``mmris`` ``oIoU``, ``mIoU`` and ``Pr@0.5`` to
+            ``Pr@0.9`` (NaN where one is undefined), ``expressions`` (their number), and the same below
+            ``skill/<name>/`` if wanted.
 
         Raises:
             RuntimeError: If the number of expressions is not the data set's.
+            ValueError: If there is no expression, or they were predicted by several protocols.
         """
         rows = _expression_rows(results)
         expected = (self.dataset_meta or {}).get('num_expressions')
@@ -147,12 +172,28 @@ class ReferringIoUMetric(BaseMetric):
             raise RuntimeError(f'{len(rows)} expressions were scored, but the data set has {expected}.')
         if self.dump_file is not None and is_main_process():
             _dump(rows, self.dump_file)
-        metrics = _summarise_rows(rows)
+        scoring = _scoring_of(rows)
+        metrics = _summarise_rows(rows, scoring)
         if self.by_skill:
             for skill in sorted({skill for row in rows for skill in row['skills']}):
-                having = _summarise_rows([row for row in rows if skill in row['skills']])
+                having = _summarise_rows([row for row in rows if skill in row['skills']], scoring)
                 metrics.update({f'skill/{skill}/{name}': value for name, value in having.items()})
         return metrics
+
+
+def _count_pixels(masks: Tensor) -> np.ndarray:
+    return masks.flatten(1).sum(dim=1).cpu().numpy()
+
+
+def _existence_of(sample: dict) -> Optional[np.ndarray]:
+    """What the model's existence head says of a sample's S expressions: ``(S,)`` float32. None: it has none."""
+    existence = sample.get('existence')
+    if existence is None:
+        return None
+    if tuple(existence.shape) != (len(sample['text']), ):
+        raise ValueError(f'{sample["img_path"]} has {len(sample["text"])} expressions, but existence of the shape '
+                         f'{tuple(existence.shape)}. The model must give one probability for each expression.')
+    return existence.detach().float().cpu().numpy()
 
 
 def _expression_rows(results: List[dict]) -> List[dict]:
@@ -166,21 +207,28 @@ def _expression_rows(results: List[dict]) -> List[dict]:
                     ref_id=entry['ref_ids'][position],
                     img_id=entry['img_id'],
                     text=text,
-                    intersection=int(entry['intersection'][position]),
-                    union=int(entry['union'][position]),
-                    iou=float(entry['iou'][position]),
-                    predicted_pixels=entry['predicted_pixels'][position],
-                    target_pixels=entry['target_pixels'][position],
+                    **{name: entry[name][position] for name in _COUNTED},
                     **{name: entry[name] for name in ('image_pixels', 'protocol', 'resampling', 'threshold')},
                     skills=entry['skills'][position] if entry['skills'] else []))
     return sorted(rows, key=lambda row: [id_order(row[name]) for name in ('sent_id', 'ref_id', 'img_id')])
 
 
-def _summarise_rows(rows: List[dict]) -> Dict[str, float]:
-    intersection = np.array([row['intersection'] for row in rows], dtype=np.int64)
-    union = np.array([row['union'] for row in rows], dtype=np.int64)
-    iou = np.array([row['iou'] for row in rows], dtype=np.float64)
-    return dict(summarise(intersection, union, iou), expressions=len(rows))
+def _scoring_of(rows: List[dict]) -> Scoring:
+    names = sorted({row['protocol'] for row in rows})
+    if len(names) > 1:
+        raise ValueError(f'Predictions of one evaluation were made by the protocols {", ".join(names)}, whose scores '
+                         f'differ. Evaluate each by itself.')
+    return find_protocol(names[0]).scoring if names else Scoring()
+
+
+def _summarise_rows(rows: List[dict], scoring: Scoring) -> Dict[str, float]:
+    cases = Cases(
+        intersection=np.array([row['intersection'] for row in rows], dtype=np.int64),
+        union=np.array([row['union'] for row in rows], dtype=np.int64),
+        iou=np.array([row['iou'] for row in rows], dtype=np.float64),
+        targeted=np.array([row['target_pixels'] > 0 for row in rows], dtype=bool),
+        rejected=np.array([row['rejected'] for row in rows], dtype=bool))
+    return dict(summarise_cases(cases, scoring), expressions=len(rows))
 
 
 def _dump(rows: List[dict], path: str) -> None:
@@ -192,39 +240,3 @@ def _dump(rows: List[dict], path: str) -> None:
 
 def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, 'item') else str(value)
-
-
-def own_metrics(evaluator: Union[dict, Sequence[dict], None]) -> List[dict]:
-    """Find the configs of :class:`ReferringIoUMetric` in that of an evaluator.
-
-    Args:
-        evaluator (dict or Sequence[dict], optional): As a config has it.
-
-    Returns:
-        list[dict]: The configs themselves, in order.
-    """
-    metrics = evaluator.get('metrics', evaluator) if isinstance(evaluator, dict) else evaluator
-    metrics = [metrics] if isinstance(metrics, dict) else metrics or []
-    return [metric for metric in metrics if isinstance(metric, dict) and _is_own(metric.get('type'))]
-
-
-def check_thresholds(config: Mapping[str, Any]) -> None:
-    """Check that the protocol of a config takes the thresholds of its metrics and pictures, before any work.
-
-    Args:
-        config (Mapping): The config.
-
-    Raises:
-        ValueError: If the protocol is unknown, or its way back applies another threshold.
-    """
-    model = config.get('model') or {}
-    protocol = find_protocol(model.get('protocol', 'mmris'), model.get('resampling'))
-    deciding = [*own_metrics(config.get('val_evaluator')), *own_metrics(config.get('test_evaluator'))]
-    deciding += [hook for hook in config.get('custom_hooks') or () if isinstance(hook, dict) and 'threshold' in hook]
-    for one in deciding:
-        protocol.with_threshold(one.get('threshold'))
-
-
-def _is_own(kind: Union[str, type, None]) -> bool:
-    kind = METRICS.get(kind) if isinstance(kind, str) else kind
-    return isinstance(kind, type) and issubclass(kind, ReferringIoUMetric)

@@ -8,7 +8,12 @@ from mmris.utils.tables import markdown_table
 
 from .iou import PRECISION_THRESHOLDS
 
-COLUMNS = ('oIoU', 'mIoU', *(f'Pr@{threshold}' for threshold in PRECISION_THRESHOLDS), 'expressions')
+# The means over sentences that protocols give, of which each gives one.
+MEANS = ('mIoU', 'gIoU')
+_PRECISIONS = tuple(f'Pr@{threshold}' for threshold in PRECISION_THRESHOLDS)
+COLUMNS = ('oIoU', 'mIoU', *_PRECISIONS, 'expressions')
+# The scores of all protocols.
+ALL_COLUMNS = ('oIoU', 'cIoU', *MEANS, 'N-acc', 'T-acc', 'Acc', *_PRECISIONS, 'expressions')
 
 
 def nest_metrics(metrics: Dict[str, Any]) -> Dict[str, Any]:
@@ -40,19 +45,21 @@ def format_table(rows: Dict[str, Dict[str, float]], *, first: str, columns: Sequ
 
 
 def format_results(results: Dict[str, Dict[str, Any]]) -> str:
-    """Lay out nested results: a table of the splits, and where sentences are tagged, mIoU by skill on each split.
+    """Lay out nested results: a table of the splits, and where sentences are tagged, the mean by skill on each split.
 
     What metrics with a ``prefix`` gave has rows of its own, such as ``val/t35``.
     """
     groups = {name: scores for split, nested in results.items() for name, scores in _ungroup(split, nested)}
-    tables = [format_table(groups, first='split')]
+    tables = [format_table(groups, first='split', columns=_columns_of(groups))]
     rows: Dict[str, Dict[str, float]] = {}
+    means: Dict[str, None] = {}
     for name, scores in groups.items():
-        for skill, scored in _skills(scores):
-            rows.setdefault(skill, {})[name] = scored['mIoU']
+        for skill, mean, value in _skills(scores):
+            rows.setdefault(skill, {})[name] = value
+            means[mean] = None
     if rows:
         rows = dict(sorted(rows.items()))
-        tables.append(format_table(rows, first='mIoU by skill', columns=list(groups)))
+        tables.append(format_table(rows, first=f'{" or ".join(means)} by skill', columns=list(groups)))
     return '\n\n'.join(tables)
 
 
@@ -80,10 +87,18 @@ def _ungroup(name: str, scores: Dict[str, Any]) -> Iterator[Tuple[str, Dict[str,
         yield from _ungroup(f'{name}/{key}', value)
 
 
-def _skills(scores: Dict[str, Any]) -> Iterator[Tuple[str, Dict[str, Any]]]:
-    """The scores by skill; a name that has a slash was nested."""
+def _columns_of(groups: Dict[str, Dict[str, Any]]) -> Sequence[str]:
+    """The usual columns. If a protocol gives other scores, those that there are."""
+    found = {name for scores in groups.values() for name in scores}
+    others = found.intersection(ALL_COLUMNS).difference(COLUMNS)
+    return [name for name in ALL_COLUMNS if name in found] if others else COLUMNS
+
+
+def _skills(scores: Dict[str, Any]) -> Iterator[Tuple[str, str, float]]:
+    """Each skill with the name and value of its mean; a name that has a slash was nested."""
     for name, nested in scores.get('skill', {}).items():
-        yield from ((skill, scored) for skill, scored in _ungroup(name, nested) if 'mIoU' in scored)
+        for skill, scored in _ungroup(name, nested):
+            yield from ((skill, mean, scored[mean]) for mean in MEANS if mean in scored)
 
 
 def _is_undefined(value: Any) -> bool:

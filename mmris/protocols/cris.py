@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .geometry import cris_affine, cris_matrices, to_opencv
 from .protocol import Geometry, Protocol, Size, same_map
+from .scoring import Scoring
 
 
 def resample_twice(logits: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:
@@ -36,4 +37,4 @@ def resample_twice(logits: Tensor, affine: np.ndarray, input_size: Size, origina
     return torch.from_numpy(np.stack(warped)).to(logits.device).clamp(0, 1)
 
 
-CRIS = Protocol('cris', resample_twice, geometry=Geometry('CRISWarp', cris_affine), empty_iou=0.0)
+CRIS = Protocol('cris', resample_twice, geometry=Geometry('CRISWarp', cris_affine), scoring=Scoring(empty_iou=0.0))

@@ -6,6 +6,8 @@ from typing import Callable, Optional, Tuple, TypeVar
 import numpy as np
 from torch import Tensor
 
+from .scoring import Scoring, check_existence_threshold
+
 Size = Tuple[int, int]
 Array = TypeVar('Array', np.ndarray, Tensor)
 
@@ -37,7 +39,7 @@ class Protocol:
 
     A config names one as ``model.protocol``. Its pipelines then take images in by the protocol's geometry, the model
     brings logits back to the original pixels by its way back, and whoever decides or scores (metric, pictures, tools)
-    uses its threshold and its score of nothing.
+    uses its threshold and its scoring.
 
     Attributes:
         name (str): What a config calls it.
@@ -50,7 +52,7 @@ class Protocol:
             go in. None: the sigmoid comes first, so there are no logits on the original pixels.
         threshold (float): The probability above which a pixel belongs to the mask, in [0, 1).
         binary (bool): Whether the way back applies the threshold, and gives 0 and 1 alone.
-        empty_iou (float): The IoU of an empty prediction and an empty target, which is 0 / 0: 1 or 0.
+        scoring (Scoring): How sentences are counted, those without a target too, and which scores they give.
     """
 
     name: str
@@ -58,9 +60,8 @@ class Protocol:
     geometry: Optional[Geometry] = None
     threshold: float = 0.35
     binary: bool = False
-    empty_iou: float = 1.0
+    scoring: Scoring = Scoring()
     resample_logits: Optional[WayBack] = None
-    min_pixels: int = 1
 
     def with_threshold(self, threshold: Optional[float]) -> 'Protocol':
         """The same protocol with another threshold.
@@ -88,6 +89,29 @@ class Protocol:
                 f'threshold of {threshold} (of a metric in the config, a hook, or --threshold) would have no effect. '
                 f'Leave it out, set it to {self.threshold}, or choose another protocol (model.protocol).')
         return replace(self, threshold=threshold)
+
+    def with_existence_threshold(self, threshold: Optional[float]) -> 'Protocol':
+        """The same protocol with another threshold of existence.
+
+        Args:
+            threshold (float, optional): In (0, 1). None: its own.
+
+        Returns:
+            Protocol: The protocol.
+
+        Raises:
+            ValueError: If ``threshold`` is not in that range.
+            ValueError: If the protocol does not ask for existence.
+        """
+        if threshold is None or threshold == self.scoring.existence_threshold:
+            return self
+        threshold = check_existence_threshold(threshold)
+        if not self.scoring.uses_existence:
+            raise ValueError(
+                f'Protocol {self.name} does not ask whether anything fits a sentence, so an existence_threshold of '
+                f'{threshold} would have no effect. Leave it out, or choose another protocol (model.protocol), such '
+                f'as rela.')
+        return replace(self, scoring=replace(self.scoring, existence_threshold=threshold))
 
     def to_original_pixels(self, logits: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:
         """Turn logits into probabilities on the original pixels.

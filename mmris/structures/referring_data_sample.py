@@ -28,11 +28,14 @@ class ReferringDataSample(SegDataSample):
     Data fields, each a Tensor:
         token_ids ``(S, L)`` int64 and token_mask ``(S, L)`` bool: the tokenised expressions.
         gt_original ``(S, H0, W0)`` bool: the masks that predictions are scored against.
+        gt_ignored ``(S, H0, W0)`` bool: original pixels that a data set says to ignore, where it has some.
         gt_input ``(S, H, W)``: the masks in the input's geometry, for training. uint8 from 0 to 255 as packed, a
             quarter of the bytes that workers send; float32 in [0, 1] from the data preprocessor on.
         gt_existence ``(S,)`` bool: whether anything on the image fits each expression.
         instance_masks ``(K, H, W)`` bool: instances that a segmenter found, in the input's geometry, surest first.
         instance_iou ``(S, K)`` float32 in [0, 1]: IoU of each expression's mask and each instance's, for training.
+        existence ``(S,)`` float32 in [0, 1]: how sure the model's existence head is that something on the image fits;
+            absent without such a head.
         probabilities ``(S, H0, W0)`` float32 in [0, 1]: predictions. Thresholds belong to whoever scores or draws.
         existence ``(S,)`` float32 in [0, 1]: how sure the existence head is that anything fits, of models with one.
     """
@@ -40,10 +43,12 @@ class ReferringDataSample(SegDataSample):
     token_ids: Tensor
     token_mask: Tensor
     gt_original: Tensor
+    gt_ignored: Tensor
     gt_input: Tensor
     gt_existence: Tensor
     instance_masks: Tensor
     instance_iou: Tensor
+    existence: Tensor
     probabilities: Tensor
     existence: Tensor
 

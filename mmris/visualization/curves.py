@@ -13,7 +13,8 @@ from mmris.utils.training_log import CHANCE, TARGET_SHARE, TrainingLog
 
 from .plots import FAINT_TEXT, LABEL_SIZE, LINE_COLOURS, TEXT, label_ends, style_axes, title_figure
 
-COMPARED = ('loss', 'mIoU', 'oIoU', 'Pr@0.5')
+COMPARED = ('loss', 'mIoU', 'oIoU', 'gIoU', 'cIoU', 'Pr@0.5')
+PERCENT = ('oIoU', 'cIoU', 'mIoU', 'gIoU', 'N-acc', 'T-acc', 'Acc')
 # What is set and not measured has no noise to smooth.
 EXACT = ('lr', 'base_lr', 'momentum')
 LINE_STYLES = ('-', '--', ':')
@@ -201,7 +202,7 @@ def _label(key: str) -> str:
 
 
 def _unit(keys: Sequence[str]) -> str:
-    return 'percent' if any(key in ('oIoU', 'mIoU') or key.startswith('Pr@') for key in keys) else ''
+    return 'percent' if any(key in PERCENT or key.startswith('Pr@') for key in keys) else ''
 
 
 def _progress(log: TrainingLog) -> str:

@@ -16,7 +16,8 @@ from .plots import FAINT_TEXT, LABEL_SIZE, LINE_COLOURS, TEXT, style_axes, text_
 _BLUE = LINE_COLOURS[0]
 _OUTCOME_COLOURS = {
     name: tuple(np.array(colour) / 255)
-    for name, colour in zip(OUTCOMES, (COLOURS[0], COLOURS[1], COLOURS[4], (120, 120, 128), COLOURS[3]))
+    for name, colour in zip(
+        OUTCOMES, (COLOURS[0], COLOURS[1], COLOURS[4], (120, 120, 128), COLOURS[3], COLOURS[2], COLOURS[6]))
 }
 # Points, and inches of a split's name.
 _HEADING_SIZE, _LONGEST_NAME = 12, 2.5

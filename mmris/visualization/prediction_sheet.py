@@ -1,12 +1,13 @@
 """Sheets of predictions beside the ground truth."""
 
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Optional, Sequence
 
 import numpy as np
 from PIL import Image
 
-from mmris.evaluation import iou_scores
+from mmris.evaluation import count_cases
+from mmris.protocols import Scoring
 
 from .drawing import COLOURS, spotlight
 from .sheet import Panel, draw_sheet
@@ -24,21 +25,25 @@ class ScoredPrediction:
         image (ndarray): ``(H0, W0, 3)`` uint8 RGB.
         target (ndarray): ``(H0, W0)`` bool.
         mask (ndarray): ``(H0, W0)`` bool, the prediction.
-        empty_iou (float): What the protocol scores if mask and target are both empty. Default: 1.
+        scoring (Scoring): How the protocol counts it. Default: as protocol ``mmris``.
+        existence (float, optional): How sure the model is that something fits, in [0, 1]. Default: None, it has no
+            existence head.
     """
 
     text: str
     image: np.ndarray
     target: np.ndarray
     mask: np.ndarray
-    empty_iou: float = 1.0
+    scoring: Scoring = Scoring()
+    existence: Optional[float] = None
 
     @property
     def iou(self) -> float:
-        """float: As the metric scores it, in [0, 1]."""
-        intersection = np.array([np.count_nonzero(self.mask & self.target)])
-        union = np.array([np.count_nonzero(self.mask | self.target)])
-        return float(iou_scores(intersection, union, self.empty_iou)[0])
+        """float: As the metric scores it, in [0, 1]; ignored pixels count here."""
+        mask, target = self.mask, self.target
+        counts = (np.array([np.count_nonzero(one)]) for one in (mask & target, mask | target, mask, target))
+        existence = None if self.existence is None else np.array([self.existence])
+        return float(count_cases(self.scoring, *counts, existence).iou[0])
 
 
 def mean_iou(predictions: Sequence[ScoredPrediction]) -> float:

@@ -137,6 +137,19 @@ def test_the_loop_s_own_dump_file_goes_first(tmp_path, wrap):
     assert [path.name for path in tmp_path.iterdir() if path.suffix != '' and path.is_file()] == ['loop.jsonl']
 
 
+def test_scores_of_another_protocol(tmp_path):
+    config = splits_config(tmp_path, dict(type='ReferringIoUMetric', by_skill=True))
+    config.model.protocol = 'rela'
+    # A test trains nothing, so that it does not matter by what a training picks its best checkpoint.
+    config.update(train_cfg=None, train_dataloader=None, optim_wrapper=None, param_scheduler=None)
+    nested = nest_metrics(RUNNERS.build(config).test())
+    for split in SPLITS:
+        assert {'gIoU', 'cIoU', 'N-acc', 'T-acc', 'Pr@0.7', 'Pr@0.8', 'Pr@0.9', 'expressions'} <= nested[split].keys()
+        assert np.isnan(nested[split]['N-acc']) and 'mIoU' not in nested[split]
+    left, = (json.loads(path.read_text()) for path in (tmp_path / 'work').glob('*/*.json'))
+    assert left['val']['N-acc'] is None and left['val']['T-acc'] == pytest.approx(nested['val']['T-acc'])
+
+
 def test_a_dump_file_without_a_metric_that_writes_it(tmp_path):
     runner = RUNNERS.build(splits_config(tmp_path, [dict(type=Curve)], dump_file='rows.jsonl'))
     with pytest.raises(ValueError, match='is to write rows.jsonl, but test_evaluator has no ReferringIoUMetric'):

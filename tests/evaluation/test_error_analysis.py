@@ -44,7 +44,7 @@ def random_rows(number: int = 300, seed: int = 0) -> list:
 
 @pytest.mark.parametrize('made, wanted', [
     (row(100, 100, 80), 'good'),
-    (row(0, 0, 0), 'good'),
+    (row(0, 0, 0), 'rightly nothing'),
     (row(0, 100, 0), 'nothing predicted'),
     (row(100, 0, 0), 'nothing to find'),
     (row(100, 100, 0), 'wrong object'),
@@ -53,6 +53,13 @@ def random_rows(number: int = 300, seed: int = 0) -> list:
     (row(900, 40, 40), 'poor mask'),
     (row(40, 900, 40), 'poor mask'),
     (row(100, 200, 100), 'poor mask'),
+    # A protocol that asks the model whether anything fits.
+    (row(100, 0, 0, rejected=True), 'rightly nothing'),
+    (row(0, 0, 0, rejected=False), 'nothing to find'),
+    (row(100, 100, 100, rejected=True), 'wrongly rejected'),
+    (row(0, 100, 0, rejected=True), 'nothing predicted'),
+    (row(0, 100, 0, rejected=False), 'nothing predicted'),
+    (row(100, 100, 80, rejected=False), 'good'),
 ])
 def test_outcomes(made, wanted):
     assert outcome(made) == wanted
@@ -179,7 +186,7 @@ def test_page():
     assert page.count('### By skill') == 1, 'testA has no tags'
     single_spaced = re.sub(' +', ' ', page)
     assert '| the \\| bar | 0.0 | nothing to find | 1 | 2 | 3 |' in single_spaced
-    assert '| (empty) | 100.0 | good |' in single_spaced
+    assert '| (empty) | 100.0 | rightly nothing |' in single_spaced
     for table in page.split('\n\n'):
         lines = table.splitlines()
         if lines[0].startswith('|'):

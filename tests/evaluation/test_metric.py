@@ -94,7 +94,8 @@ def test_dump(tmp_path):
     assert [row['sent_id'] for row in rows] == [0, 1, 100]
     assert rows[2] == dict(
         sent_id=100, ref_id=10, img_id=1, text='object 0', intersection=6, union=10, iou=0.6, predicted_pixels=6,
-        target_pixels=10, image_pixels=10, protocol='mmris', resampling=None, threshold=0.35, skills=[])
+        target_pixels=10, existence=None, rejected=False, image_pixels=10, protocol='mmris', resampling=None,
+        threshold=0.35, skills=[])
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
 
 

@@ -181,4 +181,4 @@ def test_its_way_back_with_a_fraction_of_a_pixel(resampling):
 @pytest.mark.parametrize('name', ['evf_sam', 'evf_sam2', 'evf_sam2_multitask'])
 def test_empty_against_empty_counts_1(name):
     """As its metric adds 1 where the union is empty."""
-    assert find_protocol(name).empty_iou == 1 and find_protocol(name).threshold == 0.5
+    assert find_protocol(name).scoring.empty_iou == 1 and find_protocol(name).threshold == 0.5

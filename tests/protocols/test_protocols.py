@@ -194,7 +194,8 @@ def test_a_way_back_alone(refer_set):
 
 @pytest.mark.parametrize('wrong, message', [
     (dict(protocol='lavt'),
-     "protocol must be one of mmris, cris, shared_ris, evf_sam, evf_sam2, evf_sam2_multitask, but got 'lavt'"),
+     "protocol must be one of mmris, cris, shared_ris, evf_sam, evf_sam2, evf_sam2_multitask, rela, rela_no_pixel, "
+     "rela_50_pixels, rela_50_pixels_cleared, gsva, ref_zom, lisa, mmdet, phrasecut, but got 'lavt'"),
     (dict(resampling='cubic'),
      "resampling must be one of bilinear, cris, shared_ris, evf_sam, evf_sam2, but got 'cubic'"),
 ])

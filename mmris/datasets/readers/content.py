@@ -33,9 +33,9 @@ class Content:
         refs (list[RawRef]): The refs, of the wanted splits at least.
         instances (dict, optional): ``images``, a list of ``id, file_name`` and, unless they are to be read from the
             image file, ``height, width`` in pixels; ``annotations``, a list of ``id, image_id, segmentation`` (see
-            :func:`mmris.datasets.masks.decode_segmentation`) and optionally ``bbox`` (x, y, width, height in pixels)
-            and ``category_id``; optionally ``categories``, a list of ``id, name``. None: the form has none, they are
-            in a COCO annotation file of their own.
+            :func:`mmris.datasets.masks.decode_segmentation`) and optionally ``bbox`` (x, y, width, height in pixels),
+            ``category_id``, and ``ignored``, an RLE of the pixels that no score shall count; optionally ``categories``,
+            a list of ``id, name``. None: the form has none, they are in a COCO annotation file of their own.
         left_out (ProblemTally): What the files hold and the refs do not, by its kind: boxes, objects without a
             sentence. Its ``lines('left out')`` are for the user. Default: nothing.
     """

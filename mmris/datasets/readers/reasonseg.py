@@ -59,15 +59,18 @@ def _add(content: Content, file: SourceFile, stem: str, image_folder: Optional[s
     shapes = _read_shapes(path, annotation['shapes'])
     one, split, image_path = f'{file.split}-{stem}', file.split, os.path.join(file.path, f'{stem}.jpg')
     image = dict(id=one, file_name=_name_below(image_path, image_folder))
-    size = _read_size(image_path)
+    size, masks = _read_size(image_path), {}
     if size is None:
         # Reported as a missing or broken image; nobody decodes its mask.
-        segmentation: Any = [np.reshape(points, -1).tolist() for _, points in shapes]
+        masks['segmentation'] = [np.reshape(points, -1).tolist() for _, points in shapes]
     else:
         image.update(height=size[0], width=size[1])
-        segmentation = coco_mask.encode(np.asfortranarray(draw_shapes(shapes, *size) == 1))
+        drawn = draw_shapes(shapes, *size)
+        masks['segmentation'] = _encode(drawn == 1)
+        if (drawn == 255).any():
+            masks['ignored'] = _encode(drawn == 255)
     content.instances['images'].append(image)
-    content.instances['annotations'].append(dict(id=one, image_id=one, segmentation=segmentation))
+    content.instances['annotations'].append(dict(id=one, image_id=one, **masks))
     content.refs.append(RawRef(path, stem, dict(
         ref_id=one, ann_id=one, image_id=one, split=split, sentences=_read_sentences(annotation['text'], split))))
 
@@ -137,6 +140,12 @@ def _draw(mask: np.ndarray, outline: np.ndarray, value: int) -> np.ndarray:
     cv2.polylines(mask, outline, True, value, 1)
     cv2.fillPoly(mask, outline, value)
     return mask
+
+
+def _encode(mask: np.ndarray) -> dict:
+    """A mask as an RLE that JSON can hold."""
+    rle = coco_mask.encode(np.asfortranarray(mask))
+    return dict(rle, counts=rle['counts'].decode('ascii'))
 
 
 def _read_size(path: str) -> Optional[Tuple[int, int]]:

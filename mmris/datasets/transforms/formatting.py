@@ -30,7 +30,8 @@ class PackReferringInputs(BaseTransform):
 
     Args:
         masks (Sequence[str]): What is packed of the ground truth: ``gt_input`` for training, ``gt_original`` for
-            scoring, ``instance_iou`` for training with instance masks, nothing for prediction. Defaults to ().
+            scoring (with ``gt_ignored`` where the set has pixels to ignore), ``instance_iou`` for training with
+            instance masks, nothing for prediction. Defaults to ().
 
     Raises:
         ValueError: If ``masks`` has another name.
@@ -62,6 +63,8 @@ class PackReferringInputs(BaseTransform):
             setattr(sample, name, truth.bool() if name == 'gt_original' else truth)
         if 'gt_existence' in results:
             sample.gt_existence = torch.from_numpy(results['gt_existence'])
+        if 'gt_original' in self.masks and 'gt_ignored' in results:
+            sample.gt_ignored = torch.from_numpy(results['gt_ignored']).bool()
         if 'instance_masks' in results:
             if 'instance_input' not in results:
                 raise ValueError('Instance masks were loaded, but not warped with the image: put LoadInstanceMasks '

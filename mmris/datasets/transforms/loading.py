@@ -194,7 +194,9 @@ class LoadMasks(BaseTransform):
 
     Required keys: ``targets``, for each of the S expressions an index into ``objects``; ``objects``, for each the list
     of its COCO segmentations; ``height``, ``width``. Added keys: ``gt_original``, ``(S, H0, W0)`` uint8 of 0 and 1;
-    ``gt_existence``, ``(S,)`` bool, false where nothing fits: no segmentation, which is no missing one.
+    ``gt_existence``, ``(S,)`` bool, false where nothing fits: no segmentation, which is no missing one. Where the
+    sample has ``ignored``, for each object the list of the RLEs of pixels to ignore, also ``gt_ignored`` of the shape
+    of ``gt_original``.
     """
 
     def transform(self, results: dict) -> dict:
@@ -222,4 +224,9 @@ class LoadMasks(BaseTransform):
                                  f'it in the annotation file. {SKIP_ADVICE}')
         results['gt_original'] = masks
         results['gt_existence'] = np.array([bool(results['objects'][target]) for target in results['targets']])
+        if 'ignored' in results:
+            # Checked when the set was read.
+            results['gt_ignored'] = np.stack([
+                union_of_segmentations(results['ignored'][target], height, width) for target in results['targets']
+            ])
         return results

@@ -12,7 +12,7 @@ from mmengine.visualization import LocalVisBackend
 from PIL import Image
 
 from mmris.datasets.transforms.loading import read_sample_image
-from mmris.evaluation import ReferringIoUMetric
+from mmris.evaluation import MEANS, ReferringIoUMetric
 from mmris.protocols import Protocol
 from mmris.registry import HOOKS
 from mmris.structures import ReferringDataSample
@@ -118,14 +118,15 @@ class PredictionSheetHook(Hook):
             upright=sample.get('upright', False),
             target=sample.gt_original[position].cpu().numpy(),
             mask=protocol.masks(sample.probabilities[position]).cpu().numpy(),
-            empty_iou=protocol.empty_iou))
+            scoring=protocol.scoring,
+            existence=None if sample.get('existence') is None else float(sample.existence[position])))
 
     def _hash(self, *ids: int) -> bytes:
         return blake2b('-'.join(map(str, (self.seed, *ids))).encode(), digest_size=8).digest()
 
     def _draw(self, runner: Runner, predictions: List[ScoredPrediction], metrics: Dict[str, float]) -> None:
         unit, step, _ = progress_of(runner)
-        scores = ', '.join(f'{name} {metrics[name]:.1f}' for name in ('oIoU', 'mIoU') if name in metrics)
+        scores = ', '.join(f'{name} {metrics[name]:.1f}' for name in ('oIoU', 'cIoU', *MEANS) if name in metrics)
         sheet = draw_prediction_sheet(
             predictions,
             title=f'{unit.capitalize()} {step}: mIoU {mean_iou(predictions):.1f} on these {len(predictions)}',
@@ -147,7 +148,7 @@ def _first_of_each_image(pairs: Sequence[Tuple[_Order, dict]]) -> List[dict]:
 
 def _with_image(entry: dict) -> ScoredPrediction:
     image = read_sample_image(entry['img_path'], entry['upright'])
-    kept = {name: entry[name] for name in ('text', 'target', 'mask', 'empty_iou')}
+    kept = {name: entry[name] for name in ('text', 'target', 'mask', 'scoring', 'existence')}
     return ScoredPrediction(image=image, **kept)
 
 

@@ -62,8 +62,8 @@ class ReferringSegmentor(BaseSegmentor):
         target_resize (str): How the ground truth comes to the logits' grid: ``'nearest'`` as CRIS does, which at
             stride s takes the first of s x s pixels, so shifts the mask by up to s / 2 pixels; ``'area'`` gives each
             cell its covered share, so no shift, and targets between 0 and 1 along edges. Defaults to ``'nearest'``.
-        protocol (str): Whose protocol predictions are made and scored by: ``'mmris'``, ``'cris'``, ``'shared_ris'``,
-            ``'evf_sam'``, ``'evf_sam2'`` or ``'evf_sam2_multitask'`` (docs/metrics.md). Default: ``'mmris'``.
+        protocol (str): Whose protocol predictions are made and scored by, such as ``'cris'``; docs/metrics.md lists
+            all. Default: ``'mmris'``.
         resampling (str, optional): The way from the logits to the original pixels alone, if it shall not be the
             protocol's: ``'bilinear'``, ``'cris'``, ``'evf_sam'`` and ``'evf_sam2'``, which resample logits, or
             ``'shared_ris'``, which applies its threshold of 0.35 and gives 0 and 1 alone. Default: None, the

@@ -7,12 +7,16 @@ from collections import Counter
 import cv2
 import numpy as np
 import pytest
+import torch
+from mmengine.registry import init_default_scope
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from mmris.datasets import RefCOCODataset, referred_images
 from mmris.datasets.masks import decode_segmentation
 from mmris.datasets.readers import read_content
 from mmris.datasets.set_check import check_set
+from mmris.registry import TRANSFORMS
 from tests.datasets.readers.shaperef_forms import ReferSet, make_shaperef, read_samples
 
 SPLITS = dict(train='train', val='val', testA='test', testB='test')
@@ -142,6 +146,9 @@ def test_masks_are_drawn_as_published(tmp_path):
     for one in content.instances['annotations']:
         mask = wanted[one['id']]
         assert (decode_segmentation(one['segmentation'], *mask.shape) == (mask == 1)).all()
+        assert ('ignored' in one) == (mask == 255).any()
+        if 'ignored' in one:
+            assert (decode_segmentation(one['ignored'], *mask.shape) == (mask == 255)).all()
 
 
 def test_several_targets_are_united(data, made):
@@ -231,3 +238,39 @@ def test_a_split_that_is_not_there(data):
     shutil.rmtree(data / 'val')
     with pytest.raises(ValueError, match="split 'val' is not in .*Splits there: train, test"):
         read(data, 'val', data)
+
+
+def test_ignored_pixels_reach_the_sample(data, tmp_path):
+    """Where there are some, and nowhere else; also from files of the original form."""
+    init_default_scope('mmris')
+    change(data, lambda value: value['shapes'].append(dict(label='ignore', points=[[1, 1], [6, 1], [6, 6], [1, 6]])))
+    content, _ = read_content(str(data), image_folder=str(data))
+    (tmp_path / 'instances.json').write_text(json.dumps(content.instances))
+    (tmp_path / 'refs.json').write_text(json.dumps([one.ref for one in content.refs]))
+    pack = dict(type='PackReferringInputs', masks=['gt_original'])
+    for refs_file in (data, tmp_path / 'refs.json'):
+        dataset = RefCOCODataset(
+            refs_file=str(refs_file), ann_file=str(tmp_path / 'instances.json'), data_prefix=dict(img_path=str(data)),
+            split='val', text_field='raw', group_by='image', test_mode=True, pipeline=[dict(type='LoadMasks')])
+        samples = [dataset[index] for index in range(len(dataset))]
+        one, = (sample for sample in samples if 'gt_ignored' in sample)
+        assert len(samples) > 1 and one['gt_ignored'].shape == one['gt_original'].shape
+        assert one['gt_ignored'].sum() == 36 and one['gt_ignored'][0, 1:7, 1:7].all()
+        assert not (one['gt_ignored'] & one['gt_original']).any()
+        others = dict(img=np.zeros((8, 8, 3), np.uint8), token_ids=torch.zeros(1, 2), token_mask=torch.ones(1, 2))
+        packed = TRANSFORMS.build(pack)(dict(one, **others))['data_samples']
+        assert packed.gt_ignored.dtype == torch.bool and packed.gt_ignored.sum() == 36
+        without = next(sample for sample in samples if sample is not one)
+        assert 'gt_ignored' not in TRANSFORMS.build(pack)(dict(without, **others))['data_samples']
+
+
+def test_ignored_pixels_stay_with_their_objects():
+    """An image may have objects without any before and after, and objects that are left out."""
+    annotations = [dict(segmentation=number, **more) for number, more in enumerate(
+        [{}, dict(ignored=dict(counts='0')), dict(ignored=0)])]
+    image = dict(objects=[], expressions=[dict(target=target) for target in range(3)])
+    for one in annotations:
+        referred_images._add_object(image, [one])
+    assert image['ignored'] == [[], [dict(counts='0')], []] and image['objects'] == [[0], [1], [2]]
+    kept = referred_images._without_targets(image, {0})
+    assert kept['ignored'] == [[dict(counts='0')], []] and kept['objects'] == [[1], [2]]
