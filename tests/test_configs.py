@@ -15,7 +15,7 @@ from tests.conftest import ROOT, tiny_config
 
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/**/*.py') if '_base_' not in path.parts)
 # A new config raises this number, so that one that is not found is noticed.
-NUMBER_OF_CONFIGS = 126
+NUMBER_OF_CONFIGS = 130
 HEADER = ('Paper:', 'Data:', 'Cost:', 'Command: ')
 
 
@@ -135,8 +135,18 @@ def shrink_evf_sam(model: Config) -> int:
     return 64
 
 
+def shrink_existence(config: Config) -> None:
+    """Give the existence head the widths of the toy model, which its mask head has."""
+    if config.model.get('existence') is not None:
+        head = config.model.head
+        config.model.existence.update(
+            channels=head.channels, sentence_channels=head.get('sentence_channels', head.channels))
+
+
 def batch_of(loader: Config, folder: Path, refs_file: str) -> dict:
     settings = dict(data_root=str(folder), data_prefix=dict(img_path='images'), split='val')
+    if 'image_share' in loader.dataset:
+        settings['image_share'] = None
     files = dict(refs_file=refs_file, ann_file='instances.json')
     if loader.dataset.type == 'MixedDataset':
         settings.update(datasets={name: files for name in loader.dataset.datasets}, exclude=None)
@@ -165,6 +175,7 @@ def test_each_trains_in_a_folder_of_its_own():
 def test_config(path, refer_set):
     torch.manual_seed(0)
     config = shrink(Config.fromfile(path))
+    shrink_existence(config)
     model = MODELS.build(config.model)
     model.train()
     if config.train_dataloader is None:
@@ -176,7 +187,8 @@ def test_config(path, refer_set):
         branches = config.model.get('distillation') or {}
         visual = [name for name, branch in branches.items() if branch.type == 'MaskedVisualDistillation']
         measured = {f'{what}_{name}' for what in ('target_share', 'chance') for name in visual}
-        assert set(losses) == {f'loss_{name}' for group in groups for name in group} | measured
+        head = {'loss_existence', 'existence_accuracy', 'chance_existence'} if config.model.get('existence') else set()
+        assert set(losses) == {f'loss_{name}' for group in groups for name in group} | measured | head
         assert all(0 <= losses[name] <= 1 for name in measured)
         total, _ = model.parse_losses(losses)
         assert total.isfinite() and total > 0
@@ -207,7 +219,7 @@ def test_full_size(path):
         tokens = torch.zeros(2, length, dtype=torch.int64)
         text = encoder.encode_text(encoder.embed_text(ExpressionBatch(tokens, tokens == 0, tokens[:, 0])))
         encoded = encoder.join(model.encode_images(images), text, tokens[:, 0])
-        logits = model.decode(encoded)
+        logits = model.answer(model.fuse(encoded)).logits
     height, width = encoded.image.stages[1].shape[-2:]
     if config.model.head.type in ('SAMMaskHead', 'SAM2MaskHead'):
         height, width = encoded.maps.values[-1].shape[-2:]
@@ -233,8 +245,16 @@ def test_what_every_config_says(path):
         assert any(line.startswith(header) for line in comments), f'{path} lacks "{header}"'
     assert f'{path.relative_to(ROOT)}' in next(line for line in comments if line.startswith('Command: '))
     config = Config.fromfile(path)
-    assert config.val_dataloader.dataset.split == 'val'
-    assert config.default_hooks.checkpoint.save_best == 'mIoU' and config.default_hooks.checkpoint.rule == 'greater'
+    validated, checkpoint = config.val_dataloader.dataset, config.default_hooks.checkpoint
+    if 'image_share' in validated:
+        # gRefCOCO's val differs in kind from its train. A part of train is held back, and shares no image with it.
+        assert validated.split == 'train' and validated.image_share[1] <= config.train_dataloader.dataset.image_share[0]
+        assert 'image_share' not in config.test_dataloader.dataset
+    else:
+        assert validated.split == 'val'
+    generalised = config.model.get('existence') is not None
+    assert checkpoint.save_best == ('gIoU' if generalised else 'mIoU') and checkpoint.rule == 'greater'
+    assert (config.model.get('protocol') == 'rela') == generalised
     if config.train_dataloader is None:
         assert config.train_dataloader is config.train_cfg is config.optim_wrapper is None
         return

@@ -1,5 +1,7 @@
 """A predictor on a data set's own expressions: what the tools that draw them share."""
 
+from dataclasses import replace
+
 from mmengine.config import Config
 
 from mmris.datasets import RefCOCODataset
@@ -47,9 +49,11 @@ def predict_sample(predictor: Predictor, dataset: RefCOCODataset, index: int) ->
     sample = dataset[index]['data_samples']
     masks = sample_masks(dataset.get_data_info(index)) if predictor.takes_instance_masks else None
     predictor.set_image(read_sample_image(sample.img_path, sample.get('upright', False)), masks)
+    prediction = predictor.predict(sample.text)
     return ScoredPrediction(
         text=sample.text[0],
         image=predictor.image,
         target=sample.gt_original[0].numpy(),
-        mask=predictor.predict(sample.text).masks[0],
-        scoring=predictor.protocol.scoring)
+        mask=prediction.protocol.masks(prediction.probabilities[0]),
+        scoring=replace(predictor.protocol.scoring, existence_threshold=predictor.existence_threshold),
+        existence=None if prediction.existence is None else float(prediction.existence[0]))

@@ -24,7 +24,7 @@ class ScoredPrediction:
         text (str): The expression.
         image (ndarray): ``(H0, W0, 3)`` uint8 RGB.
         target (ndarray): ``(H0, W0)`` bool.
-        mask (ndarray): ``(H0, W0)`` bool, the prediction.
+        mask (ndarray): ``(H0, W0)`` bool, the prediction, also where it says that nothing fits.
         scoring (Scoring): How the protocol counts it. Default: as protocol ``mmris``.
         existence (float, optional): How sure the model is that something fits, in [0, 1]. Default: None, it has no
             existence head.
@@ -46,6 +46,22 @@ class ScoredPrediction:
         return float(count_cases(self.scoring, *counts, existence).iou[0])
 
 
+    @property
+    def rejected(self) -> bool:
+        """bool: Whether the prediction is that nothing on the image fits."""
+        existence = None if self.existence is None else np.array([self.existence])
+        return bool(self.scoring.reject(np.array([np.count_nonzero(self.mask)]), existence)[0])
+
+    @property
+    def note(self) -> str:
+        """str: The IoU in percent; before it, if the prediction is that nothing fits, so and how sure the model is."""
+        iou = f'{100 * self.iou:.0f}'
+        if not self.rejected:
+            return iou
+        sure = '' if self.existence is None else f' ({100 * (1 - self.existence):.0f}% sure)'
+        return f'nothing fits{sure}: {iou}'
+
+
 def mean_iou(predictions: Sequence[ScoredPrediction]) -> float:
     """The predictions' mIoU in percent."""
     return 100 * float(np.mean([prediction.iou for prediction in predictions]))
@@ -64,7 +80,8 @@ def draw_prediction_sheet(predictions: Sequence[ScoredPrediction],
         predictions (Sequence[ScoredPrediction]): At least one.
         title (str): Large text at the top.
         subtitle (str): Smaller text below it. Defaults to ''.
-        notes (Sequence[str]): Small text at the right of each caption. Defaults to (): the IoU in percent.
+        notes (Sequence[str]): Small text at the right of each caption. Default: (), the IoU in percent, and where the
+            prediction is that nothing fits, so.
         columns (int): Expressions a row. Defaults to 2.
         cell (int): Width and height of a picture's cell in pixels. Defaults to 190.
 
@@ -74,7 +91,7 @@ def draw_prediction_sheet(predictions: Sequence[ScoredPrediction],
     Raises:
         ValueError: If there is no prediction, or a mask is not of its image's size.
     """
-    notes = notes or [f'{100 * prediction.iou:.0f}' for prediction in predictions]
+    notes = notes or [prediction.note for prediction in predictions]
     panels = [
         Panel(
             caption=prediction.text,
@@ -82,7 +99,7 @@ def draw_prediction_sheet(predictions: Sequence[ScoredPrediction],
             pictures=[
                 prediction.image,
                 spotlight(prediction.image, prediction.target, TARGET_COLOUR),
-                spotlight(prediction.image, prediction.mask, PREDICTION_COLOUR)
+                spotlight(prediction.image, prediction.mask & (not prediction.rejected), PREDICTION_COLOUR)
             ]) for prediction, note in zip(predictions, notes)
     ]
     return draw_sheet(panels, title=title, subtitle=subtitle, headings=HEADINGS, columns=columns, cell=cell)

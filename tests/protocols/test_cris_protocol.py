@@ -16,6 +16,7 @@ from mmris.evaluation import ReferringIoUMetric
 from mmris.protocols import find_protocol
 from mmris.protocols.geometry import letterbox_affine
 from mmris.registry import TRANSFORMS
+from mmris.structures import Answer
 from tests.conftest import ROOT
 
 # Height and width of photographs of COCO, and sizes that are odd, tiny or long.
@@ -150,7 +151,7 @@ def test_a_predictor_of_that_protocol(monkeypatch):
     reference = Reference(37, 61, size)
     assert np.array_equal(seen[0].permute(1, 2, 0).numpy(), reference.image(pixels))
     logits = smooth_logits(1, count=2, grid=size // 4)
-    monkeypatch.setattr(predictor.model, 'segment', lambda *_: logits)
+    monkeypatch.setattr(predictor.model, 'segment', lambda *_: Answer(logits))
     for mask, one in zip(predictor.predict(['a', 'b']).masks, logits):
         assert np.array_equal(mask, reference.mask(one[None]))
     # The user's own config stays as it was.
