@@ -15,7 +15,14 @@ _base_ = [
 inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=64)))
 model = dict(
     protocol='rela',
-    existence=dict(type='ExistenceHead', channels=32, sentence_channels=96),
+    existence=dict(type='ExistenceHead', channels=32, sentence_channels=96, loss_weight=0.3),
     # Branches mask what the sentence means only if patches and sentences are aligned, as CLIP's pretraining does it.
     auxiliary_losses=dict(alignment=dict(type='PatchTextAlignmentLoss', loss_weight=0.1)))
 default_hooks = dict(checkpoint=dict(save_best='gIoU'))
+
+# 6 epochs of 750 steps of 8 images.
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, begin=0, end=100, by_epoch=False),
+    dict(type='CosineAnnealingLR', begin=100, end=4500, T_max=4400, eta_min=1e-5, by_epoch=False),
+]
+train_cfg = dict(max_epochs=6)

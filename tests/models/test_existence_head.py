@@ -85,17 +85,17 @@ def test_computes_what_its_docstring_says():
     fused, logits = features()
     head = ExistenceHead(channels=4, sentence_channels=5, hidden=7)
     found = head(fused, logits)
-    norm, first, _, last = head.classifier
+    first, _, last = head.classifier
     for row in range(3):
         cells = np.array([[logits[row, 0, 4 * y:4 * y + 4, 4 * x:4 * x + 4].mean().item() for x in range(6)]
                           for y in range(6)])
         attention = np.exp(cells) / np.exp(cells).sum()
         pixels = fused.pixels[row].numpy()
         seen = [(pixels * attention).sum(axis=(1, 2)), pixels.mean(axis=(1, 2)),
-                head.sentence_projection(fused.sentence[row]).detach().numpy(),
-                [cells.max(), (1 / (1 + np.exp(-cells))).mean()]]
-        vector = torch.tensor(np.concatenate(seen), dtype=torch.float32)
-        expected = last(F.gelu(first(norm(vector))))
+                head.sentence_projection(fused.sentence[row]).detach().numpy()]
+        vector = head.norm(torch.tensor(np.concatenate(seen), dtype=torch.float32))
+        mask = torch.tensor([cells.max(), (1 / (1 + np.exp(-cells))).mean()], dtype=torch.float32)
+        expected = last(F.gelu(first(torch.cat((vector, mask)))))
         assert torch.allclose(found[row], expected[0], atol=1e-5)
 
 

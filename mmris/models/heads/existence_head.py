@@ -21,8 +21,8 @@ class ExistenceHead(BaseModule):
     and the mask's highest logit and area::
 
         a_n = softmax over the cells of the mask's logits
-        x   = [sum_n a_n f_n, mean_n f_n, W s, max_n l_n, mean_n sigmoid(l_n)]
-        e   = w . GELU(V LayerNorm(x))
+        x   = LayerNorm([sum_n a_n f_n, mean_n f_n, W s])
+        e   = w . GELU(V [x, max_n l_n, mean_n sigmoid(l_n)])
 
     Gradients go to the features, and not through the mask's logits: what makes a mask right is for its own losses.
     The generalised task and a classifier of empty targets are those of Liu et al., GRES (ReLA), CVPR 2023; the form of
@@ -47,9 +47,8 @@ class ExistenceHead(BaseModule):
         self.channels, self.sentence_channels = channels, sentence_channels
         self.loss_weight = loss_weight
         self.sentence_projection = nn.Linear(sentence_channels, channels)
-        width = 3 * channels + 2
-        self.classifier = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, 1))
+        self.norm = nn.LayerNorm(3 * channels)
+        self.classifier = nn.Sequential(nn.Linear(3 * channels + 2, hidden), nn.GELU(), nn.Linear(hidden, 1))
 
     def forward(self, fused: FusedFeatures, logits: Tensor) -> Tensor:
         """Judge.
@@ -71,8 +70,9 @@ class ExistenceHead(BaseModule):
         pixels = fused.pixels.flatten(2)
         looked_at = torch.bmm(pixels, cells.softmax(dim=1).to(pixels.dtype)[:, :, None]).squeeze(2)
         mask = torch.stack((cells.amax(dim=1), cells.sigmoid().mean(dim=1)), dim=1).to(pixels.dtype)
-        seen = (looked_at, pixels.mean(dim=2), self.sentence_projection(sentence), mask)
-        return self.classifier(torch.cat(seen, dim=1)).squeeze(1)
+        seen = torch.cat((looked_at, pixels.mean(dim=2), self.sentence_projection(sentence)), dim=1)
+        # Beside the norm: logits are of another order than features.
+        return self.classifier(torch.cat((self.norm(seen), mask), dim=1)).squeeze(1)
 
     def loss(self, existence: Tensor, target: Tensor) -> Tensor:
         """Compute the weighted binary cross entropy, the mean over the expressions.
