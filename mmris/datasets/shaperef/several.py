@@ -95,7 +95,7 @@ def refer_to_several(generator: np.random.Generator, scene: Scene, model: Refere
 def _find(generator: np.random.Generator, scene: Scene, number: int, kind: str) -> Optional[Expression]:
     """Draw an expression of one kind; None if it does not clearly fit the object and others."""
     # Several are hardly ever said to be the closest.
-    hints = [hint for hint in find_hints(scene, number, kind) if hint is None or hint[0] != 'closest to']
+    hints = [hint for hint in find_hints(scene, number, kind) if kind != 'relation' or hint[0] != 'closest to']
     if not hints:
         return None
     expression = draw_expression(generator, scene, number, kind, pick(generator, hints))
