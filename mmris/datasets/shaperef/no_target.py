@@ -24,6 +24,7 @@ NEAR_MISS, ABSENT = 'near miss', 'absent'
 _VALUES = {'shape': SHAPES, 'colour': COLOURS, 'size': SIZES}
 _OPPOSITES = {'left': 'right', 'right': 'left', 'top': 'bottom', 'bottom': 'top',
               'left of': 'right of', 'right of': 'left of', 'above': 'below', 'below': 'above'}
+_ROUNDS = 3  # how many times as many expressions are tried as for one object: not each can be changed
 _PLAIN_ATTEMPTS = 10  # how many sentences of shape, colour and size are tried where no other was found
 
 
@@ -57,7 +58,7 @@ def refer_to_nothing(generator: np.random.Generator, scene: Scene, model: Refere
         if text is not None and text not in taken:
             sentences[text] = Sentence(text, sorted([*changed.skills(), tag]))
 
-    for kind in draw_kinds(generator, KIND_WEIGHTS[style], count):
+    for kind in draw_kinds(generator, KIND_WEIGHTS[style], _ROUNDS * count):
         add(find_expression(generator, scene, number, kind))
         if len(sentences) == count:
             break
