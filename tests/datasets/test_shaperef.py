@@ -20,6 +20,7 @@ from mmris.datasets.shaperef import sample_scene, segmenter, write_shaperef, wri
 from mmris.datasets.shaperef.annotations import annotate_mask
 from mmris.datasets.shaperef.records import make_record
 from mmris.utils.folders import remove_leftovers
+from tests.datasets.shaperef_words import SHAPES, SIDES, evaluate, group_items
 
 COUNTS = {
     'refcoco': {'train': 60, 'val': 10, 'testA': 30, 'testB': 40},
@@ -27,16 +28,6 @@ COUNTS = {
     'refcocog': {'train': 90, 'val': 10, 'test': 40},
 }
 REFS_FILE = {'refcoco': 'refs(unc).p', 'refcoco+': 'refs(unc).p', 'refcocog': 'refs(umd).p'}
-
-SHAPES = 'circle square triangle star cross'.split()
-COLOURS = 'red green blue yellow purple orange'.split()
-SIZES = {'small': 'small', 'little': 'small', 'big': 'big', 'large': 'big'}
-NOUNS = 'one thing object'.split()
-SIDES = {'left': 'left', 'right': 'right', 'leftmost': 'left', 'rightmost': 'right', 'top': 'top',
-         'upper': 'top', 'bottom': 'bottom', 'lower': 'bottom'}
-RELATIONS = {'to the left of': 'left', 'left of': 'left', 'to the right of': 'right',
-             'right of': 'right', 'above': 'top', 'below': 'bottom', 'under': 'bottom',
-             'next to': 'near', 'near': 'near', 'closest to': 'closest', 'nearest to': 'closest'}
 
 
 @pytest.fixture(scope='module')
@@ -67,121 +58,10 @@ def decode(annotation, image):
     return coco_mask.decode(segmentation).astype(bool)
 
 
-# --- An evaluator of its own: from the words and the written attributes alone. ---
-
-
-def parse_noun_phrase(text):
-    """Return the tests a phrase such as "small red star" stands for, and its skills."""
-    wanted, skills = [], set()
-    text, _, excluded = re.sub(r'( that is)? not ', ' @ ', text).partition(' @ ')
-    if excluded:
-        assert excluded in COLOURS
-        wanted.append(lambda item: item['colour'] != excluded)
-        skills.add('colour')
-    words = [word for word in text.replace(' that is ', ' ').split() if word != 'the']
-    for word in words:
-        name = ('shape' if word in SHAPES else 'colour' if word in COLOURS else
-                'size' if word in SIZES else None)
-        assert name or word in NOUNS, f'{word!r} in {text!r}'
-        if name:
-            wanted.append(lambda item, name=name, word=word: item[name] == SIZES.get(word, word))
-            skills.add(name)
-    assert words, 'a phrase without a noun'
-    return (lambda item: all(test(item) for test in wanted)), skills
-
-
-def offset(item, side, image):
-    x, y = item['centre'][0] / image['width'], item['centre'][1] / image['height']
-    return {'left': x, 'right': 1 - x, 'top': y, 'bottom': 1 - y}[side]
-
-
-def distance(item, other, image):
-    gap = np.subtract(item['centre'], other['centre'])
-    return np.hypot(*gap) / max(image['width'], image['height'])
-
-
-def evaluate_relation(match, items, image):
-    is_target, skills = parse_noun_phrase(match['target'])
-    is_landmark, landmark_skills = parse_noun_phrase(match['landmark'])
-    landmarks = [item for item in items if is_landmark(item)]
-    assert len(landmarks) == 1, 'the landmark is not unique'
-    landmark, = landmarks
-    candidates = [item for item in items if is_target(item) and item is not landmark]
-    kind = RELATIONS[match['relation']]
-    if kind == 'closest':
-        fitting = sorted(candidates, key=lambda item: distance(item, landmark, image))[:1]
-    elif kind == 'near':
-        fitting = [item for item in candidates if distance(item, landmark, image) < 0.4]
-    else:
-        fitting = [item for item in candidates
-                   if offset(landmark, kind, image) - offset(item, kind, image) > 0.05]
-    return fitting, skills | landmark_skills | {'relation'}
-
-
-def evaluate_region(target, sides, items, image):
-    is_target, skills = parse_noun_phrase(target)
-    fitting = [item for item in items
-               if is_target(item) and all(offset(item, side, image) < 0.5 for side in sides)]
-    return fitting, skills | {'place'}
-
-
-def evaluate_middle(target, items, image):
-    is_target, skills = parse_noun_phrase(target)
-    fitting = [item for item in items if is_target(item) and all(
-        0.33 < offset(item, side, image) < 0.67 for side in ('left', 'top'))]
-    return fitting, skills | {'place'}
-
-
-def evaluate_rank(target, side, rank, items, image):
-    is_target, skills = parse_noun_phrase(target)
-    ranked = sorted((item for item in items if is_target(item)),
-                    key=lambda item: offset(item, side, image))
-    places = [offset(item, side, image) for item in ranked]
-    assert all(after - before > 0.09 for before, after in zip(
-        places[:rank + 1], places[1:rank + 2])), 'too close to tell the order'
-    return ranked[rank:rank + 1], skills | {'place'}
-
-
-def evaluate(sentence, items, image):
-    """Return the objects that a sentence fits and the skills its words use."""
-    assert re.fullmatch(r'[a-z]+( [a-z]+)*', sentence)
-    text = re.sub(r' (of|in) the (picture|image)$', '', sentence)
-    relation = re.fullmatch(
-        r'(?P<target>.+?)( that is| which is)? (?P<relation>' + '|'.join(RELATIONS) +
-        r')( the)? (?P<landmark>.+)', text)
-    if relation:
-        return evaluate_relation(relation, items, image)
-    second = re.fullmatch(r'second (.+) from( the)? (left|right)', text)
-    if second:
-        return evaluate_rank(second[1], second[3], 1, items, image)
-    vertical, horizontal = '(top|bottom|upper|lower)', '(left|right)'
-    corner = (re.fullmatch(f'(?P<v>{vertical}) (?P<h>{horizontal}) (?P<t>.+)', text)
-              or re.fullmatch(f'(?P<t>.+?)( that is)?( in the)? (?P<v>{vertical}) '
-                              f'(?P<h>{horizontal})( corner)?', text))
-    if corner:
-        return evaluate_region(corner['t'], (SIDES[corner['v']], corner['h']), items, image)
-    middle = (re.fullmatch('(?:middle|center) (?P<t>.+)', text)
-              or re.fullmatch('(?P<t>.+?)( that is)? in the (middle|center)', text))
-    if middle:
-        return evaluate_middle(middle['t'], items, image)
-    half = re.fullmatch(r'(.+?)(?: that is)? (?:on|at)(?: the)? (left|right|top|bottom)(?: side)?',
-                        text)
-    if half:
-        return evaluate_region(half[1], (half[2], ), items, image)
-    most = re.fullmatch(f"(?:far )?({'|'.join(SIDES)}) (.+)", text)
-    if most:
-        return evaluate_rank(most[2], SIDES[most[1]], 0, items, image)
-    is_target, skills = parse_noun_phrase(text)
-    return [item for item in items if is_target(item)], skills
-
-
 def test_every_sentence_fits_exactly_its_object(sets, style):
     _, instances, refs = sets[style]
     images = {image['id']: image for image in instances['images']}
-    by_image = {}
-    for annotation in instances['annotations']:
-        item = dict(annotation['attributes'], ann_id=annotation['id'])
-        by_image.setdefault(annotation['image_id'], []).append(item)
+    by_image = group_items(instances)
     for ref in refs:
         items, image = by_image[ref['image_id']], images[ref['image_id']]
         for sentence in ref['sentences']:

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from mmris.datasets import WordTokenizer
+from mmris.datasets.shaperef import STYLES
 from mmris.datasets.shaperef.phrasing import refer
+from mmris.datasets.shaperef.references import refer_to_objects, replace_some
 from mmris.datasets.shaperef.scene import sample_scene
 from mmris.registry import TRANSFORMS
 from tests.datasets.tokenizer_checks import check_odd_text, check_padding_to_the_longest, check_workers
@@ -54,6 +56,23 @@ def test_the_vocabulary_of_shaperef():
     assert 0 < np.mean(np.array(lengths) > 10) < 0.01
 
 
+def test_the_vocabulary_of_all_sentences_of_shaperef():
+    """It has the words of all styles, and of sentences that fit nothing or several. Old words keep their ids."""
+    words = set()
+    for index in range(200):
+        scene, generator = sample_scene(seed=1, split='testB', index=index), np.random.default_rng(index)
+        for style in STYLES:
+            references = refer_to_objects(generator, scene, style)
+            for one in [*references, *replace_some(generator, scene, style, references, 0.2, 0.8)]:
+                words.update(word for sentence in one.sentences for word in sentence.text.split())
+    small, full = (WordTokenizer(context_length=3, vocabulary=name) for name in ('shaperef', 'shaperef_full'))
+    ids, _ = full(sorted(words))
+    assert sorted(ids[:, 1].tolist()) == list(range(4, 72))
+    old, _ = small(sorted(words))
+    known = old[:, 1] != WordTokenizer.UNKNOWN
+    assert known.sum() == 44 and torch.equal(old[known], ids[known])
+
+
 @pytest.mark.parametrize('words, special, message', [
     ((), SPECIAL[:3], r'its first lines are not \[PAD\], \[UNK\], \[BEGIN\], \[END\]'),
     (('red', 'Red'), SPECIAL, "has the line 'Red': write one word a line, in lower case"),
@@ -68,7 +87,7 @@ def test_vocabularies_that_are_refused(tmp_path, words, special, message):
 
 def test_other_errors(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nowhere, the vocabulary .* nor one of the package's vocabularies "
-                       r"\('shaperef'\). Set `vocabulary` of the tokenizer"):
+                       r"\('shaperef', 'shaperef_full'\). Set `vocabulary` of the tokenizer"):
         WordTokenizer(context_length=7, vocabulary='nowhere')
     (tmp_path / 'bytes.txt').write_bytes(b'\xff\xfe\xfa')
     with pytest.raises(ValueError, match='bytes.txt is not a vocabulary of words: it is no text in UTF-8'):

@@ -12,6 +12,7 @@ from mmris.datasets.shaperef import DEFAULT_COUNTS, STYLES, write_shaperef
 from mmris.utils.tool import run_tool
 
 _SKILLS = ('shape', 'colour', 'size', 'place', 'relation')
+_TAGS = ('near miss', 'absent', 'several')
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -35,6 +36,13 @@ def build_parser() -> argparse.ArgumentParser:
         '--testB', type=int, default=250,
         help='images of split testB (4 or 5 objects); style refcocog has no such split')
     parser.add_argument(
+        '--no-target-share', type=float, default=0., metavar='SHARE',
+        help='share of the refs that fit nothing: near misses ("red circle" where there are a red square and a blue '
+        'circle) and absent things, half each')
+    parser.add_argument(
+        '--several-share', type=float, default=0., metavar='SHARE',
+        help='share of the refs that fit several objects ("both squares")')
+    parser.add_argument(
         '--processes', type=int, help='worker processes; None: one per usable CPU')
     parser.add_argument(
         '--overwrite', action='store_true', help='replace a ShapeRef that is in the folder')
@@ -42,12 +50,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def format_summary(content: Dict[str, Any]) -> str:
-    """Return a table of the splits: images, refs, sentences, and the share of each skill."""
-    columns = ('split', 'images', 'refs', 'sentences') + _SKILLS
+    """Return a table of the splits: images, refs, sentences, and the share of each skill.
+
+    A set with sentences that do not fit exactly one object also has the number of sentences of each such kind.
+    """
+    tags = [tag for tag in _TAGS if any(tag in row['skills'] for row in content['summary'].values())]
+    columns = ('split', 'images', 'refs', 'sentences', *_SKILLS, *tags)
     lines = [''.join(f'{column:>10}' for column in columns)]
     for split, row in content['summary'].items():
         cells = [split, row['images'], row['refs'], row['sentences']]
         cells += [f"{row['skills'].get(skill, 0) / row['sentences']:.0%}" for skill in _SKILLS]
+        cells += [row['skills'].get(tag, 0) for tag in tags]
         lines.append(''.join(f'{cell:>10}' for cell in cells))
     return '\n'.join(lines)
 
@@ -69,6 +82,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     try:
         content = write_shaperef(
             options.out, seed=options.seed, style=options.style, counts=counts,
+            no_target_share=options.no_target_share, several_share=options.several_share,
             processes=options.processes, overwrite=options.overwrite)
     except (ValueError, FileExistsError) as error:
         print(f'{parser.prog}: error: {error}', file=sys.stderr)

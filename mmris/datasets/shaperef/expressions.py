@@ -113,6 +113,10 @@ class Expression(NamedTuple):
             return _place_truths(self.place, described, scene)
         return list(described)
 
+    def fits_none(self, scene: Scene) -> bool:
+        """Tell whether it is clearly false of every object."""
+        return all(truth is False for truth in self.truths(scene))
+
     def fits_only(self, scene: Scene, number: int) -> bool:
         """Tell whether it is true of object ``number`` and clearly false of every other."""
         truths = self.truths(scene)
@@ -120,9 +124,10 @@ class Expression(NamedTuple):
 
     def needs_every_part(self, scene: Scene, number: int) -> bool:
         """Tell whether leaving out any one part (but the landmark's) would make it unfit."""
-        return not any(shorter.fits_only(scene, number) for shorter in self._shortened())
+        return not any(shorter.fits_only(scene, number) for shorter in self.shortened())
 
-    def _shortened(self) -> Iterator['Expression']:
+    def shortened(self) -> Iterator['Expression']:
+        """Leave out one part after the other: place, relation, and what the target looks like."""
         if self.place:
             yield self._replace(place=None)
         if self.relation:
@@ -226,7 +231,9 @@ def _rank_truths(place: Place, described: Sequence[bool],
 def _relation_truths(relation: Relation, described: Sequence[bool], scene: Scene) -> List[Truth]:
     landmarks = [number for number, item in enumerate(scene.objects)
                  if relation.landmark.matches(item)]
-    if len(landmarks) != 1:
+    if not landmarks:
+        return [False] * len(described)
+    if len(landmarks) > 1:
         return [None] * len(described)
     landmark = landmarks[0]
     candidates = [fits and number != landmark for number, fits in enumerate(described)]

@@ -1,6 +1,6 @@
 """Finding expressions for an object and putting them into words, in the style of each dataset."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -11,16 +11,16 @@ from .scene import Scene, SceneObject
 STYLES = ('refcoco', 'refcoco+', 'refcocog')
 
 _NOUNS = ('one', 'thing', 'object')
-_SIZE_WORDS = {'small': ('small', 'small', 'little'), 'big': ('big', 'big', 'large')}
+SIZE_WORDS = {'small': ('small', 'small', 'little'), 'big': ('big', 'big', 'large')}
 
-# How often each kind of expression is tried; the shares that come out differ, since not every
-# object can be told by every kind.
-_KIND_WEIGHTS: Dict[str, Dict[str, float]] = {
+KIND_WEIGHTS: Dict[str, Dict[str, float]] = {
     'refcoco': {'plain': .18, 'most': .15, 'half': .1, 'corner': .1, 'middle': .06, 'second': .07,
                 'relation': .34},
     'refcoco+': {'plain': .8, 'exclusion': .2},
     'refcocog': {'plain': .1, 'half': .1, 'corner': .07, 'middle': .05, 'relation': .68},
 }
+"""How often each kind of expression is tried; the shares that come out differ, since not every
+object can be told by every kind."""
 
 # How often a description names the shape, the colour and the size.
 _NAMING_RATES: Dict[str, Tuple[float, float, float]] = {
@@ -83,11 +83,24 @@ class Sentence(NamedTuple):
 
     Attributes:
         text: Lower-case ASCII words, separated by single spaces.
-        skills: Sorted, of ``colour, place, relation, shape, size``: what the words use.
+        skills: Sorted, of ``colour, place, relation, shape, size``: what the words use. Of a sentence
+            that does not fit exactly one object, also a tag that says so.
     """
 
     text: str
     skills: List[str]
+
+
+class Reference(NamedTuple):
+    """Sentences that are about the same objects.
+
+    Attributes:
+        targets: Numbers of the objects in ``scene.objects``, rising; empty if the sentences fit nothing.
+        sentences: The sentences, at least one.
+    """
+
+    targets: Tuple[int, ...]
+    sentences: List[Sentence]
 
 
 def refer(generator: np.random.Generator, scene: Scene, number: int, style: str,
@@ -107,42 +120,55 @@ def refer(generator: np.random.Generator, scene: Scene, number: int, style: str,
         in shape, colour and size.
     """
     sentences: Dict[str, Sentence] = {}
-    kinds = list(_KIND_WEIGHTS[style])
-    weights = list(_KIND_WEIGHTS[style].values())
-    for kind in generator.choice(kinds, size=_KIND_ATTEMPTS * count, p=weights).tolist():
-        expression = _find(generator, scene, number, kind)
+    for kind in draw_kinds(generator, KIND_WEIGHTS[style], count):
+        expression = find_expression(generator, scene, number, kind)
         if expression is not None:
-            text = _word(generator, expression, style)
+            text = put_into_words(generator, expression, style)
             sentences[text] = Sentence(text, expression.skills())
         if len(sentences) == count:
             break
-    item = scene.objects[number]
-    full = Expression(Description(shape=item.shape, colour=item.colour, size=item.size))
+    full = describe_fully(scene.objects[number])
     if not sentences and full.fits_only(scene, number):
-        text = _word(generator, full, style)
+        text = put_into_words(generator, full, style)
         sentences[text] = Sentence(text, full.skills())
     return list(sentences.values())
 
 
-def _pick(generator: np.random.Generator, options: Sequence[Any]) -> Any:
+def draw_kinds(generator: np.random.Generator, weights: Mapping[str, float], count: int) -> List[str]:
+    """Draw the kinds of expressions to try for ``count`` sentences, by the weights of the kinds."""
+    return generator.choice(list(weights), size=_KIND_ATTEMPTS * count, p=list(weights.values())).tolist()
+
+
+def describe_fully(item: SceneObject) -> Expression:
+    """Describe an object by its shape, colour and size."""
+    return Expression(Description(shape=item.shape, colour=item.colour, size=item.size))
+
+
+def pick(generator: np.random.Generator, options: Sequence[Any]) -> Any:
+    """Draw one of the options."""
     return options[int(generator.integers(len(options)))]
 
 
-def _find(generator: np.random.Generator, scene: Scene, number: int,
-          kind: str) -> Optional[Expression]:
-    """Look for an expression of one kind that fits the object alone."""
-    hints = _find_hints(scene, number, kind)
+def must_be_concise(generator: np.random.Generator, kind: str) -> bool:
+    """Draw whether an expression of this kind must need each of its parts."""
     # A negation that rules nothing out would be odd rather than redundant.
-    concise = kind == 'exclusion' or generator.random() < _SHARE_WITHOUT_IDLE_WORDS
+    return kind == 'exclusion' or bool(generator.random() < _SHARE_WITHOUT_IDLE_WORDS)
+
+
+def find_expression(generator: np.random.Generator, scene: Scene, number: int,
+                    kind: str) -> Optional[Expression]:
+    """Look for an expression of one kind that fits the object alone."""
+    hints = find_hints(scene, number, kind)
+    concise = must_be_concise(generator, kind)
     for _ in range(_WORD_ATTEMPTS if hints else 0):
-        expression = _draw(generator, scene, number, kind, _pick(generator, hints))
+        expression = draw_expression(generator, scene, number, kind, pick(generator, hints))
         if expression.fits_only(scene, number) and not (
                 concise and not expression.needs_every_part(scene, number)):
             return expression
     return None
 
 
-def _find_hints(scene: Scene, number: int, kind: str) -> Sequence[Any]:
+def find_hints(scene: Scene, number: int, kind: str) -> Sequence[Any]:
     """List what, beside its appearance, may be true of the object, to save on rejected draws."""
     if kind == 'plain':
         return (None, )
@@ -159,9 +185,9 @@ def _find_hints(scene: Scene, number: int, kind: str) -> Sequence[Any]:
     return [where for where in regions if is_in_region(where, scene.relative_centres[number])]
 
 
-def _draw(generator: np.random.Generator, scene: Scene, number: int, kind: str,
-          hint: Any) -> Expression:
-    """Draw an expression whose description of the object is true."""
+def draw_expression(generator: np.random.Generator, scene: Scene, number: int, kind: str,
+                    hint: Any) -> Expression:
+    """Draw an expression whose description of the object is true, with one of the object's hints."""
     target = _draw_description(generator, scene.objects[number], kind)
     if kind == 'plain':
         return Expression(target)
@@ -187,10 +213,10 @@ def _draw_description(generator: np.random.Generator, item: SceneObject, kind: s
 def _noun_phrase(generator: np.random.Generator, description: Description) -> str:
     words = []
     if description.size:
-        words.append(_pick(generator, _SIZE_WORDS[description.size]))
+        words.append(pick(generator, SIZE_WORDS[description.size]))
     if description.colour:
         words.append(description.colour)
-    words.append(description.shape or _pick(generator, _NOUNS))
+    words.append(description.shape or pick(generator, _NOUNS))
     return ' '.join(words)
 
 
@@ -201,31 +227,47 @@ def _parted_phrase(generator: np.random.Generator, description: Description) -> 
         return f'{_noun_phrase(generator, shorter)} that is {description.colour}'
     if description.size:
         shorter = Description(shape=description.shape)
-        size = _pick(generator, _SIZE_WORDS[description.size])
+        size = pick(generator, SIZE_WORDS[description.size])
         return f'{_noun_phrase(generator, shorter)} that is {size}'
     return _noun_phrase(generator, description)
 
 
-def _word(generator: np.random.Generator, expression: Expression, style: str) -> str:
-    target, place, relation = expression.target, expression.place, expression.relation
+def put_into_words(generator: np.random.Generator, expression: Expression, style: str) -> str:
+    """Put an expression about one object into words."""
     slots = {
-        'target': _noun_phrase(generator, target),
-        'parted': _parted_phrase(generator, target),
-        'picture': _pick(generator, ('picture', 'image')),
-        'excluded': target.excluded_colour,
+        'target': _noun_phrase(generator, expression.target),
+        'parted': _parted_phrase(generator, expression.target),
     }
+    kind = fill_slots(generator, expression, slots)
+    return pick(generator, _TEMPLATES[style][kind]).format(**slots)
+
+
+def fill_slots(generator: np.random.Generator, expression: Expression, slots: Dict[str, Any]) -> str:
+    """Put all of an expression but its target into words.
+
+    Args:
+        generator: Source of chance.
+        expression: The expression.
+        slots: Gets the words by the names of the slots in templates.
+
+    Returns:
+        The kind of the expression, by which to choose a template.
+    """
+    target, place, relation = expression.target, expression.place, expression.relation
+    slots['picture'] = pick(generator, ('picture', 'image'))
+    slots['excluded'] = target.excluded_colour
     kind = 'exclusion' if target.excluded_colour else 'plain'
     if place:
         kind = place.kind
         slots['side'] = place.where
         slots['at'] = 'on' if place.where in ('left', 'right') else 'at'
         if kind == 'most':
-            slots['far'] = _pick(generator, _FAR_WORDS[place.where])
+            slots['far'] = pick(generator, _FAR_WORDS[place.where])
         slots['corner'] = place.where
         if generator.random() < 0.3:
             slots['corner'] = place.where.replace('top', 'upper').replace('bottom', 'lower')
     elif relation:
         kind = 'relation'
-        slots['relation'] = _pick(generator, _RELATION_WORDS[relation.kind])
+        slots['relation'] = pick(generator, _RELATION_WORDS[relation.kind])
         slots['landmark'] = _noun_phrase(generator, relation.landmark)
-    return _pick(generator, _TEMPLATES[style][kind]).format(**slots)
+    return kind

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from .annotations import annotate_mask
-from .phrasing import STYLES, refer
+from .phrasing import STYLES, Reference
+from .references import refer_to_objects, replace_some
 from .rendering import SHAPES
 from .scene import SPLITS, Scene, sample_scene
 from .segmenter import Findings, find_instances
@@ -18,8 +19,9 @@ MAX_SPLIT_COUNT = 999_999
 """Most images a split can have: the millions of an image id name the split."""
 
 _JPEG_QUALITY = 92
-_MOST_REFERRED = 4
-_MOST_SENTENCES = 3
+
+# Follows seed, split and index in the seed of a stream, far from the numbers of other streams. The style's is added.
+_STREAM_OF_REPLACED = 2000
 
 
 class ImageRecord(NamedTuple):
@@ -41,8 +43,9 @@ class ImageRecord(NamedTuple):
     findings: Findings
 
 
-def make_record(seed: int, style: str, split: str, index: int) -> ImageRecord:
-    """Make one image with two to four referred objects of one to three sentences each.
+def make_record(seed: int, style: str, split: str, index: int, *, no_target_share: float = 0.,
+                several_share: float = 0.) -> ImageRecord:
+    """Make one image with two to four references of one to three sentences each.
 
     Args:
         seed: Seed of the whole set, >= 0.
@@ -50,46 +53,60 @@ def make_record(seed: int, style: str, split: str, index: int) -> ImageRecord:
             on it.
         split: One of :data:`~.scene.SPLITS`.
         index: Number of the image in its split, from 0 to ``MAX_SPLIT_COUNT - 1``.
+        no_target_share: Chance of a reference to fit nothing, from 0 to 1.
+        several_share: Chance of a reference to fit several objects, from 0 to ``1 - no_target_share``.
+            Neither share changes the other references, or anything but references.
 
     Returns:
         The record, which depends on nothing but the arguments.
     """
     scene = sample_scene(seed=seed, split=split, index=index)
-    image_id = SPLITS.index(split) * (MAX_SPLIT_COUNT + 1) + index + 1
+    split_number = SPLITS.index(split)
+    image_id = split_number * (MAX_SPLIT_COUNT + 1) + index + 1
     file_name = f'COCO_train2014_{image_id:012d}.jpg'
     annotations = _annotate(scene, image_id)
     # A stream of its own, so that all styles speak about the same pictures.
-    generator = np.random.default_rng(
-        [seed, SPLITS.index(split), index, 1 + STYLES.index(style)])
-    refs = []
-    for number, sentences in sorted(_refer_to_several(generator, scene, style).items()):
-        annotation = annotations[number]
-        refs.append({
-            'ref_id': None,
-            'ann_id': annotation['id'],
-            'image_id': image_id,
-            'category_id': annotation['category_id'],
-            'split': split,
-            'file_name': file_name.replace('.jpg', f"_{annotation['id']}.jpg"),
-            'sent_ids': [],
-            'sentences': [{
-                'sent_id': None,
-                'sent': sentence.text,
-                'raw': sentence.text,
-                'tokens': sentence.text.split(),
-                'skills': sentence.skills,
-            } for sentence in sentences],
-        })
+    generator = np.random.default_rng([seed, split_number, index, 1 + STYLES.index(style)])
+    references = refer_to_objects(generator, scene, style)
+    if no_target_share or several_share:
+        generator = np.random.default_rng([seed, split_number, index, _STREAM_OF_REPLACED + STYLES.index(style)])
+        references = replace_some(generator, scene, style, references, no_target_share, several_share)
     image = {'id': image_id, 'file_name': file_name, 'height': scene.height, 'width': scene.width}
     findings = find_instances(
         seed=seed,
-        split_number=SPLITS.index(split),
+        split_number=split_number,
         index=index,
         image_id=image_id,
         masks=[item.mask for item in scene.objects],
         categories=[annotation['category_id'] for annotation in annotations],
         category_count=len(CATEGORIES))
+    refs = [_make_ref(reference, image, annotations, split) for reference in references]
     return ImageRecord(_encode_jpeg(scene.image), image, annotations, refs, findings)
+
+
+def _make_ref(reference: Reference, image: Dict[str, Any], annotations: List[Dict[str, Any]],
+              split: str) -> Dict[str, Any]:
+    """Write a reference as gRefCOCO does: the id of one annotation, or a list of several, or of none."""
+    targets = [annotations[number] for number in reference.targets]
+    is_single = len(targets) == 1
+    file_name = image['file_name']
+    return {
+        'ref_id': None,
+        'ann_id': targets[0]['id'] if is_single else [annotation['id'] for annotation in targets],
+        'image_id': image['id'],
+        'category_id': targets[0]['category_id'] if targets else 0,
+        'split': split,
+        'file_name': file_name.replace('.jpg', f"_{targets[0]['id']}.jpg") if is_single else file_name,
+        'sent_ids': [],
+        'sentences': [{
+            'sent_id': None,
+            'sent': sentence.text,
+            'raw': sentence.text,
+            'tokens': sentence.text.split(),
+            'skills': sentence.skills,
+        } for sentence in reference.sentences],
+        **({} if targets else {'no_target': True}),
+    }
 
 
 def _annotate(scene: Scene, image_id: int) -> List[Dict[str, Any]]:
@@ -105,20 +122,6 @@ def _annotate(scene: Scene, image_id: int) -> List[Dict[str, Any]]:
             'centre': list(item.centre),
         },
     } for number, item in enumerate(scene.objects)]
-
-
-def _refer_to_several(generator: np.random.Generator, scene: Scene, style: str) -> Dict[int, Any]:
-    """Refer to two to four objects; sentences by number of the object."""
-    wanted = int(generator.integers(2, min(len(scene.objects), _MOST_REFERRED) + 1))
-    referred: Dict[int, Any] = {}
-    for number in generator.permutation(len(scene.objects)).tolist():
-        if len(referred) == wanted:
-            break
-        count = int(generator.integers(1, _MOST_SENTENCES + 1))
-        sentences = refer(generator, scene, number, style, count)
-        if sentences:
-            referred[number] = sentences
-    return referred
 
 
 def _encode_jpeg(image: np.ndarray) -> bytes:

@@ -18,7 +18,7 @@ from mmris.utils.folders import remove_leftovers, write_folder
 
 from .phrasing import STYLES
 from .records import CATEGORIES, MAX_SPLIT_COUNT, ImageRecord, make_record
-from .segmenter import Findings
+from .summary import count_findings, summarise
 
 FORMAT_VERSION = 2
 SETTINGS_FILE = 'shaperef.json'
@@ -34,19 +34,21 @@ DEFAULT_COUNTS: Dict[str, Dict[str, int]] = {
 """Splits of each style, in the order of the files, and how many images they have by default."""
 
 _REFS_FILE = {'refcoco': 'refs(unc).p', 'refcoco+': 'refs(unc).p', 'refcocog': 'refs(umd).p'}
+_SHARES = ('no_target_share', 'several_share')
 _CHUNK = 16
 _SECONDS_BETWEEN_REPORTS = 2.0
 
 
 def write_shaperef(out: Union[str, Path], *, seed: int = 0, style: str = 'refcoco',
-                   counts: Optional[Mapping[str, int]] = None, processes: Optional[int] = None,
+                   counts: Optional[Mapping[str, int]] = None, no_target_share: float = 0.,
+                   several_share: float = 0., processes: Optional[int] = None,
                    overwrite: bool = False) -> Dict[str, Any]:
     """Write a ShapeRef set: ``instances.json``, ``refs(...).p``, ``images/``, ``shaperef.json``, and
     ``instance_masks.json``, what an imperfect segmenter finds, as a COCO results file.
 
     The folder appears only when it is complete. A folder that already holds a set with the same
     settings is left as it is. What a killed run left beside it is removed. The files depend on
-    ``seed``, ``style`` and ``counts`` alone.
+    ``seed``, ``style``, ``counts`` and the two shares alone, and of the shares only the refs do.
 
     Args:
         out: Folder to write; its parents are made.
@@ -56,13 +58,18 @@ def write_shaperef(out: Union[str, Path], *, seed: int = 0, style: str = 'refcoc
         counts: Images per split, each at least 1; a split that is not named is left out. The
             splits are ``train, val, testA, testB``, of ``'refcocog'`` ``train, val, test``. None
             stands for :data:`DEFAULT_COUNTS`.
+        no_target_share: Share of the refs that fit nothing on their image, on average, from 0 to 1.
+            Half of them are near misses, half name what is absent. The others stay as they were.
+        several_share: Share of the refs that fit several objects, on average, from 0 to
+            ``1 - no_target_share``.
         processes: Number of worker processes; None stands for the number of usable CPUs.
         overwrite: Replace a ShapeRef that is already in the folder.
 
     Returns:
         What ``shaperef.json`` holds: ``format``, ``format_version``, ``seed``, ``style``,
-        ``counts`` and ``summary``, per split ``images``, ``refs``, ``sentences``, ``skills``
-        (sentences that use each), ``instance_masks`` (``masks, missing, doubled, false``).
+        ``counts``, each share that is not 0, and ``summary``, per split ``images``, ``refs``,
+        ``sentences``, ``skills`` (sentences that use each, and sentences of each tag: ``near miss``,
+        ``absent``, ``several``), ``instance_masks`` (``masks, missing, doubled, false``).
 
     Raises:
         ValueError: If an argument is not one of the above.
@@ -71,6 +78,7 @@ def write_shaperef(out: Union[str, Path], *, seed: int = 0, style: str = 'refcoc
         FileExistsError: If the folder holds anything else.
     """
     settings = _check_settings(seed, style, counts)
+    settings.update(_check_shares(no_target_share=no_target_share, several_share=several_share))
     if processes is None:
         processes = usable_cpus()
     _check_integer('processes', processes, 1)
@@ -111,13 +119,27 @@ def _check_settings(seed: int, style: str, counts: Optional[Mapping[str, int]]) 
     }
 
 
+def _check_shares(**shares: float) -> Dict[str, float]:
+    """Return the shares that are not 0, so that a set without them has the settings that it always had."""
+    for name, share in shares.items():
+        is_number = isinstance(share, (int, float)) and not isinstance(share, bool)
+        if not is_number or not 0 <= share <= 1:
+            raise ValueError(f'{name} must be a number from 0 to 1, but got {share!r}.')
+    if sum(shares.values()) > 1:
+        raise ValueError(f'{" and ".join(shares)} must not add up to more than 1, but got '
+                         f'{" and ".join(map(repr, shares.values()))}.')
+    return {name: float(share) for name, share in shares.items() if share}
+
+
 def _find_present(out: Path, settings: Dict[str, Any], overwrite: bool) -> Optional[Dict[str, Any]]:
     """Return the content of a set with these settings that need not be written again."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
+    no_shares = dict.fromkeys(_SHARES, 0)
+    wanted = {**no_shares, **settings}
     try:
         content = json.loads((out / SETTINGS_FILE).read_text(encoding='utf-8'))
-        found = {key: content.get(key) for key in settings}
+        found = {key: content.get(key, no_shares.get(key)) for key in wanted}
     except (OSError, ValueError, AttributeError):
         found = {}
     if found.get('format') != 'shaperef':
@@ -126,9 +148,9 @@ def _find_present(out: Path, settings: Dict[str, Any], overwrite: bool) -> Optio
             'does not replace: name another folder or remove this one yourself.')
     if overwrite:
         return None
-    if found != settings:
-        differing = ', '.join(f'{key} {found[key]!r} instead of {settings[key]!r}'
-                              for key in settings if found[key] != settings[key])
+    if found != wanted:
+        differing = ', '.join(f'{key} {found[key]!r} instead of {wanted[key]!r}'
+                              for key in wanted if found[key] != wanted[key])
         raise FileExistsError(f'{out} holds a ShapeRef with other settings ({differing}): name '
                               'another folder or pass --overwrite (overwrite=True) to replace it.')
     missing = _find_missing(out, settings)
@@ -154,14 +176,14 @@ def _write_files(folder: Path, settings: Dict[str, Any], processes: int) -> Dict
     refs: List[Dict[str, Any]] = []
     results: List[Dict[str, Any]] = []
     found: Dict[str, Counter] = {split: Counter() for split in settings['counts']}
-    records = _make_records(settings['seed'], settings['style'], jobs, processes)
+    records = _make_records(settings, jobs, processes)
     for (split, _), record in zip(jobs, _report_progress(records, len(jobs))):
         (folder / IMAGE_FOLDER / record.image['file_name']).write_bytes(record.jpeg)
         images.append(record.image)
         annotations.extend(record.annotations)
         refs.extend(record.refs)
         results.extend(record.findings.results)
-        found[split].update(_count_findings(record.findings))
+        found[split].update(count_findings(record.findings))
     _number_sentences(refs)
     instances = {
         'info': {'description': f"ShapeRef, style {settings['style']}, seed {settings['seed']}"},
@@ -176,7 +198,7 @@ def _write_files(folder: Path, settings: Dict[str, Any], processes: int) -> Dict
     # of processes; through JSON that becomes a function of the content.
     refs = json.loads(json.dumps(refs))
     (folder / _REFS_FILE[settings['style']]).write_bytes(pickle.dumps(refs, protocol=2))
-    content = {**settings, 'summary': _summarise(settings['counts'], refs, found)}
+    content = {**settings, 'summary': summarise(settings['counts'], refs, found)}
     _write_json(folder / SETTINGS_FILE, content, indent=2)
     return content
 
@@ -185,9 +207,10 @@ def _write_json(path: Path, content: Any, indent: Optional[int] = None) -> None:
     path.write_text(json.dumps(content, indent=indent), encoding='utf-8')
 
 
-def _make_records(seed: int, style: str, jobs: List[Tuple[str, int]],
+def _make_records(settings: Dict[str, Any], jobs: List[Tuple[str, int]],
                   processes: int) -> Iterator[ImageRecord]:
-    make = partial(make_record, seed, style)
+    shares = {name: settings[name] for name in _SHARES if name in settings}
+    make = partial(make_record, settings['seed'], settings['style'], **shares)
     processes = min(processes, -(-len(jobs) // _CHUNK))
     if processes == 1:
         yield from map(make, *zip(*jobs))
@@ -221,32 +244,6 @@ def _number_sentences(refs: List[Dict[str, Any]]) -> None:
             sentence['sent_id'] = sentence_count
             ref['sent_ids'].append(sentence_count)
             sentence_count += 1
-
-
-def _count_findings(findings: Findings) -> Dict[str, int]:
-    return {
-        'masks': len(findings.results),
-        'missing': findings.missing,
-        'doubled': findings.doubled,
-        'false': findings.false,
-    }
-
-
-def _summarise(counts: Dict[str, int], refs: List[Dict[str, Any]],
-               found: Dict[str, Counter]) -> Dict[str, Dict[str, Any]]:
-    summary = {}
-    for split, count in counts.items():
-        of_split = [ref for ref in refs if ref['split'] == split]
-        sentences = [sentence for ref in of_split for sentence in ref['sentences']]
-        skills = Counter(skill for sentence in sentences for skill in sentence['skills'])
-        summary[split] = {
-            'images': count,
-            'refs': len(of_split),
-            'sentences': len(sentences),
-            'skills': dict(sorted(skills.items())),
-            'instance_masks': dict(found[split]),
-        }
-    return summary
 
 
 def _report_progress(records: Iterator[ImageRecord], total: int) -> Iterator[ImageRecord]:
