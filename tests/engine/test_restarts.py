@@ -74,9 +74,12 @@ VARIANTS = {
         'optim_wrapper.accumulative_counts': 4,
         'custom_hooks': [dict(type='RestartHook'), dict(type='EMAHook', momentum=0.1)],
     },
-    'draws': {
+    'draws_and_existence': {
         'sampler': dict(type='ReferringSampler', shuffle=True, draws=12),
         'optim_wrapper.accumulative_counts': 2,
+        'model.existence': dict(type='ExistenceHead', channels=32, sentence_channels=96),
+        'model.protocol': 'rela',
+        'default_hooks.checkpoint.save_best': 'gIoU',
     },
     'iterations': {
         'train_cfg': dict(type='IterBasedTrainLoop', max_iters=14, val_interval=4),

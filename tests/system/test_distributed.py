@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import random
 import signal
 import socket
@@ -142,9 +143,17 @@ def test_killed_and_resumed_equals_uninterrupted(folder, processes, request):
     assert_same(*(read_checkpoint(path)['state_dict'] for path in best))
 
 
-def test_two_processes_score_as_one(folder):
-    """Thirteen images in batches of two are seven batches: four for one process, three for the other."""
-    log = run(folder, *training(folder, 'scored', 2, 1))
+def test_two_processes_score_as_one(tmp_path):
+    """Thirteen images in batches of two are seven batches: four for one process, three for the other. Every third ref
+    has no target, and the model an existence head."""
+    folder, config = tmp_path, 'configs/cm_masksd/vit-tiny_shaperef_generalised.py'
+    refs_file = write_set(folder / 'set', images=13, sentences=2) / 'refs(unc).p'
+    refs = pickle.loads(refs_file.read_bytes())
+    for ref in refs[::3]:
+        ref.update(ann_id=[-1], no_target=True)
+    refs_file.write_bytes(pickle.dumps(refs))
+    name, processes, _, options = training(folder, 'scored', 2, 1)
+    log = run(folder, name, processes, [config], options)
     assert 'sync_bn' not in log
     checkpoint = next((folder / 'scored').glob('best_*.pth'))
     scores, rows = [], []
@@ -153,12 +162,15 @@ def test_two_processes_score_as_one(folder):
         # A low threshold, so that a model of one epoch has something to score.
         options = ['--split', 'val', '--controls', 'exchanged', '--out', out, '--dump', dump, '--work-dir', folder,
                    '--data-root', folder / 'set', '--cfg-options', 'test_dataloader.batch_size=2',
-                   'test_evaluator.threshold=0.1']
-        run(folder, 'test', processes, [CONFIG, checkpoint], options)
+                   'test_evaluator.threshold=0.1', 'test_evaluator.existence_threshold=0.3']
+        run(folder, 'test', processes, [config, checkpoint], options)
         scores.append(json.loads(out.read_text()))
         rows.append(dump.read_text())
     assert scores[0] == scores[1] and rows[0] == rows[1]
-    assert scores[0]['val']['expressions'] == 78 and scores[0]['val']['mIoU'] > 0
+    assert scores[0]['val']['expressions'] == 78 and scores[0]['val']['gIoU'] > 0
+    found = [json.loads(row) for row in rows[0].splitlines()]
+    assert sum(row['target_pixels'] == 0 for row in found if row['split'] == 'val') == 26
+    assert all(0 < row['existence'] < 1 and row['rejected'] == (row['existence'] < 0.3) for row in found)
 
 
 def test_batch_norm_without_gpus(folder):
