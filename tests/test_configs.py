@@ -166,6 +166,7 @@ def test_all_are_found():
     assert len(CONFIGS) == NUMBER_OF_CONFIGS, [str(path.relative_to(ROOT)) for path in CONFIGS]
 
 
+@pytest.mark.slow
 def test_each_trains_in_a_folder_of_its_own():
     folders = [Config.fromfile(path).get('work_dir', f'work_dirs/{path.stem}') for path in CONFIGS]
     assert len(set(folders)) == len(folders), sorted(folders)

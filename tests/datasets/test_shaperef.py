@@ -416,6 +416,7 @@ def test_a_set_that_lacks_files_is_not_finished(tmp_path, removed, missing):
     assert read_all(tmp_path / 'set') == whole
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_process_and_its_folder_to_the_next(tmp_path, capsys):
     """While it runs, its folder is not taken away."""
     goal = tmp_path / 'set'

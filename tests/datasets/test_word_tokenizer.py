@@ -56,6 +56,7 @@ def test_the_vocabulary_of_shaperef():
     assert 0 < np.mean(np.array(lengths) > 10) < 0.01
 
 
+@pytest.mark.slow
 def test_the_vocabulary_of_all_sentences_of_shaperef():
     """It has the words of all styles, and of sentences that fit nothing or several. Old words keep their ids."""
     words = set()

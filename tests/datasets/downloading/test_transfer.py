@@ -156,6 +156,7 @@ class TestDisk:
             fetch()
         assert os.listdir(tmp_path) == []
 
+    @pytest.mark.slow
     def test_a_disk_that_gets_full(self, server, tmp_path):
         """A limit of the process stands for it; without the limit, the download continues."""
         result = fetch_apart(server.address('pictures.zip'), tmp_path, most=500000).communicate(timeout=100)[1]
@@ -164,6 +165,7 @@ class TestDisk:
         again = fetch_apart(server.address('pictures.zip'), tmp_path)
         assert again.wait(100) == 0 and server.ranges == [None, 'bytes=500000-']
 
+    @pytest.mark.slow
     def test_a_killed_run(self, server, fetch, tmp_path):
         server.stall = Event()
         process = fetch_apart(server.address('pictures.zip'), tmp_path)
