@@ -15,7 +15,8 @@ _base_ = [
 inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=64)))
 model = dict(
     protocol='rela',
-    existence=dict(type='ExistenceHead', channels=32, sentence_channels=96, loss_weight=0.3),
+    # One sentence of five has no target.
+    existence=dict(type='ExistenceHead', channels=32, sentence_channels=96, loss_weight=1.0, no_target_weight=4.0),
     # Branches mask what the sentence means only if patches and sentences are aligned, as CLIP's pretraining does it.
     auxiliary_losses=dict(alignment=dict(type='PatchTextAlignmentLoss', loss_weight=0.1)))
 default_hooks = dict(checkpoint=dict(save_best='gIoU'))

@@ -99,12 +99,14 @@ def test_computes_what_its_docstring_says():
         assert torch.allclose(found[row], expected[0], atol=1e-5)
 
 
-def test_its_gradient_reaches_features_and_no_logits():
+@pytest.mark.parametrize('detach', [True, False])
+def test_where_its_gradient_stops(detach):
     fused, logits = features()
     pixels, sentence, logits = (one.requires_grad_() for one in (fused.pixels, fused.sentence, logits))
-    head = ExistenceHead(channels=4, sentence_channels=5)
+    head = ExistenceHead(channels=4, sentence_channels=5, detach=detach)
     head.loss(head(fused, logits), torch.tensor([True, False, True])).backward()
-    assert pixels.grad.any() and sentence.grad.any() and logits.grad is None
+    assert logits.grad is None and head.sentence_projection.weight.grad.any()
+    assert all((one.grad is None) if detach else one.grad.any() for one in (pixels, sentence))
 
 
 def test_its_loss_and_what_it_counts():
@@ -113,6 +115,10 @@ def test_its_loss_and_what_it_counts():
     expected = -np.mean([np.log(1 / (1 + np.exp(-2))), np.log(1 - 1 / (1 + np.exp(1))),
                          np.log(1 - 1 / (1 + np.exp(-0.5))), np.log(1 / (1 + np.exp(-3)))])
     assert head.loss(existence, target).item() == pytest.approx(0.3 * expected, rel=1e-6)
+    heavy = ExistenceHead(channels=4, sentence_channels=5, loss_weight=1, no_target_weight=3)
+    shares = [np.log(1 / (1 + np.exp(-2))), 3 * np.log(1 - 1 / (1 + np.exp(1))),
+              3 * np.log(1 - 1 / (1 + np.exp(-0.5))), np.log(1 / (1 + np.exp(-3)))]
+    assert heavy.loss(existence, target).item() == pytest.approx(-np.mean(shares), rel=1e-6)
     assert head.measure(existence, target) == dict(
         existence_accuracy=torch.tensor(0.75), chance_existence=torch.tensor(0.5))
 

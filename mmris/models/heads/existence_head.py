@@ -24,7 +24,10 @@ class ExistenceHead(BaseModule):
         x   = LayerNorm([sum_n a_n f_n, mean_n f_n, W s])
         e   = w . GELU(V [x, max_n l_n, mean_n sigmoid(l_n)])
 
-    Gradients go to the features, and not through the mask's logits: what makes a mask right is for its own losses.
+    By default it only reads: its gradient stops at features and logits, so that masks are trained as without it. From
+    scratch, a gradient into the features kept a small model from learning which object a sentence means
+    (docs/generalised.md).
+
     The generalised task and a classifier of empty targets are those of Liu et al., GRES (ReLA), CVPR 2023; the form of
     this head is ours, so that it fits any method: it needs what every neck and decoder gives.
 
@@ -33,6 +36,9 @@ class ExistenceHead(BaseModule):
         sentence_channels (int): Width of the fused sentence.
         hidden (int): Width inside. Default: 256.
         loss_weight (float): Factor of the loss. Default: 0.1.
+        no_target_weight (float): Factor of the loss of sentences that nothing fits, beside 1 for the others. With the
+            ratio of the others to them, both count alike. Default: 1.0.
+        detach (bool): Whether the gradient stops at the features. It always stops at the logits. Default: True.
         init_cfg (dict, optional): MMEngine initialisation. Default: None.
     """
 
@@ -42,10 +48,13 @@ class ExistenceHead(BaseModule):
                  sentence_channels: int,
                  hidden: int = 256,
                  loss_weight: float = 0.1,
+                 no_target_weight: float = 1.0,
+                 detach: bool = True,
                  init_cfg: Optional[dict] = None) -> None:
         super().__init__(init_cfg=init_cfg)
         self.channels, self.sentence_channels = channels, sentence_channels
-        self.loss_weight = loss_weight
+        self.loss_weight, self.no_target_weight = loss_weight, no_target_weight
+        self.detach = detach
         self.sentence_projection = nn.Linear(sentence_channels, channels)
         self.norm = nn.LayerNorm(3 * channels)
         self.classifier = nn.Sequential(nn.Linear(3 * channels + 2, hidden), nn.GELU(), nn.Linear(hidden, 1))
@@ -63,11 +72,12 @@ class ExistenceHead(BaseModule):
         Raises:
             ValueError: If pixels or sentence have other widths than ``channels`` and ``sentence_channels``.
         """
-        owner, sentence = type(self).__name__, fused.sentence
-        check_width(owner, 'channels', self.channels, of='the pixels', found=fused.pixels.size(1))
+        owner = type(self).__name__
+        pixels, sentence = (one.detach() if self.detach else one for one in (fused.pixels, fused.sentence))
+        check_width(owner, 'channels', self.channels, of='the pixels', found=pixels.size(1))
         check_width(owner, 'sentence_channels', self.sentence_channels, of='the sentence', found=sentence.size(1))
-        cells = F.adaptive_avg_pool2d(logits.detach(), fused.pixels.shape[-2:]).flatten(1)
-        pixels = fused.pixels.flatten(2)
+        cells = F.adaptive_avg_pool2d(logits.detach(), pixels.shape[-2:]).flatten(1)
+        pixels = pixels.flatten(2)
         looked_at = torch.bmm(pixels, cells.softmax(dim=1).to(pixels.dtype)[:, :, None]).squeeze(2)
         mask = torch.stack((cells.amax(dim=1), cells.sigmoid().mean(dim=1)), dim=1).to(pixels.dtype)
         seen = torch.cat((looked_at, pixels.mean(dim=2), self.sentence_projection(sentence)), dim=1)
@@ -84,7 +94,8 @@ class ExistenceHead(BaseModule):
         Returns:
             Tensor: Scalar.
         """
-        return self.loss_weight * F.binary_cross_entropy_with_logits(existence.float(), target.float())
+        weight = torch.where(target, 1.0, self.no_target_weight)
+        return self.loss_weight * F.binary_cross_entropy_with_logits(existence.float(), target.float(), weight)
 
     @torch.no_grad()
     def measure(self, existence: Tensor, target: Tensor) -> Dict[str, Tensor]:
