@@ -224,6 +224,41 @@ def test_a_set_is_replaced(refer_folder, tmp_path):
         convert('refer', refer_folder / 'refs(unc).p', '--out', tmp_path / 'out')
 
 
+def test_photographs_are_never_replaced(refer_folder, tmp_path):
+    """A folder that looks like what is written, a set to which something was added, and masks that are read."""
+    own = tmp_path / 'own'
+    (own / 'images').mkdir(parents=True)
+    (own / 'images/photo.jpg').write_bytes(b'mine')
+    (own / 'instances.json').write_text('{}')
+    with pytest.raises(FileExistsError, match='own is not replaced: images/photo.jpg in it was not written'):
+        convert('refer', refer_folder / 'refs(unc).p', '--overwrite', '--out', own)
+    out = tmp_path / 'out'
+    arguments = ('refer', refer_folder / 'refs(unc).p', '--images', refer_folder / 'images', '--copy-images',
+                 '--overwrite', '--out', out)
+    convert(*arguments)
+    convert(*arguments)
+    (out / 'images/another.jpg').write_bytes(b'mine')
+    with pytest.raises(FileExistsError, match='out is not replaced: images/another.jpg in it was not written'):
+        convert(*arguments)
+    (out / 'images/another.jpg').unlink()
+    with pytest.raises(FileExistsError, match='is not replaced: .*images is in it'):
+        convert('csv', tmp_path / 'x.csv', '--mask-folder', out / 'images', '--overwrite', '--out', out)
+    assert (own / 'images/photo.jpg').read_bytes() == b'mine' and len(list((out / 'images').iterdir())) == 16
+
+
+@pytest.mark.parametrize('options, error, message', [
+    (['--images', 'nowhere'], FileNotFoundError, r'There is no folder nowhere \(--images\)'),
+    (['--by', 'a/b'], ValueError, "--by is 'a/b', but a name of letters, digits"),
+    (['--by', ''], ValueError, "--by is '', but a name"),
+    (['--images', 'images', '--out', 'images/set'], ValueError, 'images/set is inside of --images images'),
+    (['--out', '.'], ValueError, '--out is the folder that you are in'),
+])
+def test_options_are_checked_before_the_work(refer_folder, monkeypatch, options, error, message):
+    monkeypatch.chdir(refer_folder)
+    with pytest.raises(error, match=message):
+        convert('refer', 'refs(unc).p', *([] if '--out' in options else ['--out', 'new']), *options)
+
+
 def test_mistakes_are_named(refer_folder, tmp_path):
     refs = refer_folder / 'refs(unc).p'
     (tmp_path / 'taken').mkdir()
@@ -242,6 +277,6 @@ def test_mistakes_are_named(refer_folder, tmp_path):
         convert('refer', refs, '--copy-images', '--out', tmp_path / 'out')
     with pytest.raises(FileNotFoundError, match='nowhere.p is missing'):
         convert('refer', tmp_path / 'nowhere.p', '--out', tmp_path / 'out')
-    with pytest.raises(FileNotFoundError, match=r'elsewhere.json \(COCO instance annotations\) is missing'):
+    with pytest.raises(FileNotFoundError, match=r'There is no file .*elsewhere.json \(--instances\)'):
         convert('refer', refs, '--instances', tmp_path / 'elsewhere.json', '--out', tmp_path / 'out')
     assert (tmp_path / 'taken/notes.txt').read_text() == 'mine' and not (tmp_path / 'out').exists()

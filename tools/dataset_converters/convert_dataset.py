@@ -3,11 +3,12 @@
     python -m mmris convert_dataset seqtr refcoco-unc/instances.json --images data/coco/train2014 --out data/refcoco
     python -m mmris convert_dataset label-studio export.json --images photos --val-share 0.2 --out data/mine
 
-It prints what was left out and why, checks what it has written, and ends with the command to run next. Its status is
-1 if something in the new set is broken, 2 if it fails.
+It prints what was left out and why. REFER files whose images are known are checked, and the command to run next is
+printed. The status is 1 if something in the new set is broken, 2 if it fails.
 """
 
 import argparse
+import json
 import os
 import re
 import shlex
@@ -32,9 +33,13 @@ from mmris.utils.memory import gc_paused
 from mmris.utils.tables import markdown_table
 from mmris.utils.tool import run_tool
 
+CHOICES = dict(mask_values=('binary', 'instances'), upright=('true', 'false'))
+METAVARS = dict(val_share='SHARE', test_share='SHARE', seed='NUMBER', text_key='NAME', image_key='NAME',
+                mask_folder='FOLDER', image_column='NAME', mask_column='NAME', sentence_column='NAME',
+                split_column='NAME', value_column='NAME')
 AUTO, IMAGE_FOLDER = 'auto', 'images'
-# Names of what this command writes.
-WRITTEN = re.compile(r'instances\.json|refs\(.*\)\.p|images|data|README\.md|(train|val|test).*\.json')
+# Says what this command wrote to a folder, so that nothing else is ever replaced.
+RECORD = 'converted.json'
 TARGETS = ('refer', 'coco', 'parquet')
 # Options of single forms, by the names that readers know them by; with their type and help.
 FORM_OPTIONS = dict(
@@ -43,15 +48,15 @@ FORM_OPTIONS = dict(
     seed=(int, 'seed by which images are divided (default: 0)'),
     text_key=(str, 'attribute or field with the sentences, if there are several'),
     image_key=(str, 'Label Studio: field of a task that names its image, if there are several'),
-    mask_values=(str, 'what the pixels of mask files mean: "binary": all above 0 are the object; "instances": each '
-                 'object has its own value'),
+    mask_values=(str, 'what the pixels of mask files mean. binary: all above 0 are the object; instances: each object '
+                 'has its own value'),
     mask_folder=(str, 'csv: folder that paths of masks are relative to (default: that of the CSV file)'),
     image_column=(str, 'csv: column of the image (default: image)'),
     mask_column=(str, 'csv: column of the mask file (default: mask)'),
     sentence_column=(str, 'csv: column of the sentence (default: sentence)'),
     split_column=(str, 'csv: column of the split (default: split)'),
     value_column=(str, "csv: column of the object's value in the mask (default: value)"),
-    upright=(str, 'true or false: whether annotations belong to images turned upright by their EXIF, if their size '
+    upright=(str, 'whether annotations belong to images turned upright by their EXIF, if their size '
              'does not tell'))
 
 
@@ -77,16 +82,15 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
     parser.add_argument('--overwrite', action='store_true', help='replace the folder if it is there')
     own = parser.add_argument_group('annotations of your own (docs/own_data.md)')
     for name, (kind, text) in FORM_OPTIONS.items():
-        own.add_argument(flag_of(name), type=kind, metavar=kind.__name__.upper(), help=text)
+        own.add_argument(flag_of(name), type=kind, choices=CHOICES.get(name), metavar=METAVARS.get(name), help=text)
     return parser.parse_args(arguments)
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
     options = parse_arguments(arguments)
     out = Path(os.path.abspath(options.out))
+    check_options(out, options)
     check_folder(out, options)
-    if options.copy_images and options.images is None:
-        raise ValueError('--copy-images needs --images, the folder of the images.')
     form = recognise_form(options.files[0]) if options.form == AUTO else find_form(options.form)
     instances = options.instances or os.path.join(folder_of(options.files[0]), 'instances.json')
     with gc_paused():
@@ -107,6 +111,29 @@ def main(arguments: Optional[List[str]] = None) -> int:
     return finish(out, options)
 
 
+def check_options(out: Path, options: argparse.Namespace) -> None:
+    """Check what can be checked before any work.
+
+    Raises:
+        FileNotFoundError: If there is no such folder of images or annotation file.
+        ValueError: If options do not go together, or the name of the refs file cannot be one.
+    """
+    if options.copy_images and options.images is None:
+        raise ValueError('--copy-images needs --images, the folder of the images.')
+    if options.images is not None and not os.path.isdir(options.images):
+        raise FileNotFoundError(f'There is no folder {options.images} (--images).')
+    if options.instances is not None and not os.path.isfile(options.instances):
+        raise FileNotFoundError(f'There is no file {options.instances} (--instances).')
+    if not re.fullmatch(r'[\w.+-]+', options.by):
+        raise ValueError(f'--by is {options.by!r}, but a name of letters, digits and ".+-_" is expected, as in '
+                         f'refs(unc).p.')
+    if options.images is not None and out.is_relative_to(os.path.abspath(options.images)):
+        raise ValueError(f'--out {options.out} is inside of --images {options.images}, where the new set would be '
+                         f'taken for images. Name another folder with --out.')
+    if out == Path.cwd():
+        raise ValueError('--out is the folder that you are in, which cannot be replaced. Name another folder.')
+
+
 def folder_of(path: str) -> str:
     """The folder that a file or pattern is in; a folder is its own."""
     return path if os.path.isdir(path) else os.path.dirname(path)
@@ -125,12 +152,24 @@ def check_folder(out: Path, options: argparse.Namespace) -> None:
     if not options.overwrite:
         raise FileExistsError(f'{out} is there already. Name another folder with --out, or replace this one with '
                               f'--overwrite.')
-    needed = [one for one in (*options.files, options.images, options.instances)
+    needed = [one for one in (*options.files, options.images, options.instances, options.mask_folder)
               if one is not None and Path(os.path.abspath(one)).is_relative_to(out)]
-    foreign = [one.name for one in out.iterdir() if not WRITTEN.fullmatch(one.name)] if out.is_dir() else [out.name]
+    foreign = find_foreign(out)
     if needed or foreign:
         why = f'{needed[0]} is in it' if needed else f'{foreign[0]} in it was not written by convert_dataset'
         raise FileExistsError(f'{out} is not replaced: {why}. Name another folder with --out.')
+
+
+def find_foreign(out: Path) -> List[str]:
+    """What is in a folder and is not in the record of what this command wrote there."""
+    if not out.is_dir():
+        return [out.name]
+    there = sorted(str(path.relative_to(out)) for path in out.rglob('*') if not path.is_dir())
+    try:
+        written = set(json.loads((out / RECORD).read_text(encoding='utf-8'))['files'])
+    except (OSError, ValueError, KeyError, TypeError):
+        written = set()
+    return [name for name in there if name not in written]
 
 
 def form_options(options: argparse.Namespace, form: Form) -> Dict[str, Any]:
@@ -160,6 +199,9 @@ def write(files: ReferFiles, out: Path, options: argparse.Namespace, left_out: P
         if options.copy_images:
             copy_images(files, options.images, folder / IMAGE_FOLDER)
             names.append(f'{IMAGE_FOLDER}/')
+        written = sorted(str(path.relative_to(folder)) for path in folder.rglob('*') if path.is_file())
+        record = dict(form=options.form, files=[*written, RECORD])
+        (folder / RECORD).write_text(json.dumps(record, indent=2) + '\n', encoding='utf-8')
     print(f'{out}: {", ".join(names)}\n')
 
 
