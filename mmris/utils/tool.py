@@ -11,8 +11,8 @@ from typing import Callable, Optional
 from .terminal import ERRORS, prepare_streams
 from .text import to_well_formed
 
-# Exit status of a tool that was given something wrong, as of argparse.
-USER_ERROR = 2
+# Exit status of a tool that was given something wrong, as of argparse; and of one that was interrupted, as of shells.
+USER_ERROR, INTERRUPTED = 2, 130
 # Environment variables: set to anything but 0, mistakes show their traceback too; and the file that the first process
 # of a group to fail writes what it has to say to (see mmris.utils.processes).
 DEBUG, FIRST_ERROR = 'MMRIS_DEBUG', 'MMRIS_FIRST_ERROR'
@@ -27,7 +27,7 @@ def run_tool(main: Callable[[], Optional[int]]) -> None:
     """Run the ``main`` of a tool, after :func:`prepare_streams`. Each tool is to be started by this.
 
     An error of the user (see :func:`is_user_error`) ends in its message alone and exit status 2. ``MMRIS_DEBUG=1`` in
-    the environment brings its traceback.
+    the environment brings its traceback. An interruption (Ctrl-C) ends in one line and exit status 130.
 
     Args:
         main (Callable): Takes nothing. Returns the exit status; None stands for 0.
@@ -39,8 +39,13 @@ def run_tool(main: Callable[[], Optional[int]]) -> None:
     prepare_streams()
     try:
         status = main()
+    except KeyboardInterrupt:
+        if _is_debugging():
+            raise
+        sys.stderr.write('Interrupted.\n')
+        sys.exit(INTERRUPTED)
     except Exception as error:
-        alone = is_user_error(error) and os.environ.get(DEBUG, '0') in ('', '0')
+        alone = is_user_error(error) and not _is_debugging()
         said = f'{_message(error)}\n' if alone else traceback.format_exc()
         _write_first_error(said)
         if not alone:
@@ -49,6 +54,10 @@ def run_tool(main: Callable[[], Optional[int]]) -> None:
         sys.exit(USER_ERROR)
     if status:
         sys.exit(status)
+
+
+def _is_debugging() -> bool:
+    return os.environ.get(DEBUG, '0') not in ('', '0')
 
 
 def is_user_error(error: BaseException) -> bool:

@@ -112,3 +112,17 @@ def test_commands_end_with_the_message(command, last):
     del environment['MMRIS_DEBUG']
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2 and done.stderr.endswith(f'{last}\n') and 'Traceback' not in done.stderr
+
+
+def test_an_interruption_ends_in_one_line(monkeypatch, capsys):
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv('MMRIS_DEBUG', '0')
+    with pytest.raises(SystemExit) as ended:
+        run_tool(interrupt)
+    assert ended.value.code == 130 and capsys.readouterr().err == 'Interrupted.\n'
+    monkeypatch.setenv('MMRIS_DEBUG', '1')
+    with pytest.raises(KeyboardInterrupt):
+        run_tool(interrupt)
