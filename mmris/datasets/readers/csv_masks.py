@@ -1,6 +1,7 @@
 """A CSV file of one's own: in each row an image, the file of a mask, and a sentence."""
 
 import os
+import posixpath
 from typing import Any, Dict, List, NamedTuple, Optional
 
 import numpy as np
@@ -59,7 +60,8 @@ def _read(source: Source) -> Content:
             continue
         mask = _mask_path(row, source)
         # Each sentence that nothing fits is a ref of its own.
-        key = (row.image, mask, row.value, row.split) if mask else (row.image, number)
+        image = posixpath.normpath(row.image.replace('\\', '/'))
+        key = (image, mask, row.value, row.split) if mask else (image, number)
         groups.setdefault(key, []).append(row)
     masks = _Masks(own, source, mask_values)
     for group in groups.values():

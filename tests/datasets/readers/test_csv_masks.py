@@ -87,10 +87,9 @@ def test_rows_of_one_object_are_one_ref(mode, own):
         ['a.jpg', 'ids.png', 'the first', 1], ['a.jpg', 'ids.png', 'the second', 2],
         ['./a.jpg', './ids.png', 'also the first', '1.0'], ['b.jpg', 'ids.png', 'on the other image', 1],
         header=[*HEADER, 'value'])
-    assert [[one['raw'] for one in ref.ref['sentences']] for ref in content.refs][1:] != []
-    said = {tuple(one['raw'] for one in ref.ref['sentences']): ref.ref['ann_id'] for ref in content.refs}
-    assert said[('the first', )] == said[('also the first', )]
-    assert len(content.instances['annotations']) == 3
+    assert [[one['raw'] for one in ref.ref['sentences']] for ref in content.refs] == [
+        ['the first', 'also the first'], ['the second'], ['on the other image']]
+    assert [ref.ref['ann_id'] for ref in content.refs] == [1, 2, 3]
     first, second, third = masks_of(content)
     assert np.array_equal(first, objects(1, 0, 0)) and np.array_equal(second, objects(0, 1, 0))
     assert np.array_equal(third, first)
@@ -188,3 +187,13 @@ def test_other_files_and_as_refs_file(own, tmp_path):
         convert('csv', own.path.parent / 'own.json', own.path.parent / 'images')
     with pytest.raises(ValueError, match='has no mask with a sentence on an image'):
         own.read()
+
+
+@pytest.mark.parametrize('content, message', [
+    ('', 'own.csv is empty. The first line of a CSV file names its columns'),
+    ('\n', 'own.csv has an empty first line. The first'),
+])
+def test_a_file_without_a_header_is_told(content, message, own):
+    own.path.write_text(content)
+    with pytest.raises(ValueError, match=message):
+        convert('csv', own.path, own.path.parent / 'images')
