@@ -35,7 +35,7 @@ class OwnImages:
             raise FileNotFoundError(f'{folder}, the folder of the images of {path}, is missing. Name another: --images '
                                     f'FOLDER.')
         self.folder = folder
-        self.names = _list_files(folder)
+        self.names = list_files(folder)
         self._by_base = _group(self.names, os.path.basename)
         self._by_stored_name = _group(self.names, lambda name: _stored_name(os.path.basename(name)))
         self._meant_by: Dict[str, str] = {}
@@ -71,7 +71,7 @@ class OwnImages:
     def _choose(self, reference: str, found: Sequence[str], where: str) -> Optional[str]:
         if not found:
             return None
-        lengths = [_common_end(reference, name) for name in found]
+        lengths = [common_end(reference, name) for name in found]
         best = [name for name, length in zip(found, lengths) if length == max(lengths)]
         if len(best) > 1:
             raise ValueError(f'{where} has the image {shorten(reference)}, which could be any of '
@@ -96,7 +96,8 @@ class OwnImages:
         return self._headers[name]
 
 
-def _list_files(folder: str) -> List[str]:
+def list_files(folder: str) -> List[str]:
+    """List all files below a folder, with slashes between the parts of their names; sorted."""
     return sorted(
         os.path.relpath(os.path.join(parent, name), folder).replace(os.sep, '/')
         for parent, _, names in os.walk(folder) for name in names)
@@ -114,7 +115,7 @@ def _stored_name(name: str) -> str:
     return _NOT_OF_A_STORED_NAME.sub('', name.strip().replace(' ', '_'))
 
 
-def _common_end(one: str, other: str) -> int:
+def common_end(one: str, other: str) -> int:
     """How many parts two paths have in common, from their ends. Of a whole match it is more than of any other."""
     count = 0
     for part, counterpart in zip(reversed(one.split('/')), reversed(other.split('/'))):
