@@ -57,7 +57,7 @@ def _read(source: Source) -> Content:
             if image is None:
                 own.leave_out('image without a file', name, file.path, f'is of no image in {own.images.folder}')
                 continue
-            mask = select_object(read_mask_image(path, name), None, mask_values, path, name)
+            mask = select_object(read_mask_image(path, name), None, mask_values, name)
             turn = find_turn(own.images.header(image), *mask.shape, upright=upright, where=path)
             target = own.add_annotation(image, encode_mask(turn.turn_mask(mask)))
             own.add_ref(image, target, sentences, path=file.path, place=name)

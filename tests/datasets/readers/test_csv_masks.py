@@ -80,7 +80,7 @@ def test_it_gives_the_samples_of_the_refer_files(value, split, refer_folder, ref
     assert report.is_fine, report.problems
 
 
-@pytest.mark.parametrize('mode', [None, 'P', 'RGB'])
+@pytest.mark.parametrize('mode', [None, 'P', 'RGB', 'I;16'])
 def test_rows_of_one_object_are_one_ref(mode, own):
     own.mask('ids.png', objects(1, 2, 7), mode)
     content = own.read(
@@ -93,6 +93,16 @@ def test_rows_of_one_object_are_one_ref(mode, own):
     first, second, third = masks_of(content)
     assert np.array_equal(first, objects(1, 0, 0)) and np.array_equal(second, objects(0, 1, 0))
     assert np.array_equal(third, first)
+
+
+def test_the_values_of_a_mask_are_found_once(own, monkeypatch):
+    """With large masks of many objects this takes most of the time."""
+    own.mask('ids.png', objects(1, 2, 7))
+    found, unique = [], np.unique
+    monkeypatch.setattr(np, 'unique', lambda values, *rest, **options: (
+        found.append(np.shape(values)), unique(values, *rest, **options))[1])
+    own.read(*(['a.jpg', 'ids.png', f'object {value}', value] for value in (1, 2, 7)), header=[*HEADER, 'value'])
+    assert found.count((40, 60)) == 1
 
 
 def test_sentences_of_one_object_come_together(own):
@@ -122,6 +132,14 @@ def test_masks_of_several_values_ask_what_they_mean(own):
         own.read(['a.jpg', 'ids.png', 'one'], mask_values='instances')
     with pytest.raises(ValueError, match="--mask-values is 'ids', but needs to be one of binary, instances"):
         own.read(['a.jpg', 'ids.png', 'one'], mask_values='ids')
+
+
+def test_masks_of_one_bit_are_read(own):
+    own.mask('bits.png', objects(255, 0, 0), '1')
+    content = own.read(['a.jpg', 'bits.png', 'one', ''], ['b.jpg', 'bits.png', 'two', 1], header=[*HEADER, 'value'])
+    assert all(np.array_equal(mask, objects(1, 0, 0)) for mask in masks_of(content))
+    with pytest.raises(ValueError, match='has the values 0, 1. Correct'):
+        own.read(['a.jpg', 'bits.png', 'one', 2], header=[*HEADER, 'value'])
 
 
 def test_binary_does_not_read_the_column_of_values(own):
