@@ -73,6 +73,18 @@ def test_a_file_without_a_split_is_train_or_divided(refer_folder, refers, tmp_pa
     assert len(images['train'] | images['val']) == len(refers.images)
 
 
+def test_the_draw_depends_on_file_names_and_not_on_ids(refer_folder, refers, tmp_path):
+    drawn = []
+    for renumber in (False, True):
+        path = tmp_path / f'{renumber}' / 'annotations.json'
+        path.parent.mkdir()
+        write_coco(refers, path, WAYS['list'], renumber=renumber)
+        content = convert('coco-sentences', path, refer_folder / 'images', val_share=0.5)
+        names = {one['id']: one['file_name'] for one in content.instances['images']}
+        drawn.append({names[one.ref['image_id']]: one.ref['split'] for one in content.refs})
+    assert drawn[0] == drawn[1] and {*drawn[0].values()} == {'train', 'val'}
+
+
 def test_boxes_are_left_out_and_told(refer_folder, refers, tmp_path):
     path = tmp_path / 'own' / 'train.json'
     path.parent.mkdir()
