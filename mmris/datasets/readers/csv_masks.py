@@ -1,7 +1,6 @@
 """A CSV file of one's own: in each row an image, the file of a mask, and a sentence."""
 
 import os
-import posixpath
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from mmris.utils.ids import read_whole_number
@@ -11,7 +10,7 @@ from .form import Form
 from .mask_files import MASK_VALUES, MaskImage, read_mask_image, select_object
 from .opening import TextTable
 from .options import SPLIT_OPTIONS, flag_of, read_flag, read_text
-from .own_images import find_turn
+from .own_images import find_turn, normalise_path
 from .own_set import OwnSet, encode_mask, split_lines
 from .own_splits import read_split
 from .source import Source
@@ -58,7 +57,7 @@ def _read(source: Source) -> Content:
             continue
         mask = _mask_path(row, source)
         # Each sentence that nothing fits is a ref of its own.
-        image = posixpath.normpath(row.image.replace('\\', '/'))
+        image = normalise_path(row.image)
         key = (image, mask, row.value, row.split) if mask else (image, number)
         groups.setdefault(key, []).append(row)
     masks = _Masks(own, source, mask_values)

@@ -207,6 +207,30 @@ def test_other_files_and_as_refs_file(own, tmp_path):
         own.read()
 
 
+@pytest.mark.parametrize('stored, named', [
+    ('Cafe\u0301.jpg', 'Caf\u00e9.jpg'), ('Caf\u00e9.jpg', 'Cafe\u0301.jpg'), ('c.JPG', 'c.jpg'), ('c.jpg', 'c.JPG')])
+def test_names_with_other_accents_or_endings_are_found(stored, named, own):
+    images = own.path.parent / 'images'
+    (images / 'a.jpg').rename(images / stored)
+    content = own.read([named, 'm.png', 'one'], ['b.jpg', 'm.png', 'two'])
+    assert [one.ref['file_name'] for one in content.refs] == [stored, 'b.jpg']
+    (images / 'e\u0301').mkdir()
+    (images / 'b.jpg').rename(images / 'e\u0301' / stored)
+    assert own.read([f'\u00e9/{named}', 'm.png', 'one']).refs[0].ref['file_name'] == f'e\u0301/{stored}'
+
+
+def test_the_very_name_wins_over_another_ending(own):
+    images = own.path.parent / 'images'
+    (images / 'b.jpg').rename(images / 'a.JPG')
+    content = own.read(['a.JPG', 'm.png', 'one'], ['a.jpg', 'm.png', 'two'])
+    assert [one.ref['file_name'] for one in content.refs] == ['a.JPG', 'a.jpg']
+    with pytest.raises(ValueError, match='a.Jpg.*which could be any of a.JPG, a.jpg'):
+        own.read(['a.Jpg', 'm.png', 'one'])
+    (images / 'a.jpg').unlink()
+    with pytest.raises(ValueError, match="have different images, 'a.jpg' and 'a.JPG', but .* has only a.JPG for both"):
+        own.read(['a.JPG', 'm.png', 'one'], ['a.jpg', 'm.png', 'two'])
+
+
 @pytest.mark.parametrize('content, message', [
     ('', 'own.csv is empty. The first line of a CSV file names its columns'),
     ('\n', 'own.csv has an empty first line. The first'),
