@@ -1,5 +1,6 @@
 """COCO instances whose annotations carry sentences: CVAT's COCO export, and ``convert_dataset --to coco``."""
 
+import os
 from typing import Any, Dict, List, Set, Tuple
 
 from mmris.datasets.problems import Problem, ProblemTally
@@ -41,13 +42,13 @@ def _read(source: Source) -> Content:
     left_out = ProblemTally()
     parts = [_read_file(file, text_key, left_out) for file in source.files]
     if _share_ids(parts):
-        for file, (_, images, annotations) in zip(source.files, parts):
-            _prefix_ids(file.split or 'train', images, annotations)
+        for prefix, (_, images, annotations) in zip(_prefixes(source.files), parts):
+            _prefix_ids(prefix, images, annotations)
     refs = [_make_ref(file, position, annotation, sentences)
             for file, (found, _, _) in zip(source.files, parts) for position, annotation, sentences in found]
-    _fill_in_splits(refs, source)
     images, annotations = (
         [entry for part in parts for entry in part[place]] for place in (1, 2))
+    _fill_in_splits(refs, images, source)
     instances = dict(images=images, annotations=annotations, categories=_categories(source))
     return Content(refs, instances, left_out)
 
@@ -128,12 +129,18 @@ def _share_ids(parts: List[Tuple[list, list, list]]) -> bool:
     return False
 
 
-def _prefix_ids(split: str, images: List[Any], annotations: List[Any]) -> None:
+def _prefixes(files: List[SourceFile]) -> List[str]:
+    """Names of the files without folder and ending; numbered if files of several folders have the same."""
+    stems = [os.path.splitext(os.path.basename(file.path))[0] for file in files]
+    return stems if len(set(stems)) == len(stems) else [f'{number}-{stem}' for number, stem in enumerate(stems)]
+
+
+def _prefix_ids(prefix: str, images: List[Any], annotations: List[Any]) -> None:
     for entries, keys in ((images, ('id', )), (annotations, ('id', 'image_id'))):
         for entry in entries:
             for key in keys if isinstance(entry, dict) else ():
                 one = read_id(entry.get(key))
-                entry[key] = entry.get(key) if one is None else f'{split}-{one}'
+                entry[key] = entry.get(key) if one is None else f'{prefix}-{one}'
 
 
 def _make_ref(file: SourceFile, position: int, annotation: dict, sentences: list) -> RawRef:
@@ -151,13 +158,18 @@ def _make_ref(file: SourceFile, position: int, annotation: dict, sentences: list
             ]))
 
 
-def _fill_in_splits(refs: List[RawRef], source: Source) -> None:
-    """Divide the images of files whose names tell no split."""
-    free = dict.fromkeys(str(one.ref.get('image_id')) for one in refs if one.ref['split'] is None)
-    splits = divide_images(list(free), source.options)
-    for one in refs:
-        if one.ref['split'] is None:
-            one.ref['split'] = splits[str(one.ref.get('image_id'))]
+def _fill_in_splits(refs: List[RawRef], images: List[Any], source: Source) -> None:
+    """Divide the images of files whose names tell no split, by the names of the images."""
+    file_names = {str(one.get('id')): one.get('file_name') for one in images if isinstance(one, dict)}
+
+    def name_of(one: RawRef) -> str:
+        image_id = str(one.ref.get('image_id'))
+        return str(file_names.get(image_id, image_id))
+
+    free = [one for one in refs if one.ref['split'] is None]
+    splits = divide_images(list(dict.fromkeys(map(name_of, free))), source.options)
+    for one in free:
+        one.ref['split'] = splits[name_of(one)]
 
 
 COCO_SENTENCES = Form(

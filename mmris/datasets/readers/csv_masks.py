@@ -3,16 +3,14 @@
 import os
 from typing import Any, Dict, List, NamedTuple, Optional
 
-import numpy as np
-
 from mmris.utils.ids import read_whole_number
 
 from .content import Content
 from .form import Form
-from .mask_files import MASK_VALUES, read_mask_image, select_object
+from .mask_files import MASK_VALUES, MaskImage, read_mask_image, select_object
 from .opening import TextTable
 from .options import SPLIT_OPTIONS, flag_of, read_flag, read_text
-from .own_images import find_turn
+from .own_images import find_turn, normalise_path
 from .own_set import OwnSet, encode_mask, split_lines
 from .own_splits import read_split
 from .source import Source
@@ -59,7 +57,8 @@ def _read(source: Source) -> Content:
             continue
         mask = _mask_path(row, source)
         # Each sentence that nothing fits is a ref of its own.
-        key = (row.image, mask, row.value, row.split) if mask else (row.image, number)
+        image = normalise_path(row.image)
+        key = (image, mask, row.value, row.split) if mask else (image, number)
         groups.setdefault(key, []).append(row)
     masks = _Masks(own, source, mask_values)
     for group in groups.values():
@@ -123,25 +122,24 @@ class _Masks:
         self._own, self._source, self._mask_values = own, source, mask_values
         self._upright = read_flag(source.options, 'upright')
         self._annotations: Dict[Any, int] = {}
-        self._last: Optional[tuple] = None
+        self._last: Optional[MaskImage] = None
 
     def annotation_of(self, row: _Row, image: str) -> int:
         """The id of the annotation of a row's object."""
         path = _mask_path(row, self._source)
         key = (image, path, row.value)
         if key not in self._annotations:
-            values = self._values(path, row.where)
-            mask = select_object(values, row.value, self._mask_values, path, row.where)
+            mask = select_object(self._read(path, row.where), row.value, self._mask_values, row.where)
             turn = find_turn(self._own.images.header(image), *mask.shape, upright=self._upright,
                              where=f'{row.where} with the mask {path}')
             self._annotations[key] = self._own.add_annotation(image, encode_mask(turn.turn_mask(mask)))
         return self._annotations[key]
 
-    def _values(self, path: str, where: str) -> np.ndarray:
+    def _read(self, path: str, where: str) -> MaskImage:
         # Objects of one mask image are mostly in rows that follow each other.
-        if self._last is None or self._last[0] != path:
-            self._last = (path, read_mask_image(path, where))
-        return self._last[1]
+        if self._last is None or self._last.path != path:
+            self._last = read_mask_image(path, where)
+        return self._last
 
 
 CSV = Form(

@@ -1,5 +1,7 @@
 """Mask images: which pixels of a picture of 0/1, 0/255 or instance ids are the object."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Optional
 
 import numpy as np
@@ -9,7 +11,25 @@ MASK_VALUES = ('binary', 'instances')
 """What mask images may hold: 0 and anything else; or in each pixel the id of its object."""
 
 
-def read_mask_image(path: str, where: str) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class MaskImage:
+    """A mask image.
+
+    Attributes:
+        path (str): The file.
+        pixels (ndarray): ``(H, W)`` of whole numbers, as they are stored.
+    """
+
+    path: str
+    pixels: np.ndarray
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """ndarray: The numbers in it, each once, sorted."""
+        return np.unique(self.pixels)
+
+
+def read_mask_image(path: str, where: str) -> MaskImage:
     """Read the values of a mask image as they are stored: of a palette the indices, not the colours.
 
     Args:
@@ -17,7 +37,7 @@ def read_mask_image(path: str, where: str) -> np.ndarray:
         where (str): Which entry it is of, for messages.
 
     Returns:
-        ndarray: ``(H, W)`` of whole numbers.
+        MaskImage: The image.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -38,18 +58,16 @@ def read_mask_image(path: str, where: str) -> np.ndarray:
     if pixels.ndim != 2 or mode == 'F':
         raise ValueError(f'{where} has the mask {path}, a picture of colours ({mode}). A mask has one number a pixel: '
                          f'save it as grey or with a palette.')
-    return pixels.astype(np.int64)
+    return MaskImage(path, pixels.astype(np.uint8) if pixels.dtype == bool else pixels)
 
 
-def select_object(values: np.ndarray, value: Optional[int], mask_values: Optional[str], path: str,
-                  where: str) -> np.ndarray:
+def select_object(image: MaskImage, value: Optional[int], mask_values: Optional[str], where: str) -> np.ndarray:
     """Select the pixels of an object.
 
     Args:
-        values (ndarray): ``(H, W)`` of whole numbers, the mask image.
+        image (MaskImage): The mask image.
         value (int, optional): Id of the object, if the mask is known to hold ids. None: it is not known.
         mask_values (str, optional): One of :data:`MASK_VALUES`. None: nobody said.
-        path (str): The mask image.
         where (str): Which entry it is of, for messages.
 
     Returns:
@@ -58,13 +76,13 @@ def select_object(values: np.ndarray, value: Optional[int], mask_values: Optiona
     Raises:
         ValueError: If it cannot be told which pixels they are, or there are none.
     """
-    there = np.unique(values)
+    there, path = image.values, image.path
     listed = ', '.join(map(str, there[:12])) + (f', ... ({len(there)} values)' if len(there) > 12 else '')
     if value is not None:
         if value not in there:
             raise ValueError(f'{where} has the value {value}, but its mask {path} has the values {listed}. Correct one '
                              f'of them.')
-        return values == value
+        return image.pixels == value
     if mask_values == 'instances':
         raise ValueError(f'{where} has no value. With --mask-values instances, it names the object in the mask {path}, '
                          f'which has the values {listed}.')
@@ -77,4 +95,4 @@ def select_object(values: np.ndarray, value: Optional[int], mask_values: Optiona
         raise ValueError(f'{where} has the mask {path} with the values {listed}. Say what they mean: --mask-values '
                          f'binary if all above 0 are the object, or --mask-values instances if they are ids of '
                          f'objects, of which the column `value` of a CSV file names one.{lossy}')
-    return values > 0
+    return image.pixels > 0

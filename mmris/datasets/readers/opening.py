@@ -1,5 +1,6 @@
 """Values of files of all formats in which sets are held."""
 
+import codecs
 import csv
 import os
 from dataclasses import dataclass
@@ -150,6 +151,9 @@ def _describe_lmdb(path: str) -> str:
 
 
 def _begins_as_xml(start: bytes) -> bool:
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        # A character may be cut in two at the end.
+        start = start.decode('utf-16', 'ignore').encode()
     text = start.lstrip(b'\xef\xbb\xbf \t\r\n').lower()
     return text.startswith((b'<?xml', b'<annotations'))
 
@@ -180,10 +184,13 @@ def _read_table(path: str) -> TextTable:
             file.seek(0)
             delimiter = max('\t;,', key=sample.count)
             reader = csv.DictReader(file, delimiter=delimiter, strict=True)
-            rows = list(reader)
+            rows, columns = list(reader), list(reader.fieldnames or ())
     except UnicodeDecodeError as error:
         raise ValueError(f'{path} is not text in UTF-8 ({error.reason} at byte {error.start:,}). Save it as UTF-8.'
                          ) from error
     except csv.Error as error:
         raise ValueError(f'{path} is not a whole CSV file ({error}, line {reader.line_num}). Save it again.') from error
-    return TextTable(path, list(reader.fieldnames or ()), rows)
+    if not columns:
+        raise ValueError(f'{path} {"has an empty first line" if sample else "is empty"}. The first line of a CSV file '
+                         f'names its columns. Save it again.')
+    return TextTable(path, columns, rows)

@@ -3,6 +3,7 @@
 import os
 import posixpath
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
@@ -35,9 +36,10 @@ class OwnImages:
             raise FileNotFoundError(f'{folder}, the folder of the images of {path}, is missing. Name another: --images '
                                     f'FOLDER.')
         self.folder = folder
-        self.names = _list_files(folder)
+        self.names = list_files(folder)
         self._by_base = _group(self.names, os.path.basename)
         self._by_stored_name = _group(self.names, lambda name: _stored_name(os.path.basename(name)))
+        self._by_loose_base = _group(self.names, lambda name: _loosen(os.path.basename(name)))
         self._meant_by: Dict[str, str] = {}
         self._headers: Dict[str, ImageHeader] = {}
 
@@ -46,7 +48,9 @@ class OwnImages:
 
         Args:
             reference (str): Such as ``'photos/1.jpg'``. Folders that are not there are no obstacle: exports have those
-                of a server. A prefix that Label Studio gives uploads may be missing in the folder.
+                of a server. A prefix that Label Studio gives uploads may be missing in the folder. If no file has this
+            very name, one is found that writes accents in the other way of Unicode, as macOS does, or has the ending
+            in another case.
             where (str): Which entry this is, for messages.
 
         Returns:
@@ -55,13 +59,17 @@ class OwnImages:
         Raises:
             ValueError: If several files could be meant, or the file is already taken for another reference.
         """
-        reference = posixpath.normpath(reference.replace('\\', '/')).lstrip('/')
+        reference = normalise_path(reference).lstrip('/')
         base = posixpath.basename(reference)
         upload = _UPLOAD.fullmatch(base)
-        name = self._choose(reference, self._by_base.get(base, []), where)
-        if name is None and upload:
+        found = self._by_base.get(base, [])
+        if not found and upload:
             found = self._by_base.get(upload[1]) or self._by_stored_name.get(upload[1], [])
-            name = self._choose(reference, found, where)
+        for one in (base, *(upload.groups() if upload else ())):
+            found = found or self._by_loose_base.get(_loosen(one), [])
+        name = self._choose(reference, found, where)
+        # Names that differ by the case of their ending may be two images, of which only one is here.
+        reference = unicodedata.normalize('NFC', reference)
         if name is not None and self._meant_by.setdefault(name, reference) != reference:
             raise ValueError(f'{where} and an entry before it have different images, {shorten(reference)} and '
                              f'{shorten(self._meant_by[name])}, but {self.folder} has only {name} for both. Name the '
@@ -71,7 +79,7 @@ class OwnImages:
     def _choose(self, reference: str, found: Sequence[str], where: str) -> Optional[str]:
         if not found:
             return None
-        lengths = [_common_end(reference, name) for name in found]
+        lengths = [common_end(_loosen(reference), _loosen(name)) for name in found]
         best = [name for name, length in zip(found, lengths) if length == max(lengths)]
         if len(best) > 1:
             raise ValueError(f'{where} has the image {shorten(reference)}, which could be any of '
@@ -96,7 +104,13 @@ class OwnImages:
         return self._headers[name]
 
 
-def _list_files(folder: str) -> List[str]:
+def normalise_path(path: str) -> str:
+    """Write a path with slashes and without parts such as ``.``: ``'./a.jpg'`` and ``'a.jpg'`` are one."""
+    return posixpath.normpath(path.replace('\\', '/'))
+
+
+def list_files(folder: str) -> List[str]:
+    """List all files below a folder, with slashes between the parts of their names; sorted."""
     return sorted(
         os.path.relpath(os.path.join(parent, name), folder).replace(os.sep, '/')
         for parent, _, names in os.walk(folder) for name in names)
@@ -109,12 +123,17 @@ def _group(names: Iterable[str], key: Callable[[str], str]) -> Dict[str, List[st
     return groups
 
 
+def _loosen(name: str) -> str:
+    stem, ending = posixpath.splitext(unicodedata.normalize('NFC', name))
+    return stem + ending.lower()
+
+
 def _stored_name(name: str) -> str:
     # As Django, on which Label Studio is built, names files that are uploaded.
     return _NOT_OF_A_STORED_NAME.sub('', name.strip().replace(' ', '_'))
 
 
-def _common_end(one: str, other: str) -> int:
+def common_end(one: str, other: str) -> int:
     """How many parts two paths have in common, from their ends. Of a whole match it is more than of any other."""
     count = 0
     for part, counterpart in zip(reversed(one.split('/')), reversed(other.split('/'))):

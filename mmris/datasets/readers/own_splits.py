@@ -12,8 +12,9 @@ _KNOWN = ('train', 'val', 'validation', 'test')
 def divide_images(names: Collection[str], options: Mapping[str, Any]) -> Dict[str, str]:
     """Divide images into splits.
 
-    All sentences about an image are in one split. Which one depends on the image's name, on the names of the others
-    and on the seed, not on their order.
+    All sentences about an image are in one split. Each image has a number from 0 to 1, hashed from its name and the
+    seed: below ``val_share`` it is in ``val``, below ``val_share + test_share`` in ``test``. So images keep their
+    splits when others are added, unless one was moved because a split would have had none.
 
     Args:
         names (Collection[str]): Names of the images, each once.
@@ -21,28 +22,37 @@ def divide_images(names: Collection[str], options: Mapping[str, Any]) -> Dict[st
             ``train``.
 
     Returns:
-        dict[str, str]: The split of each: ``'train'``, ``'val'`` or ``'test'``. Of a share above 0 it has at least one
-        image.
+        dict[str, str]: The split of each: ``'train'``, ``'val'`` or ``'test'``. ``train`` has at least one image, and
+        so has a split of a share above 0: if chance gave it none, the one whose number is next.
 
     Raises:
-        ValueError: If an option has no such value, or there are too few images for the splits, or none.
+        ValueError: If an option has no such value, or there are fewer images than splits, or none to divide.
     """
-    shares, seed = read_shares(options), read_seed(options)
-    counts = [max(1, round(share * len(names))) if share else 0 for share in shares]
+    (val_share, test_share), seed = read_shares(options), read_seed(options)
     if not names:
-        if any(shares):
+        if val_share or test_share:
             raise ValueError('--val-share and --test-share divide images whose split is not known, but the files tell '
                              'the splits of all. Leave these options out.')
         return {}
-    if sum(counts) >= len(names):
-        raise ValueError(f'{len(names)} image(s) are too few for --val-share {shares[0]:g} and --test-share '
-                         f'{shares[1]:g}: {counts[0]} for val and {counts[1]} for test leave none for train. Add '
-                         f'images, or make the shares smaller.')
-    drawn = sorted(names, key=lambda name: hashlib.sha256(f'{seed}/{name}'.encode('utf-8', 'replace')).digest())
+    for_val, for_test = int(val_share > 0), int(test_share > 0)
+    if for_val + for_test >= len(names):
+        raise ValueError(f'{len(names)} image(s) are too few for --val-share {val_share:g} and --test-share '
+                         f'{test_share:g}, because each split needs one. Add images, or leave these options out.')
+    numbers = {name: _draw(name, seed) for name in names}
+    drawn = sorted(numbers, key=lambda name: (numbers[name], name))
+    val_end = max(for_val, sum(number < val_share for number in numbers.values()))
+    test_end = max(val_end + for_test, sum(number < val_share + test_share for number in numbers.values()))
+    test_end = min(test_end, len(drawn) - 1)
+    val_end = min(val_end, test_end - for_test)
     return {
-        name: 'val' if place < counts[0] else 'test' if place < sum(counts) else 'train'
+        name: 'val' if place < val_end else 'test' if place < test_end else 'train'
         for place, name in enumerate(drawn)
     }
+
+
+def _draw(name: str, seed: int) -> float:
+    digest = hashlib.sha256(f'{seed}/{name}'.encode('utf-8', 'replace')).digest()
+    return int.from_bytes(digest[:8], 'big') / 2**64
 
 
 def read_split(name: Optional[str]) -> Optional[str]:

@@ -69,7 +69,20 @@ def test_a_file_without_a_split_is_train_or_divided(refer_folder, refers, tmp_pa
     assert {one.ref['split'] for one in content.refs} == {'train', 'val'}
     images = {split: {one.ref['image_id'] for one in content.refs if one.ref['split'] == split}
               for split in ('train', 'val')}
-    assert not images['train'] & images['val'] and len(images['val']) == len(refers.images) // 2
+    assert not images['train'] & images['val']
+    assert len(images['train'] | images['val']) == len(refers.images)
+
+
+def test_the_draw_depends_on_file_names_and_not_on_ids(refer_folder, refers, tmp_path):
+    drawn = []
+    for renumber in (False, True):
+        path = tmp_path / f'{renumber}' / 'annotations.json'
+        path.parent.mkdir()
+        write_coco(refers, path, WAYS['list'], renumber=renumber)
+        content = convert('coco-sentences', path, refer_folder / 'images', val_share=0.5)
+        names = {one['id']: one['file_name'] for one in content.instances['images']}
+        drawn.append({names[one.ref['image_id']]: one.ref['split'] for one in content.refs})
+    assert drawn[0] == drawn[1] and {*drawn[0].values()} == {'train', 'val'}
 
 
 def test_boxes_are_left_out_and_told(refer_folder, refers, tmp_path):
@@ -122,9 +135,31 @@ def test_what_is_broken_is_named(change, message, refer_folder, refers, tmp_path
         read_samples('train', path, image_folder=refer_folder / 'images')
 
 
-@pytest.mark.parametrize('value', [[], dict(images=[], annotations={}), dict(images=[5], annotations=[5, None])])
-def test_other_files_are_refused(value, tmp_path):
+@pytest.mark.parametrize('value, message', [
+    ([], 'train.json is not a COCO annotation file: it needs lists of `images` and `annotations`. Export it again'),
+    (dict(images=[], annotations={}), 'train.json is not a COCO annotation file'),
+    (dict(images=[5], annotations=[5, None]), 'train.json has no attributes of text. Export the sentences as an attr'),
+])
+def test_other_files_are_refused(value, message, tmp_path):
     path = tmp_path / 'train.json'
     path.write_text(json.dumps(value))
-    with pytest.raises(ValueError, match='train.json'):
+    with pytest.raises(ValueError, match=message):
         convert('coco-sentences', path, tmp_path)
+
+
+@pytest.mark.parametrize('names', [
+    ('job_a.json', 'job_b.json'), ('train_a.json', 'train_b.json'), ('a/own.json', 'b/own.json')])
+def test_files_of_one_split_that_each_number_from_1(names, refer_folder, refers, tmp_path):
+    for name, split in zip(names, ('train', 'val')):
+        path = tmp_path / 'own' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_coco(refers, path, WAYS['list'], split=split, renumber=True)
+    pattern = tmp_path / 'own' / ('*/*.json' if '/' in names[0] else '*.json')
+    found = read_samples('train', pattern, image_folder=refer_folder / 'images', ann_file='none.json')
+    apart = [read_samples('train', tmp_path / 'own' / name, image_folder=refer_folder / 'images', ann_file='none.json')
+             for name in names]
+    assert set(found) == set(apart[0]) | set(apart[1]) and all(apart)
+    report = check_set(
+        instances_path='none.json', refs_path=str(pattern), image_folder=str(refer_folder / 'images'), decode=True)
+    assert report.is_fine, report.problems
+    assert report.splits['train'].counts.refs == len(refers.of_split('train')) + len(refers.of_split('val'))

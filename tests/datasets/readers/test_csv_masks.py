@@ -80,20 +80,29 @@ def test_it_gives_the_samples_of_the_refer_files(value, split, refer_folder, ref
     assert report.is_fine, report.problems
 
 
-@pytest.mark.parametrize('mode', [None, 'P', 'RGB'])
+@pytest.mark.parametrize('mode', [None, 'P', 'RGB', 'I;16'])
 def test_rows_of_one_object_are_one_ref(mode, own):
     own.mask('ids.png', objects(1, 2, 7), mode)
     content = own.read(
         ['a.jpg', 'ids.png', 'the first', 1], ['a.jpg', 'ids.png', 'the second', 2],
         ['./a.jpg', './ids.png', 'also the first', '1.0'], ['b.jpg', 'ids.png', 'on the other image', 1],
         header=[*HEADER, 'value'])
-    assert [[one['raw'] for one in ref.ref['sentences']] for ref in content.refs][1:] != []
-    said = {tuple(one['raw'] for one in ref.ref['sentences']): ref.ref['ann_id'] for ref in content.refs}
-    assert said[('the first', )] == said[('also the first', )]
-    assert len(content.instances['annotations']) == 3
+    assert [[one['raw'] for one in ref.ref['sentences']] for ref in content.refs] == [
+        ['the first', 'also the first'], ['the second'], ['on the other image']]
+    assert [ref.ref['ann_id'] for ref in content.refs] == [1, 2, 3]
     first, second, third = masks_of(content)
     assert np.array_equal(first, objects(1, 0, 0)) and np.array_equal(second, objects(0, 1, 0))
     assert np.array_equal(third, first)
+
+
+def test_the_values_of_a_mask_are_found_once(own, monkeypatch):
+    """With large masks of many objects this takes most of the time."""
+    own.mask('ids.png', objects(1, 2, 7))
+    found, unique = [], np.unique
+    monkeypatch.setattr(np, 'unique', lambda values, *rest, **options: (
+        found.append(np.shape(values)), unique(values, *rest, **options))[1])
+    own.read(*(['a.jpg', 'ids.png', f'object {value}', value] for value in (1, 2, 7)), header=[*HEADER, 'value'])
+    assert found.count((40, 60)) == 1
 
 
 def test_sentences_of_one_object_come_together(own):
@@ -123,6 +132,14 @@ def test_masks_of_several_values_ask_what_they_mean(own):
         own.read(['a.jpg', 'ids.png', 'one'], mask_values='instances')
     with pytest.raises(ValueError, match="--mask-values is 'ids', but needs to be one of binary, instances"):
         own.read(['a.jpg', 'ids.png', 'one'], mask_values='ids')
+
+
+def test_masks_of_one_bit_are_read(own):
+    own.mask('bits.png', objects(255, 0, 0), '1')
+    content = own.read(['a.jpg', 'bits.png', 'one', ''], ['b.jpg', 'bits.png', 'two', 1], header=[*HEADER, 'value'])
+    assert all(np.array_equal(mask, objects(1, 0, 0)) for mask in masks_of(content))
+    with pytest.raises(ValueError, match='has the values 0, 1. Correct'):
+        own.read(['a.jpg', 'bits.png', 'one', 2], header=[*HEADER, 'value'])
 
 
 def test_binary_does_not_read_the_column_of_values(own):
@@ -188,3 +205,37 @@ def test_other_files_and_as_refs_file(own, tmp_path):
         convert('csv', own.path.parent / 'own.json', own.path.parent / 'images')
     with pytest.raises(ValueError, match='has no mask with a sentence on an image'):
         own.read()
+
+
+@pytest.mark.parametrize('stored, named', [
+    ('Cafe\u0301.jpg', 'Caf\u00e9.jpg'), ('Caf\u00e9.jpg', 'Cafe\u0301.jpg'), ('c.JPG', 'c.jpg'), ('c.jpg', 'c.JPG')])
+def test_names_with_other_accents_or_endings_are_found(stored, named, own):
+    images = own.path.parent / 'images'
+    (images / 'a.jpg').rename(images / stored)
+    content = own.read([named, 'm.png', 'one'], ['b.jpg', 'm.png', 'two'])
+    assert [one.ref['file_name'] for one in content.refs] == [stored, 'b.jpg']
+    (images / 'e\u0301').mkdir()
+    (images / 'b.jpg').rename(images / 'e\u0301' / stored)
+    assert own.read([f'\u00e9/{named}', 'm.png', 'one']).refs[0].ref['file_name'] == f'e\u0301/{stored}'
+
+
+def test_the_very_name_wins_over_another_ending(own):
+    images = own.path.parent / 'images'
+    (images / 'b.jpg').rename(images / 'a.JPG')
+    content = own.read(['a.JPG', 'm.png', 'one'], ['a.jpg', 'm.png', 'two'])
+    assert [one.ref['file_name'] for one in content.refs] == ['a.JPG', 'a.jpg']
+    with pytest.raises(ValueError, match='a.Jpg.*which could be any of a.JPG, a.jpg'):
+        own.read(['a.Jpg', 'm.png', 'one'])
+    (images / 'a.jpg').unlink()
+    with pytest.raises(ValueError, match="have different images, 'a.jpg' and 'a.JPG', but .* has only a.JPG for both"):
+        own.read(['a.JPG', 'm.png', 'one'], ['a.jpg', 'm.png', 'two'])
+
+
+@pytest.mark.parametrize('content, message', [
+    ('', 'own.csv is empty. The first line of a CSV file names its columns'),
+    ('\n', 'own.csv has an empty first line. The first'),
+])
+def test_a_file_without_a_header_is_told(content, message, own):
+    own.path.write_text(content)
+    with pytest.raises(ValueError, match=message):
+        convert('csv', own.path, own.path.parent / 'images')

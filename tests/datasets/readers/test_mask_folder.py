@@ -5,6 +5,8 @@ import pytest
 from PIL import Image
 
 from mmris.datasets.masks import decode_segmentation
+from mmris.datasets.readers.forms import recognise
+from mmris.datasets.readers.opening import open_value
 from mmris.datasets.set_check import check_set
 from tests.datasets.readers.own_exports import convert, splits_of_images, write_mask_folder, write_refer
 from tests.datasets.readers.shaperef_forms import ReferSet, assert_same_samples, make_shaperef, read_samples
@@ -83,6 +85,65 @@ def test_what_is_left_out_is_counted_by_kind(read, tmp_path):
     assert content.left_out.counts == {'mask without a sentence': 2, 'image without a file': 1}
     first = next(content.left_out.lines('left out'))
     assert 'b.png has no sentence in b.txt, which has one a line.' in first
+
+
+def test_masks_in_folders_like_those_of_the_images(read):
+    images = ['a/1.jpg', 'b/1.jpg', 'b/2.jpg', 'b/b.jpg', '1.jpg']
+    content = read(['a/1_0', 'b/1_0', 'b/2_0', 'b/b', '1_0', 'a/2_0'], images)
+    assert images_of(content) == {
+        'a/1_0': 'a/1.jpg', 'b/1_0': 'b/1.jpg', 'b/2_0': 'b/2.jpg', 'b/b': 'b/b.jpg', '1_0': '1.jpg'}
+    assert content.left_out.counts == {'image without a file': 1}, 'the image a/2 is not there; b/2 is another'
+
+
+def test_a_folder_that_is_of_an_image_and_of_images_is_refused(read):
+    with pytest.raises(ValueError, match='d/1.png could be a mask of any of d/1.jpg, d.jpg'):
+        read(['d/1'], ['d.jpg', 'd/1.jpg'])
+
+
+def test_masks_and_images_in_one_folder(read, tmp_path):
+    images = ['a.jpg', 'b.png', 'street.png', 'street_2.png', 'plain.png']
+    both = tmp_path / 'own' / 'masks'
+    read(['a_1', 'a_2', 'a', 'b_1', 'street_2/1', 'b/1'], images)
+    for name in images:
+        (tmp_path / 'own' / 'images' / name).rename(both / name)
+    (both / 'a_2.txt').unlink()
+    content = convert('masks', both, both)
+    assert images_of(content) == {
+        'a_1': 'a.jpg', 'a': 'a.jpg', 'b_1': 'b.png', 'street_2/1': 'street_2.png', 'b/1': 'b.png'}
+    assert content.left_out.counts == {'mask without a sentence': 1}
+
+
+def test_images_below_the_folder_of_the_masks_are_no_masks(read, tmp_path):
+    read(['a_1'], ['a.jpg', 'b.png'])
+    (tmp_path / 'own' / 'images').rename(tmp_path / 'own' / 'masks' / 'images')
+    content = convert('masks', tmp_path / 'own' / 'masks', tmp_path / 'own' / 'masks' / 'images')
+    assert images_of(content) == {'a_1': 'a.jpg'} and not content.left_out.counts
+
+
+def test_masks_of_other_formats_and_texts_alone_are_told(read, tmp_path):
+    read(['a'])
+    masks = tmp_path / 'own' / 'masks'
+    Image.new('L', (6, 4)).save(masks / 'b_1.JPG')
+    (masks / 'b_1.txt').write_text('one')
+    (masks / 'b_2.txt').write_text('two')
+    content = convert('masks', masks, tmp_path / 'own' / 'images')
+    assert content.left_out.counts == {'mask that is not PNG': 1, 'text without a mask': 1}
+    told = ' '.join(content.left_out.lines('left out'))
+    assert 'b_1.JPG is not a PNG file. Formats such as JPEG change the values of masks: save it as PNG.' in told
+    assert 'b_2.txt has no mask b_2.png beside it.' in told
+    (masks / 'a.png').unlink()
+    with pytest.raises(ValueError, match='has no mask with a sentence .*b_1.JPG is not a PNG file'):
+        convert('masks', masks, tmp_path / 'own' / 'images')
+
+
+def test_folders_of_masks_by_image_are_recognised(read, tmp_path):
+    read(['a/1', 'b/1'])
+    masks = tmp_path / 'own' / 'masks'
+    assert recognise(open_value(str(masks)), 'masks').name == 'masks'
+    for text in masks.glob('*/*.txt'):
+        text.unlink()
+    with pytest.raises(ValueError, match='masks is a folder. Name a file in it'):
+        recognise(open_value(str(masks)), 'masks')
 
 
 def test_values_of_masks(read, tmp_path):

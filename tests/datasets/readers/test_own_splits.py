@@ -12,12 +12,28 @@ def test_it_depends_on_names_and_seed_alone():
     drawn = divide_images(NAMES, options)
     assert drawn == divide_images(NAMES[::-1], options)
     assert drawn != divide_images(NAMES, dict(options, seed=2))
-    assert [list(drawn.values()).count(split) for split in ('train', 'val', 'test')] == [35, 10, 5]
+    many = list(divide_images([f'{number}.jpg' for number in range(5000)], options).values())
+    shares = [many.count(split) / 5000 for split in ('train', 'val', 'test')]
+    assert shares == pytest.approx([0.7, 0.2, 0.1], abs=0.02)
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_images_keep_their_splits_when_others_are_added(seed):
+    options = dict(val_share=0.2, test_share=0.2, seed=seed)
+    before = divide_images(NAMES, options)
+    assert min(list(before.values()).count(split) for split in ('train', 'val', 'test')) > 1
+    after = divide_images([f'new/{number}.jpg' for number in range(70)] + NAMES, options)
+    assert {name: after[name] for name in NAMES} == before
+    assert set(list(after.values())[:70]) == {'train', 'val', 'test'}
 
 
 def test_each_share_has_an_image():
     drawn = divide_images(NAMES[:3], dict(val_share=0.01, test_share='0.01'))
     assert sorted(drawn.values()) == ['test', 'train', 'val']
+    drawn = divide_images(NAMES[:3], dict(val_share=0.5, test_share=0.499))
+    assert sorted(drawn.values()) == ['test', 'train', 'val']
+    drawn = divide_images(NAMES[:2], dict(val_share=0.999))
+    assert sorted(drawn.values()) == ['train', 'val']
     assert set(divide_images(NAMES, {}).values()) == {'train'}
     assert divide_images([], {}) == {}
 
@@ -38,7 +54,7 @@ def test_options_that_cannot_be(options, message):
 def test_too_few_images():
     with pytest.raises(ValueError, match='the files tell the splits of all. Leave these options out'):
         divide_images([], dict(val_share=0.1))
-    with pytest.raises(ValueError, match=r'2 image\(s\) are too few .* Add images, or make the shares smaller'):
+    with pytest.raises(ValueError, match=r'2 image\(s\) are too few .* Add images, or leave these options out'):
         divide_images(NAMES[:2], dict(val_share=0.1, test_share=0.1))
 
 
