@@ -253,6 +253,11 @@ def test_mistakes_are_named(refer_folder, tmp_path):
         convert('refer', refs, '--overwrite', '--out', refer_folder)
     with pytest.raises(ValueError, match="There is no form 'refr'. Did you mean refer"):
         convert('refr', refs, '--out', tmp_path / 'out')
+    for name in ('coco', 'COCO'):
+        with pytest.raises(ValueError, match='Did you mean coco-sentences. Forms: auto .as recognised by the files., ref'):
+            convert(name, refs, '--out', tmp_path / 'out')
+    with pytest.raises(ValueError, match="There is no form ''. Forms: auto"):
+        convert('', refs, '--out', tmp_path / 'out')
     with pytest.raises(ValueError, match='The form refer does not take --val-share. It takes none of these'):
         convert('refer', refs, '--val-share', '0.2', '--out', tmp_path / 'out')
     with pytest.raises(ValueError, match='--copy-images needs --images, the folder of the images'):

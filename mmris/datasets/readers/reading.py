@@ -101,7 +101,21 @@ def describe_other_form(path: str) -> Optional[str]:
     """
     if os.path.isfile(path) and is_json(path):
         return None
-    return describe_value(open_value(path)) or 'It is of no form that is recognised. Name the JSON file with the masks.'
+    fault = _describe_folder(path) if os.path.isdir(path) else None
+    fault = fault or describe_value(open_value(path))
+    return fault or 'It is of no form that is recognised. Name the JSON file with the masks.'
+
+
+def _describe_folder(path: str) -> Optional[str]:
+    """Say which form the files of a folder are of that stands for them; None if it stands for itself, or for others."""
+    first = find_files(path)[0]
+    if first == path:
+        return None
+    try:
+        return describe_value(open_value(first), only_read=True) or None
+    except ValueError:
+        # The folder may hold anything.
+        return None
 
 
 def _find(path: str) -> List[str]:
