@@ -231,7 +231,8 @@ def test_a_photo_in_two_splits_is_noted(refer_folder, tmp_path, capsys):
     table.write_text('\n'.join([header, *rows, row.replace(name, 'again.png')[:-len('train')] + 'val']))
     assert convert('csv', table, '--images', images, '--out', tmp_path / 'out') == 0
     printed = capsys.readouterr().out
-    assert f'1 images are in both train and val, such as {images / name} and its copy {images / "again.png"}.' in printed
+    such = f'{images / name} and its copy {images / "again.png"}'
+    assert f'1 images are in both train and val, such as {such}.' in printed
 
 
 def test_a_set_is_replaced(refer_folder, tmp_path):
@@ -254,7 +255,7 @@ def test_mistakes_are_named(refer_folder, tmp_path):
     with pytest.raises(ValueError, match="There is no form 'refr'. Did you mean refer"):
         convert('refr', refs, '--out', tmp_path / 'out')
     for name in ('coco', 'COCO'):
-        with pytest.raises(ValueError, match='Did you mean coco-sentences. Forms: auto .as recognised by the files., ref'):
+        with pytest.raises(ValueError, match='Did you mean coco-sentences. Forms: auto .as recognised by the files.'):
             convert(name, refs, '--out', tmp_path / 'out')
     with pytest.raises(ValueError, match="There is no form ''. Forms: auto"):
         convert('', refs, '--out', tmp_path / 'out')

@@ -1,8 +1,9 @@
 """COCO instances whose annotations carry sentences: CVAT's COCO export, and ``convert_dataset --to coco``."""
 
-from typing import Any, Dict, List, Set, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from mmris.datasets.problems import Problem, ProblemTally
+from mmris.datasets.stored_split import split_of_info
 from mmris.utils.ids import Id, read_id
 
 from .content import Content, RawRef
@@ -42,7 +43,7 @@ def _read(source: Source) -> Content:
     parts = [_read_file(file, text_key, left_out) for file in source.files]
     if _share_ids(parts):
         for file, (_, images, annotations) in zip(source.files, parts):
-            _prefix_ids(file.split or 'train', images, annotations)
+            _prefix_ids(_split_of(file) or 'train', images, annotations)
     refs = [_make_ref(file, position, annotation, sentences)
             for file, (found, _, _) in zip(source.files, parts) for position, annotation, sentences in found]
     _fill_in_splits(refs, source)
@@ -50,6 +51,11 @@ def _read(source: Source) -> Content:
         [entry for part in parts for entry in part[place]] for place in (1, 2))
     instances = dict(images=images, annotations=annotations, categories=_categories(source))
     return Content(refs, instances, left_out)
+
+
+def _split_of(file: SourceFile) -> Optional[str]:
+    stored = split_of_info(file.value.get('info'))
+    return file.split if stored is None else stored
 
 
 def _choose_field(source: Source) -> str:
@@ -144,7 +150,7 @@ def _make_ref(file: SourceFile, position: int, annotation: dict, sentences: list
             {key: annotation[key] for key in ('image_id', 'category_id') if key in annotation},
             ref_id=one,
             ann_id=one,
-            split=file.split,
+            split=_split_of(file),
             sentences=[
                 describe_sentence(f'{one}-{number}', text) if isinstance(text, str) else text
                 for number, text in enumerate(sentences)

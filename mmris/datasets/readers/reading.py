@@ -11,7 +11,7 @@ from .content import Content, RawRef
 from .form import Form
 from .forms import describe_value, recognise
 from .opening import open_value
-from .source import Source, SourceFile, find_files, select_files, split_of_name
+from .source import Source, SourceFile, find_files, select_files, split_of_file
 
 
 def read_content(path: Union[str, Sequence[str]],
@@ -46,10 +46,10 @@ def read_content(path: Union[str, Sequence[str]],
     paths = [file for one in given for file in _find(one)]
     path = given[0]
     wanted = select_files(paths, splits)
-    # If no file is of these splits, the message about them needs only the names.
+    # If no file is of these splits, the message about them needs no more of the files.
     files = [SourceFile(one) for one in wanted]
     if not files:
-        return Content([], {'images': [], 'annotations': []}), list_splits({split_of_name(one) for one in paths})
+        return Content([], {'images': [], 'annotations': []}), list_splits({split_of_file(one) for one in paths})
     if form is None:
         form = recognise(files[0].value, files[0].path)
         if form.convert_only:
@@ -57,8 +57,8 @@ def read_content(path: Union[str, Sequence[str]],
                              f'convert_dataset {form.name} {os.path.basename(path)} --images FOLDER --out SET.')
     content = form.read(
         Source(files, path, instances_path, image_folder, options or {}, splits=splits, with_masks=with_masks))
-    # The names of the other files tell their splits without opening them.
-    names = {split_of_name(one) for one in set(paths) - set(wanted)}
+    # The other files tell their splits without being read.
+    names = {split_of_file(one) for one in set(paths) - set(wanted)}
     refs = []
     for one in content.refs:
         split = _split_of(one)
