@@ -127,7 +127,7 @@ def _may_hold(named: Optional[str], splits: Sequence[str]) -> bool:
 
 
 def split_of_file(path: str) -> Optional[str]:
-    """Tell which split a file is of: by what mmris has stored in it (see :mod:`mmris.datasets.stored_split`), or else by its name.
+    """Tell which split a file is of: the one that mmris stored in it, or else the one that its name tells.
 
     Args:
         path (str): A file or folder.
