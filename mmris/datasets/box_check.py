@@ -1,8 +1,9 @@
 """Whether masks lie in the boxes of their annotations: it shows boxes of another convention and wrong joins."""
 
 import math
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
 
+from mmris.utils.ids import Id
 from mmris.utils.text import shorten
 
 from .masks import segmentation_extent
@@ -17,43 +18,63 @@ MANY = 0.1
 
 
 def check_boxes(refs: Sequence[dict], files: ReferFiles) -> Tuple[List[Problem], List[str]]:
-    """Compare the mask of each annotation that refs point to with its box, if it has one.
+    """Compare the mask of each annotation that refs point to with its box, and with the one that refs have for it.
 
     Boxes are used by nothing else, and a published set may have some that are off. A few are therefore a note. Many are
     a problem: boxes that are x, y, x, y or percentages instead of x, y, width, height in pixels, or masks that were
     joined to other objects.
 
     Args:
-        refs (Sequence[dict]): Refs of ``files``.
+        refs (Sequence[dict]): Refs of ``files``. Those of forms that hold boxes and no masks have ``target_boxes``, one
+            a target.
         files (ReferFiles): Their annotations and images. Images without a size are left out.
 
     Returns:
-        tuple[list[Problem], list[str]]: One problem or one note; none if all masks lie in their boxes.
+        tuple[list[Problem], list[str]]: For the boxes of annotations, and for those of refs, one problem or one note;
+        none if all masks lie in their boxes.
     """
+    ids = dict.fromkeys(one for ref in refs for one in target_annotation_ids(ref))
+    of_annotations = [(one, files.annotations.whole.get(one, {}).get('bbox')) for one in ids]
+    of_refs = dict.fromkeys((one, tuple(box)) for ref in refs for one, box in _boxes_of_ref(ref))
+    problems, notes = [], []
+    for path, boxes in ((files.instances_path, of_annotations), (files.refs_path, of_refs)):
+        count, faults = _compare(boxes, files)
+        if not faults:
+            continue
+        message = (f'{len(faults):,} of {count:,} boxes of {path} do not fit their masks; the first: {faults[0]}. '
+                   f'Boxes are x, y, width, height in pixels.')
+        if len(faults) <= MANY * count:
+            notes.append(message)
+        else:
+            problems.append(
+                Problem('boxes that do not fit', path, f'{message} If yours are, masks and boxes are of different '
+                        f'objects: check the ids that they were joined by.'))
+    return problems, notes
+
+
+def _boxes_of_ref(ref: dict) -> Iterator[Tuple[Id, Sequence]]:
+    boxes = ref.get('target_boxes')
+    targets = target_annotation_ids(ref)
+    if isinstance(boxes, list) and len(boxes) == len(targets):
+        yield from ((one, box) for one, box in zip(targets, boxes) if _is_box(box))
+
+
+def _compare(boxes: Iterable[Tuple[Id, Any]], files: ReferFiles) -> Tuple[int, List[str]]:
+    """How many boxes could be compared with the mask of their annotation, and what is wrong with some."""
     count, faults = 0, []
-    for one in dict.fromkeys(one for ref in refs for one in target_annotation_ids(ref)):
+    for one, box in boxes:
         annotation = files.annotations.whole.get(one, {})
         image = files.images.whole.get(annotation.get('image_id'), {})
-        if annotation.get('bbox') is None or 'segmentation' not in annotation or image.get('height') is None:
+        if box is None or 'segmentation' not in annotation or image.get('height') is None:
             continue
         count += 1
-        fault = _fault_of_box(annotation, image['height'], image['width'])
+        fault = _fault_of_box(box, annotation['segmentation'], image['height'], image['width'])
         if fault is not None:
             faults.append(f'annotation {one} {fault}')
-    if not faults:
-        return [], []
-    message = (f'{len(faults):,} of {count:,} boxes of {files.instances_path} do not fit their masks; the first: '
-               f'{faults[0]}. Boxes are x, y, width, height in pixels.')
-    if len(faults) <= MANY * count:
-        return [], [message]
-    return [
-        Problem('boxes that do not fit', files.instances_path, f'{message} If yours are, masks and boxes are of '
-                f'different objects: check the ids that they were joined by.')
-    ], []
+    return count, faults
 
 
-def _fault_of_box(annotation: dict, height: int, width: int) -> Optional[str]:
-    box = annotation['bbox']
+def _fault_of_box(box: Any, segmentation: Any, height: int, width: int) -> Optional[str]:
     if not _is_box(box):
         return f'has bbox={shorten(box)}, which is not four numbers'
     shown = '[' + ', '.join(f'{one:g}' for one in box) + ']'
@@ -61,7 +82,7 @@ def _fault_of_box(annotation: dict, height: int, width: int) -> Optional[str]:
     if min(left, top) < -MARGIN or right > width + MARGIN or bottom > height + MARGIN:
         return f'has the box {shown}, which reaches out of its image of {width} x {height} pixels (width x height)'
     try:
-        extent = segmentation_extent(annotation['segmentation'], height, width)
+        extent = segmentation_extent(segmentation, height, width)
     except ValueError:
         # Reported as a malformed mask.
         return None

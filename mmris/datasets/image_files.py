@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, NamedTuple, Tuple
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from .transforms.orientation import hide_metadata, read_orientation
 
@@ -102,5 +102,7 @@ def _naming(path: str) -> Iterator[None]:
     except (FileNotFoundError, PermissionError):
         raise
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f'{path} is not an image that Pillow reads ({error}). Fetch it again, or convert it to JPEG '
+        # Of a file of no known format, Pillow says only what it was opened as.
+        why = '' if isinstance(error, UnidentifiedImageError) else f' ({error})'
+        raise ValueError(f'{path} is not an image that Pillow reads{why}. Fetch it again, or convert it to JPEG '
                          f'or PNG.') from error

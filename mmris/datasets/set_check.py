@@ -4,12 +4,10 @@ import os
 import sys
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import combinations
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set
 
 from mmengine.utils import ProgressBar
 
-from mmris.utils.ids import Id
 from mmris.utils.memory import gc_paused
 from mmris.utils.tables import markdown_table
 
@@ -21,6 +19,7 @@ from .problems import Problem, ProblemTally, Report, printable
 from .published_counts import Counts, PublishedSet
 from .refer_files import ReferFiles, read_refer_files
 from .referred_images import Reading, collect_images, drop_undecodable
+from .shared_images import note_shared_images
 from .splits import is_in_split, list_splits
 from .transforms.loading import load_sample_image
 
@@ -48,7 +47,7 @@ class SetReport:
 
     Attributes:
         refs_path (str): The refs file.
-        instances_path (str): The annotation file.
+        instances_path (str): Where masks are: the annotation file, or the refs file if they are in it.
         image_folder (str): Where images were looked for.
         published (str, optional): Title of the published set that it was compared with.
         decoded (bool): Whether images and masks were decoded.
@@ -96,8 +95,8 @@ def check_set(*,
         image_folder (str): The images' folder.
         published (PublishedSet, optional): What to compare with.
         text_field (str): Which sentences must not be empty, ``'sent'`` or ``'raw'``. Defaults to ``'sent'``.
-        decode (bool): Also decode each image and mask, and compare masks with boxes (see :func:`check_boxes`); shows
-            a progress bar. Defaults to False.
+        decode (bool): Also decode each image and mask, compare masks with boxes (see :func:`check_boxes`), and look for
+            copies of images in other splits; shows a progress bar. Defaults to False.
         upright (bool): Annotations belong to images that are turned upright by their EXIF, as
             ``LoadImage(upright=True)`` reads them. Defaults to False: to the stored pixels.
         instance_masks (dict, optional): As of the data set, to check the masks of all its images too; ``file`` is a
@@ -121,7 +120,10 @@ def check_set(*,
         images = collect_images(files.refs, files, reading)
     missing = {problem.entry for problem in problems if problem.kind == 'missing image file'}
     splits = {split: _count(split, files, image_folder, missing, published) for split in _splits(files, published)}
-    notes = [*_shared_images(files, published), *files.left_out.lines('left out'), *repairs.lines('repaired')]
+    why = (' As published: this partition is one of objects, not of images.' if published and published.shares_images
+           else ' A model trained on one has seen images of the other.')
+    shared = note_shared_images(files, image_folder, compare_files=decode, why=why)
+    notes = [*shared, *files.left_out.lines('left out'), *repairs.lines('repaired')]
     if decode:
         _decode(images, upright, problems.append)
         found = check_boxes(files.refs, files)
@@ -133,7 +135,7 @@ def check_set(*,
         _check_instances(images, complete_settings(instance_masks), problems, notes)
     return SetReport(
         refs_path=refs_path,
-        instances_path=instances_path,
+        instances_path=files.instances_path,
         image_folder=image_folder,
         published=published and published.title,
         decoded=decode,
@@ -147,7 +149,7 @@ def format_report(report: SetReport) -> str:
     against = report.published or 'no published set'
     how = 'decoded' if report.decoded else 'not decoded'
     lines = [
-        f'{report.refs_path}, {report.instances_path}', f'images in {report.image_folder}, {how}',
+        ', '.join(dict.fromkeys([report.refs_path, report.instances_path])), f'images in {report.image_folder}, {how}',
         f'counts against {against}', '',
         _format_splits(report.splits)
     ]
@@ -258,16 +260,3 @@ def _merge_missing_images(problems: Sequence[Problem], files: ReferFiles, image_
             f'such as {os.path.basename(min(wanted))}. Name the folder of the images: --image-folder, or '
             f'data_prefix.img_path of a config.')
     ]
-
-
-def _shared_images(files: ReferFiles, published: Optional[PublishedSet]) -> Iterator[str]:
-    images: Dict[str, Set[Id]] = {split: set() for split in list_splits({ref['split'] for ref in files.refs})}
-    for ref in files.refs:
-        # By the names in the file: testA and testB share those of testAB because they are meant to.
-        images[ref['split']].add(ref['image_id'])
-    why = (' As published: this partition is one of objects, not of images.' if published and published.shares_images
-           else ' A model trained on one has seen images of the other.')
-    for one, other in combinations(images, 2):
-        shared = len(images[one] & images[other])
-        if shared:
-            yield printable(f'{shared:,} images are in both {one} and {other}.{why}')

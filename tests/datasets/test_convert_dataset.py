@@ -3,6 +3,7 @@
 import json
 import pickle
 import runpy
+import shutil
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from tests.conftest import ROOT
+from tests.datasets.readers.own_exports import write_csv
 from tests.datasets.readers.shaperef_forms import SPLITS, ReferSet, assert_same_samples, make_shaperef, read_samples
 
 TOOL = ROOT / 'tools/dataset_converters/convert_dataset.py'
@@ -217,6 +219,22 @@ def test_images_come_along(refer_folder, changed, tmp_path, capsys):
     assert not (tmp_path / 'other').exists()
 
 
+def test_a_photo_in_two_splits_is_noted(refer_folder, tmp_path, capsys):
+    """The splits of a CSV are kept as they are, even if one photo was saved twice."""
+    table = write_csv(ReferSet(refer_folder), tmp_path / 'own')
+    images = tmp_path / 'photos'
+    shutil.copytree(refer_folder / 'images', images)
+    header, *rows = table.read_text().splitlines()
+    row = next(row for row in rows if row.endswith('train'))
+    name = row.split(',')[0]
+    shutil.copy(images / name, images / 'again.png')
+    table.write_text('\n'.join([header, *rows, row.replace(name, 'again.png')[:-len('train')] + 'val']))
+    assert convert('csv', table, '--images', images, '--out', tmp_path / 'out') == 0
+    printed = capsys.readouterr().out
+    such = f'{images / name} and its copy {images / "again.png"}'
+    assert f'1 images are in both train and val, such as {such}.' in printed
+
+
 def test_a_set_is_replaced(refer_folder, tmp_path):
     for _ in range(2):
         convert('refer', refer_folder / 'refs(unc).p', '--overwrite', '--out', tmp_path / 'out')
@@ -271,6 +289,11 @@ def test_mistakes_are_named(refer_folder, tmp_path):
         convert('refer', refs, '--overwrite', '--out', refer_folder)
     with pytest.raises(ValueError, match="There is no form 'refr'. Did you mean refer"):
         convert('refr', refs, '--out', tmp_path / 'out')
+    for name in ('coco', 'COCO'):
+        with pytest.raises(ValueError, match='Did you mean coco-sentences. Forms: auto .as recognised by the files.'):
+            convert(name, refs, '--out', tmp_path / 'out')
+    with pytest.raises(ValueError, match="There is no form ''. Forms: auto"):
+        convert('', refs, '--out', tmp_path / 'out')
     with pytest.raises(ValueError, match='The form refer does not take --val-share. It takes none of these'):
         convert('refer', refs, '--val-share', '0.2', '--out', tmp_path / 'out')
     with pytest.raises(ValueError, match='--copy-images needs --images, the folder of the images'):

@@ -5,6 +5,7 @@ import mmap
 
 import pytest
 
+from mmris.datasets.image_files import read_image_header, read_image_size
 from mmris.datasets.refer_files import read_refer_files
 from mmris.registry import DATASETS
 from mmris.utils.memory import gc_paused, process_memory
@@ -63,8 +64,8 @@ class TestImagesWithoutSize:
 
     @pytest.mark.parametrize('damage, message', [
         (lambda path: path.unlink(), r'00002.jpg, the image of ref 4 .*, is missing. Set data_prefix.img_path to'),
-        (lambda path: path.write_bytes(path.read_bytes()[:20]), r'00002.jpg is not an image that Pillow reads .*again'),
-        (lambda path: path.write_bytes(b''), r'00002.jpg is not an image that Pillow reads .*Fetch it again'),
+        (lambda path: path.write_bytes(path.read_bytes()[:20]), r'00002.jpg is not an image that Pillow reads.*again'),
+        (lambda path: path.write_bytes(b''), r'00002.jpg is not an image that Pillow reads. .*Fetch it again'),
     ])
     def test_a_missing_or_truncated_file(self, refer_set, damage, message):
         self.without_size(refer_set)
@@ -72,6 +73,15 @@ class TestImagesWithoutSize:
         with pytest.raises((ValueError, OSError), match=message):
             build(refer_set)
         assert build(refer_set, bad_data='skip').num_expressions == 12
+
+    @pytest.mark.parametrize('read', [read_image_size, read_image_header])
+    def test_a_file_of_no_image_format(self, tmp_path, read):
+        path = tmp_path / 'a.jpg'
+        path.write_text('no image')
+        with pytest.raises(ValueError) as error:
+            read(str(path))
+        assert str(error.value) == f'{path} is not an image that Pillow reads. Fetch it again, or convert it to JPEG ' \
+            'or PNG.'
 
     def test_a_file_that_ends_behind_its_size(self, refer_set):
         """The size is there, the pixels are not: found when the image is decoded."""

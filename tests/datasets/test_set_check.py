@@ -143,6 +143,37 @@ class TestProblems:
         assert report.is_fine and 'As published: this partition is one of objects' in report.notes[0]
 
 
+    @pytest.mark.parametrize('copied', [False, True])
+    def test_images_of_two_splits_are_found_under_other_ids_and_names(self, refer_set, copied):
+        """Forms whose files count images anew have an id a split; exports by split have an image file in each."""
+        shutil.copy(image_file(refer_set, 1), refer_set / 'images/copy.jpg')
+
+        def change(content):
+            image, = (one for one in content['images'] if one['id'] == 1)
+            content['images'].append(dict(image, id='train-1', **(dict(file_name='copy.jpg') if copied else {})))
+            content['annotations'].append(dict(content['annotations'][0], id='train-101', image_id='train-1'))
+
+        edit(refer_set, instances=change, refs=lambda refs: refs[0].update(
+            ann_id='train-101', image_id='train-1', split='train'))
+        report = check(refer_set, decode=True)
+        name = image_file(refer_set, 1)
+        such = f', such as {refer_set / "images/copy.jpg"} and its copy {name}' if copied else ''
+        assert report.is_fine
+        assert report.notes == [f'1 images are in both train and val{such}. A model trained on one has seen images of '
+                                f'the other.']
+        assert bool(check(refer_set).notes) != copied
+
+    def test_masks_of_the_refs_file_are_named_as_such(self, refer_set):
+        content = json.loads((refer_set / 'instances.json').read_text())
+        for one in content['annotations']:
+            one['sentences'] = ['a thing']
+        path = refer_set / 'val.json'
+        path.write_text(json.dumps(content))
+        report = check_set(instances_path='nowhere.json', refs_path=str(path), image_folder=str(refer_set / 'images'))
+        assert report.is_fine and report.instances_path == str(path)
+        assert format_report(report).splitlines()[0] == str(path)
+
+
 class TestCounts:
 
     PUBLISHED = PublishedSet('Mini', 'set', 'unc', dict(val=Counts(15, 15, 5)))

@@ -1,9 +1,10 @@
 """COCO instances whose annotations carry sentences: CVAT's COCO export, and ``convert_dataset --to coco``."""
 
 import os
-from typing import Any, Dict, List, Set, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from mmris.datasets.problems import Problem, ProblemTally
+from mmris.datasets.stored_split import split_of_info
 from mmris.utils.ids import Id, read_id
 
 from .content import Content, RawRef
@@ -51,6 +52,11 @@ def _read(source: Source) -> Content:
     _fill_in_splits(refs, images, source)
     instances = dict(images=images, annotations=annotations, categories=_categories(source))
     return Content(refs, instances, left_out)
+
+
+def _split_of(file: SourceFile) -> Optional[str]:
+    stored = split_of_info(file.value.get('info'))
+    return file.split if stored is None else stored
 
 
 def _choose_field(source: Source) -> str:
@@ -151,7 +157,7 @@ def _make_ref(file: SourceFile, position: int, annotation: dict, sentences: list
             {key: annotation[key] for key in ('image_id', 'category_id') if key in annotation},
             ref_id=one,
             ann_id=one,
-            split=file.split,
+            split=_split_of(file),
             sentences=[
                 describe_sentence(f'{one}-{number}', text) if isinstance(text, str) else text
                 for number, text in enumerate(sentences)

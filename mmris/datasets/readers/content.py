@@ -14,7 +14,8 @@ class RawRef(NamedTuple):
         place (str): Where in the file, for messages: ``'ref at position 3'``.
         ref (Any): A dict as in ``refs(...).p``: ``ref_id, ann_id, image_id, split`` and ``sentences``, each a dict of
             ``sent_id`` and ``sent`` or ``raw`` or both. ``ann_id`` is an id, or a list of ids whose union is the
-            target. An empty list: nothing on the image fits.
+            target. An empty list: nothing on the image fits. Optionally ``target_boxes``, for each of these ids the
+            box that the form has beside it (x, y, width, height in pixels) or None: it shows wrong ids.
         fault (str, optional): What is wrong with the entry in the words of its form, to follow its place: ``'lacks
             original_id'``. The ref is then reported with it. Default: None, nothing that the reader saw.
     """

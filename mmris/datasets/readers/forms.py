@@ -44,9 +44,10 @@ def find_form(name: str) -> Form:
     """
     if name in FORMS:
         return FORMS[name]
-    near = get_close_matches(name, FORMS, n=1)
+    longer = [one for one in FORMS if name and one.startswith(name.lower())]
+    near = longer or get_close_matches(name, FORMS, n=1)
     hint = f' Did you mean {near[0]}?' if near else ''
-    raise ValueError(f'There is no form {name!r}.{hint} Forms: {", ".join(FORMS)}.')
+    raise ValueError(f'There is no form {name!r}.{hint} Forms: auto (as recognised by the files), {", ".join(FORMS)}.')
 
 
 def recognise(value: Any, path: str) -> Form:
@@ -60,9 +61,11 @@ def recognise(value: Any, path: str) -> Form:
         Form: The form. A list of anything is taken for refs, so that the checks say what is wrong with its entries.
 
     Raises:
-        ValueError: If it is of a form that cannot give right masks, or of none. The message says which, and what to
-            take instead.
+        ValueError: If it is of a form that cannot give right masks, or an empty list. The message says which, and what
+            to take instead.
     """
+    if isinstance(value, (list, tuple)) and not value:
+        raise ValueError(f'{path} is an empty list, without any sentence. Fetch or make it again.')
     for form in FORMS.values():
         if form.recognise(value):
             return form
@@ -72,11 +75,12 @@ def recognise(value: Any, path: str) -> Form:
     return REFER
 
 
-def describe_value(value: Any) -> str:
+def describe_value(value: Any, *, only_read: bool = False) -> str:
     """Say what a value is that stands where COCO annotations are expected, and what to do with it.
 
     Args:
         value (Any): What a file holds.
+        only_read (bool): Whether only forms that are read count. Default: False.
 
     Returns:
         str: Whole sentences; empty if it is not recognised.
@@ -86,5 +90,5 @@ def describe_value(value: Any) -> str:
             remedy = f'Convert it: python -m mmris convert_dataset {form.name} FILES --images FOLDER --out SET.' \
                 if form.convert_only else 'Name it as the refs file (refs_file, --refs-file).'
             return f'It is {form.title}. {remedy}'
-    unfit = next((one for one in UNFIT_FORMS if one.recognise(value)), None)
+    unfit = None if only_read else next((one for one in UNFIT_FORMS if one.recognise(value)), None)
     return '' if unfit is None else f'It is {unfit.title}. {unfit.explain(value)}'

@@ -1,6 +1,6 @@
 """MDETR's files: COCO-like, with an image entry a sentence. GLIP and MMDetection have the same ones."""
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from mmris.utils.ids import Id, read_id
 from mmris.utils.text import shorten
@@ -55,22 +55,22 @@ def _read_file(file: SourceFile, split: str, groups: RefGroups) -> None:
             raise ValueError(f'{file.path} has two entries of `images` with id {running}, so that their annotations '
                              f'cannot be told apart. Each sentence has an id of its own there: fetch the file again.')
         seen.add(running)
-        ids, fault = targets.pop(running, ([], 'has no annotation: one without target has original_id -1'))
+        boxes, fault = targets.pop(running, ({}, 'has no annotation: one without target has original_id -1'))
         ref = dict(image_id=read_id(image['original_id']), split=split, file_name=image.get('file_name'))
         if fault is not None:
             groups.add_faulty(file.path, place, ref, fault)
             continue
-        ann_id, ref_id = read_target(ids, ref['image_id'])
-        groups.add(file.path, place, dict(ref, ann_id=ann_id, ref_id=ref_id),
+        ann_id, ref_id = read_target(list(boxes), ref['image_id'])
+        groups.add(file.path, place, dict(ref, ann_id=ann_id, ref_id=ref_id, target_boxes=list(boxes.values())),
                    dict(sent_id=running, sent=image['caption']))
     for running in targets:
         groups.add_faulty(file.path, f'an annotation of image {shorten(running)}', dict(split=split),
                           'is of none of the entries of `images`')
 
 
-def _read_targets(file: SourceFile, split: str, groups: RefGroups) -> Dict[Id, Tuple[List[Id], Optional[str]]]:
-    """By the running id of the image, the COCO ids of its targets, and what is wrong with one of them."""
-    found: Dict[Id, Tuple[List[Id], Optional[str]]] = {}
+def _read_targets(file: SourceFile, split: str, groups: RefGroups) -> Dict[Id, Tuple[Dict[Id, Any], Optional[str]]]:
+    """By the running id of the image, the boxes of its targets by their COCO ids, and what is wrong with one."""
+    found: Dict[Id, Tuple[Dict[Id, Any], Optional[str]]] = {}
     empty = set()
     for position, annotation in enumerate(file.value['annotations']):
         place = f'the entry at position {position} of `annotations`'
@@ -79,19 +79,19 @@ def _read_targets(file: SourceFile, split: str, groups: RefGroups) -> Dict[Id, T
             groups.add_faulty(file.path, place, dict(split=split), fault)
             continue
         running = read_id(annotation['image_id'])
-        ids, first_fault = found.get(running, ([], None))
+        boxes, first_fault = found.get(running, ({}, None))
         fault = _fault_of(annotation, 'original_id', ids=('original_id', ))
         if fault is None:
             if annotation.get('empty') is True or read_id(annotation['original_id']) == _NO_TARGET:
                 empty.add(running)
             else:
-                ids.append(read_id(annotation['original_id']))
+                boxes.setdefault(read_id(annotation['original_id']), annotation.get('bbox'))
         else:
             fault = f'has an annotation ({place}) that {fault}'
-        found[running] = ids, first_fault or fault
+        found[running] = boxes, first_fault or fault
     for running in empty:
         if found[running][0]:
-            found[running] = [], 'has both a target and an annotation without one (original_id -1)'
+            found[running] = {}, 'has both a target and an annotation without one (original_id -1)'
     return found
 
 

@@ -11,7 +11,7 @@ from .content import Content, RawRef
 from .form import Form
 from .forms import describe_value, recognise
 from .opening import open_value
-from .source import Source, SourceFile, find_files, select_files, split_of_name
+from .source import Source, SourceFile, find_files, select_files, split_of_file
 
 
 def read_content(path: Union[str, Sequence[str]],
@@ -46,10 +46,10 @@ def read_content(path: Union[str, Sequence[str]],
     paths = [file for one in given for file in _find(one)]
     path = given[0]
     wanted = select_files(paths, splits)
-    # If no file is of these splits, the message about them needs only the names.
+    # If no file is of these splits, the message about them needs no more of the files.
     files = [SourceFile(one) for one in wanted]
     if not files:
-        return Content([], {'images': [], 'annotations': []}), list_splits({split_of_name(one) for one in paths})
+        return Content([], {'images': [], 'annotations': []}), list_splits({split_of_file(one) for one in paths})
     if form is None:
         form = recognise(files[0].value, files[0].path)
         if form.convert_only:
@@ -57,8 +57,8 @@ def read_content(path: Union[str, Sequence[str]],
                              f'convert_dataset {form.name} {os.path.basename(path)} --images FOLDER --out SET.')
     content = form.read(
         Source(files, path, instances_path, image_folder, options or {}, splits=splits, with_masks=with_masks))
-    # The names of the other files tell their splits without opening them.
-    names = {split_of_name(one) for one in set(paths) - set(wanted)}
+    # The other files tell their splits without being read.
+    names = {split_of_file(one) for one in set(paths) - set(wanted)}
     refs = []
     for one in content.refs:
         split = _split_of(one)
@@ -101,7 +101,21 @@ def describe_other_form(path: str) -> Optional[str]:
     """
     if os.path.isfile(path) and is_json(path):
         return None
-    return describe_value(open_value(path)) or 'It is of no form that is recognised. Name the JSON file with the masks.'
+    fault = _describe_folder(path) if os.path.isdir(path) else None
+    fault = fault or describe_value(open_value(path))
+    return fault or 'It is of no form that is recognised. Name the JSON file with the masks.'
+
+
+def _describe_folder(path: str) -> Optional[str]:
+    """Say which form the files of a folder are of that stands for them; None if it stands for itself, or for others."""
+    first = find_files(path)[0]
+    if first == path:
+        return None
+    try:
+        return describe_value(open_value(first), only_read=True) or None
+    except ValueError:
+        # The folder may hold anything.
+        return None
 
 
 def _find(path: str) -> List[str]:

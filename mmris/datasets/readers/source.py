@@ -9,6 +9,7 @@ from glob import glob
 from typing import Any, List, Mapping, Optional, Sequence
 
 from mmris.datasets.splits import is_in_split, normalise_split
+from mmris.datasets.stored_split import read_stored_split
 
 from .opening import open_value
 
@@ -38,8 +39,8 @@ class SourceFile:
 
     @property
     def split(self) -> Optional[str]:
-        """str, optional: The split that its name tells (see :func:`split_of_name`)."""
-        return split_of_name(self.path)
+        """str, optional: The split that it tells (see :func:`split_of_file`)."""
+        return split_of_file(self.path)
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,9 @@ def find_files(path: str) -> List[str]:
 
     Args:
         path (str): A file; a pattern such as ``data/finetune_refcoco_*.json``; or a folder. A folder stands for the
-            Parquet files in it or in its folder ``data``; if there are none, for the JSON files in it whose names
-            tell a split; if there are none, for those of its folders ``train``, ``val`` and ``test`` that have a JSON
-            file beside each image; otherwise for itself.
+            Parquet files in it or in its folder ``data``; if there are none, for the JSON files in it that tell a
+            split (see :func:`split_of_file`); if there are none, for those of its folders ``train``, ``val`` and
+            ``test`` that have a JSON file beside each image; otherwise for itself.
 
     Returns:
         list[str]: The paths, sorted. Empty if there is nothing.
@@ -87,7 +88,7 @@ def find_files(path: str) -> List[str]:
     tables = [*glob(os.path.join(glob_escape(path), '*.parquet')),
               *glob(os.path.join(glob_escape(path), 'data', '*.parquet'))]
     parts = [one for suffix in ('json', 'jsonl') for one in glob(os.path.join(glob_escape(path), f'*.{suffix}'))
-             if split_of_name(os.path.basename(one)) is not None]
+             if split_of_name(os.path.basename(one)) is not None or read_stored_split(one) is not None]
     folders = [one for one in (os.path.join(path, split) for split in ('train', 'val', 'test'))
                if os.path.isdir(one) and stems_of_pairs(one)]
     if stems_of_pairs(path):
@@ -104,25 +105,38 @@ def stems_of_pairs(folder: str) -> List[str]:
 
 
 def select_files(paths: Sequence[str], splits: Optional[Sequence[str]]) -> List[str]:
-    """Select the files that may hold one of these splits, by their names.
+    """Select the files that may hold one of these splits, by what they tell (see :func:`split_of_file`).
 
     Args:
         paths (Sequence[str]): The files.
         splits (Sequence[str], optional): The splits. None: all.
 
     Returns:
-        list[str]: The files of these splits, and those whose name does not tell one. A single file is always read: the
-        name of a file with all splits, or of its folder, may have the name of a split in it by chance.
+        list[str]: The files of these splits, and those that do not tell one. A single file is always read: the name of
+        a file with all splits, or of its folder, may have the name of a split in it by chance.
     """
     if len(paths) == 1:
         return list(paths)
-    return [path for path in paths if splits is None or _may_hold(split_of_name(path), splits)]
+    return [path for path in paths if splits is None or _may_hold(split_of_file(path), splits)]
 
 
 def _may_hold(named: Optional[str], splits: Sequence[str]) -> bool:
     # A file `test` may hold what its rows call testA, and a file `val_refcoco_unc` is known as one of val.
     names = {name for one in splits for name in (one, split_of_name(one) or one)}
     return named is None or any(is_in_split(named, one) or is_in_split(one, named) for one in names)
+
+
+def split_of_file(path: str) -> Optional[str]:
+    """Tell which split a file is of: the one that mmris stored in it, or else the one that its name tells.
+
+    Args:
+        path (str): A file or folder.
+
+    Returns:
+        str, optional: See :func:`split_of_name`; a split of the user's own is as it was written.
+    """
+    stored = read_stored_split(path)
+    return split_of_name(path) if stored is None else stored
 
 
 def split_of_name(path: str) -> Optional[str]:

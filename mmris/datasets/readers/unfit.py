@@ -22,6 +22,11 @@ def _is_coco_alone(value: Any) -> bool:
     return has_keys(value, 'images', 'annotations')
 
 
+def _is_coco_captions(value: Any) -> bool:
+    return _is_coco_alone(value) and any_has_keys(value['annotations'], 'caption') and not any(
+        any_has_keys(value['annotations'], key) for key in ('segmentation', 'bbox'))
+
+
 def _is_odvg(value: Any) -> bool:
     return any_has_keys(value, 'filename', 'grounding')
 
@@ -113,6 +118,11 @@ UNFIT_FORMS: Tuple[UnfitForm, ...] = (
         reason='It has boxes without COCO\'s annotation ids, so that no masks can be found for them. Take '
         'finetune_refcoco_val.json and the like, or refs(...).p with instances.json: python -m mmris download '
         'refcoco.'),
+    UnfitForm(
+        title="a file of COCO's captions (captions_train2014.json)",
+        recognise=_is_coco_captions,
+        reason='It has captions of whole images and no masks. Take a set whose sentences refer to objects, such as '
+        'RefCOCO: python -m mmris download refcoco.'),
     UnfitForm(
         title='a COCO annotation file without sentences',
         recognise=_is_coco_alone,

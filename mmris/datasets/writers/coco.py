@@ -10,12 +10,14 @@ from pycocotools import mask as coco_mask
 from mmris.datasets.masks import union_of_segmentations
 from mmris.datasets.problems import Problem, Report
 from mmris.datasets.refer_files import ReferFiles, target_annotation_ids
+from mmris.datasets.stored_split import describe_split
 
 from .categories import complete_categories
+from .split_names import name_splits
 
 
 def write_coco(files: ReferFiles, folder: Path, report: Report) -> List[Path]:
-    """Write ``<split>.json`` for each split.
+    """Write ``<split>.json`` for each split, with its name as it is in ``info`` (see :func:`name_splits`).
 
     Each annotation is what some sentences refer to, and has them as ``sentences``, a list of text. Several targets of
     one sentence become one annotation, their union.
@@ -27,21 +29,28 @@ def write_coco(files: ReferFiles, folder: Path, report: Report) -> List[Path]:
 
     Returns:
         list[Path]: The files.
+
+    Raises:
+        ValueError: If two splits would have files of one name.
     """
     paths = []
-    for split in files.splits:
+    for split, name in name_splits(files, _file_name).items():
         refs = [ref for ref in files.refs if ref['split'] == split]
         annotations = _annotate(refs, files, report)
         images = {one['image_id']: files.images.whole[one['image_id']] for one in annotations}
         content = dict(
-            info=dict(description=f'Written by mmris: {split}'),
+            info=describe_split(split),
             images=list(images.values()),
             annotations=annotations,
             categories=complete_categories(files))
-        path = folder / f'{split}.json'
+        path = folder / _file_name(name)
         path.write_text(json.dumps(content), encoding='utf-8')
         paths.append(path)
     return paths
+
+
+def _file_name(name: str) -> str:
+    return f'{name}.json'
 
 
 def _annotate(refs: List[dict], files: ReferFiles, report: Report) -> List[dict]:

@@ -1,15 +1,15 @@
 """Parquet files for Hugging Face's ``datasets``, in the layout of jxu124/refcoco."""
 
 import json
-import re
 from itertools import islice
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence
 
 from mmris.datasets.refer_files import ReferFiles, target_annotation_ids
-from mmris.datasets.splits import list_splits
 from mmris.utils.ids import read_whole_number
 from mmris.utils.text import to_well_formed
+
+from .split_names import name_splits
 
 _ROWS_AT_A_TIME = 4096
 _OF_ANNOTATION = ('id', 'image_id', 'category_id', 'segmentation', 'bbox', 'area', 'iscrowd')
@@ -39,7 +39,7 @@ def write_parquet(files: ReferFiles, folder: Path) -> List[Path]:
         from pyarrow import parquet
     except ImportError as error:
         raise ImportError('Parquet files are written by pyarrow. Install it: pip install "mmris[parquet]".') from error
-    names = _name_splits(files)
+    names = name_splits(files, lambda name: f'data/{_file_name(name)}')
     lists_targets = any(len(target_annotation_ids(ref)) != 1 for ref in files.refs)
     has_skills = any(sentence.get('skills') for ref in files.refs for sentence in ref['sentences'])
     # datasets asks for the same types in all splits.
@@ -56,21 +56,6 @@ def write_parquet(files: ReferFiles, folder: Path) -> List[Path]:
     card = folder / 'README.md'
     card.write_text(_card(files, names, lists_targets), encoding='utf-8')
     return [*written, card]
-
-
-def _name_splits(files: ReferFiles) -> Dict[str, str]:
-    """Names of the splits for Hugging Face, which takes letters, digits and underscores."""
-    there = {ref['split'] for ref in files.refs}
-    names: Dict[str, str] = {}
-    for split in [one for one in list_splits(there) if one in there]:
-        name = re.sub(r'\W', '_', split) or '_'
-        # Some file systems do not tell capitals from small letters.
-        twin = next((one for one, other in names.items() if other.lower() == name.lower()), None)
-        if twin is not None:
-            raise ValueError(f'{files.refs_path}: the splits {twin!r} and {split!r} would both be written to '
-                             f'data/{_file_name(name)}. Rename one of them.')
-        names[split] = name
-    return names
 
 
 def _file_name(name: str) -> str:

@@ -101,7 +101,7 @@ def _number(files: ReferFiles, refs: Sequence[dict], annotations: Mapping[Id, di
         sentences = [dict(sentence, sent_id=next(sent_ids)) for sentence in ref['sentences']]
         categories = [used[one]['category_id'] for one in target_annotation_ids(ref)]
         numbered.append(dict(
-            ref,
+            {key: value for key, value in ref.items() if key != 'target_boxes'},
             ref_id=ref_id,
             image_id=image_ids[ref['image_id']],
             ann_id=targets[0] if len(targets) == 1 else targets,

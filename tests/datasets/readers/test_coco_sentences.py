@@ -1,6 +1,7 @@
 """COCO annotations that carry sentences."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -57,6 +58,54 @@ def test_files_that_we_write_are_read(refer_folder, tmp_path):
     written.mkdir()
     write_own_coco(prepare_set(files, Reading(images, 'sent', raise_problem, problems)), written, raise_problem)
     assert_same_samples(refer_folder, written, ann_file='none.json')
+
+
+def write_with_splits(refer_folder, folder, names):
+    """Write the set as ``convert_dataset --to coco`` does, with other names for its splits."""
+    files = read_refer_files(str(refer_folder / 'instances.json'), str(refer_folder / 'refs(unc).p'))
+    for ref in files.refs:
+        ref['split'] = names.get(ref['split'], ref['split'])
+    reading = Reading(str(refer_folder / 'images'), 'sent', raise_problem, ProblemTally())
+    folder.mkdir(parents=True)
+    return write_own_coco(prepare_set(replace(files, splits=[]), reading), folder, raise_problem)
+
+
+NAMES = dict(train='Mine', val='../../evil', testA='my-train', testB='Ümläut "5"')
+
+
+def test_own_names_of_splits_come_back(refer_folder, refers, tmp_path):
+    folder = tmp_path / 'a/b/out'
+    paths = write_with_splits(refer_folder, folder, NAMES)
+    assert {path.name for path in paths} == {'Mine.json', '______evil.json', 'my_train.json', 'Ümläut__5_.json'}
+    assert {path for path in tmp_path.rglob('*.json')} == set(paths) == set(folder.iterdir())
+
+    def check(path):
+        report = check_set(instances_path='none.json', refs_path=str(path), image_folder=str(refer_folder / 'images'))
+        assert report.is_fine
+        return {split: found.counts.refs for split, found in report.splits.items()}
+
+    wanted = {own: len(refers.of_split(split)) for split, own in NAMES.items()}
+    assert check(folder) == check(folder / '*.json') == wanted
+    assert check(folder / 'Mine.json') == {'Mine': wanted['Mine']}
+    for split, own in NAMES.items():
+        samples = read_samples(split, 'refs(unc).p', image_folder='images', data_root=refer_folder)
+        assert read_samples(own, folder, image_folder=refer_folder / 'images', ann_file='none.json') == samples
+    # As an editor saves it.
+    (folder / 'Mine.json').write_text(json.dumps(json.loads((folder / 'Mine.json').read_text()), indent=1))
+    assert check(folder / 'Mine.json') == {'Mine': wanted['Mine']}
+
+
+def test_splits_of_one_file_name_are_refused(refer_folder, tmp_path):
+    with pytest.raises(ValueError, match="the splits 'Mine' and 'mine' would both be written to mine.json. Rename one"):
+        write_with_splits(refer_folder, tmp_path / 'out', dict(train='mine', val='Mine'))
+
+
+def test_a_split_in_the_info_of_others_is_not_taken(refer_folder, refers, tmp_path):
+    path = tmp_path / 'val.json'
+    write_coco(refers, path, WAYS['list'])
+    value = json.loads(path.read_text())
+    path.write_text(json.dumps(dict(value, info=dict(description='Ours', split='2014'))))
+    assert {one.ref['split'] for one in convert('coco-sentences', path, refer_folder / 'images').refs} == {'val'}
 
 
 def test_a_file_without_a_split_is_train_or_divided(refer_folder, refers, tmp_path):

@@ -84,6 +84,30 @@ def test_the_check_of_a_set_finds_all_well(refer_folder, mdetr_folder):
         name: split.counts for name, split in wanted.splits.items()}
 
 
+def test_ids_that_were_permuted_are_seen_by_the_boxes(refer_folder, val, tmp_path):
+    """Such files are whole, and give masks of other objects of the same images."""
+    of_image = {}
+    for annotation in val['annotations']:
+        image = val['images'][annotation['image_id']]['original_id']
+        of_image.setdefault(image, {}).setdefault(annotation['original_id'])
+    moved = {}
+    for ids in map(list, of_image.values()):
+        moved.update(zip(ids, ids[1:] + ids[:1]))
+    assert any(one != other for one, other in moved.items())
+
+    def check(path):
+        return check_set(instances_path=str(refer_folder / 'instances.json'), refs_path=path,
+                         image_folder=str(refer_folder / 'images'), decode=True)
+
+    path = write(tmp_path, 'finetune_refcoco_val.json', val)
+    assert check(path).is_fine and not check(path).notes
+    for annotation in val['annotations']:
+        annotation['original_id'] = moved[annotation['original_id']]
+    problem, = check(write(tmp_path, 'finetune_refcoco_val.json', val)).problems
+    assert (problem.kind, problem.entry) == ('boxes that do not fit', path)
+    assert f'boxes of {path} do not fit their masks' in problem.message and 'check the ids' in problem.message
+
+
 def test_sentences_of_an_annotation_are_one_ref_with_cocos_ids(refer_folder, mdetr_folder):
     refer = ReferSet(refer_folder)
     content, splits = read_content(str(mdetr_folder / 'finetune_refcoco_*.json'))

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow
 import pytest
 import torch
+from PIL import Image
 from pyarrow import parquet
 
 from tests.datasets.readers.shaperef_forms import assert_same_samples, make_shaperef, read_samples
@@ -28,6 +29,34 @@ def write_lmdb(path):
 
 SEQTR = dict(val=[dict(image_id=1, width=64, height=64, bbox=[1, 1, 4, 4], expressions=['a cup'],
                        mask=[[1, 1, 5, 1, 5, 5]])])
+
+
+def write_image(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(path)
+
+
+def write_hf_folder(path):
+    (path / 'data').mkdir(parents=True)
+    columns = dict.fromkeys(['ref_id', 'ann_id', 'image_id'], [1]) | dict.fromkeys(
+        ['split', 'sentences', 'raw_anns', 'raw_image_info', 'raw_sentences', 'file_name'], ['{}'])
+    parquet.write_table(pyarrow.table(columns), path / 'data/train-00000-of-00001.parquet')
+
+
+def write_reasonseg(path):
+    write_image(path / 'val/1.jpg')
+    (path / 'val/1.json').write_text(json.dumps(dict(text=['a cup'], is_sentence=True, shapes=[
+        dict(label='target', labels=['target'], shape_type='polygon', image_name='1.jpg', points=[[1, 1], [5, 1]],
+             group_id=None, group_ids=[None], flags={})])))
+
+
+def write_instances_by_split(path):
+    path.mkdir()
+    (path / 'instances_val.json').write_text(json.dumps(dict(images=[], annotations=[])))
+
+
+CAPTIONS = dict(info={}, licenses=[], images=[dict(id=1, file_name='a.jpg', height=8, width=8)],
+                annotations=[dict(image_id=1, id=7, caption='A man on a horse.')])
 # By their names: how each is written, and what is said if it stands as the refs file and as the annotation file.
 FILES = {
     'parquet': (write_parquet_file, 'is a Parquet file of a form that is not read. Its columns are caption, box.',
@@ -52,6 +81,14 @@ FILES = {
              'is not a COCO annotation file: it needs lists of `images` and `annotations`.'),
     'folder': (lambda path: path.mkdir(), 'is a folder. Name a file in it, such as refs.unc..p .* It holds nothing.',
                'It is a folder. Name a file in it'),
+    'hf': (write_hf_folder, None, 'is not a COCO annotation file. It is .*jxu124.* Name it as the refs file'),
+    'ReasonSeg': (write_reasonseg, None, 'is not a COCO annotation file. It is .*ReasonSeg.* Name it as the refs file'),
+    'annotations': (write_instances_by_split, None, 'It is a folder. Name a file in it'),
+    'captions_train2014.json': (
+        lambda path: path.write_text(json.dumps(CAPTIONS)),
+        "is a file of COCO's captions .*It has captions of whole images and no masks. Take a set", 'does not have'),
+    'empty.json': (lambda path: path.write_text('[]'), 'is an empty list, without any sentence. Fetch or make it again',
+                   'is not a COCO annotation file'),
     'note.xml': (lambda path: path.write_text('<?xml version="1.0"?><note/>'),
                  "is an XML file that is not CVAT's. Of XML files, only", "It is an XML file that is not CVAT's"),
 }

@@ -189,7 +189,7 @@ def test_only_ignored_is_an_empty_mask(data):
 
 @pytest.mark.parametrize('damage, message', [
     (lambda path: path.unlink(), '_o.jpg, the image of ref val-.*, is missing'),
-    (lambda path: path.write_bytes(path.read_bytes()[:9]), r'_o.jpg is not an image that Pillow reads .*Fetch it ag'),
+    (lambda path: path.write_bytes(path.read_bytes()[:9]), r'_o.jpg is not an image that Pillow reads.*Fetch it ag'),
 ])
 def test_a_missing_or_broken_image(data, made, damage, message):
     path = files_of(data)[1]
