@@ -410,7 +410,8 @@ class TestFiles:
         (folder / 'images').mkdir()
         instances = json.loads((folder / 'instances.json').read_text())
         for image in instances['images']:
-            cv2.imwrite(str(folder / 'images' / image['file_name']), np.full((HEIGHT, WIDTH, 3), 99, np.uint8))
+            pixels = np.full((HEIGHT, WIDTH, 3), image['id'] % 256, np.uint8)
+            cv2.imwrite(str(folder / 'images' / image['file_name']), pixels)
         assert {image['id'] for image in instances['images']} == {ref['image_id'] for ref in refs}
         report = check_set(
             instances_path=str(folder / 'instances.json'), refs_path=str(folder / REFS),

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from mmris.datasets.problems import ProblemTally, raise_problem
+from mmris.datasets.readers import read_content
 from mmris.datasets.refer_files import read_refer_files
 from mmris.datasets.referred_images import Reading
 from mmris.datasets.set_check import check_set
@@ -90,6 +91,8 @@ def test_own_names_of_splits_come_back(refer_folder, refers, tmp_path):
     for split, own in NAMES.items():
         samples = read_samples(split, 'refs(unc).p', image_folder='images', data_root=refer_folder)
         assert read_samples(own, folder, image_folder=refer_folder / 'images', ann_file='none.json') == samples
+    # Those of files that are not read too.
+    assert set(read_content(str(folder), splits=['Mine'])[1]) == set(NAMES.values())
     # As an editor saves it.
     (folder / 'Mine.json').write_text(json.dumps(json.loads((folder / 'Mine.json').read_text()), indent=1))
     assert check(folder / 'Mine.json') == {'Mine': wanted['Mine']}
