@@ -154,7 +154,7 @@ class TestForms:
 
     @pytest.mark.parametrize('dtype', ['float16', 'bfloat16'])
     def test_in_half_precision(self, small_zoo, folders, dtype):
-        predictor = Predictor.from_pretrained(str(folders['one']), 'cpu', dtype=dtype)
+        predictor = Predictor.from_pretrained(str(folders['one']), device='cpu', dtype=dtype)
         weights = {name: value.dtype for name, value in predictor.model.named_parameters()}
         assert set(weights.values()) == {getattr(torch, dtype)}
         # Positions are not rounded.
@@ -302,19 +302,19 @@ class TestFaults:
         (tmp_path / 'sentencepiece.bpe.model').unlink()
         with pytest.raises(FileNotFoundError, match=f'{tmp_path}/sentencepiece.bpe.model, the vocabulary of '
                            f'{tmp_path}, is missing. Fetch it from https://huggingface.co/YxZhang/{name}/resolve/main/'):
-            Predictor.from_pretrained(str(tmp_path), 'cpu')
+            Predictor.from_pretrained(str(tmp_path), device='cpu')
 
     def test_no_weights(self, small_zoo, name, weights, tmp_path):
         write_folder(tmp_path, weights, name)
         (tmp_path / 'pytorch_model.bin').unlink()
         with pytest.raises(FileNotFoundError, match='is a folder without weights: none of open_clip_.*, '
                            'model.safetensors, model.safetensors.index.json'):
-            Predictor.from_pretrained(str(tmp_path), 'cpu')
+            Predictor.from_pretrained(str(tmp_path), device='cpu')
 
     def test_a_folder_of_something_else(self, small_zoo, tmp_path):
         (tmp_path / 'config.json').write_text('{"architectures": ["BertModel"]}')
         with pytest.raises(ValueError, match='The zoo has no model'):
-            Predictor.from_pretrained(str(tmp_path), 'cpu')
+            Predictor.from_pretrained(str(tmp_path), device='cpu')
 
     def test_weights_of_another_model(self, config, weights, tmp_path):
         """SAM alone, in a file of that name."""
