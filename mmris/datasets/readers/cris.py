@@ -10,9 +10,8 @@ import numpy as np
 from mmengine.logging import print_log
 from mmengine.utils import ProgressBar
 from PIL import Image
-from pycocotools import mask as coco_mask
 
-from mmris.datasets.masks import UnreadableMask
+from mmris.datasets.masks import UnreadableMask, encode_mask
 from mmris.utils.ids import Id, read_id
 from mmris.utils.text import shorten
 
@@ -133,8 +132,7 @@ def _read_mask(path: Path) -> Union[dict, UnreadableMask]:
     other = next((value for value in np.flatnonzero(counts) if value and value not in _OBJECT), None)
     if other is not None:
         return UnreadableMask(f'{path} has pixels of {other}, but a mask of CRIS\'s is 0, and 255 (or 1) on the object')
-    mask = coco_mask.encode(np.asfortranarray(pixels > 0, dtype=np.uint8))
-    return dict(size=[int(side) for side in mask['size']], counts=mask['counts'].decode('ascii'))
+    return encode_mask(pixels > 0)
 
 
 def _to_xywh(box: Any) -> Optional[List[float]]:

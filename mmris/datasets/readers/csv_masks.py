@@ -3,6 +3,7 @@
 import os
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from mmris.datasets.masks import encode_mask
 from mmris.utils.ids import read_whole_number
 
 from .content import Content
@@ -11,7 +12,7 @@ from .mask_files import MASK_VALUES, MaskImage, read_mask_image, select_object
 from .opening import TextTable
 from .options import SPLIT_OPTIONS, flag_of, read_flag, read_text
 from .own_images import find_turn, normalise_path
-from .own_set import OwnSet, encode_mask, split_lines
+from .own_set import OwnSet, split_lines
 from .own_splits import read_split
 from .source import Source
 

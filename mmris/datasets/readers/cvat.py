@@ -5,7 +5,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from mmris.datasets.masks import max_image_pixels
+from mmris.datasets.masks import encode_mask, max_image_pixels
 from mmris.utils.ids import read_whole_number
 from mmris.utils.text import shorten
 
@@ -13,7 +13,7 @@ from .content import Content
 from .form import Form
 from .options import SPLIT_OPTIONS, choose_text_key, read_flag
 from .own_images import Turn, find_turn
-from .own_set import OwnSet, encode_mask, split_lines
+from .own_set import OwnSet, split_lines
 from .own_splits import read_split
 from .source import Source
 

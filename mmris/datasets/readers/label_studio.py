@@ -4,7 +4,7 @@ import re
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from mmris.datasets.masks import max_image_pixels
+from mmris.datasets.masks import encode_mask, max_image_pixels
 from mmris.utils.ids import read_whole_number
 from mmris.utils.text import shorten
 
@@ -13,7 +13,7 @@ from .form import Form, first_entry, has_keys
 from .label_studio_brush import decode_brush
 from .options import SPLIT_OPTIONS, choose_text_key, flag_of, read_flag, read_text
 from .own_images import Turn, find_turn
-from .own_set import OwnSet, encode_mask, split_lines
+from .own_set import OwnSet, split_lines
 from .source import Source
 
 # Of a coordinate in percent: more is nowhere near an image.

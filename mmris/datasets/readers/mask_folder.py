@@ -10,13 +10,15 @@ import posixpath
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Set
 
+from mmris.datasets.masks import encode_mask
+
 from .content import Content
 from .form import Form
 from .mask_files import read_mask_image, select_object
 from .opening import Folder
 from .options import SPLIT_OPTIONS, read_flag, read_text
 from .own_images import OwnImages, common_end, find_turn, list_files
-from .own_set import OwnSet, encode_mask, split_lines
+from .own_set import OwnSet, split_lines
 from .source import Source
 
 _IMAGES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff')

@@ -2,9 +2,6 @@
 
 from typing import Any, Dict, Iterable, List, Optional
 
-import numpy as np
-from pycocotools import mask as coco_mask
-
 from mmris.datasets.problems import Problem, ProblemTally
 
 from .content import Content, RawRef
@@ -169,16 +166,3 @@ def split_lines(text: Optional[str]) -> List[str]:
         list[str]: Its lines, without spaces at their ends and without empty lines.
     """
     return [line.strip() for line in (text or '').splitlines() if line.strip()]
-
-
-def encode_mask(mask: np.ndarray) -> Dict[str, Any]:
-    """Encode a mask as COCO's compressed RLE.
-
-    Args:
-        mask (ndarray): ``(H, W)``, bool or 0 and 1.
-
-    Returns:
-        dict: ``size`` and ``counts``, as text.
-    """
-    rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
-    return dict(size=[int(side) for side in rle['size']], counts=rle['counts'].decode('ascii'))

@@ -8,9 +8,9 @@ from typing import Any, List, Optional, Tuple
 import cv2
 import numpy as np
 from PIL import Image
-from pycocotools import mask as coco_mask
 
 from mmris.datasets.image_files import read_image_size
+from mmris.datasets.masks import encode_mask
 from mmris.datasets.transforms.orientation import read_orientation
 from mmris.utils.text import shorten
 
@@ -66,9 +66,9 @@ def _add(content: Content, file: SourceFile, stem: str, image_folder: Optional[s
     else:
         image.update(height=size[0], width=size[1])
         drawn = draw_shapes(shapes, *size)
-        masks['segmentation'] = _encode(drawn == 1)
+        masks['segmentation'] = encode_mask(drawn == 1)
         if (drawn == 255).any():
-            masks['ignored'] = _encode(drawn == 255)
+            masks['ignored'] = encode_mask(drawn == 255)
     content.instances['images'].append(image)
     content.instances['annotations'].append(dict(id=one, image_id=one, **masks))
     content.refs.append(RawRef(path, stem, dict(
@@ -140,12 +140,6 @@ def _draw(mask: np.ndarray, outline: np.ndarray, value: int) -> np.ndarray:
     cv2.polylines(mask, outline, True, value, 1)
     cv2.fillPoly(mask, outline, value)
     return mask
-
-
-def _encode(mask: np.ndarray) -> dict:
-    """A mask as an RLE that JSON can hold."""
-    rle = coco_mask.encode(np.asfortranarray(mask))
-    return dict(rle, counts=rle['counts'].decode('ascii'))
 
 
 def _read_size(path: str) -> Optional[Tuple[int, int]]:

@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-import numpy as np
 from pycocotools import mask as coco_mask
 
-from mmris.datasets.masks import union_of_segmentations
+from mmris.datasets.masks import encode_mask, union_of_segmentations
 from mmris.datasets.problems import Problem, Report
 from mmris.datasets.refer_files import ReferFiles, target_annotation_ids
 from mmris.datasets.stored_split import describe_split
@@ -83,13 +82,13 @@ def _unite(targets: tuple, files: ReferFiles) -> Dict[str, Any]:
         return first
     image = files.images.whole[first['image_id']]
     mask = union_of_segmentations([one['segmentation'] for one in entries], image['height'], image['width'])
-    rle = coco_mask.encode(np.asfortranarray(mask))
+    rle = encode_mask(mask)
     own = first['id'] if len(entries) == 1 else None
     return dict(
         first,
         id=own,
         # COCO's tools take a list of polygons or one RLE, but no mixture.
-        segmentation=polygons or dict(size=rle['size'], counts=rle['counts'].decode('ascii')),
+        segmentation=polygons or rle,
         bbox=coco_mask.toBbox(rle).tolist(),
         area=int(mask.sum()))
 
