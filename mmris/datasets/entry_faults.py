@@ -107,6 +107,13 @@ def fault_of_keys(entry: Any, wanted: Sequence[str]) -> Optional[str]:
     return f'lacks {", ".join(missing)}' if missing else None
 
 
+def fault_of_dict(entry: Any, wanted: Sequence[str]) -> Optional[str]:
+    """Say that an entry is no dict, or which of these keys it lacks. None: it is one that has all."""
+    if not isinstance(entry, dict):
+        return f'is {shorten(entry)}, but a dict is expected'
+    return fault_of_keys(entry, wanted)
+
+
 def fault_of_id(entry: dict, key: str) -> Optional[str]:
     """Say that what an entry has under a key is no id. None: it is one."""
     return None if read_id(entry[key]) is not None else _id_fault(key, entry[key])

@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from mmengine.utils import ProgressBar
 from PIL import Image
 
+from mmris.datasets.entry_faults import fault_of_dict
 from mmris.datasets.masks import UnreadableMask, encode_mask
 from mmris.utils.ids import Id, read_id
 from mmris.utils.text import shorten
@@ -67,11 +68,9 @@ def _ref(entry: dict, file: SourceFile, ref_id: Id, image_id: Id) -> dict:
 
 
 def _fault_of(entry: Any) -> Optional[str]:
-    if not isinstance(entry, dict):
-        return f'is {shorten(entry)}, but a dict is expected'
-    lacking = [key for key in ('segment_id', 'img_name', 'sentences') if key not in entry]
-    if lacking:
-        return f'lacks {", ".join(lacking)}'
+    fault = fault_of_dict(entry, ('segment_id', 'img_name', 'sentences'))
+    if fault is not None:
+        return fault
     ref_id = read_id(entry['segment_id'])
     # It is a part of the name of a file.
     if ref_id is None or (isinstance(ref_id, str) and ref_id != os.path.basename(ref_id)):

@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, Optional, Tuple
 
+from mmris.datasets.entry_faults import NO_TARGET, fault_of_dict, fault_of_id
 from mmris.utils.ids import Id, read_id
 from mmris.utils.text import shorten
 
@@ -11,7 +12,6 @@ from .ref_groups import RefGroups, read_target
 from .source import Source, SourceFile
 
 _TITLE = "MDETR's file of sentences and boxes (finetune_refcoco_val.json)"
-_NO_TARGET = -1
 
 
 def _recognise(value: Any) -> bool:
@@ -82,7 +82,7 @@ def _read_targets(file: SourceFile, split: str, groups: RefGroups) -> Dict[Id, T
         boxes, first_fault = found.get(running, ({}, None))
         fault = _fault_of(annotation, 'original_id', ids=('original_id', ))
         if fault is None:
-            if annotation.get('empty') is True or read_id(annotation['original_id']) == _NO_TARGET:
+            if annotation.get('empty') is True or read_id(annotation['original_id']) == NO_TARGET:
                 empty.add(running)
             else:
                 boxes.setdefault(read_id(annotation['original_id']), annotation.get('bbox'))
@@ -96,13 +96,8 @@ def _read_targets(file: SourceFile, split: str, groups: RefGroups) -> Dict[Id, T
 
 
 def _fault_of(entry: Any, *keys: str, ids: Tuple[str, ...], text: Tuple[str, ...] = ()) -> Optional[str]:
-    if not isinstance(entry, dict):
-        return f'is {shorten(entry)}, but a dict is expected'
-    lacking = [key for key in (*keys, *text) if key not in entry]
-    if lacking:
-        return f'lacks {", ".join(lacking)}'
-    wrong = next((key for key in ids if read_id(entry[key]) is None), None)
-    return None if wrong is None else f'has {wrong}={shorten(entry[wrong])}, but ids are whole numbers or text'
+    fault = fault_of_dict(entry, (*keys, *text))
+    return fault or next((wrong for key in ids if (wrong := fault_of_id(entry, key)) is not None), None)
 
 
 MDETR = Form(name='mdetr', title=_TITLE, recognise=_recognise, read=_read)

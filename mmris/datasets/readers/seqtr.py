@@ -7,6 +7,7 @@ from typing import Any, Dict, Iterator, List, Optional, Set
 
 from mmengine.logging import print_log
 
+from mmris.datasets.entry_faults import NO_TARGET, fault_of_dict
 from mmris.datasets.splits import is_in_split
 from mmris.utils.ids import Id, read_id
 from mmris.utils.text import shorten
@@ -18,7 +19,6 @@ from .ref_groups import ImageList, RefGroups, read_target
 from .source import Source
 
 _TITLE = "SeqTR's dict of splits (refcoco-unc/instances.json)"
-_NO_TARGET = -1
 # A split of one of several sets in a file: val_refcoco_unc.
 _OF_A_SET = re.compile(r'(?:val|test[A-C]?)_(?:ref|flickr).*')
 
@@ -101,7 +101,7 @@ class _Set:
         """Keep the mask of an item; returns its annotation, or none if nothing fits."""
         value = item.value
         given = read_id(value.get('id'))
-        if given == _NO_TARGET:
+        if given == NO_TARGET:
             return []
         mask = value.get('mask')
         if not mask:
@@ -140,7 +140,7 @@ class _Set:
             if one is None:
                 raise _FaultError(f'has an annotation with {key}={shorten(annotation[key])}, but ids are whole '
                                   f'numbers or text')
-            if one == _NO_TARGET or annotation.get('empty') is True:
+            if one == NO_TARGET or annotation.get('empty') is True:
                 empty += 1
                 continue
             ids.append(one)
@@ -180,11 +180,9 @@ class _Set:
 
 
 def _check_keys(value: Any, *keys: str) -> None:
-    if not isinstance(value, dict):
-        raise _FaultError(f'is {shorten(value)}, but a dict is expected')
-    lacking = [key for key in keys if key not in value]
-    if lacking:
-        raise _FaultError(f'lacks {", ".join(lacking)}')
+    fault = fault_of_dict(value, keys)
+    if fault is not None:
+        raise _FaultError(fault)
 
 
 def _read_sentences(expressions: Any) -> Iterator[Dict[str, Any]]:
