@@ -11,12 +11,7 @@ from mmris.datasets.masks import decode_segmentation, union_of_segmentations
 from mmris.datasets.readers import cris, read_content
 from mmris.datasets.refer_files import read_ref_images
 from mmris.datasets.set_check import check_set
-from tests.datasets.readers.shaperef_forms import SPLITS, ReferSet, assert_same_samples, make_shaperef, read_samples
-
-
-@pytest.fixture(scope='module')
-def refer_folder(tmp_path_factory):
-    return make_shaperef(tmp_path_factory.mktemp('set'))
+from tests.datasets.readers.shaperef_forms import SPLITS, ReferSet, assert_same_samples, read_samples
 
 
 def to_cris(refer: ReferSet, ref: dict) -> dict:

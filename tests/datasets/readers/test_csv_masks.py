@@ -9,19 +9,9 @@ from PIL import Image
 from mmris.datasets.masks import decode_segmentation
 from mmris.datasets.set_check import check_set
 from tests.datasets.readers.own_exports import convert, splits_of_images, write_csv, write_refer
-from tests.datasets.readers.shaperef_forms import ReferSet, assert_same_samples, make_shaperef, read_samples
+from tests.datasets.readers.shaperef_forms import assert_same_samples, read_samples
 
 HEADER = ['image', 'mask', 'sentence']
-
-
-@pytest.fixture(scope='module')
-def refer_folder(tmp_path_factory):
-    return make_shaperef(tmp_path_factory.mktemp('set'))
-
-
-@pytest.fixture(scope='module')
-def refers(refer_folder):
-    return ReferSet(refer_folder)
 
 
 @pytest.fixture
@@ -68,11 +58,11 @@ def masks_of(content):
 
 @pytest.mark.parametrize('value', [1, 255])
 @pytest.mark.parametrize('split', [True, False])
-def test_it_gives_the_samples_of_the_refer_files(value, split, refer_folder, refers, tmp_path):
-    path = write_csv(refers, tmp_path / 'csv', value=value, split=split)
+def test_it_gives_the_samples_of_the_refer_files(value, split, refer_folder, refer, tmp_path):
+    path = write_csv(refer, tmp_path / 'csv', value=value, split=split)
     content = convert('csv', path, refer_folder / 'images')
-    assert len(content.refs) == len(refers.refs) and not content.left_out.counts
-    refs_file = write_refer(content, tmp_path / 'own', None if split else splits_of_images(refers))
+    assert len(content.refs) == len(refer.refs) and not content.left_out.counts
+    refs_file = write_refer(content, tmp_path / 'own', None if split else splits_of_images(refer))
     assert_same_samples(refer_folder, refs_file, ann_file=refs_file.parent / 'instances.json')
     report = check_set(
         instances_path=str(refs_file.parent / 'instances.json'), refs_path=str(refs_file),

@@ -19,20 +19,10 @@ from tests.datasets.readers.own_exports import (
     write_cvat,
     write_refer,
 )
-from tests.datasets.readers.shaperef_forms import ReferSet, assert_same_samples, make_shaperef, read_samples
+from tests.datasets.readers.shaperef_forms import assert_same_samples, read_samples
 
 SQUARE = [10, 10, 30, 10, 30, 20, 10, 20]
 SAID = {TEXT_AREA: 'the red one'}
-
-
-@pytest.fixture(scope='module')
-def refer_folder(tmp_path_factory):
-    return make_shaperef(tmp_path_factory.mktemp('set'))
-
-
-@pytest.fixture(scope='module')
-def refers(refer_folder):
-    return ReferSet(refer_folder)
 
 
 @pytest.fixture
@@ -55,15 +45,15 @@ def one_image(*shapes, name='a.jpg'):
 
 
 @pytest.mark.parametrize('subsets', [False, True])
-def test_a_task_gives_the_samples_of_the_refer_files(subsets, refer_folder, refers, tmp_path):
+def test_a_task_gives_the_samples_of_the_refer_files(subsets, refer_folder, refer, tmp_path):
     """Subsets of a project (Train, Validation) become the splits; without them all is in train."""
     path = tmp_path / 'annotations.xml'
-    write_cvat(refers, path, subsets=subsets)
+    write_cvat(refer, path, subsets=subsets)
     content = convert('cvat', path, refer_folder / 'images')
     assert not content.left_out.counts
     if not subsets:
         assert {one.ref['split'] for one in content.refs} == {'train'}
-    refs_file = write_refer(content, tmp_path / 'own', None if subsets else splits_of_images(refers))
+    refs_file = write_refer(content, tmp_path / 'own', None if subsets else splits_of_images(refer))
     assert_same_samples(refer_folder, refs_file, ann_file=refs_file.parent / 'instances.json')
     report = check_set(
         instances_path=str(refs_file.parent / 'instances.json'), refs_path=str(refs_file),

@@ -19,19 +19,9 @@ from tests.datasets.readers.own_exports import (
     write_label_studio,
     write_refer,
 )
-from tests.datasets.readers.shaperef_forms import ReferSet, assert_same_samples, make_shaperef, read_samples
+from tests.datasets.readers.shaperef_forms import assert_same_samples, read_samples
 
 SQUARE = [10, 10, 30, 10, 30, 20, 10, 20]
-
-
-@pytest.fixture(scope='module')
-def refer_folder(tmp_path_factory):
-    return make_shaperef(tmp_path_factory.mktemp('set'))
-
-
-@pytest.fixture(scope='module')
-def refers(refer_folder):
-    return ReferSet(refer_folder)
 
 
 @pytest.fixture
@@ -68,13 +58,13 @@ ADDRESSES = {
 
 
 @pytest.mark.parametrize('kind', ADDRESSES)
-def test_a_project_gives_the_samples_of_the_refer_files(kind, refer_folder, refers, tmp_path):
+def test_a_project_gives_the_samples_of_the_refer_files(kind, refer_folder, refer, tmp_path):
     path = tmp_path / 'project.json'
-    write_label_studio(refers, path, ADDRESSES[kind])
+    write_label_studio(refer, path, ADDRESSES[kind])
     content = convert('label-studio', path, refer_folder / 'images')
     assert {one.ref['split'] for one in content.refs} == {'train'}
     assert not content.left_out.counts
-    refs_file = write_refer(content, tmp_path / 'own', splits_of_images(refers))
+    refs_file = write_refer(content, tmp_path / 'own', splits_of_images(refer))
     assert_same_samples(refer_folder, refs_file, ann_file=refs_file.parent / 'instances.json')
     report = check_set(
         instances_path=str(refs_file.parent / 'instances.json'), refs_path=str(refs_file),
@@ -82,23 +72,23 @@ def test_a_project_gives_the_samples_of_the_refer_files(kind, refer_folder, refe
     assert report.is_fine, report.problems
 
 
-def test_exports_of_several_projects_are_one_set(refer_folder, refers, tmp_path):
+def test_exports_of_several_projects_are_one_set(refer_folder, refer, tmp_path):
     for split in ('train', 'val'):
-        write_label_studio(refers, tmp_path / f'project_{split}.json', ADDRESSES['local'], split=split)
+        write_label_studio(refer, tmp_path / f'project_{split}.json', ADDRESSES['local'], split=split)
     content = convert('label-studio', tmp_path / 'project_*.json', refer_folder / 'images')
-    refs_file = write_refer(content, tmp_path / 'own', splits_of_images(refers))
+    refs_file = write_refer(content, tmp_path / 'own', splits_of_images(refer))
     assert_same_samples(
         refer_folder, refs_file, splits=('train', 'val'), ann_file=refs_file.parent / 'instances.json')
 
 
-def test_images_are_divided_by_shares(refer_folder, refers, tmp_path):
+def test_images_are_divided_by_shares(refer_folder, refer, tmp_path):
     path = tmp_path / 'project.json'
-    write_label_studio(refers, path, ADDRESSES['local'])
+    write_label_studio(refer, path, ADDRESSES['local'])
     content = convert('label-studio', path, refer_folder / 'images', val_share=0.25, test_share=0.1, seed=3)
     images = {split: {one.ref['image_id'] for one in content.refs if one.ref['split'] == split}
               for split in ('train', 'val', 'test')}
     assert all(images.values())
-    assert sum(map(len, images.values())) == len(set().union(*images.values())) == len(refers.images)
+    assert sum(map(len, images.values())) == len(set().union(*images.values())) == len(refer.images)
 
 
 @pytest.mark.parametrize('sizes', [(3, 4, 8, 16), (1, 2, 3, 5)])

@@ -9,17 +9,7 @@ from mmris.datasets.readers.forms import recognise
 from mmris.datasets.readers.opening import open_value
 from mmris.datasets.set_check import check_set
 from tests.datasets.readers.own_exports import convert, splits_of_images, write_mask_folder, write_refer
-from tests.datasets.readers.shaperef_forms import ReferSet, assert_same_samples, make_shaperef, read_samples
-
-
-@pytest.fixture(scope='module')
-def refer_folder(tmp_path_factory):
-    return make_shaperef(tmp_path_factory.mktemp('set'))
-
-
-@pytest.fixture(scope='module')
-def refers(refer_folder):
-    return ReferSet(refer_folder)
+from tests.datasets.readers.shaperef_forms import assert_same_samples, read_samples
 
 
 @pytest.fixture
@@ -46,10 +36,10 @@ def images_of(content):
     return {one.ref['sentences'][0]['raw']: names[one.ref['image_id']] for one in content.refs}
 
 
-def test_it_gives_the_samples_of_the_refer_files(refer_folder, refers, tmp_path):
-    content = convert('masks', write_mask_folder(refers, tmp_path / 'masks'), refer_folder / 'images')
-    assert len(content.refs) == len(refers.refs) and not content.left_out.counts
-    refs_file = write_refer(content, tmp_path / 'own', splits_of_images(refers))
+def test_it_gives_the_samples_of_the_refer_files(refer_folder, refer, tmp_path):
+    content = convert('masks', write_mask_folder(refer, tmp_path / 'masks'), refer_folder / 'images')
+    assert len(content.refs) == len(refer.refs) and not content.left_out.counts
+    refs_file = write_refer(content, tmp_path / 'own', splits_of_images(refer))
     assert_same_samples(refer_folder, refs_file, ann_file=refs_file.parent / 'instances.json')
     report = check_set(
         instances_path=str(refs_file.parent / 'instances.json'), refs_path=str(refs_file),

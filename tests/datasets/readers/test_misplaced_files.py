@@ -10,12 +10,7 @@ import torch
 from PIL import Image
 from pyarrow import parquet
 
-from tests.datasets.readers.shaperef_forms import assert_same_samples, make_shaperef, read_samples
-
-
-@pytest.fixture(scope='module')
-def refer_folder(tmp_path_factory):
-    return make_shaperef(tmp_path_factory.mktemp('set'))
+from tests.datasets.readers.shaperef_forms import assert_same_samples, read_samples
 
 
 def write_parquet_file(path):

@@ -3,12 +3,7 @@
 import pytest
 
 from mmris.datasets.readers.source import split_of_name
-from tests.datasets.readers.shaperef_forms import assert_same_samples, make_shaperef
-
-
-@pytest.fixture(scope='module')
-def refer_folder(tmp_path_factory):
-    return make_shaperef(tmp_path_factory.mktemp('set'))
+from tests.datasets.readers.shaperef_forms import assert_same_samples
 
 
 def test_a_pattern_names_the_refs_file(refer_folder):

@@ -10,12 +10,7 @@ from pycocotools import mask as coco_mask
 
 from mmris.datasets.masks import union_of_segmentations
 from mmris.datasets.set_check import check_set
-from tests.datasets.readers.shaperef_forms import SPLITS, ReferSet, assert_same_samples, make_shaperef, read_samples
-
-
-@pytest.fixture(scope='module')
-def refer_folder(tmp_path_factory):
-    return make_shaperef(tmp_path_factory.mktemp('set'))
+from tests.datasets.readers.shaperef_forms import SPLITS, ReferSet, assert_same_samples, read_samples
 
 
 @pytest.fixture

@@ -13,17 +13,7 @@ from mmris.datasets.masks import decode_segmentation
 from mmris.datasets.readers import read_content
 from mmris.datasets.set_check import check_set
 from tests.datasets.readers.seqtr_files import count, read_val, to_seqtr, write
-from tests.datasets.readers.shaperef_forms import SPLITS, ReferSet, assert_same_samples, make_shaperef
-
-
-@pytest.fixture(scope='module')
-def refer_folder(tmp_path_factory):
-    return make_shaperef(tmp_path_factory.mktemp('set'))
-
-
-@pytest.fixture(scope='module')
-def refer(refer_folder):
-    return ReferSet(refer_folder)
+from tests.datasets.readers.shaperef_forms import SPLITS, ReferSet, assert_same_samples
 
 
 @pytest.fixture(scope='module')

@@ -4,17 +4,6 @@ import pytest
 
 from mmris.datasets.refer_files import read_ref_images
 from tests.datasets.readers.seqtr_files import count, read_val, to_seqtr, write
-from tests.datasets.readers.shaperef_forms import ReferSet, make_shaperef
-
-
-@pytest.fixture(scope='module')
-def refer_folder(tmp_path_factory):
-    return make_shaperef(tmp_path_factory.mktemp('set'))
-
-
-@pytest.fixture(scope='module')
-def refer(refer_folder):
-    return ReferSet(refer_folder)
 
 
 @pytest.fixture(scope='module')
