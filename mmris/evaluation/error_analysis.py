@@ -6,9 +6,10 @@ from typing import Any, Callable, Dict, List, Sequence, Union
 
 import numpy as np
 
+from mmris.protocols import Scoring
 from mmris.utils.ids import id_order
 
-from .iou import summarise
+from .expression_rows import is_rejected, score_rows, scoring_of
 
 NUMBERS = ('intersection', 'union', 'iou', 'predicted_pixels', 'target_pixels', 'image_pixels')
 # How a row was scored. Rows that say nothing of it are taken, too.
@@ -22,6 +23,7 @@ OUTCOMES = (GOOD, POOR, WRONG, MISSED, INVENTED, NOTHING, REFUSED)
 GOOD_ABOVE, WRONG_BELOW = 0.5, 0.1
 
 # Lower edges, of the target's share of the image in percent and of the number of words.
+NO_TARGET = 'no target'
 SHARES = (0, 1, 2, 5, 10, 20, 50)
 WORDS = (0, 1, 2, 3, 4, 5, 6, 8, 11)
 
@@ -82,7 +84,7 @@ def outcome(row: dict) -> str:
         left out; ``'poor mask'``: all else.
     """
     empty = row['predicted_pixels'] == 0
-    rejected = row.get('rejected', empty)
+    rejected = is_rejected(row)
     if row['target_pixels'] == 0:
         return NOTHING if rejected else INVENTED
     if empty:
@@ -101,7 +103,9 @@ def target_share(row: dict) -> float:
 
 
 def share_bin(row: dict) -> str:
-    """The bin of :func:`target_share`, such as ``'1-2 %'``."""
+    """The bin of :func:`target_share`, such as ``'1-2 %'``; ``'no target'`` if there is none."""
+    if not row['target_pixels']:
+        return NO_TARGET
     return _bin_names(SHARES, ' %')[_last_edge(SHARES, target_share(row))]
 
 
@@ -118,24 +122,30 @@ def analyse(rows: Sequence[dict], worst: int = 12) -> Dict[str, Any]:
         worst (int): How many of the worst expressions to list. Defaults to 12.
 
     Returns:
-        dict: ``scores`` of all; ``scored_by``, what :func:`find_scored_by` gives; ``outcome``, ``share``, ``words`` and
-        ``skill`` (empty without tags): for each group of rows, by name, what :func:`summarise_rows` gives; and
-        ``worst``, rows with their ``outcome``.
+        dict: ``scores`` of all, by their protocol; ``scored_by``, what :func:`find_scored_by` gives; ``mean`` and
+        ``overall``, the names of the mean and of the overall IoU; ``outcome``, ``share``, ``words`` and ``skill``
+        (empty without tags): for each group of rows, by name, what :func:`summarise_rows` gives; and ``worst``, rows
+        with their ``outcome``.
+
+    Raises:
+        ValueError: If the rows were scored by several protocols, or by one that there is not.
     """
-    total = len(rows)
+    scoring = scoring_of(rows)
     groups = dict(
         outcome=_group(rows, outcome, OUTCOMES),
-        share=_group(rows, share_bin, _bin_names(SHARES, ' %')),
+        share=_group(rows, share_bin, (NO_TARGET, *_bin_names(SHARES, ' %'))),
         words=_group(rows, words_bin, _bin_names(WORDS, '')))
     skills = sorted({skill for row in rows for skill in row.get('skills') or ()})
     groups['skill'] = {skill: [row for row in rows if skill in (row.get('skills') or ())] for skill in skills}
     tables = {
-        name: {group: summarise_rows(members, total) for group, members in members_by_name.items()}
+        name: {group: summarise_rows(members, rows, scoring) for group, members in members_by_name.items()}
         for name, members_by_name in groups.items()
     }
     return dict(
-        scores=dict(_score(rows), expressions=total),
+        scores=score_rows(rows, scoring),
         scored_by=find_scored_by(rows),
+        mean=scoring.mean,
+        overall=scoring.overall,
         **tables,
         worst=[dict(row, outcome=outcome(row)) for row in worst_rows(rows, worst)])
 
@@ -158,26 +168,25 @@ def find_scored_by(rows: Sequence[dict]) -> List[dict]:
     return found
 
 
-def summarise_rows(rows: Sequence[dict], total: int) -> Dict[str, float]:
+def summarise_rows(rows: Sequence[dict], every: Sequence[dict], scoring: Scoring) -> Dict[str, float]:
     """Score a group of rows.
 
     Args:
-        rows (Sequence[dict]): At least one.
-        total (int): Expressions of the split.
+        rows (Sequence[dict]): The group's, at least one.
+        every (Sequence[dict]): All rows of the split.
+        scoring (Scoring): The protocol's.
 
     Returns:
-        dict[str, float]: ``expressions``; in percent ``share`` of the split, ``mIoU``, ``oIoU``, ``Pr@0.5``,
-        ``precision`` (how much of the mask lies on the target) and ``recall`` (how much of the target is covered),
-        means over those where they are defined; and ``lost``, the points that the group takes from the split's mIoU.
+        dict[str, float]: ``expressions``; in percent ``share`` of the split, the protocol's scores, ``precision`` (how
+        much of the mask lies on the target) and ``recall`` (how much of the target is covered), means over those where
+        they are defined; and ``lost``, the points that the group takes from the split's mean IoU.
     """
-    scores = _score(rows)
     return dict(
-        expressions=len(rows),
-        share=100 * len(rows) / total,
-        **{name: scores[name] for name in ('mIoU', 'oIoU', 'Pr@0.5')},
+        score_rows(rows, scoring),
+        share=100 * len(rows) / len(every),
         precision=_mean_ratio(rows, 'predicted_pixels'),
         recall=_mean_ratio(rows, 'target_pixels'),
-        lost=sum(100 * (1 - row['iou']) for row in rows) / total)
+        lost=sum(100 * (1 - row['iou']) for row in _averaged(rows, scoring)) / max(1, len(_averaged(every, scoring))))
 
 
 def worst_rows(rows: Sequence[dict], number: int) -> List[dict]:
@@ -205,9 +214,9 @@ def _last_edge(edges: Sequence[int], value: float) -> int:
     return int(np.searchsorted(edges, value, side='right')) - 1
 
 
-def _score(rows: Sequence[dict]) -> Dict[str, float]:
-    pixels = (np.array([row[name] for row in rows], dtype=np.int64) for name in ('intersection', 'union'))
-    return summarise(*pixels, iou=np.array([row['iou'] for row in rows], dtype=np.float64))
+def _averaged(rows: Sequence[dict], scoring: Scoring) -> List[dict]:
+    """The rows whose IoUs the protocol's mean is taken over."""
+    return [row for row in rows if row['target_pixels'] or not scoring.iou_of_targets]
 
 
 def _mean_ratio(rows: Sequence[dict], whole: str) -> float:

@@ -1,7 +1,7 @@
 """An analysis of errors as Markdown."""
 
 import re
-from typing import Any, Dict
+from typing import Any, Dict, Sequence
 
 from mmris.utils.tables import markdown_table
 from mmris.utils.terminal import one_line
@@ -9,17 +9,16 @@ from mmris.utils.terminal import one_line
 from .error_analysis import GOOD_ABOVE, WRONG_BELOW
 from .tables import format_table
 
-_GROUPED = ('expressions', 'share', 'mIoU', 'oIoU', 'Pr@0.5', 'lost')
 _SECTIONS = (
-    ('outcome', 'outcome', 'How predictions come out', (*_GROUPED[:3], 'precision', 'recall', 'lost')),
-    ('share', 'target', 'By the target\'s share of the image', _GROUPED),
-    ('words', 'words', 'By the number of words', _GROUPED),
-    ('skill', 'skill', 'By skill (a sentence may need several)', _GROUPED[:-1]),
+    ('outcome', 'outcome', 'How predictions come out'),
+    ('share', 'target', 'By the target\'s share of the image'),
+    ('words', 'words', 'By the number of words'),
+    ('skill', 'skill', 'By skill (a sentence may need several)'),
 )
 _LEGEND = f"""\
-All in percent. *share*: of the split's expressions. *lost*: the points that a group takes from the split's mIoU; they
-add up to 100 - mIoU. *precision*: how much of the mask lies on the target; *recall*: how much of the
-target is covered.
+All in percent. *share*: of the split's expressions. *lost*: the points that a group takes from the split's mean IoU
+(mIoU or gIoU); they add up to 100 less the mean. *precision*: how much of the mask lies on the target; *recall*: how
+much of the target is covered.
 
 - **good**: IoU above {GOOD_ABOVE}.
 - **wrong object**: IoU below {WRONG_BELOW}, most of the mask off the target, most of the target left out.
@@ -43,9 +42,10 @@ def format_error_report(analyses: Dict[str, Dict[str, Any]], source: str) -> str
     parts = [f'# Errors\n\nFrom {_code(source)}.', format_table(scores, first='split'), _LEGEND]
     for split, analysis in analyses.items():
         parts.append(f'## {one_line(split)}\n\nScored by {" and ".join(map(name_scored_by, analysis["scored_by"]))}.')
-        for name, first, heading, columns in _SECTIONS:
+        for name, first, heading in _SECTIONS:
             if analysis[name]:
-                parts.append(f'### {heading}\n\n{format_table(analysis[name], first=first, columns=columns)}')
+                table = format_table(analysis[name], first=first, columns=_columns(name, analysis))
+                parts.append(f'### {heading}\n\n{table}')
         parts.append(f'### The worst\n\n{_worst(analysis["worst"])}')
     return '\n\n'.join(parts) + '\n'
 
@@ -60,6 +60,15 @@ def name_scored_by(scored: Dict[str, Any]) -> str:
         return 'a protocol and threshold that the rows do not name'
     resampling = '' if scored['resampling'] is None else f', resampling {one_line(str(scored["resampling"]))}'
     return f'protocol {one_line(str(scored["protocol"]))}{resampling}, threshold {one_line(str(scored["threshold"]))}'
+
+
+def _columns(section: str, analysis: Dict[str, Any]) -> Sequence[str]:
+    mean, overall = analysis['mean'], analysis['overall']
+    if section == 'outcome':
+        return 'expressions', 'share', mean, 'precision', 'recall', 'lost'
+    chosen = [name for name in ('N-acc', 'T-acc', 'Acc', 'Pr@0.5') if name in analysis['scores']]
+    # A sentence may need several skills: what they lose does not add up.
+    return ('expressions', 'share', mean, overall, *chosen, *(() if section == 'skill' else ('lost', )))
 
 
 def _worst(rows: list) -> str:

@@ -1,6 +1,6 @@
 """IoU of referring image segmentation, as pure functions."""
 
-from typing import Dict, Optional, Tuple
+from typing import Tuple
 
 import numpy as np
 from torch import Tensor
@@ -44,34 +44,6 @@ def iou_scores(intersection: np.ndarray, union: np.ndarray, empty: float = 1.0) 
         ndarray: ``(P,)`` float64 in [0, 1].
     """
     return np.where(union == 0, empty, intersection / np.maximum(union, 1))
-
-
-def summarise(intersection: np.ndarray, union: np.ndarray, iou: Optional[np.ndarray] = None) -> Dict[str, float]:
-    """Summarise P expressions.
-
-    ``oIoU`` is the sum of intersections over the sum of unions (large objects weigh more), ``mIoU`` the mean of IoUs,
-    ``Pr@X`` the share of expressions with an IoU above X; all in percent.
-
-    Args:
-        intersection (ndarray): ``(P,)`` pixels, in an order that does not depend on how they were computed, since the
-            mean is summed in it.
-        union (ndarray): ``(P,)`` pixels.
-        iou (ndarray, optional): ``(P,)`` IoUs, if a protocol scores 0 / 0 in its own way. Default: None, those of
-            :func:`iou_scores`.
-
-    Returns:
-        dict[str, float]: ``oIoU`` (NaN where no expression has a union), ``mIoU``, ``Pr@0.5``, ...
-
-    Raises:
-        ValueError: If there is no expression.
-    """
-    if len(union) == 0:
-        raise ValueError('There is no expression to summarise: the data set or the selection of expressions is empty.')
-    iou = iou_scores(intersection, union) if iou is None else iou
-    scores = dict(oIoU=overall_iou(intersection, union), mIoU=share_of(iou))
-    for threshold in PRECISION_THRESHOLDS:
-        scores[f'Pr@{threshold}'] = share_of(iou > threshold)
-    return scores
 
 
 def overall_iou(intersection: np.ndarray, union: np.ndarray) -> float:

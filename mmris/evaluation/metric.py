@@ -10,12 +10,13 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from torch import Tensor
 
-from mmris.protocols import Protocol, Scoring, check_existence_threshold, find_protocol
+from mmris.protocols import Protocol, check_existence_threshold, find_protocol
 from mmris.registry import METRICS
 from mmris.utils import write_atomically
 from mmris.utils.ids import id_order
 
-from .cases import Cases, count_cases, summarise_cases
+from .cases import count_cases
+from .expression_rows import score_rows, scoring_of
 from .iou import intersection_and_union
 
 # What a row holds of its expression's pixels.
@@ -172,11 +173,11 @@ class ReferringIoUMetric(BaseMetric):
             raise RuntimeError(f'{len(rows)} expressions were scored, but the data set has {expected}.')
         if self.dump_file is not None and is_main_process():
             _dump(rows, self.dump_file)
-        scoring = _scoring_of(rows)
-        metrics = _summarise_rows(rows, scoring)
+        scoring = scoring_of(rows)
+        metrics = score_rows(rows, scoring)
         if self.by_skill:
             for skill in sorted({skill for row in rows for skill in row['skills']}):
-                having = _summarise_rows([row for row in rows if skill in row['skills']], scoring)
+                having = score_rows([row for row in rows if skill in row['skills']], scoring)
                 metrics.update({f'skill/{skill}/{name}': value for name, value in having.items()})
         return metrics
 
@@ -211,24 +212,6 @@ def _expression_rows(results: List[dict]) -> List[dict]:
                     **{name: entry[name] for name in ('image_pixels', 'protocol', 'resampling', 'threshold')},
                     skills=entry['skills'][position] if entry['skills'] else []))
     return sorted(rows, key=lambda row: [id_order(row[name]) for name in ('sent_id', 'ref_id', 'img_id')])
-
-
-def _scoring_of(rows: List[dict]) -> Scoring:
-    names = sorted({row['protocol'] for row in rows})
-    if len(names) > 1:
-        raise ValueError(f'Predictions of one evaluation were made by the protocols {", ".join(names)}, whose scores '
-                         f'differ. Evaluate each by itself.')
-    return find_protocol(names[0]).scoring if names else Scoring()
-
-
-def _summarise_rows(rows: List[dict], scoring: Scoring) -> Dict[str, float]:
-    cases = Cases(
-        intersection=np.array([row['intersection'] for row in rows], dtype=np.int64),
-        union=np.array([row['union'] for row in rows], dtype=np.int64),
-        iou=np.array([row['iou'] for row in rows], dtype=np.float64),
-        targeted=np.array([row['target_pixels'] > 0 for row in rows], dtype=bool),
-        rejected=np.array([row['rejected'] for row in rows], dtype=bool))
-    return dict(summarise_cases(cases, scoring), expressions=len(rows))
 
 
 def _dump(rows: List[dict], path: str) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from typing import Any, Dict, Iterator, Sequence, Tuple
+from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
 
 from mmris.utils.tables import markdown_table
 
@@ -28,17 +28,19 @@ def nest_metrics(metrics: Dict[str, Any]) -> Dict[str, Any]:
     return nested
 
 
-def format_table(rows: Dict[str, Dict[str, float]], *, first: str, columns: Sequence[str] = COLUMNS) -> str:
+def format_table(rows: Dict[str, Dict[str, float]], *, first: str, columns: Optional[Sequence[str]] = None) -> str:
     """Lay out scores, a line each, in columns that line up and are Markdown.
 
     Args:
         rows (dict[str, dict[str, float]]): Scores by the line's name.
         first (str): Heading of the names.
-        columns (Sequence[str]): Which scores. Defaults to all.
+        columns (Sequence[str], optional): Which scores. Default: None, those of the default protocol; if others are
+            among them, all that there are.
 
     Returns:
         str: The table; ``undefined`` where a score is NaN or None, ``-`` where there is none of that name.
     """
+    columns = _columns_of(rows) if columns is None else columns
     cells = [[name, *(_cell(scores[column]) if column in scores else '-' for column in columns)]
              for name, scores in rows.items()]
     return markdown_table([first, *columns], cells)
@@ -50,7 +52,7 @@ def format_results(results: Dict[str, Dict[str, Any]]) -> str:
     What metrics with a ``prefix`` gave has rows of its own, such as ``val/t35``.
     """
     groups = {name: scores for split, nested in results.items() for name, scores in _ungroup(split, nested)}
-    tables = [format_table(groups, first='split', columns=_columns_of(groups))]
+    tables = [format_table(groups, first='split')]
     rows: Dict[str, Dict[str, float]] = {}
     means: Dict[str, None] = {}
     for name, scores in groups.items():

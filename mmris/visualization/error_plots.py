@@ -87,7 +87,7 @@ def _draw_histogram(axes: Axes, rows: Sequence[dict], analysis: Dict[str, Any]) 
 
 
 def _draw_words(axes: Axes, rows: Sequence[dict], analysis: Dict[str, Any]) -> None:
-    style_axes(axes, 'mIoU by the number of words', x_label='words (and expressions)')
+    style_axes(axes, f'{analysis["mean"]} by the number of words', x_label='words (and expressions)')
     names = list(analysis['words'])
     means, errors = _means([[100 * row['iou'] for row in rows if words_bin(row) == name] for name in names])
     axes.bar(range(len(names)), means, yerr=errors, color=_BLUE, width=0.72, error_kw=dict(ecolor=TEXT, linewidth=1))
@@ -98,15 +98,16 @@ def _draw_words(axes: Axes, rows: Sequence[dict], analysis: Dict[str, Any]) -> N
 
 
 def _draw_skills(axes: Axes, rows: Sequence[dict], analysis: Dict[str, Any]) -> None:
-    style_axes(axes, 'mIoU by skill', x_label='skill (and expressions)')
+    style_axes(axes, f'{analysis["mean"]} by skill', x_label='skill (and expressions)')
     names = list(analysis['skill'])
     groups = [[100 * row['iou'] for row in rows if name in (row.get('skills') or ())] for name in names]
     means, errors = _means(groups)
     axes.bar(range(len(names)), means, yerr=errors, color=_BLUE, width=0.6, error_kw=dict(ecolor=TEXT, linewidth=1))
     axes.set_xticks(range(len(names)), [f'{one_line(name)}\n({len(group)})' for name, group in zip(names, groups)])
-    axes.axhline(analysis['scores']['mIoU'], color=FAINT_TEXT, linewidth=1, linestyle='--')
+    mean = analysis['scores'][analysis['mean']]
+    axes.axhline(mean, color=FAINT_TEXT, linewidth=1, linestyle='--')
     axes.set_xlim(-0.6, max(len(names), 5) - 0.4)
-    axes.text(max(len(names), 5) - 0.4, analysis['scores']['mIoU'] + 1.5, 'all', color=FAINT_TEXT, fontsize=LABEL_SIZE,
+    axes.text(max(len(names), 5) - 0.4, mean + 1.5, 'all', color=FAINT_TEXT, fontsize=LABEL_SIZE,
               ha='right')
     axes.set_ylim(0, 100)
 
@@ -122,7 +123,8 @@ def _draw_heading(figure: Figure, split: str, analysis: Dict[str, Any], left: fl
     """Name and scores of a split, and how many of its predictions come out how."""
     scores, width = analysis['scores'], figure.get_figwidth()
     name = ''.join(wrap_text(split, _HEADING_SIZE, _LONGEST_NAME, most=1))
-    title = f'{name}: {scores["expressions"]} expressions, oIoU {scores["oIoU"]:.1f}, mIoU {scores["mIoU"]:.1f}'
+    named = ', '.join(f'{score} {scores[score]:.1f}' for score in (analysis['overall'], analysis['mean']))
+    title = f'{name}: {scores["expressions"]} expressions, {named}'
     figure.text(left, top, title, fontsize=_HEADING_SIZE, color=TEXT, weight='bold')
     left += max(5.4, _BOLD * text_width(title, _HEADING_SIZE) + 0.3) / width
     for name, group in analysis['outcome'].items():

@@ -63,8 +63,9 @@ class ScoredPrediction:
 
 
 def mean_iou(predictions: Sequence[ScoredPrediction]) -> float:
-    """The predictions' mIoU in percent."""
-    return 100 * float(np.mean([prediction.iou for prediction in predictions]))
+    """The predictions' mean IoU in percent, over those that their protocol averages; NaN if there is none."""
+    ious = [one.iou for one in predictions if one.target.any() or not one.scoring.iou_of_targets]
+    return 100 * float(np.mean(ious)) if ious else float('nan')
 
 
 def draw_prediction_sheet(predictions: Sequence[ScoredPrediction],

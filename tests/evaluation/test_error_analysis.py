@@ -66,7 +66,8 @@ def test_outcomes(made, wanted):
 
 
 def test_bins():
-    edges = {0: '0-1 %', 9: '0-1 %', 10: '1-2 %', 19: '1-2 %', 20: '2-5 %', 499: '20-50 %', 500: '50 % or more'}
+    edges = {0: 'no target', 1: '0-1 %', 9: '0-1 %', 10: '1-2 %', 19: '1-2 %', 20: '2-5 %', 499: '20-50 %',
+             500: '50 % or more'}
     for target, name in edges.items():
         assert share_bin(row(1, target, 0)) == name
     words = {0: '0', 1: '1', 6: '6-7', 7: '6-7', 8: '8-10', 10: '8-10', 11: '11 or more', 40: '11 or more'}
@@ -94,7 +95,7 @@ def test_numbers_are_those_of_a_slow_computation():
                 'share': 100 * len(members) / 300,
                 'mIoU': 100 * sum(ious) / len(ious),
                 'oIoU': 100 * sum(one['intersection'] for one in members) / unions if unions else float('nan'),
-                'Pr@0.5': 100 * sum(iou > 0.5 for iou in ious) / len(ious),
+                **{f'Pr@{x}': 100 * sum(iou > x for iou in ious) / len(ious) for x in (0.5, 0.6, 0.7, 0.8, 0.9)},
                 'precision': 100 * sum(precisions) / len(precisions) if precisions else float('nan'),
                 'recall': 100 * sum(recalls) / len(recalls) if recalls else float('nan'),
                 'lost': 100 * sum(1 - iou for iou in ious) / 300,

@@ -10,6 +10,7 @@ from mmengine.evaluator import Evaluator
 
 from mmris.evaluation import ReferringIoUMetric, format_results, metric, nest_metrics, to_json
 from mmris.evaluation.error_analysis import analyse, read_expression_rows
+from mmris.evaluation.error_tables import format_error_report
 from mmris.evaluation.tables import ALL_COLUMNS, MEANS
 from mmris.protocols import PROTOCOLS, find_protocol
 from mmris.visualization import ScoredPrediction
@@ -236,6 +237,23 @@ def test_rows(tmp_path):
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert {row['existence'] for row in rows} == {None}
     assert [row['rejected'] for row in rows] == [False, False, True, True, False, False]
+
+
+@pytest.mark.parametrize('protocol', PROTOCOLS)
+def test_the_report_of_errors_has_the_scores_of_the_metric(protocol, tmp_path):
+    path = tmp_path / 'rows.jsonl'
+    scores = scores_of(protocol, dump_file=str(path))
+    analysis = analyse(read_expression_rows(path)['all'])
+    assert analysis['scores'] == scores
+    mean = find_protocol(protocol).scoring.mean
+    for table in ('outcome', 'share', 'words'):
+        assert sum(group['lost'] for group in analysis[table].values()) == pytest.approx(100 - scores[mean])
+    assert analysis['share']['no target']['expressions'] == 3
+    page = format_error_report(dict(val=analysis), 'rows.jsonl')
+    heading = next(line for line in page.splitlines() if line.startswith('| target'))
+    assert heading.replace(' ', '') == '|'.join(
+        ['', 'target', 'expressions', 'share', mean, find_protocol(protocol).scoring.overall,
+         *(name for name in ('N-acc', 'T-acc', 'Acc', 'Pr@0.5') if name in scores), 'lost', ''])
 
 
 @pytest.mark.parametrize('protocol', PROTOCOLS)

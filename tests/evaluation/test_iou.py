@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmris.evaluation import intersection_and_union, iou_scores, summarise
+from mmris.evaluation import count_cases, intersection_and_union, iou_scores, summarise_cases
+from mmris.protocols import Scoring
 
 
 def reference(predictions, targets):
@@ -21,6 +22,12 @@ def reference(predictions, targets):
     for x in (0.5, 0.6, 0.7, 0.8, 0.9):
         scores[f'Pr@{x}'] = 100 * sum(iou > x for iou in ious) / len(ious)
     return pairs, scores
+
+
+def summarise(intersection, union, target=None):
+    """By the default protocol, as if predictions had all pixels of the union that are not the target's."""
+    target = union if target is None else target
+    return summarise_cases(count_cases(Scoring(), intersection, union, union, target), Scoring())
 
 
 def test_against_the_reference():

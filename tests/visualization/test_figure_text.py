@@ -39,7 +39,8 @@ def errors():
     rows = [dict(text='a', img_id=1, ref_id=1, sent_id=1, intersection=1, union=2, iou=0.5, predicted_pixels=1,
                  target_pixels=2, image_pixels=9, skills=[HOSTILE])]
     scores = dict(expressions=1, oIoU=50.0, mIoU=50.0, share=100.0)
-    analysis = dict(scores=scores, skill={HOSTILE: scores}, words={}, outcome={'good': scores})
+    groups = dict(skill={HOSTILE: scores}, words={}, outcome={'good': scores})
+    analysis = dict(groups, mean='mIoU', overall='oIoU', scores=scores)
     return draw_errors({HOSTILE: rows}, {HOSTILE: analysis})
 
 

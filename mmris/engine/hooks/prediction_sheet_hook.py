@@ -127,9 +127,10 @@ class PredictionSheetHook(Hook):
     def _draw(self, runner: Runner, predictions: List[ScoredPrediction], metrics: Dict[str, float]) -> None:
         unit, step, _ = progress_of(runner)
         scores = ', '.join(f'{name} {metrics[name]:.1f}' for name in ('oIoU', 'cIoU', *MEANS) if name in metrics)
+        mean = f'{predictions[0].scoring.mean} {mean_iou(predictions):.1f}'
         sheet = draw_prediction_sheet(
             predictions,
-            title=f'{unit.capitalize()} {step}: mIoU {mean_iou(predictions):.1f} on these {len(predictions)}',
+            title=f'{unit.capitalize()} {step}: {mean} on these {len(predictions)}',
             subtitle=f'Drawn once at random (seed {self.seed}) and the same at each validation, not selected'
             f'{f"; all of it: {scores}" if scores else ""}; on the right of each, the IoU')
         name = f'epoch_{step:04d}.png' if unit == 'epoch' else f'iter_{step:06d}.png'
