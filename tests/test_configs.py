@@ -35,7 +35,7 @@ def shrink(config: Config) -> Config:
     forget_pretrained(config.model)
     for view in config.inputs.views.values():
         view.size = size
-    if config.inputs.tokenizer.get('vocabulary', 'shaperef') != 'shaperef':
+    if not config.inputs.tokenizer.get('vocabulary', 'shaperef').startswith('shaperef'):
         # A file that users get; that of ShapeRef's words comes with the package.
         lengths = {key: value for key, value in config.inputs.tokenizer.items()
                    if key in ('context_length', 'pad_to_longest')}

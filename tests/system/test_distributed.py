@@ -146,7 +146,7 @@ def test_killed_and_resumed_equals_uninterrupted(folder, processes, request):
 def test_two_processes_score_as_one(tmp_path):
     """Thirteen images in batches of two are seven batches: four for one process, three for the other. Every third ref
     has no target, and the model an existence head."""
-    folder, config = tmp_path, 'configs/cm_masksd/vit-tiny_shaperef_generalised_baseline.py'
+    folder, config = tmp_path, 'configs/cm_masksd/vit-small_shaperef_generalised_baseline.py'
     refs_file = write_set(folder / 'set', images=13, sentences=2) / 'refs(unc).p'
     refs = pickle.loads(refs_file.read_bytes())
     for ref in refs[::3]:
