@@ -12,21 +12,17 @@ from mmris.structures import FusedFeatures
 
 from ..layers import check_width
 
-_LARGE_LOGIT = 10.0
-
 
 @MODELS.register_module()
 class ExistenceHead(BaseModule):
     """One logit an expression: above 0, something on the image fits it.
 
-    It asks each cell n of the pixels f whether it shows what the sentence s means, with the mask's logit l there, and
-    takes the clearest answer and the one where the mask is::
+    It looks at the pixels twice, as their mean and as their mean where the mask's logits are high, and at the sentence
+    and the mask's highest logit and area::
 
-        l_n = the mask's mean logit in the cell
-        h_n = GELU(A LayerNorm(f_n) + B s + c clamp(l_n / 10, -1, 1))
-        a_n = softmax over the cells of l_n
-        x   = LayerNorm([max_n h_n, sum_n a_n h_n])
-        e   = w . GELU(V [x, max_n clamp(l_n / 10, -1, 1), mean_n sigmoid(l_n)])
+        a_n = softmax over the cells of the mask's logits
+        x   = LayerNorm([sum_n a_n f_n, mean_n f_n, W s])
+        e   = w . GELU(V [x, max_n l_n, mean_n sigmoid(l_n)])
 
     By default it only reads: its gradient stops at features and logits, so that masks are trained as without it. From
     scratch, a gradient into the features kept a small model from learning which object a sentence means
@@ -38,7 +34,7 @@ class ExistenceHead(BaseModule):
     Args:
         channels (int): Width of the fused pixels.
         sentence_channels (int): Width of the fused sentence.
-        hidden (int): Width of h. Default: 256.
+        hidden (int): Width inside. Default: 256.
         loss_weight (float): Factor of the loss. Default: 0.1.
         no_target_weight (float): Factor of the loss of sentences that nothing fits, beside 1 for the others. With the
             ratio of the others to them, both count alike. Default: 1.0.
@@ -59,12 +55,9 @@ class ExistenceHead(BaseModule):
         self.channels, self.sentence_channels = channels, sentence_channels
         self.loss_weight, self.no_target_weight = loss_weight, no_target_weight
         self.detach = detach
-        self.pixel_norm = nn.LayerNorm(channels)
-        self.pixel_projection = nn.Linear(channels, hidden)
-        self.sentence_projection = nn.Linear(sentence_channels, hidden, bias=False)
-        self.logit_projection = nn.Linear(1, hidden, bias=False)
-        self.norm = nn.LayerNorm(2 * hidden)
-        self.classifier = nn.Sequential(nn.Linear(2 * hidden + 2, hidden), nn.GELU(), nn.Linear(hidden, 1))
+        self.sentence_projection = nn.Linear(sentence_channels, channels)
+        self.norm = nn.LayerNorm(3 * channels)
+        self.classifier = nn.Sequential(nn.Linear(3 * channels + 2, hidden), nn.GELU(), nn.Linear(hidden, 1))
 
     def forward(self, fused: FusedFeatures, logits: Tensor) -> Tensor:
         """Judge.
@@ -84,15 +77,12 @@ class ExistenceHead(BaseModule):
         check_width(owner, 'channels', self.channels, of='the pixels', found=pixels.size(1))
         check_width(owner, 'sentence_channels', self.sentence_channels, of='the sentence', found=sentence.size(1))
         cells = F.adaptive_avg_pool2d(logits.detach(), pixels.shape[-2:]).flatten(1)
-        # Logits are of another order than features, and beyond 10 a probability hardly changes.
-        scaled = (cells / _LARGE_LOGIT).clamp(-1, 1).to(pixels.dtype)
-        shown = F.gelu(
-            self.pixel_projection(self.pixel_norm(pixels.flatten(2).transpose(1, 2))) +
-            self.sentence_projection(sentence)[:, None] + self.logit_projection(scaled[:, :, None]))
-        in_mask = torch.bmm(cells.softmax(dim=1).to(shown.dtype)[:, None], shown).squeeze(1)
-        seen = self.norm(torch.cat((shown.amax(dim=1), in_mask), dim=1))
-        mask = torch.stack((scaled.amax(dim=1), cells.sigmoid().mean(dim=1).to(scaled.dtype)), dim=1)
-        return self.classifier(torch.cat((seen, mask), dim=1)).squeeze(1)
+        pixels = pixels.flatten(2)
+        looked_at = torch.bmm(pixels, cells.softmax(dim=1).to(pixels.dtype)[:, :, None]).squeeze(2)
+        mask = torch.stack((cells.amax(dim=1), cells.sigmoid().mean(dim=1)), dim=1).to(pixels.dtype)
+        seen = torch.cat((looked_at, pixels.mean(dim=2), self.sentence_projection(sentence)), dim=1)
+        # Beside the norm: logits are of another order than features.
+        return self.classifier(torch.cat((self.norm(seen), mask), dim=1)).squeeze(1)
 
     def loss(self, existence: Tensor, target: Tensor) -> Tensor:
         """Compute the weighted binary cross entropy, the mean over the expressions.
