@@ -8,10 +8,10 @@ _base_ = ['./vit-small_shaperef_generalised_baseline.py', '../_base_/models/mask
 model = dict(distillation=_base_.distillation)
 load_from = 'work_dirs/vit-small_shaperef_generalised_baseline'
 
-# 500 steps of 8 images.
-train_dataloader = dict(dataset=dict(image_share=(0, 1 / 6)))
+# About 375 steps of 8 images.
+train_dataloader = dict(dataset=dict(image_share=(0, 0.15)))
 optim_wrapper = dict(optimizer=dict(lr=3e-4))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=50, by_epoch=False),
-    dict(type='CosineAnnealingLR', begin=50, end=500, T_max=450, eta_min=1e-5, by_epoch=False),
+    dict(type='CosineAnnealingLR', begin=50, end=375, T_max=325, eta_min=1e-5, by_epoch=False),
 ]
