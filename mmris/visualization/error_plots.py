@@ -21,8 +21,10 @@ _OUTCOME_COLOURS = {
 }
 # Points, and inches of a split's name.
 _HEADING_SIZE, _LONGEST_NAME = 12, 2.5
-# How much wider letters are in bold.
-_BOLD = 1.15
+# How much wider letters are in bold; inches between two outcomes.
+_BOLD, _GAP = 1.15, 0.3
+# So many names of skills stand side by side in letters of the usual size.
+_SKILLS = 6
 _SHARE_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
@@ -103,7 +105,8 @@ def _draw_skills(axes: Axes, rows: Sequence[dict], analysis: Dict[str, Any]) -> 
     groups = [[100 * row['iou'] for row in rows if name in (row.get('skills') or ())] for name in names]
     means, errors = _means(groups)
     axes.bar(range(len(names)), means, yerr=errors, color=_BLUE, width=0.6, error_kw=dict(ecolor=TEXT, linewidth=1))
-    axes.set_xticks(range(len(names)), [f'{one_line(name)}\n({len(group)})' for name, group in zip(names, groups)])
+    labels = [f'{one_line(name)}\n({len(group)})' for name, group in zip(names, groups)]
+    axes.set_xticks(range(len(names)), labels, fontsize=LABEL_SIZE * min(1, _SKILLS / len(names)))
     mean = analysis['scores'][analysis['mean']]
     axes.axhline(mean, color=FAINT_TEXT, linewidth=1, linestyle='--')
     axes.set_xlim(-0.6, max(len(names), 5) - 0.4)
@@ -126,8 +129,11 @@ def _draw_heading(figure: Figure, split: str, analysis: Dict[str, Any], left: fl
     named = ', '.join(f'{score} {scores[score]:.1f}' for score in (analysis['overall'], analysis['mean']))
     title = f'{name}: {scores["expressions"]} expressions, {named}'
     figure.text(left, top, title, fontsize=_HEADING_SIZE, color=TEXT, weight='bold')
-    left += max(5.4, _BOLD * text_width(title, _HEADING_SIZE) + 0.3) / width
-    for name, group in analysis['outcome'].items():
-        text = f'{name} {group["share"]:.0f} %'
-        figure.text(left, top, text, fontsize=LABEL_SIZE + 2, color=_OUTCOME_COLOURS[name], weight='bold')
-        left += (0.45 + 0.098 * len(text)) / width
+    texts = [f'{name} {group["share"]:.0f} %' for name, group in analysis['outcome'].items()]
+    size, start = LABEL_SIZE + 2, left * width + max(5.4, _BOLD * text_width(title, _HEADING_SIZE) + 0.3)
+    needed = sum(_BOLD * text_width(text, size) + _GAP for text in texts)
+    # Smaller where a figure of few plots has no room for all of them.
+    scale = min(1, (width - start) / needed)
+    for name, text in zip(analysis['outcome'], texts):
+        figure.text(start / width, top, text, fontsize=scale * size, color=_OUTCOME_COLOURS[name], weight='bold')
+        start += scale * (_BOLD * text_width(text, size) + _GAP)
