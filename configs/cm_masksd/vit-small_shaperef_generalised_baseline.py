@@ -2,8 +2,8 @@
 # existence head, for sentences that fit nothing or several things.
 # Paper: Wang et al., CM-MaskSD, without its branches, in small; the task is that of Liu et al., GRES: Generalized
 #   Referring Expression Segmentation, CVPR 2023.
-# Data: ShapeRef with 20,000 images in train, of its sentences 20 % without a target and 20 % with several:
-#     python tools/dataset_converters/make_shaperef.py --train 20000 --no-target-share 0.2 --several-share 0.2 \
+# Data: ShapeRef with 24,000 images in train, of its sentences 20 % without a target and 20 % with several:
+#     python tools/dataset_converters/make_shaperef.py --train 24000 --no-target-share 0.2 --several-share 0.2 \
 #         --out data/shaperef_generalised
 # Cost: see README.md beside this file.
 # Command: python tools/train.py configs/cm_masksd/vit-small_shaperef_generalised_baseline.py
@@ -19,16 +19,15 @@ inputs = dict(
 model = dict(
     protocol='rela',
     encoder=dict(architecture=dict(text_cfg=dict(context_length=16, vocab_size=72))),
-    # One sentence of five has no target. A weight of 4 would make both answers count alike, and the head reject too
-    # much.
-    existence=dict(type='ExistenceHead', channels=48, sentence_channels=128, no_target_weight=3.0),
+    # One sentence of five has no target. With 4, both answers would count alike; the head would reject too much.
+    existence=dict(type='ExistenceHead', channels=48, sentence_channels=128, no_target_weight=2.5),
     auxiliary_losses=dict(alignment=dict(type='PatchTextAlignmentLoss', loss_weight=0.1)))
 default_hooks = dict(checkpoint=dict(save_best='gIoU'))
 
-# 1 epoch of 2,500 steps of 8 images.
+# 1 epoch of 3,000 steps of 8 images.
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=200, by_epoch=False),
-    dict(type='CosineAnnealingLR', begin=200, end=2500, T_max=2300, eta_min=1e-5, by_epoch=False),
+    dict(type='CosineAnnealingLR', begin=200, end=3000, T_max=2800, eta_min=1e-5, by_epoch=False),
 ]
 train_cfg = dict(max_epochs=1)
