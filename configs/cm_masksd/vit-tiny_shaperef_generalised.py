@@ -1,10 +1,10 @@
 # CM-MaskSD at the size of the demo, with an existence head, for sentences that fit nothing or several things.
 # Paper: Wang et al., CM-MaskSD, in small; the task is that of Liu et al., GRES: Generalized Referring Expression
 #   Segmentation, CVPR 2023.
-# Data: ShapeRef, made by `python tools/dataset_converters/make_shaperef.py --no-target-share 0.2 --several-share 0.2
+# Data: ShapeRef, made by `mmris make_shaperef --no-target-share 0.2 --several-share 0.2
 #   --out data/shaperef_generalised`; 6,000 images in train.
 # Cost: see README.md beside this file.
-# Command: python tools/train.py configs/cm_masksd/vit-tiny_shaperef_generalised.py
+# Command: mmris train configs/cm_masksd/vit-tiny_shaperef_generalised.py
 # It begins from vit-tiny_shaperef_generalised_baseline.py, whose towers have an aligned joint space.
 _base_ = ['./vit-tiny_shaperef_generalised_baseline.py', '../_base_/models/masked_distillation.py']
 model = dict(distillation=_base_.distillation)

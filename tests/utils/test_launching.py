@@ -9,9 +9,8 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 from torch import distributed
 
+from mmris.command_line.arguments import add_launcher_arguments, add_training_arguments
 from mmris.utils.launching import (
-    add_launcher_arguments,
-    add_training_arguments,
     check_trainable,
     destroy_process_group,
     set_launcher,

@@ -163,6 +163,6 @@ def _card(files: ReferFiles, names: Dict[str, str], lists_targets: bool) -> str:
         f'| `raw_anns` | {annotations}: `segmentation`, `bbox` as x, y, width, height in pixels |',
         '| `raw_image_info` | JSON text of the COCO image: `file_name`, `height`, `width` |',
         '| `bbox` | Box around the target: left, top, right, bottom in pixels |', '',
-        'Written by mmris (`python -m mmris convert_dataset ... --to parquet`), which reads this folder as '
+        'Written by mmris (`mmris convert_dataset ... --to parquet`), which reads this folder as '
         '`refs_file`.', ''
     ])

@@ -63,7 +63,7 @@ FILES = {
             'is not a COCO annotation file. It is a file of torch.save'),
     'own.csv': (lambda path: path.write_text('image,mask,sentence\na.jpg,a.png,a cup\n'),
                 'is a CSV file with the columns image, mask and sentence. Convert it to REFER files first: python -m',
-                'is not a COCO annotation file. It is a CSV file .* Convert it: python -m mmris convert_dataset csv'),
+                'is not a COCO annotation file. It is a CSV file .* Convert it: mmris convert_dataset csv'),
     'other.csv': (lambda path: path.write_text('picture,outline\na.jpg,a.png\n'),
                   'Its columns are picture, outline, and image, mask and sentence are expected.*--image-column NAME',
                   'It is a CSV file with other columns'),
