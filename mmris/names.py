@@ -33,6 +33,9 @@ DOWNLOADS = ('refcoco', 'refcoco+', 'refcocog', 'refclef', 'grefcoco', 'coco-tra
 #: Sets whose published counts are known: see :mod:`mmris.datasets.published_counts`.
 COUNTED_SETS = ('refcoco_unc', 'refcoco_google', 'refcoco+_unc', 'refcocog_umd', 'refcocog_google')
 
+#: Shells that ``completion`` knows.
+SHELLS = ('bash', 'zsh', 'fish')
+
 #: Where images of a set are looked for, below its folder.
 IMAGE_FOLDERS = ('images', '../coco/train2014')
 

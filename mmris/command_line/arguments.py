@@ -4,8 +4,9 @@ import argparse
 
 from mmris.names import DTYPES, PRECISIONS, TRACKERS
 from mmris.utils.arguments import at_least, file_or_none, key_value, probability, sentence
+from mmris.zoo import MODEL, MODELS
 
-from .parser import CommandParser
+from .parser import CommandParser, suggest
 
 _CONFIG = 'config file, mmris::FOLDER/NAME.py for one of the project\'s, or a name of `mmris models`'
 _CHECKPOINT = ('checkpoint file, or a name of `mmris models`. Write none if the config trains nothing, or if it is '
@@ -75,9 +76,11 @@ def add_optional_model_arguments(parser: CommandParser) -> None:
 
 def add_model_name(parser: argparse._ActionsContainer) -> None:
     """Add ``--model``, which sets ``config``."""
-    parser.add_argument(
-        '--model', dest='config', metavar='NAME', help='name of `mmris models`, whose config and weights are used, in '
-        'place of CONFIG and CHECKPOINT; or a config that trains nothing')
+    suggest(
+        parser.add_argument(
+            '--model', dest='config', metavar='NAME', help='name of `mmris models`, whose config and weights are used, '
+            'in place of CONFIG and CHECKPOINT; or a config that trains nothing'),
+        (model.name for model in MODELS if model.kind == MODEL))
 
 
 def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:

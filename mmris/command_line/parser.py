@@ -1,6 +1,7 @@
 """The parser of a command's arguments."""
 
 import argparse
+from typing import Iterable
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -16,3 +17,13 @@ class CommandParser(argparse.ArgumentParser):
     def __init__(self, *, by_name: bool = False, **settings: object) -> None:
         super().__init__(**{'allow_abbrev': False, **settings})
         self.by_name = by_name
+
+
+def suggest(action: argparse.Action, values: Iterable[str]) -> None:
+    """Name values that a shell completes an argument with, though it takes others too.
+
+    Args:
+        action (Action): What ``add_argument`` returned.
+        values (Iterable[str]): Such as the names of the zoo.
+    """
+    action.suggested = tuple(values)

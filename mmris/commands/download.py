@@ -5,7 +5,7 @@ import sys
 from typing import List, Optional
 
 from mmris.datasets.downloading import DATA_SETS, DataSet, check_downloaded, fetch_sets, get_data_set, next_command
-from mmris.datasets.downloading.sizes import in_words
+from mmris.utils.sizes import in_words
 from mmris.utils.tables import markdown_table
 
 HEADING = ('name', 'what', 'size', 'licence', 'address')

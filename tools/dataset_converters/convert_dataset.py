@@ -12,7 +12,7 @@ printed. The status is 1 if something in the new set is broken, 2 if it fails.
 import argparse
 
 from mmris.command_line import run_command
-from mmris.command_line.parser import CommandParser
+from mmris.command_line.parser import CommandParser, suggest
 from mmris.names import FORM_TITLES, flag_of
 
 CHOICES = dict(mask_values=('binary', 'instances'), upright=('true', 'false'))
@@ -44,7 +44,7 @@ def add_arguments(parser: CommandParser) -> None:
     width = max(map(len, forms))
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = '\n'.join(['forms:', *(f'  {name:<{width}} {title}' for name, title in forms.items())])
-    parser.add_argument('form', metavar='FORM', help='form of the files, see below')
+    suggest(parser.add_argument('form', metavar='FORM', help='form of the files, see below'), forms)
     parser.add_argument('files', nargs='+', metavar='FILES', help='files, a folder, or a quoted pattern')
     parser.add_argument('--out', required=True, help='folder to write')
     parser.add_argument('--to', choices=TARGETS, default='refer', help='form to write (default: %(default)s)')

@@ -10,14 +10,15 @@ used. It ends with status 1 if a set is broken or its counts differ from the pub
 from pathlib import Path
 
 from mmris.command_line import run_command
-from mmris.command_line.parser import CommandParser
+from mmris.command_line.parser import CommandParser, suggest
 from mmris.names import DOWNLOADS
 
 
 def add_arguments(parser: CommandParser) -> None:
-    parser.add_argument(
-        'names', nargs='*', metavar='NAME',
-        help=f'what to download: {", ".join(DOWNLOADS)}; "list", or none, lists all')
+    suggest(
+        parser.add_argument(
+            'names', nargs='*', metavar='NAME',
+            help=f'what to download: {", ".join(DOWNLOADS)}; "list", or none, lists all'), DOWNLOADS)
     parser.add_argument('--root', type=Path, default=Path('data'), help='folder of all data (default: data)')
     parser.add_argument('--keep-archives', action='store_true', help='keep archives after they are unpacked')
 
