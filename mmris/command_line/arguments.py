@@ -9,8 +9,7 @@ from mmris.zoo import MODEL, MODELS
 from .parser import CommandParser, suggest
 
 _CONFIG = 'config file, mmris::FOLDER/NAME.py for one of the project\'s, or a name of `mmris models`'
-_CHECKPOINT = ('checkpoint file, or a name of `mmris models`. Write none if the config trains nothing, or if it is '
-               'given as a name, whose weights are then used')
+_CHECKPOINT = 'checkpoint file, or a name of `mmris models`; none, if the config trains nothing'
 
 
 def add_config_arguments(parser: argparse.ArgumentParser, name: str = 'config') -> None:
@@ -74,12 +73,12 @@ def add_optional_model_arguments(parser: CommandParser) -> None:
     add_option_argument(parser)
 
 
-def add_model_name(parser: argparse._ActionsContainer) -> None:
+def add_model_name(parser: argparse.ArgumentParser) -> None:
     """Add ``--model``, which sets ``config``."""
     suggest(
         parser.add_argument(
-            '--model', dest='config', metavar='NAME', help='name of `mmris models`, whose config and weights are used, '
-            'in place of CONFIG and CHECKPOINT; or a config that trains nothing'),
+            '--model', dest='config', metavar='NAME', help='name of `mmris models`, or folder or hub repository of a '
+            'published model, used in place of CONFIG and CHECKPOINT; or a config that trains nothing'),
         (model.name for model in MODELS if model.kind == MODEL))
 
 

@@ -37,5 +37,11 @@ def _set_completions(parser: argparse.ArgumentParser) -> None:
                 _set_completions(one)
         elif hasattr(action, 'suggested'):
             action.choices = action.suggested
-        elif action.nargs != 0 and action.choices is None and action.type in _MAY_BE_FILES:
+        elif action.choices is None and action.type in _MAY_BE_FILES and _takes_files(action):
             action.complete = shtab.FILE
+
+
+def _takes_files(action: argparse.Action) -> bool:
+    """Whether what an argument takes may be files. Options of many values take names, and after files bash would no
+    more complete the next option."""
+    return action.nargs is None or (not action.option_strings and action.nargs != 0)

@@ -31,6 +31,11 @@ NEEDED = {
     'wcwidth': 'wcwidth',
     'shtab': 'shtab',
 }
+# Other distributions of the same modules.
+ALTERNATIVES = {
+    'opencv-python': ('opencv-python-headless', 'opencv-contrib-python', 'opencv-contrib-python-headless'),
+    'onedl-mmpretrain': ('mmpretrain', ),
+}
 # Modules of either stack, by the ends of its distributions' names.
 STACK_MODULES = {'mmengine': 'mmengine', 'mmcv': 'mmcv', 'mmsegmentation': 'mmseg'}
 # What else is used if it is there: its module, what for, and how to get it.
@@ -47,11 +52,13 @@ INSTALL_ALL = 'pip install "mmris[maintained]"'
 
 
 def version_of(distribution: str) -> Optional[str]:
-    """The version of an installed distribution; None if it is not installed."""
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
+    """The version of an installed distribution, or of one that brings the same module; None if there is none."""
+    for name in (distribution, *ALTERNATIVES.get(distribution, ())):
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
 
 
 def modules_to_import() -> List[str]:
@@ -120,7 +127,7 @@ def examine_optional(errors: Mapping[str, Optional[str]]) -> Section:
     """
     section = Section('For some uses')
     for name, (module, purpose, command) in OPTIONAL.items():
-        version = version_of(name) or (version_of('mmpretrain') if module == 'mmpretrain' else None)
+        version = version_of(name)
         section.facts[name] = f'{version or "not installed"}: {purpose}' + ('' if version else f' (`{command}`)')
         if version is not None:
             _blame_import(section, name, module, errors, command)

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -73,6 +74,17 @@ def test_a_version_that_does_not_fit(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     assert only_problem(packages.examine_versions({})) == (
         'timm 0.9.2 does not fit: mmris needs timm>=1.0.16.', 'Install another version: `pip install "timm>=1.0.16"`.')
+
+
+def test_another_distribution_of_the_same_module(monkeypatch):
+    def version(name):
+        if name != 'opencv-python-headless':
+            raise metadata.PackageNotFoundError(name)
+        return '4.12.0'
+
+    monkeypatch.setattr(metadata, 'version', version)
+    section = packages.examine_versions({})
+    assert section.facts['opencv-python'] == '4.12.0' and section.facts['torch'] == 'missing'
 
 
 def test_transformers_of_another_age(tmp_path, monkeypatch):

@@ -1,6 +1,8 @@
 """``mmris``: its commands by groups, how they are named, what each imports before its arguments are read."""
 
 import json
+import re
+from types import SimpleNamespace
 from typing import Dict
 
 import pytest
@@ -9,7 +11,7 @@ import mmris
 from mmris import utils
 from mmris.command_line import main, running
 from mmris.command_line.groups import GROUPS, find_command, find_tools
-from tests.conftest import run_python
+from tests.conftest import ROOT, run_python
 
 HEAVY = ('torch', 'numpy', 'mmengine', 'mmcv', 'mmseg', 'open_clip', 'transformers', 'timm', 'matplotlib',
          'pycocotools', 'cv2', 'PIL', 'huggingface_hub')
@@ -58,6 +60,17 @@ def test_each_command_is_in_one_group_and_has_one_line(probed):
         assert line.endswith('.') and len(line) <= 120
 
 
+def test_the_page_lists_the_groups():
+    listed, group = {}, ''
+    for line in (ROOT / 'docs/command_line.md').read_text().splitlines():
+        cells = line.strip('|').split('|')
+        if len(cells) == 3 and '`' in cells[1]:
+            group = cells[0].strip() or group
+            listed.setdefault(group, []).extend(re.findall('`([a-z_]+)`', cells[1]))
+    assert {name: sorted(commands) for name, commands in listed.items()} == {
+        name: sorted(commands) for name, commands in GROUPS.items()}
+
+
 def test_version(probed):
     assert probed['--version'] == dict(status=0, said=f'mmris {mmris.__version__}\n', heavy=[])
 
@@ -78,6 +91,39 @@ def test_a_command_may_be_spelt_with_hyphens(capsys):
     with pytest.raises(SystemExit) as ended:
         main.start(['print-config', '--help'])
     assert ended.value.code == 0 and 'usage: mmris print_config' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('given, read', [
+    ('predict --model NAME a.jpg one two', dict(config='NAME', image='a.jpg', sentences=['one', 'two'])),
+    ('predict a.jpg one --model=NAME', dict(config='NAME', checkpoint=None, image='a.jpg', sentences=['one'])),
+    ('predict c.py c.pth a.jpg one', dict(config='c.py', checkpoint='c.pth', image='a.jpg', sentences=['one'])),
+    ('attention_maps c.py none a.jpg -- --model', dict(config='c.py', checkpoint=None, sentences=['--model'])),
+    ('test --model NAME --split val', dict(config='NAME', checkpoint=None, split=['val'])),
+    ('test c.py', dict(config='c.py', checkpoint=None)),
+    ('test c.py c.pth', dict(config='c.py', checkpoint='c.pth')),
+    ('draw_predictions --model NAME', dict(config='NAME', checkpoint=None)),
+    ('error_report rows --model NAME', dict(rows='rows', config='NAME', checkpoint=None)),
+    ('error_report rows --config c.py --checkpoint c.pth', dict(rows='rows', config='c.py', checkpoint='c.pth')),
+    ('train c.py --cfg-options a=1 b=2 --cfg-options c=[1,2]', dict(cfg_options=['a=1', 'b=2', 'c=[1,2]'])),
+])
+def test_a_model_by_name_or_by_files(monkeypatch, given, read):
+    seen = []
+    monkeypatch.setattr(running, 'import_module', lambda name: SimpleNamespace(main=seen.append))
+    main.start(given.split())
+    assert {name: getattr(seen[0], name) for name in read} == read
+
+
+@pytest.mark.parametrize('given, said', [
+    ('predict --model NAME a.jpg', 'the following arguments are required: SENTENCE'),
+    ('predict a.jpg one', 'the following arguments are required: IMAGE, SENTENCE'),
+    ('error_report rows --model NAME --config c.py', 'argument --config: not allowed with argument --model'),
+    ('train c.py --see 1', 'unrecognized arguments: --see 1'),
+    ('train c.py --cfg-options a', 'KEY=VALUE is needed, but got a'),
+])
+def test_wrong_arguments(capsys, given, said):
+    with pytest.raises(SystemExit) as ended:
+        main.start(given.split())
+    assert ended.value.code == 2 and said in capsys.readouterr().err
 
 
 def test_commands_that_need_no_stack(monkeypatch, capsys):

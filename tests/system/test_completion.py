@@ -23,7 +23,6 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
-
 @pytest.fixture
 def complete(capsys, tmp_path):
     run_command('completion', 'bash')
@@ -46,6 +45,7 @@ def test_bash(complete, tmp_path):
     assert complete('tr') == ['train', 'train_stages', 'try']
     assert complete('predict', '--thr') == ['--threshold']
     assert {'--cfg-options', '--resume', '--launcher'} <= set(complete('train', '--'))
+    assert complete('test', 'config.py', '--split', 'val', '--o') == ['--out']
     assert complete('predict', '--dtype', 'b') == ['bfloat16']
     assert complete('predict', '--model', 'cm-') == ['cm-masksd-shaperef']
     assert complete('models', '--check', 'clip-rn') == list_models('clip-rn*')

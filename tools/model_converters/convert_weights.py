@@ -13,10 +13,11 @@ from mmris.names import PUBLISHED_NAMES
 
 
 def add_arguments(parser: CommandParser) -> None:
-    models = parser.add_subparsers(dest='model', metavar='MODEL', required=True, help=', '.join(PUBLISHED_NAMES))
+    models = parser.add_subparsers(dest='model', metavar='MODEL', required=True)
     for name, model in PUBLISHED_NAMES.items():
         one = models.add_parser(
             name,
+            help=f'weights of {model.title}',
             description=f'Convert weights of {model.title}. The input may be in the layout of '
             f'{", ".join(model.layouts)} or mmris, or a checkpoint of a model trained here.')
         one.add_argument(

@@ -68,7 +68,7 @@ class ParquetTable:
             from pyarrow import ArrowException, parquet
         except ImportError as error:
             raise ImportError(f'{self.path} is a Parquet file, which is read by pyarrow. Install it: '
-                              f'pip install "mmris[parquet]".') from error
+                              f'pip install "mmris[maintained,parquet]".') from error
         try:
             return parquet.ParquetFile(self.path)
         except (ArrowException, OSError) as error:

@@ -38,7 +38,8 @@ def write_parquet(files: ReferFiles, folder: Path) -> List[Path]:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise ImportError('Parquet files are written by pyarrow. Install it: pip install "mmris[parquet]".') from error
+        raise ImportError(
+            'Parquet files are written by pyarrow. Install it: pip install "mmris[maintained,parquet]".') from error
     names = name_splits(files, lambda name: f'data/{_file_name(name)}')
     lists_targets = any(len(target_annotation_ids(ref)) != 1 for ref in files.refs)
     has_skills = any(sentence.get('skills') for ref in files.refs for sentence in ref['sentences'])

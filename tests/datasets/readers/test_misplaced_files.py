@@ -62,7 +62,7 @@ FILES = {
             'is a file of torch.save, as TransVG and OneRef keep lists of boxes in.*download refcoco',
             'is not a COCO annotation file. It is a file of torch.save'),
     'own.csv': (lambda path: path.write_text('image,mask,sentence\na.jpg,a.png,a cup\n'),
-                'is a CSV file with the columns image, mask and sentence. Convert it to REFER files first: python -m',
+                'is a CSV file with the columns image, mask and sentence. Convert it to REFER files first: mmris',
                 'is not a COCO annotation file. It is a CSV file .* Convert it: mmris convert_dataset csv'),
     'other.csv': (lambda path: path.write_text('picture,outline\na.jpg,a.png\n'),
                   'Its columns are picture, outline, and image, mask and sentence are expected.*--image-column NAME',
