@@ -12,13 +12,7 @@ from mmris.evaluation import format_results, nest_metrics, to_json
 from mmris.names import MASK_CONTROLS, SENTENCE_CONTROLS
 from mmris.registry import RUNNERS
 from mmris.utils import unwrap_model, write_atomically
-from mmris.utils.configs import (
-    check_output,
-    check_text,
-    choose_checkpoint,
-    name_work_dir,
-    read_config,
-)
+from mmris.utils.configs import check_output, check_text, choose_checkpoint, name_work_dir, read_config
 from mmris.utils.launching import destroy_process_group, set_launcher
 
 

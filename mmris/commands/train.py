@@ -4,12 +4,7 @@ import argparse
 
 from mmris.registry import RUNNERS
 from mmris.utils.configs import name_work_dir, read_config
-from mmris.utils.launching import (
-    check_trainable,
-    destroy_process_group,
-    set_launcher,
-    set_training,
-)
+from mmris.utils.launching import check_trainable, destroy_process_group, set_launcher, set_training
 
 
 def main(arguments: argparse.Namespace) -> None:

@@ -15,11 +15,7 @@ from mmris.checkpoints import best_checkpoint, find_checkpoints
 from mmris.command_line.arguments import add_option_argument, add_training_arguments
 from mmris.utils import write_atomically
 from mmris.utils.commands import check_run_settings, plain, save_run_settings, tool_command, tool_environment
-from mmris.utils.configs import (
-    data_options,
-    name_work_dir,
-    read_config,
-)
+from mmris.utils.configs import data_options, name_work_dir, read_config
 from mmris.utils.launching import check_trainable
 
 # In a stage's folder, once it is done: the checkpoint that it ended with.

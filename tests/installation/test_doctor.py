@@ -14,7 +14,7 @@ import pytest
 
 from mmris.installation import Section, format_sections, packages
 from mmris.installation.caches import examine_caches, hub_folder
-from mmris.installation.devices import Driver, examine_devices
+from mmris.installation.devices import Driver, examine_devices, find_driver
 from mmris.installation.environment import examine_environment
 from mmris.installation.imports import import_packages
 from tests.conftest import ROOT
@@ -145,6 +145,18 @@ def test_devices(monkeypatch, build, available, driver, what, remedy):
         assert section.facts.get('GPU 0') == ('NVIDIA H100, 80.0 GiB' if available else None)
     else:
         assert only_problem(section)[0] == what and only_problem(section)[1].startswith(remedy)
+
+
+def test_the_driver(tmp_path, monkeypatch):
+    program = tmp_path / 'nvidia-smi'
+    monkeypatch.setenv('PATH', str(tmp_path))
+    assert find_driver() is None
+    program.write_text('#!/bin/sh\nif [ $# -gt 0 ]; then echo "NVIDIA H100, 535.104"; echo "NVIDIA H100, 535.104"\n'
+                       'else echo "| NVIDIA-SMI 535.104    Driver Version: 535.104    CUDA Version: 12.2 |"; fi\n')
+    program.chmod(0o755)
+    assert find_driver() == Driver(('NVIDIA H100', 'NVIDIA H100'), '535.104', '12.2')
+    program.write_text('#!/bin/sh\necho "NVIDIA-SMI has failed, because it could not reach the driver"; exit 9\n')
+    assert find_driver() is None
 
 
 def test_hidden_gpus_are_not_wrong(monkeypatch):

@@ -137,7 +137,7 @@ def test_nothing_to_train():
     check_trainable(tiny_config(), 'some.py')
     for config in (Config(), Config(dict(train_cfg=None))):
         with pytest.raises(ValueError, match='^some.py has nothing to train: its train_cfg is None. Evaluate it with '
-                                             'tools/test.py some.py, and a checkpoint if its weights are in one.$'):
+                                             'mmris test some.py, and a checkpoint if its weights are in one.$'):
             check_trainable(config, 'some.py')
 
 
