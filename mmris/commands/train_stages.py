@@ -13,6 +13,7 @@ from typing import Any, Dict, List, NamedTuple, Sequence
 
 from mmris.checkpoints import best_checkpoint, find_checkpoints
 from mmris.command_line.arguments import add_option_argument, add_training_arguments
+from mmris.command_line.parser import CommandParser
 from mmris.utils import write_atomically
 from mmris.utils.commands import check_run_settings, plain, save_run_settings, tool_command, tool_environment
 from mmris.utils.configs import data_options, name_work_dir, read_config
@@ -92,7 +93,7 @@ def parse_train_options(text: str) -> argparse.Namespace:
         ValueError: If ``--resume`` is among them.
         SystemExit: If train.py has no such options, or a stage has them already.
     """
-    parser = argparse.ArgumentParser(prog='--train-options', usage='options of train.py', add_help=False)
+    parser = CommandParser(prog='--train-options', usage='options of train.py', add_help=False)
     add_option_argument(parser)
     add_training_arguments(parser)
     options = parser.parse_args(shlex.split(text))

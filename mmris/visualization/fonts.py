@@ -174,14 +174,17 @@ class FontFinder:
             level=logging.WARNING)
 
 
-def fonts_of_scripts() -> Dict[str, Tuple[Optional[str], str]]:
+def fonts_of_scripts(finder: Optional[FontFinder] = None) -> Dict[str, Tuple[Optional[str], str]]:
     """Find the fonts of some scripts that DejaVu Sans does not have.
+
+    Args:
+        finder (FontFinder, optional): Where to look. Defaults to None: the fonts of the system.
 
     Returns:
         dict[str, tuple]: By what messages call a script: the file of its font, None if there is none, and the package
         of Debian and Ubuntu with one.
     """
-    finder = FontFinder()
+    finder = finder or system_fonts()
     found = {letter: finder.face(letter) for letter in _SAMPLES}
     scripts = {letter: EMOJI if _AS_EMOJI in letter else script_of(letter) for letter in _SAMPLES}
     return {
