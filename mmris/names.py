@@ -1,7 +1,7 @@
 """Names that users type and that command lines list. Imports nothing, so that ``--help`` can print them at once.
 
 Of what has more to it than a name (a published model, a form of data sets), the table of it is elsewhere and
-``tests/test_names.py`` compares the two.
+``tests/test_listed_names.py`` compares the two.
 """
 
 from typing import Dict, NamedTuple, Tuple
