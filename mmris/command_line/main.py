@@ -43,7 +43,7 @@ def start(arguments: List[str]) -> Optional[int]:
     if name is None:
         sys.stderr.write(f'{_explain_unknown(given)}\n')
         return USER_ERROR
-    return do_command(*load_tool(name), prog=f'mmris {name}', arguments=rest)
+    return do_command(*load_tool(name), rest, prog=f'mmris {name}')
 
 
 def _explain_unknown(given: str) -> str:

@@ -36,26 +36,34 @@ def make_parser(path: str, documentation: str, add_arguments: Callable[[CommandP
     return parser
 
 
-def run_command(path: str, documentation: str, add_arguments: Callable[[CommandParser], None], *,
-                prog: Optional[str] = None, arguments: Optional[Sequence[str]] = None) -> None:
-    """Read the arguments of a command, and do its work: ``main`` of the module of its name in ``mmris.commands``.
+def run_command(path: str, documentation: str, add_arguments: Callable[[CommandParser], None]) -> None:
+    """Run a command as a program: its file in ``tools`` is to be started by this.
 
     Args:
-        path, documentation, add_arguments, prog: See :func:`make_parser`.
-        arguments (Sequence[str], optional): What was typed after the command. Default: None, this process's.
+        path, documentation, add_arguments: See :func:`make_parser`.
 
     Raises:
         SystemExit, Exception: See :func:`mmris.utils.tool.run_tool`.
     """
-    run_tool(lambda: do_command(path, documentation, add_arguments, prog=prog, arguments=arguments))
+    run_tool(lambda: do_command(path, documentation, add_arguments, sys.argv[1:]))
 
 
-def do_command(path: str, documentation: str, add_arguments: Callable[[CommandParser], None], *,
-               prog: Optional[str] = None, arguments: Optional[Sequence[str]] = None) -> Optional[int]:
-    """Do what :func:`run_command` does, and return the exit status; None stands for 0."""
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    parser = make_parser(path, documentation, add_arguments, prog=prog, by_name=_names_model(given))
-    options = parser.parse_args(given)
+def do_command(path: str, documentation: str, add_arguments: Callable[[CommandParser], None], given: Sequence[str],
+               prog: Optional[str] = None) -> Optional[int]:
+    """Read the arguments of a command, and do its work: ``main`` of the module of its name in ``mmris.commands``.
+
+    Args:
+        path, documentation, add_arguments, prog: See :func:`make_parser`.
+        given (Sequence[str]): What was typed after the command.
+
+    Returns:
+        int, optional: The exit status; None stands for 0.
+
+    Raises:
+        SystemExit: If the arguments are wrong (status 2), or ask for help.
+        ImportError: If the command needs the OpenMMLab stack, and :func:`~mmris.stack.check_stack` finds it wrong.
+    """
+    options = make_parser(path, documentation, add_arguments, prog=prog, by_name=_names_model(given)).parse_args(given)
     name = Path(path).stem
     if name not in _WITHOUT_STACK:
         check_stack()
