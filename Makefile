@@ -26,10 +26,10 @@ $(VENV)/installed: setup.py requirements/maintained_stack.txt requirements/tests
 	@touch $@
 
 try: install
-	$(BIN)/python tools/try.py
+	$(BIN)/mmris try
 
 demo: install
-	$(BIN)/python tools/demo.py
+	$(BIN)/mmris demo
 
 test: install lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow"

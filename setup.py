@@ -72,6 +72,7 @@ setup(
     # a script is started from, such as the one that holds the checkout, for the package.
     package_dir={'': '.'},
     package_data={'mmris': ['datasets/vocabularies/*.txt', 'zoo/*.jpg', 'zoo/*.png', 'zoo/weights/*.safetensors']},
+    entry_points=dict(console_scripts=['mmris = mmris.command_line.main:main']),
     python_requires='>=3.11',
     # Neither OpenMMLab stack: one over the other overwrites its files. `maintained` asks for the tested one.
     install_requires=read_requirements('runtime.txt'),

@@ -1,12 +1,13 @@
 """Shared fixtures: a small data set in the published layout, and a small model."""
 
+import argparse
 import json
 import os
 import pickle
 import subprocess
 import sys
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Optional
 
 import cv2
 import numpy as np
@@ -16,7 +17,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from pycocotools import mask as coco_mask
 
-import mmris  # noqa: F401
+from mmris.command_line import main, running
+from mmris.command_line.groups import load_tool
 from mmris.datasets.pipelines import resolve_pipelines
 from mmris.registry import MODELS
 
@@ -49,6 +51,16 @@ def run_python(*command: object, folder: Path = ROOT, fails: bool = False, **env
                           timeout=300)
     assert (done.returncode != 0) == fails, done.stdout
     return done.stdout
+
+
+def run_command(name: str, *arguments: object) -> Optional[int]:
+    """Run a command of the project in this process, where imports cost nothing; its exit status."""
+    return main.start([name, *map(str, arguments)])
+
+
+def read_arguments(name: str, *arguments: object) -> argparse.Namespace:
+    """What a command reads from its arguments."""
+    return running.make_parser(*load_tool(name)).parse_args([str(one) for one in arguments])
 
 
 def square(x: int, y: int, size: int) -> list:

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -58,9 +59,27 @@ def test_the_command_is_the_tested_stack():
         assert metadata.version(name) == version
 
 
-def test_nothing_else_is_needed_to_say_so(tmp_path):
-    """An interpreter without any package, not even NumPy, gets the message."""
-    (tmp_path / 'mmris').symlink_to(ROOT / 'mmris')
-    command = [sys.executable, '-S', '-E', '-c', 'import mmris']
-    output = subprocess.run(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True).stderr
+@pytest.mark.parametrize('command', [
+    ('-c', 'import mmris.registry'),
+    ('-c', 'from mmris.apis import Predictor'),
+    ('-c', 'import mmris; import mmseg'),
+    ('-m', 'mmris', 'train', 'config.py'),
+])
+def test_nothing_else_is_needed_to_say_so(tmp_path, command):
+    """Where the stack is first needed, an interpreter without any package, not even NumPy, gets the message."""
+    output = run_without_packages(tmp_path, *command).stderr
     assert f'mmris needs an OpenMMLab stack, and does not find {", ".join(stack.MAINTAINED_STACK)}.' in output
+
+
+@pytest.mark.parametrize('command, expected', [
+    (('-c', 'import mmris; print(mmris.list_models("evf-sam"))'), "['evf-sam']"),
+    (('-m', 'mmris', 'train', '--help'), 'usage: mmris train'),
+])
+def test_what_needs_no_stack(tmp_path, command, expected):
+    done = run_without_packages(tmp_path, *command)
+    assert done.returncode == 0 and expected in done.stdout, done.stderr
+
+
+def run_without_packages(folder: Path, *command: str) -> subprocess.CompletedProcess:
+    (folder / 'mmris').symlink_to(ROOT / 'mmris')
+    return subprocess.run([sys.executable, '-S', '-E', *command], cwd=folder, capture_output=True, text=True)

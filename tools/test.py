@@ -1,41 +1,21 @@
-"""Evaluate a checkpoint, or a model that needs no training, on one or more splits.
+"""Evaluate a model on one or more splits.
 
-    python tools/test.py configs/cm_masksd/vit-b_refcoco.py work_dirs/vit-b_refcoco/best_mIoU_epoch_90.pth \
+The model is a checkpoint, a name, or a config that needs no training.
+
+    mmris test configs/cm_masksd/vit-b_refcoco.py work_dirs/vit-b_refcoco/best_mIoU_epoch_90.pth \
         --split val testA testB --out metrics.json --dump per_expression.jsonl
 
 Without a checkpoint, the model is what its config's pretrained weights make of it, of which nothing may need training.
 """
 
-import argparse
-
-from mmengine.config import Config
-from mmengine.dist import is_main_process
-
-import mmris  # noqa: F401
-from mmris.apis import init_untrained
-from mmris.apis.model import warn_of_another_config
-from mmris.checkpoints import load_model_weights
-from mmris.datasets.controls import CONTROLS, MASK_CONTROLS, SENTENCE_CONTROLS
-from mmris.evaluation import format_results, nest_metrics, to_json
-from mmris.registry import RUNNERS
-from mmris.utils import unwrap_model, write_atomically
-from mmris.utils.configs import (
-    add_checkpoint_argument,
-    add_config_arguments,
-    check_output,
-    check_text,
-    choose_checkpoint,
-    name_work_dir,
-    read_config,
-)
-from mmris.utils.launching import add_launcher_arguments, destroy_process_group, set_launcher
-from mmris.utils.tool import run_tool
+from mmris.command_line import run_command
+from mmris.command_line.arguments import add_launcher_arguments, add_model_arguments
+from mmris.command_line.parser import CommandParser
+from mmris.names import CONTROLS
 
 
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Evaluate a checkpoint on one or more splits.')
-    add_config_arguments(parser)
-    add_checkpoint_argument(parser, nargs='?')
+def add_arguments(parser: CommandParser) -> None:
+    add_model_arguments(parser, needs_checkpoint=False)
     parser.add_argument('--split', nargs='+', help='splits, as the refs file names them (default: those of the config)')
     parser.add_argument(
         '--controls',
@@ -48,56 +28,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--dump', help='JSON lines file with ids, sentence, intersection, union, IoU an expression')
     parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config name>)')
     add_launcher_arguments(parser)
-    return parser.parse_args()
-
-
-def set_splits(config: Config, arguments: argparse.Namespace) -> None:
-    """Tell the test loop what to evaluate."""
-    if arguments.split is not None:
-        for name in arguments.split:
-            check_text('split', name)
-        known = config.get('test_cfg', {}).get('splits', {})
-        splits = {name: known.get(name, dict(split=name)) for name in arguments.split}
-        config.test_cfg = dict(type='SplitTestLoop', splits=splits)
-    splits = config.test_cfg.splits
-    first = next(iter(splits))
-    masked = config.test_dataloader.dataset.get('instance_masks') is not None
-    for control in arguments.controls:
-        if control in MASK_CONTROLS and not masked:
-            raise ValueError(f'The control {control} is about instance masks, but the data set of {arguments.config} '
-                             f'has none: choose one of {", ".join(SENTENCE_CONTROLS)}.')
-        splits[f'{first}_{control}'] = dict(splits[first], control=control)
-    config.test_cfg.dump_file = arguments.dump
-
-
-def main() -> None:
-    arguments = parse_arguments()
-    arguments.checkpoint = choose_checkpoint(arguments)
-    for path in (arguments.out, arguments.dump):
-        check_output(path)
-    config = read_config(arguments)
-    set_launcher(config, arguments)
-    name_work_dir(config, arguments.config, arguments.work_dir)
-    config.load_from, config.resume = None, False
-    # Nothing of training is built.
-    config.train_cfg = config.train_dataloader = config.optim_wrapper = config.param_scheduler = None
-    set_splits(config, arguments)
-
-    runner = RUNNERS.build(config)
-    model = unwrap_model(runner.model)
-    if arguments.checkpoint is not None:
-        warn_of_another_config(config, arguments.checkpoint)
-        load_model_weights(model, arguments.checkpoint)
-    else:
-        init_untrained(model)
-    results = nest_metrics(runner.test())
-    if is_main_process():
-        print(format_results(results))
-        if arguments.out is not None:
-            with write_atomically(arguments.out) as temporary:
-                temporary.write_text(to_json(results), encoding='utf-8')
-    destroy_process_group()
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_command(__file__, __doc__, add_arguments)

@@ -1,87 +1,24 @@
-"""See masks within a minute: ask the model that comes with mmris about a few pictures.
+"""See masks within a minute, of the model that comes with mmris.
 
-    python tools/try.py
+    mmris try
 
 The pictures are new ShapeRef scenes, and the sentences mean one object each. Nothing is selected, and nothing is
 downloaded. Pictures, masks and a sheet are written to work_dirs/try.
 """
 
-import argparse
-from pathlib import Path
-from typing import List
-
-from mmris.apis import Predictor
-from mmris.datasets.masks import decode_segmentation
-from mmris.datasets.shaperef import ImageRecord, make_record
-from mmris.utils import write_atomically
+from mmris.command_line import run_command
+from mmris.command_line.parser import CommandParser
 from mmris.utils.arguments import at_least
-from mmris.utils.configs import check_output
-from mmris.utils.tool import run_tool
-from mmris.visualization import ScoredPrediction, draw_prediction_sheet, mean_iou
 
-NAME = 'cm-masksd-shaperef'
 # Any but 0, by which the scenes of the training are made.
 DEFAULT_SEED = 1
-FIVE_LINES = """
-The same in Python, for a picture and sentences of your own:
-
-    from mmris.apis import Predictor
-    predictor = Predictor.from_pretrained({name!r})
-    predictor.set_image({picture!r})
-    prediction = predictor.predict({sentences})
-    prediction.save('predictions')
-
-This model knows coloured shapes, not photographs. `python -m mmris models` lists others."""
 
 
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Ask the model that comes with mmris about a few pictures.')
+def add_arguments(parser: CommandParser) -> None:
     parser.add_argument('--out', default='work_dirs/try', help='folder for the pictures (default: %(default)s)')
     parser.add_argument('--number', type=at_least(1), default=4, help='how many pictures (default: %(default)s)')
     parser.add_argument('--seed', type=at_least(1), default=DEFAULT_SEED, help='which ones (default: %(default)s)')
-    return parser.parse_args()
-
-
-def main() -> None:
-    arguments = parse_arguments()
-    check_output(arguments.out, folder=True)
-    folder = Path(arguments.out)
-    folder.mkdir(parents=True, exist_ok=True)
-    predictor = Predictor.from_pretrained(NAME)
-    found: List[ScoredPrediction] = []
-    for number in range(arguments.number):
-        record = make_record(arguments.seed, 'refcoco', 'val', number)
-        picture = folder / f'scene_{number + 1}.jpg'
-        with write_atomically(picture) as temporary:
-            temporary.write_bytes(record.jpeg)
-        found += ask(predictor, picture, record)
-    sheet = folder / 'predictions.png'
-    with write_atomically(sheet) as temporary:
-        draw_prediction_sheet(
-            found,
-            title=f'{NAME} on {arguments.number} ShapeRef scenes',
-            subtitle='new scenes, none picked; on the right of each sentence, the IoU with the ground truth in percent',
-            columns=3,
-            cell=150).save(temporary, 'PNG')
-    print(f'{sheet}: {len(found)} sentences about {arguments.number} pictures, mIoU {mean_iou(found):.1f}')
-    sentences = [one.text for one in found[:2]]
-    print(FIVE_LINES.format(name=NAME, picture=str(folder / 'scene_1.jpg'), sentences=sentences))
-
-
-def ask(predictor: Predictor, picture: Path, record: ImageRecord) -> List[ScoredPrediction]:
-    """Ask for one sentence of each object, and write the masks beside the picture."""
-    segmentations = {annotation['id']: annotation['segmentation'] for annotation in record.annotations}
-    predictor.set_image(picture)
-    prediction = predictor.predict([ref['sentences'][0]['sent'] for ref in record.refs])
-    prediction.save(picture.parent)
-    return [
-        ScoredPrediction(
-            text=sentence,
-            image=prediction.image,
-            target=decode_segmentation(segmentations[ref['ann_id']], *prediction.image.shape[:2]).astype(bool),
-            mask=mask) for sentence, ref, mask in zip(prediction.sentences, record.refs, prediction.masks)
-    ]
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_command(__file__, __doc__, add_arguments)

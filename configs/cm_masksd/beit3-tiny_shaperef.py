@@ -1,8 +1,8 @@
 # CM-MaskSD on a BEiT-3 at the size of the demo, on ShapeRef.
 # Paper: Wang et al., CM-MaskSD: Cross-Modality Masked Self-Distillation for Referring Image Segmentation.
-# Data: ShapeRef, made by `python tools/dataset_converters/make_shaperef.py`; 6,000 images in train.
+# Data: ShapeRef, made by `mmris make_shaperef`; 6,000 images in train.
 # Cost: see README.md beside this file.
-# Command: python tools/train.py configs/cm_masksd/beit3-tiny_shaperef.py
+# Command: mmris train configs/cm_masksd/beit3-tiny_shaperef.py
 _base_ = [
     '../_base_/datasets/shaperef.py',
     '../_base_/inputs/clip.py',

@@ -1,8 +1,8 @@
 # CM-MaskSD on ShapeRef, properly trained: the weights cm-masksd-shaperef, which the package ships.
 # Paper: Wang et al., CM-MaskSD: Cross-Modality Masked Self-Distillation for Referring Image Segmentation.
-# Data: ShapeRef, made by `python tools/dataset_converters/make_shaperef.py`; 6,000 images in train.
+# Data: ShapeRef, made by `mmris make_shaperef`; 6,000 images in train.
 # Cost: see README.md beside this file.
-# Command: python tools/train.py configs/cm_masksd/vit-small_shaperef.py
+# Command: mmris train configs/cm_masksd/vit-small_shaperef.py
 # It begins from vit-small_shaperef_baseline.py, whose towers have an aligned joint space.
 _base_ = ['./vit-small_shaperef_baseline.py', '../_base_/models/masked_distillation.py']
 model = dict(distillation=_base_.distillation)

@@ -1,9 +1,9 @@
 # The baseline that vit-small_shaperef.py begins from: neither branch, but an aligned joint space.
 # Paper: Wang et al., CM-MaskSD: Cross-Modality Masked Self-Distillation for Referring Image Segmentation.
 # Data: ShapeRef with 24,000 images in train:
-#     python tools/dataset_converters/make_shaperef.py --train 24000 --out data/shaperef-24k
+#     mmris make_shaperef --train 24000 --out data/shaperef-24k
 # Cost: see README.md beside this file.
-# Command: python tools/train.py configs/cm_masksd/vit-small_shaperef_baseline.py --data-root data/shaperef-24k
+# Command: mmris train configs/cm_masksd/vit-small_shaperef_baseline.py --data-root data/shaperef-24k
 _base_ = [
     '../_base_/datasets/shaperef.py',
     '../_base_/models/clip_vit-small_cris.py',

@@ -3,7 +3,7 @@
 #   Segmentation, CVPR 2023.
 # Data: as for vit-small_shaperef_generalised_baseline.py, from which it begins: its towers have an aligned joint space.
 # Cost: see README.md beside this file.
-# Command: python tools/train.py configs/cm_masksd/vit-small_shaperef_generalised.py
+# Command: mmris train configs/cm_masksd/vit-small_shaperef_generalised.py
 _base_ = ['./vit-small_shaperef_generalised_baseline.py', '../_base_/models/masked_distillation.py']
 # The baseline's head, whose weight is 2.5, still rejects too little.
 model = dict(distillation=_base_.distillation, existence=dict(no_target_weight=3.25))

@@ -3,10 +3,10 @@
 # Paper: Wang et al., CM-MaskSD, without its branches, in small; the task is that of Liu et al., GRES: Generalized
 #   Referring Expression Segmentation, CVPR 2023.
 # Data: ShapeRef with 24,000 images in train, of its sentences 20 % without a target and 20 % with several:
-#     python tools/dataset_converters/make_shaperef.py --train 24000 --no-target-share 0.2 --several-share 0.2 \
+#     mmris make_shaperef --train 24000 --no-target-share 0.2 --several-share 0.2 \
 #         --out data/shaperef_generalised
 # Cost: see README.md beside this file.
-# Command: python tools/train.py configs/cm_masksd/vit-small_shaperef_generalised_baseline.py
+# Command: mmris train configs/cm_masksd/vit-small_shaperef_generalised_baseline.py
 _base_ = [
     '../_base_/datasets/shaperef_generalised.py',
     '../_base_/models/clip_vit-small_cris.py',

@@ -3,7 +3,7 @@
 # Data: any set in RefCOCO's files (SET below). It trains and evaluates on one split, val: its score tells whether all
 #   from files to masks is whole, and nothing of generalisation.
 # Cost: see README.md beside this file.
-# Command: python tools/train.py configs/cm_masksd/vit-tiny_224.py --data-root SET --refs-file 'refs(google).p'
+# Command: mmris train configs/cm_masksd/vit-tiny_224.py --data-root SET --refs-file 'refs(google).p'
 _base_ = [
     '../_base_/datasets/few_photographs.py',
     '../_base_/inputs/clip.py',

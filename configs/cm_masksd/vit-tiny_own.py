@@ -1,9 +1,9 @@
 # A small CM-MaskSD from scratch at 224 x 224, to try data of your own without a GPU or pretrained weights.
 # Paper: Wang et al., CM-MaskSD, in small.
-# Data: what `python -m mmris convert_dataset` wrote to data/own, with splits train and val; see docs/own_data.md.
+# Data: what `mmris convert_dataset` wrote to data/own, with splits train and val; see docs/own_data.md.
 #   It can learn some dozens of objects by heart, but not what new photographs show: take vit-b_own.py for that.
 # Cost: see README.md beside this file.
-# Command: python tools/train.py configs/cm_masksd/vit-tiny_own.py
+# Command: mmris train configs/cm_masksd/vit-tiny_own.py
 _base_ = [
     '../_base_/datasets/own.py',
     '../_base_/inputs/clip.py',

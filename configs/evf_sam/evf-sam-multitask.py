@@ -4,6 +4,6 @@
 # 82.4 on RefCOCO val, 84.2 on testA, 80.2 on testB.
 # Data: RefCOCO (unc); layout in docs/data.md. --data-root and --refs-file name RefCOCO+ or RefCOCOg.
 # Cost: an evaluation. Not measured by us.
-# Command: python tools/test.py configs/evf_sam/evf-sam-multitask.py evf-sam-multitask --split val testA testB
+# Command: mmris test configs/evf_sam/evf-sam-multitask.py evf-sam-multitask --split val testA testB
 _base_ = './evf-sam.py'
 inputs = dict(tokenizer=dict(vocabulary='evf-sam-multitask', semantic_token=True))

@@ -3,7 +3,7 @@
 # 82.1 on RefCOCO val, 83.7 on testA, 80.0 on testB.
 # Data: RefCOCO (unc); layout in docs/data.md. --data-root and --refs-file name RefCOCO+ or RefCOCOg.
 # Cost: an evaluation. Not measured by us.
-# Command: python tools/test.py configs/evf_sam/evf-sam.py evf-sam --split val testA testB
+# Command: mmris test configs/evf_sam/evf-sam.py evf-sam --split val testA testB
 _base_ = [
     '../_base_/datasets/refcoco.py',
     '../_base_/inputs/evf_sam.py',

@@ -3,7 +3,7 @@
 # (our oIoU) 83.6 on RefCOCO testA.
 # Data: RefCOCO (unc); layout in docs/data.md. --data-root and --refs-file name RefCOCO+ or RefCOCOg.
 # Cost: an evaluation. Not measured by us.
-# Command: python tools/test.py configs/evf_sam/evf-sam2.py evf-sam2 --split val testA testB
+# Command: mmris test configs/evf_sam/evf-sam2.py evf-sam2 --split val testA testB
 _base_ = [
     '../_base_/datasets/refcoco.py',
     '../_base_/inputs/evf_sam2.py',

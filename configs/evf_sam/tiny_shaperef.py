@@ -1,8 +1,8 @@
 # EVF-SAM at the size of the demo, on ShapeRef.
 # Paper: Zhang et al., EVF-SAM: Early Vision-Language Fusion for Text-Prompted Segment Anything Model, in small.
-# Data: ShapeRef, made by `python tools/dataset_converters/make_shaperef.py`; 6,000 images in train.
+# Data: ShapeRef, made by `mmris make_shaperef`; 6,000 images in train.
 # Cost: not measured. Nothing is pretrained, so all is trained, SAM's tower too.
-# Command: python tools/train.py configs/evf_sam/tiny_shaperef.py
+# Command: mmris train configs/evf_sam/tiny_shaperef.py
 _base_ = [
     '../_base_/datasets/shaperef.py',
     '../_base_/inputs/evf_sam.py',

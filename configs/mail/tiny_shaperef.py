@@ -1,9 +1,9 @@
 # MaIL at the size of the demo, on ShapeRef.
 # Paper: Li et al., MaIL, in small; a reconstruction (docs/deviations.md).
 # Data: ShapeRef with the masks that a segmenter would find, made by
-#   `python tools/dataset_converters/make_shaperef.py`; 6,000 images in train.
+#   `mmris make_shaperef`; 6,000 images in train.
 # Cost: see README.md beside this file.
-# Command: python tools/train.py configs/mail/tiny_shaperef.py
+# Command: mmris train configs/mail/tiny_shaperef.py
 _base_ = [
     '../_base_/datasets/shaperef.py',
     '../_base_/inputs/clip.py',

@@ -1,9 +1,9 @@
 # MaIL on ShapeRef with the masks of other images, in training and evaluation alike: a control. It has all that
 # tiny_shaperef.py has but what masks tell of the image.
 # Paper: none; a control of ours.
-# Data: ShapeRef, made by `python tools/dataset_converters/make_shaperef.py`; 6,000 images in train.
+# Data: ShapeRef, made by `mmris make_shaperef`; 6,000 images in train.
 # Cost: see README.md beside this file.
-# Command: python tools/train.py configs/mail/tiny_shaperef_shuffled-masks.py
+# Command: mmris train configs/mail/tiny_shaperef_shuffled-masks.py
 _base_ = './tiny_shaperef.py'
 work_dir = 'work_dirs/mail_tiny_shaperef_shuffled-masks'
 

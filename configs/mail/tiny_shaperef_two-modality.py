@@ -1,8 +1,8 @@
 # MaIL without masks at the size of the demo, on ShapeRef: what masks are compared with.
 # Paper: Li et al., MaIL, in small; a reconstruction (docs/deviations.md).
-# Data: ShapeRef, made by `python tools/dataset_converters/make_shaperef.py`; 6,000 images in train.
+# Data: ShapeRef, made by `mmris make_shaperef`; 6,000 images in train.
 # Cost: see README.md beside this file.
-# Command: python tools/train.py configs/mail/tiny_shaperef_two-modality.py
+# Command: mmris train configs/mail/tiny_shaperef_two-modality.py
 _base_ = [
     '../_base_/datasets/shaperef.py',
     '../_base_/inputs/clip.py',

@@ -4,7 +4,7 @@
 # Cost: 60 epochs of 1,319 steps of 32 samples; 8 GPUs x 4 samples. Not measured by us.
 # Expected: the second stage's numbers are those of the paper. Ours: not measured (docs/metrics.md).
 # Command: bash tools/dist_train.sh configs/risclip/vit-b_refcocog_umd_stage1.py 8
-# Both stages: python tools/train_stages.py configs/risclip/vit-b_refcocog_umd_stage{1,2}.py --processes 8
+# Both stages: mmris train_stages configs/risclip/vit-b_refcocog_umd_stage{1,2}.py --processes 8
 _base_ = [
     '../_base_/datasets/refcocog_umd.py',
     '../_base_/inputs/clip.py',

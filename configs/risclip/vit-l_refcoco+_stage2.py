@@ -4,7 +4,7 @@
 # Cost: 60 epochs of 1,321 steps of 32 samples; 8 GPUs x 4 samples. Not measured by us.
 # The paper's numbers for ViT-L are not at hand. Ours: not measured (docs/metrics.md).
 # Command: bash tools/dist_train.sh configs/risclip/vit-l_refcoco+_stage2.py 8
-# Both stages: python tools/train_stages.py configs/risclip/vit-l_refcoco+_stage{1,2}.py --processes 8
+# Both stages: mmris train_stages configs/risclip/vit-l_refcoco+_stage{1,2}.py --processes 8
 _base_ = [
     '../_base_/datasets/refcoco+.py',
     '../_base_/inputs/clip.py',

@@ -1,9 +1,9 @@
 # RISCLIP at the size of the demo, on ShapeRef: second stage, the decoder.
 # Paper: Kim et al., Extending CLIP's Image-Text Alignment to Referring Image Segmentation (RISCLIP).
-# Data: ShapeRef, made by `python tools/dataset_converters/make_shaperef.py`; 6,000 images in train.
+# Data: ShapeRef, made by `mmris make_shaperef`; 6,000 images in train.
 # Cost: see README.md beside this file.
-# Command: python tools/train.py configs/risclip/vit-tiny_shaperef_stage2.py
-# All three: python tools/train_stages.py configs/risclip/vit-tiny_shaperef_{towers,stage1,stage2}.py
+# Command: mmris train configs/risclip/vit-tiny_shaperef_stage2.py
+# All three: mmris train_stages configs/risclip/vit-tiny_shaperef_{towers,stage1,stage2}.py
 _base_ = [
     '../_base_/datasets/shaperef.py',
     '../_base_/inputs/clip.py',

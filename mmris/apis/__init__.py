@@ -1,5 +1,9 @@
-from .model import init_model, init_untrained
-from .prediction import Prediction, SavedPrediction
-from .predictor import Predictor
+from mmris.stack import check_stack
+
+check_stack()
+
+from .model import init_model, init_untrained  # noqa: E402
+from .prediction import Prediction, SavedPrediction  # noqa: E402
+from .predictor import Predictor  # noqa: E402
 
 __all__ = ['Prediction', 'Predictor', 'SavedPrediction', 'init_model', 'init_untrained']

@@ -15,20 +15,6 @@ from mmris.utils.ids import read_id
 from .predictor import Predictor
 
 
-def add_mask_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``--masks`` and the options that say which of them: see :func:`masks_of_image`."""
-    parser.add_argument(
-        '--masks',
-        help='COCO results file with instance masks of the image, for configs that take them (docs/instance_masks.md; '
-        'default: nothing was found)')
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument('--image-id', help='id that the image has in it (default: that of its only image)')
-    which.add_argument(
-        '--masks-images', help='COCO annotation file that the masks were made with: tells the id by the image\'s name')
-    parser.add_argument(
-        '--masks-min-score', type=float, help='less sure masks are left out (default: as in the config\'s data set)')
-
-
 @dataclass(frozen=True)
 class GivenMasks:
     """What a command line gives a model of the instances on an image.
@@ -46,7 +32,8 @@ def masks_of_image(arguments: argparse.Namespace, predictor: Predictor, size: Tu
     """Read the instance masks that a command line names for ``arguments.image``.
 
     Args:
-        arguments (Namespace): With what :func:`add_mask_arguments` added, and ``image``, a file.
+        arguments (Namespace): With what :func:`mmris.command_line.arguments.add_mask_arguments` added, and ``image``,
+            a file.
         predictor (Predictor): Of the model that they are for. The data set of its config's test says how sure and how
             many masks are by default.
         size (tuple[int, int]): Height and width of the upright image in pixels.

@@ -15,6 +15,7 @@ from torch import nn
 from mmris.checkpoints import load_model_weights, read_model_checkpoint
 from mmris.checkpoints.runs import load_pretrained, pretrained_parts
 from mmris.datasets.pipelines import resolve_pipelines
+from mmris.names import DTYPES
 from mmris.registry import MODELS
 from mmris.utils import empty_parameters, find_config, is_part
 from mmris.utils.resources import check_config_file
@@ -30,9 +31,6 @@ from mmris.zoo import (
     find_model,
     get_model,
 )
-
-#: Types that the weights of a model may have for inference.
-DTYPES = ('float32', 'float16', 'bfloat16')
 
 
 def init_model(config: Union[str, Path, Config],
@@ -162,7 +160,7 @@ def find_dtype(dtype: Union[str, torch.dtype]) -> torch.dtype:
         torch.dtype: The type.
 
     Raises:
-        ValueError: If it is none of :data:`DTYPES`.
+        ValueError: If it is none of :data:`mmris.names.DTYPES`.
     """
     found = getattr(torch, dtype) if dtype in DTYPES else dtype
     if found not in [getattr(torch, name) for name in DTYPES]:

@@ -6,36 +6,12 @@ from typing import Type
 
 import numpy as np
 
-from mmris.utils.arguments import sentence
-from mmris.utils.configs import (
-    add_checkpoint_argument,
-    add_config_arguments,
-    add_prediction_arguments,
-    choose_checkpoint,
-    prediction_settings,
-    read_config,
-)
+from mmris.utils.configs import choose_checkpoint, prediction_settings, read_config
 from mmris.utils.terminal import one_line
 
 from .images import find_image, read_image
-from .mask_files import GivenMasks, add_mask_arguments, masks_of_image
+from .mask_files import GivenMasks, masks_of_image
 from .predictor import Predictor
-
-
-def add_image_arguments(parser: argparse.ArgumentParser, sentences: str) -> None:
-    """Add a config, a checkpoint, an image, sentences, instance masks, and how to predict.
-
-    Args:
-        parser (ArgumentParser): Where to.
-        sentences (str): What the tool does with sentences.
-    """
-    add_config_arguments(parser)
-    add_checkpoint_argument(parser)
-    parser.add_argument('image', help='image file')
-    parser.add_argument(
-        'sentences', nargs='+', metavar='sentence', type=sentence, help=f'{sentences}; quote each sentence')
-    add_mask_arguments(parser)
-    add_prediction_arguments(parser)
 
 
 @dataclass(frozen=True)
@@ -54,7 +30,7 @@ class OwnImage:
 
 
 def open_image(arguments: argparse.Namespace, kind: Type[Predictor] = Predictor) -> OwnImage:
-    """Read what :func:`add_image_arguments` names, and set the image.
+    """Read what :func:`mmris.command_line.arguments.add_image_arguments` names, and set the image.
 
     Prints which instance masks the model got, and which sentences are longer than what it reads.
 

@@ -127,7 +127,7 @@ class Predictor:
 
     @classmethod
     def from_pretrained(cls, name: str, **settings: Any) -> 'Predictor':
-        """Make a predictor of a model of the zoo: ``python -m mmris models`` lists them.
+        """Make a predictor of a model of the zoo: ``mmris models`` lists them.
 
         Args:
             name (str): Its name; its repository on the Hugging Face hub; or a copy of a published model: a folder as

@@ -8,11 +8,9 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from pycocotools import mask as coco_mask
 
-from .masks import decode_segmentation
+from mmris.names import CONTROLS
 
-SENTENCE_CONTROLS = ('exchanged', 'empty')
-MASK_CONTROLS = ('shuffled_masks', 'no_masks')
-CONTROLS = (*SENTENCE_CONTROLS, *MASK_CONTROLS)
+from .masks import decode_segmentation
 
 
 def apply_control(control: Optional[str], images: List[dict]) -> List[dict]:
@@ -82,7 +80,7 @@ def split_settings(config: Config, name: str) -> dict:
     Args:
         config (Config): The config.
         name (str): One of the config's ``SplitTestLoop``, a split of its data set, or either with a control that
-            ``tools/test.py`` adds, as in ``'val_empty'``.
+            ``mmris test`` adds, as in ``'val_empty'``.
 
     Returns:
         dict: What it changes of the test data set's config.

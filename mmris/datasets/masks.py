@@ -118,7 +118,7 @@ def check_segmentation(segmentation: Union[Segmentation, UnreadableMask], height
 def _check_list(segmentation: Any) -> None:
     if isinstance(segmentation, str) and segmentation.lower().endswith(_IMAGE_SUFFIXES):
         raise ValueError(f'a segmentation is a list of polygons or an RLE dict, but this is the path of a mask file, '
-                         f'{shorten(segmentation)}. `python -m mmris convert_dataset csv` makes REFER files of a CSV '
+                         f'{shorten(segmentation)}. `mmris convert_dataset csv` makes REFER files of a CSV '
                          f'with the columns image, mask and sentence')
     if not isinstance(segmentation, (list, tuple)):
         raise ValueError(f'a segmentation is a list of polygons or an RLE dict, but this is {shorten(segmentation)}')

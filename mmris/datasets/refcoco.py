@@ -11,11 +11,12 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from mmengine.utils import ProgressBar
 
+from mmris.names import CONTROLS, MASK_CONTROLS, SENTENCE_CONTROLS
 from mmris.registry import DATASETS
 from mmris.utils import seed_all
 from mmris.utils.memory import gc_paused
 
-from .controls import CONTROLS, MASK_CONTROLS, SENTENCE_CONTROLS, apply_control
+from .controls import apply_control
 from .exclusion import exclude_images, read_excluded_splits
 from .grouping import EXPRESSION_KEYS, GROUPS, group_expressions, place_of_image
 from .instance_masks import add_instances, complete_settings

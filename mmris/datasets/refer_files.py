@@ -139,7 +139,7 @@ def check_content(content: Content, splits: Sequence[str], *, instances_path: st
 
 
 def _missing(path: str, what: str) -> FileNotFoundError:
-    made = '' if 'shaperef' not in path.lower() else ' ShapeRef is made by: python -m mmris make_shaperef.'
+    made = '' if 'shaperef' not in path.lower() else ' ShapeRef is made by: mmris make_shaperef.'
     return FileNotFoundError(
         f'{path} ({what}) is missing.{made} A set is a folder with instances.json and refs(<by>).p, as published; set '
         f'data_root, ann_file and refs_file to where yours lies. docs/data.md says how to get it, and which other '

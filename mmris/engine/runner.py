@@ -131,7 +131,7 @@ class ReferringRunner(Runner):
         """
         if not any(parameter.requires_grad for parameter in self.model.parameters()):
             raise ValueError('There is nothing to train: model.frozen names all of the model. Name less, or evaluate '
-                             'it as it is, with tools/test.py.')
+                             'it as it is, with mmris test.')
         self.dump_config(self.work_dir)
         return super().train()
 

@@ -22,7 +22,7 @@ class SplitTestLoop(TestLoop):
     """Evaluates one model on several splits of a data set, one after the other.
 
     Hooks see each split as a test of its own, with its scores under their plain names. The JSON that ``LoggerHook``
-    leaves in the log folder holds those of all splits so far, by split, as ``tools/test.py --out`` does.
+    leaves in the log folder holds those of all splits so far, by split, as ``mmris test --out`` does.
 
     Args:
         runner (Runner): The runner.

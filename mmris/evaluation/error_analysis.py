@@ -29,7 +29,7 @@ WORDS = (0, 1, 2, 3, 4, 5, 6, 8, 11)
 
 
 def read_expression_rows(path: Union[str, Path]) -> Dict[str, List[dict]]:
-    """Read what ``tools/test.py --dump`` or ``dump_file`` of the metric wrote.
+    """Read what ``mmris test --dump`` or ``dump_file`` of the metric wrote.
 
     Args:
         path (str or Path): A file of a line of JSON an expression.
@@ -43,7 +43,7 @@ def read_expression_rows(path: Union[str, Path]) -> Dict[str, List[dict]]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f'There is no {path}: make it with tools/test.py --dump {path}.')
+        raise FileNotFoundError(f'There is no {path}: make it with mmris test --dump {path}.')
     splits: Dict[str, List[dict]] = {}
     # str.splitlines would also break lines at separators that sentences may hold, such as U+2028.
     with open(path, encoding='utf-8', newline='\n') as file:
@@ -51,12 +51,12 @@ def read_expression_rows(path: Union[str, Path]) -> Dict[str, List[dict]]:
             row = _read_row(line.rstrip('\n'), f'{path}, line {number}')
             splits.setdefault(row.get('split', 'all'), []).append(row)
     if not splits:
-        raise ValueError(f'{path} is empty: no expression was scored. Make it again with tools/test.py --dump.')
+        raise ValueError(f'{path} is empty: no expression was scored. Make it again with mmris test --dump.')
     return splits
 
 
 def _read_row(line: str, where: str) -> dict:
-    again = 'Make the file again with tools/test.py --dump.'
+    again = 'Make the file again with mmris test --dump.'
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:

@@ -67,6 +67,23 @@ def sentence(given: str) -> str:
         return to_well_formed(given)
 
 
+def key_value(given: str) -> str:
+    """Read a key of a config and its value, ``KEY=VALUE``.
+
+    Args:
+        given (str): What was typed.
+
+    Returns:
+        str: The same.
+
+    Raises:
+        argparse.ArgumentTypeError: If it has no key, or no ``=``.
+    """
+    if not given.partition('=')[0] or '=' not in given:
+        raise argparse.ArgumentTypeError(f'KEY=VALUE is needed, but got {given}')
+    return given
+
+
 def file_or_none(given: str) -> Optional[str]:
     """Read the path of a file, or the word ``none``, which is None."""
     return None if given == 'none' else given

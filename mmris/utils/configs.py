@@ -1,4 +1,4 @@
-"""What the command lines share: a config, and what they change of it."""
+"""What commands make of their shared arguments: a config, and what is changed of it; checks of files."""
 
 import argparse
 import os
@@ -12,7 +12,6 @@ from mmris.checkpoints.files import find_weights_in
 from mmris.datasets.pipelines import resolve_pipelines
 from mmris.zoo import MODEL, check_kind, complete_config, find_model, suggest
 
-from .arguments import file_or_none, probability
 from .config_keys import merge_options
 from .pretrained import forget_pretrained
 from .resources import check_config_file, find_config
@@ -22,33 +21,8 @@ from .text import shorten
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
-def add_config_arguments(parser: argparse.ArgumentParser, name: str = 'config') -> None:
-    """Add ``config`` (or ``--config``) and the options that change it: data of another place, or any value."""
-    parser.add_argument(name, help='config file, mmris::FOLDER/NAME.py for one of the project\'s, or a name of '
-                        '`python -m mmris models`')
-    add_data_arguments(parser)
-    add_option_argument(parser)
-
-
-def add_option_argument(parser: argparse.ArgumentParser) -> None:
-    """Add ``--cfg-options``."""
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change values of the config, such as '
-        'train_dataloader.batch_size=8; a key that nothing is known to read is an error unless + stands before it')
-
-
-def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that name data of another place."""
-    parser.add_argument(
-        '--data-root',
-        help='folder of the data set, for all splits; where a config mixes sets, the folder that holds them (default: '
-        'the config\'s)')
-    parser.add_argument('--refs-file', help='refs file in that folder, such as "refs(unc).p" (default: the config\'s)')
-    parser.add_argument('--image-folder', help='folder of the images, below --data-root (default: the config\'s)')
-
-
 def data_options(arguments: argparse.Namespace) -> List[str]:
-    """What of :func:`add_data_arguments` was given, as options to pass on."""
+    """What of :func:`mmris.command_line.arguments.add_data_arguments` was given, as options to pass on."""
     given = {name: getattr(arguments, name.replace('-', '_')) for name in ('data-root', 'refs-file', 'image-folder')}
     return [part for name, value in given.items() if value is not None for part in (f'--{name}', value)]
 
@@ -82,10 +56,17 @@ def read_config(arguments: argparse.Namespace) -> Config:
                 f'--cfg-options {name}.dataset.datasets.{next(iter(loader.dataset.datasets))}.refs_file=...')
         loader.dataset.update({name: value for name, value in changes.items() if value})
     if arguments.cfg_options is not None:
-        merge_options(config, arguments.cfg_options)
+        merge_options(config, _parse_options(arguments.cfg_options))
     _begin_from_whole_model(config)
     resolve_pipelines(config)
     return config
+
+
+def _parse_options(given: Sequence[str]) -> Dict[str, Any]:
+    """Read ``KEY=VALUE`` as MMEngine's command lines do."""
+    options = argparse.Namespace()
+    DictAction([], 'values')(None, options, given)
+    return options.values
 
 
 def _begin_from_whole_model(config: Config) -> None:
@@ -98,32 +79,10 @@ def _begin_from_whole_model(config: Config) -> None:
         config.inputs.tokenizer.vocabulary = named.name
 
 
-def add_checkpoint_argument(parser: argparse.ArgumentParser, **settings: object) -> None:
-    """Add ``checkpoint``, which is None where the user writes ``none``; ``settings`` are those of ``add_argument``."""
-    parser.add_argument(
-        'checkpoint',
-        type=file_or_none,
-        help='checkpoint file, or a name of `python -m mmris models`. Write none if the config trains nothing, or if '
-        'it is given as a name, whose weights are then used',
-        **settings)
-
-
-def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add how to predict, for :func:`prediction_settings`."""
-    parser.add_argument(
-        '--threshold', type=probability, help='probability above which a pixel belongs to a mask '
-        '(default: that of the config\'s scores)')
-    parser.add_argument(
-        '--existence-threshold', type=probability, help='a model with an existence head answers that nothing fits if '
-        'it is less sure than this that something does (default: that of the config\'s scores)')
-    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
-    parser.add_argument(
-        '--dtype', choices=('float32', 'float16', 'bfloat16'), default='float32', help='type of the weights; the '
-        'last two need half the memory (default: %(default)s)')
-
-
 def prediction_settings(arguments: argparse.Namespace) -> Dict[str, Any]:
-    """How to predict, as :class:`~mmris.apis.Predictor` takes it, from what :func:`add_prediction_arguments` added."""
+    """How to predict, as :class:`~mmris.apis.Predictor` takes it, from what
+    :func:`mmris.command_line.arguments.add_prediction_arguments` added.
+    """
     return {name: getattr(arguments, name) for name in ('threshold', 'existence_threshold', 'device', 'dtype')}
 
 

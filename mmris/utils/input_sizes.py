@@ -8,13 +8,12 @@ from mmengine.config import Config
 from torch import nn
 
 from mmris.datasets.pipelines import is_geometry
+from mmris.names import USUAL_TOKENS
 from mmris.registry import TRANSFORMS
 from mmris.structures import ExpressionBatch, ImageInputs, ImageView, InstanceMasks
 
 from .modules import type_name
 
-#: Tokens of a usual sentence with its two marks, where a tokenizer pads to the longest sentence.
-USUAL_TOKENS = 10
 # Ids that any vocabulary has.
 _IDS = 8
 

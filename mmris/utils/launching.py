@@ -7,16 +7,7 @@ import torch
 from mmengine.config import Config
 from torch import distributed
 
-from .arguments import at_least
-from .tracking import TRACKERS, add_trackers
-
-PRECISIONS = ('float16', 'bfloat16')
-
-
-def add_launcher_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``--launcher``, and what launchers pass on their own."""
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='job launcher')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+from .tracking import add_trackers
 
 
 def set_launcher(config: Config, arguments: argparse.Namespace) -> None:
@@ -49,56 +40,12 @@ def check_trainable(config: Config, name: str) -> None:
     """
     if config.get('train_cfg') is None:
         raise ValueError(
-            f'{name} has nothing to train: its train_cfg is None. Evaluate it with tools/test.py {name}, and a '
+            f'{name} has nothing to train: its train_cfg is None. Evaluate it with mmris test {name}, and a '
             f'checkpoint if its weights are in one.')
 
 
-def add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what a training may be given beside its config."""
-    parser.add_argument(
-        '--resume',
-        nargs='?',
-        const='last',
-        metavar='CHECKPOINT',
-        help='go on from the last checkpoint in the work folder, or from this one; begins anew where there is none')
-    parser.add_argument(
-        '--seed', type=at_least(0), help='seed of weights, data order and masks (default: the config\'s)')
-    parser.add_argument(
-        '--amp',
-        nargs='?',
-        const='float16',
-        choices=PRECISIONS,
-        help='train in mixed precision, float16 unless told (needs a GPU)')
-    parser.add_argument(
-        '--accumulate', type=int, metavar='N', help='add up the gradients of N batches for each step of the optimiser')
-    parser.add_argument(
-        '--auto-scale-lr',
-        action='store_true',
-        help='scale the rate by the samples of a step, over all processes and accumulated batches, to the config\'s '
-        'base_batch_size')
-    parser.add_argument(
-        '--activation-checkpointing',
-        action='store_true',
-        help='compute the encoder\'s activations again in the backward pass: less memory, more time')
-    parser.add_argument(
-        '--ema',
-        nargs='?',
-        const=1e-4,
-        type=float,
-        metavar='MOMENTUM',
-        help='evaluate and save a moving average of the weights: of the last tenth of the steps so far, and of no more '
-        'than about 1 / MOMENTUM steps (default: 1e-4)')
-    parser.add_argument(
-        '--exclude-frozen',
-        action='store_true',
-        help='save checkpoints without the frozen parts that model.encoder.pretrained fills; to load one, it must name '
-        'the same weights')
-    parser.add_argument(
-        '--track', nargs='+', choices=TRACKERS, default=[], help='also log to these (see docs/analysis.md)')
-
-
 def set_training(config: Config, arguments: argparse.Namespace) -> None:
-    """Change a config as the options of :func:`add_training_arguments` say.
+    """Change a config as the options of :func:`mmris.command_line.arguments.add_training_arguments` say.
 
     Raises:
         ValueError: If ``--amp`` is given without a GPU, or with an optimiser wrapper that it cannot change.

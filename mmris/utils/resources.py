@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Union
 
-from mmengine.config.utils import MODULE2PACKAGE
-
 from mmris.zoo import MODEL, check_kind, find_model
 
 SCOPE = 'mmris'
@@ -53,8 +51,3 @@ def check_config_file(path: Path, advice: str = '') -> None:
     if path.suffix not in ('.py', '.yml', '.yaml', '.json'):
         raise ValueError(f'{path} is no config, which ends with .py. Give a config first, then the file of weights; of '
                          f'a published model you may give the folder alone.')
-
-
-def register_configs() -> None:
-    """Let MMEngine find ``mmris::...`` configs and the ``mmris.`` scope: it looks in packages that it knows alone."""
-    MODULE2PACKAGE.setdefault(SCOPE, SCOPE)

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from functools import cache
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import regex
 from mmengine.logging import print_log
@@ -59,6 +59,8 @@ class Script(NamedTuple):
     package: str
 
 
+# A letter of each script that sentences are likely to have.
+_SAMPLES = ('\u7ea2', '\u304b', '\ud55c', '\u0915', '\u0e01', '\U0001f600\ufe0f')
 EMOJI = Script('emoji', 'fonts-noto-color-emoji')
 
 
@@ -170,6 +172,25 @@ class FontFinder:
             f'a font that has them. On Debian and Ubuntu: apt-get install {package}',
             logger='current',
             level=logging.WARNING)
+
+
+def fonts_of_scripts(finder: Optional[FontFinder] = None) -> Dict[str, Tuple[Optional[str], str]]:
+    """Find the fonts of some scripts that DejaVu Sans does not have.
+
+    Args:
+        finder (FontFinder, optional): Where to look. Defaults to None: the fonts of the system.
+
+    Returns:
+        dict[str, tuple]: By what messages call a script: the file of its font, None if there is none, and the package
+        of Debian and Ubuntu with one.
+    """
+    finder = finder or system_fonts()
+    found = {letter: finder.face(letter) for letter in _SAMPLES}
+    scripts = {letter: EMOJI if _AS_EMOJI in letter else script_of(letter) for letter in _SAMPLES}
+    return {
+        scripts[letter].name: (None if face == dejavu() else face.path, scripts[letter].package)
+        for letter, face in found.items()
+    }
 
 
 def script_of(character: str) -> Optional[Script]:

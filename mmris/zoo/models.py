@@ -147,7 +147,7 @@ class ZooModel:
             :data:`mmris.checkpoints.PUBLISHED`. Default: None, our own layout.
         quick_gelu (bool, optional): Whether CLIP was trained with QuickGELU. Default: None, the weights do not ask.
         example_iou (float, optional): The least IoU, in percent, that the model reaches on the picture of
-            ``python -m mmris models --check``. Default: None, the picture is not what it was trained for.
+            ``mmris models --check``. Default: None, the picture is not what it was trained for.
         note (str): What else to know. Default: ''.
     """
     name: str

@@ -40,7 +40,7 @@ def get_model(name: str) -> ZooModel:
         return found
     close = difflib.get_close_matches(str(name).lower(), list_models())
     advice = f'Did you mean {" or ".join(close)}?' if close else f'There are {", ".join(list_models())}.'
-    raise ValueError(f'The zoo has no model {name!r}. {advice} `python -m mmris models` shows all of them. For a file '
+    raise ValueError(f'The zoo has no model {name!r}. {advice} `mmris models` shows all of them. For a file '
                      f'of yours, use Predictor(CONFIG, FILE).')
 
 

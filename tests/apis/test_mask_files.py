@@ -9,7 +9,8 @@ import pytest
 from mmengine.config import Config
 from pycocotools import mask as coco_mask
 
-from mmris.apis.mask_files import add_mask_arguments, find_image_id, masks_of_image
+from mmris.apis.mask_files import find_image_id, masks_of_image
+from mmris.command_line.arguments import add_mask_arguments
 
 SIZE = (6, 8)
 

@@ -1,16 +1,16 @@
 """What a command line about one's own image takes."""
 
-import argparse
 
 import pytest
 
-from mmris.apis.own_images import add_image_arguments
+from mmris.command_line.arguments import add_image_arguments
+from mmris.command_line.parser import CommandParser
 
 
 @pytest.mark.parametrize('sentences', [[''], ['the red circle', ' ']])
 def test_an_empty_sentence_is_refused(sentences, capsys):
     """A quoting mistake, not a question."""
-    parser = argparse.ArgumentParser()
+    parser = CommandParser()
     add_image_arguments(parser, 'what to segment')
     given = ['config.py', 'none', 'photo.jpg']
     assert parser.parse_args([*given, 'a']).sentences == ['a'] and parser.parse_args([*given, 'a']).checkpoint is None

@@ -145,7 +145,7 @@ FAULTS: Dict[str, Fault] = {
         number).pop('segmentation')),
     'empty segmentation': mask([], 'is empty: the segmentation of annotation', 'empty mask'),
     'a text in place of a mask': mask('polygon', 'a segmentation is a list of polygons or an RLE dict, but this is'),
-    'a file in place of a mask': mask('masks/1.png', "this is the path of a mask file, 'masks/1.png'. `python -m mmris "
+    'a file in place of a mask': mask('masks/1.png', "this is the path of a mask file, 'masks/1.png'. `mmris "
                                       'convert_dataset csv` makes REFER files of a CSV with'),
     'two points alone': mask([[1, 2, 3, 4]], 'a polygon needs three or more points, but this has 2'),
     'a flat polygon': mask([1, 1, 5, 1, 5, 5],

@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import runpy
 import shutil
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, run_command
 from tests.datasets.readers.own_exports import write_csv
 from tests.datasets.readers.shaperef_forms import SPLITS, ReferSet, assert_same_samples, make_shaperef, read_samples
 
@@ -19,7 +18,7 @@ TOOL = ROOT / 'tools/dataset_converters/convert_dataset.py'
 
 def convert(*arguments):
     """Run the command in this process; its exit status."""
-    return runpy.run_path(str(TOOL))['main']([str(one) for one in arguments])
+    return run_command('convert_dataset', *arguments)
 
 
 @pytest.fixture(scope='module')

@@ -10,11 +10,12 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader
 
+from mmris.command_line.arguments import add_config_arguments
 from mmris.datasets import ReferringSampler, exclusion
 from mmris.datasets.published_counts import PUBLISHED_SETS
 from mmris.datasets.refer_files import read_ref_images
 from mmris.registry import DATASETS, RUNNERS
-from mmris.utils.configs import add_config_arguments, read_config
+from mmris.utils.configs import read_config
 from tests.conftest import ROOT, assert_same, tiny_config
 from tests.datasets.refcoco_family import HELD_OUT, IN_TRAIN, write_family
 

@@ -15,11 +15,12 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmris.apis import Predictor, init_model
+from mmris.command_line.arguments import add_config_arguments
 from mmris.datasets.pipeline_steps import build_pipeline
 from mmris.datasets.pipelines import resolve_pipelines, unresolve_pipelines
 from mmris.datasets.transforms import Letterbox, LoadImage
 from mmris.registry import DATASETS, RUNNERS
-from mmris.utils.configs import add_config_arguments, read_config
+from mmris.utils.configs import read_config
 from tests.conftest import ROOT, tiny_config
 
 CONFIG = 'configs/mail/tiny_shaperef.py'

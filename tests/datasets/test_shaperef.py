@@ -1,6 +1,5 @@
 """ShapeRef's files, checked against what the words of its sentences say."""
 
-import importlib.util
 import json
 import pickle
 import re
@@ -20,6 +19,7 @@ from mmris.datasets.shaperef import sample_scene, segmenter, write_shaperef, wri
 from mmris.datasets.shaperef.annotations import annotate_mask
 from mmris.datasets.shaperef.records import make_record
 from mmris.utils.folders import remove_leftovers
+from tests.conftest import run_command
 from tests.datasets.shaperef_words import SHAPES, SIDES, evaluate, group_items
 
 COUNTS = {
@@ -493,14 +493,10 @@ def test_wrong_arguments_are_named(tmp_path, arguments, message):
 
 
 def test_command_writes_a_set_and_prints_a_table(tmp_path, capsys):
-    path = Path(__file__).parents[2] / 'tools/dataset_converters/make_shaperef.py'
-    spec = importlib.util.spec_from_file_location('make_shaperef', path)
-    command = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(command)
     arguments = ['--out', str(tmp_path / 'set'), '--style', 'refcocog', '--train', '4', '--val',
                  '3', '--testA', '2', '--processes', '1']
-    assert command.main(arguments) == 0
+    assert not run_command('make_shaperef', *arguments)
     table = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in table[2:]] == [['train', '4'], ['val', '3'], ['test', '2']]
-    assert command.main(arguments + ['--seed', '9']) == 2
-    assert 'seed 0 instead of 9' in capsys.readouterr().err
+    with pytest.raises((ValueError, FileExistsError), match='seed 0 instead of 9'):
+        run_command('make_shaperef', *arguments, '--seed', '9')

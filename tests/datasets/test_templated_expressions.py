@@ -1,6 +1,5 @@
 """Templated sentences of a detection set, read anew from their words by rules that are written here alone."""
 
-import importlib.util
 import json
 import pickle
 import re
@@ -14,7 +13,7 @@ from mmris.datasets import RefCOCODataset
 from mmris.datasets.set_check import check_set
 from mmris.datasets.templated_expressions import write_expressions
 from mmris.datasets.templated_expressions.nouns import look_alikes, noun_of
-from tests.conftest import ROOT
+from tests.conftest import run_command
 
 WIDTH, HEIGHT = 320, 240
 CATEGORIES = ['dog', 'person', 'cup', 'suitcase', 'zebra', 'skis']
@@ -528,18 +527,10 @@ class TestErrors:
 
 class TestTool:
 
-    @pytest.fixture(scope='class')
-    def tool(self):
-        path = ROOT / 'tools/dataset_converters/make_expressions.py'
-        specification = importlib.util.spec_from_file_location('make_expressions', path)
-        module = importlib.util.module_from_spec(specification)
-        specification.loader.exec_module(module)
-        return module
-
-    def test_report(self, tool, tmp_path, capsys):
+    def test_report(self, tmp_path, capsys):
         scene = annotate(('dog', 30, 80, 60, 60), ('dog', 220, 80, 60, 60), ('skis', 130, 10, 50, 50))
         instances = write_detections(tmp_path / 'detections.json', [scene])
-        tool.main([instances, '--out', str(tmp_path / 'set'), '--sentences-per-object', '1'])
+        run_command('make_expressions', instances, '--out', str(tmp_path / 'set'), '--sentences-per-object', '1')
         output = capsys.readouterr().out
         assert output.startswith('Objects with sentences: 2 of 3. Images: 1.')
         assert re.search(r'\| train +\| +1 \| +2 \| +2 \| +2 \| +2 \| +0 \| +0 \|', output)
@@ -547,12 +538,12 @@ class TestTool:
         assert 'Categories left out: skis. The name is no English singular, or ' in output
         assert 'Split val has no image: the set is small. Raise --val-share' in output
 
-    def test_nouns(self, tool, tmp_path):
+    def test_nouns(self, tmp_path):
         instances = write_detections(tmp_path / 'detections.json', [annotate(('skis', 30, 80, 60, 60))])
         (tmp_path / 'nouns.json').write_text('{"skis": "pair of skis"}')
-        tool.main([instances, '--out', str(tmp_path / 'set'), '--nouns', str(tmp_path / 'nouns.json')])
+        run_command('make_expressions', instances, '--out', tmp_path / 'set', '--nouns', tmp_path / 'nouns.json')
         ref, = pickle.loads((tmp_path / 'set' / REFS).read_bytes())
         assert ref['sentences'][0]['sent'] == 'the pair of skis'
         (tmp_path / 'nouns.json').write_text('["skis"]')
         with pytest.raises(ValueError, match='but nouns are a dict, such as'):
-            tool.main([instances, '--out', str(tmp_path / 'two'), '--nouns', str(tmp_path / 'nouns.json')])
+            run_command('make_expressions', instances, '--out', tmp_path / 'two', '--nouns', tmp_path / 'nouns.json')

@@ -146,7 +146,7 @@ def test_separators_in_a_sentence_end_no_line(tmp_path, separator):
 
 
 @pytest.mark.parametrize('line, text', [
-    ('{"iou": 0.5', 'line 2 is not JSON .* Make the file again with tools/test.py --dump'),
+    ('{"iou": 0.5', 'line 2 is not JSON .* Make the file again with mmris test --dump'),
     ('', 'line 2 is not JSON'),
     ([1, 2], r'line 2 must be an object with text, img_id, .*, but is \[1, 2\]\. Make the file again'),
     (dict(text='a', img_id=1, ref_id=2, sent_id=3, intersection=1, union=2, iou=0.5),
@@ -161,7 +161,7 @@ def test_malformed_lines_are_named(tmp_path, line, text):
 
 
 def test_no_rows(tmp_path):
-    with pytest.raises(FileNotFoundError, match='make it with tools/test.py --dump'):
+    with pytest.raises(FileNotFoundError, match='make it with mmris test --dump'):
         read_expression_rows(tmp_path / 'rows.jsonl')
     with pytest.raises(ValueError, match='rows.jsonl is empty: no expression was scored'):
         read_expression_rows(write(tmp_path / 'rows.jsonl'))

@@ -8,9 +8,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmris.checkpoints import UnreadableCheckpointError
 from mmris.checkpoints.published.beit3 import ARCHITECTURES, KEY_MAP
+from mmris.command_line.arguments import add_config_arguments
 from mmris.models.encoders import BEiT3Encoder
 from mmris.structures import ExpressionBatch, ImageInputs
-from mmris.utils.configs import add_config_arguments, read_config
+from mmris.utils.configs import read_config
 from tests.conftest import ROOT, assert_same
 from tests.models.test_beit3_encoder import ARCHITECTURE, build, encode
 

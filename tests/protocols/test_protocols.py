@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 
 from mmris.apis import Predictor
+from mmris.command_line.arguments import add_config_arguments
 from mmris.datasets.pipelines import is_geometry, resolve_pipelines
 from mmris.evaluation import ReferringIoUMetric
 from mmris.models.segmentors import ReferringSegmentor
@@ -23,7 +24,7 @@ from mmris.protocols.geometry import (
 )
 from mmris.registry import MODELS, RUNNERS, TRANSFORMS
 from mmris.utils import type_name
-from mmris.utils.configs import add_config_arguments, read_config
+from mmris.utils.configs import read_config
 from tests.conftest import ROOT, tiny_config
 from tests.test_configs import batch_of
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from mmris.apis.attention import AttentionMap
 from mmris.apis.attention_probes import START_ON_PATCHES
+from mmris.commands.attention_maps import explain
 from mmris.registry import MODELS
 from tests.conftest import ROOT, tiny_config
 
@@ -52,7 +53,6 @@ def test_picture(run, files, tmp_path):
 
 
 def test_what_numbers_mean():
-    explain = runpy.run_path(str(ROOT / 'tools' / 'analysis_tools' / 'attention_maps.py'))['explain']
     values = np.zeros((2, 2))
     on_patches = [AttentionMap(part='encoder', name='layer 1', kind=START_ON_PATCHES, values=values, share=0.5)]
     assert explain(on_patches, False).endswith('the rest is on words and class token.')

@@ -1,20 +1,19 @@
 """benchmark_loading.py, by what it says of a small file."""
 
 import json
-import runpy
 from pathlib import Path
 
 import pytest
 
 from mmris.registry import MODELS
-from tests.conftest import ROOT, tiny_config
+from tests.conftest import ROOT, run_command, tiny_config
 
 CONFIG = ROOT / 'configs/evf_sam/tiny_shaperef.py'
 
 
 def run(folder: Path, *options: object) -> dict:
     arguments = [CONFIG, '--out', folder / 'loading.json', *options]
-    runpy.run_path(str(ROOT / 'tools/analysis_tools/benchmark_loading.py'))['main']([str(one) for one in arguments])
+    run_command('benchmark_loading', *arguments)
     return json.loads((folder / 'loading.json').read_text())
 
 
@@ -49,9 +48,8 @@ def test_a_file_of_ones_own(tmp_path):
 ])
 def test_full_size(tmp_path, layout, config, suffix):
     """Memory holds little more than the weights in the type that is asked for; 3 GB of disk, and 6 GB of memory."""
-    tool = runpy.run_path(str(ROOT / 'tools/analysis_tools/benchmark_loading.py'))
     path = ROOT / f'configs/evf_sam/{config}.py'
     out = str(tmp_path / 'loading.json')
-    tool['main']([str(path), '--layout', layout, '--stored', 'float16', '--suffix', suffix, '--out', out])
+    run_command('benchmark_loading', path, '--layout', layout, '--stored', 'float16', '--suffix', suffix, '--out', out)
     found = json.loads((tmp_path / 'loading.json').read_text())['results']
     assert all(one['gained'] < 1.3 * one['weights'] for one in found.values()), found

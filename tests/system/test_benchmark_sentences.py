@@ -1,7 +1,6 @@
 """benchmark_sentences.py, by what it counts: times are not ours to test."""
 
 import json
-import runpy
 from pathlib import Path
 
 import pytest
@@ -11,11 +10,11 @@ from mmris.registry import MODELS
 from mmris.structures import ReferringInputs
 from mmris.utils.complexity import count_complexity
 from mmris.utils.input_sizes import read_input_sizes
-from tests.conftest import ROOT, tiny_config
+from tests.conftest import ROOT, run_command, tiny_config
 
 
 def run(*arguments: object) -> None:
-    runpy.run_path(str(ROOT / 'tools/analysis_tools/benchmark_sentences.py'))['main']([str(one) for one in arguments])
+    run_command('benchmark_sentences', *arguments)
 
 
 class TestBenchmarkSentences:

@@ -1,46 +1,37 @@
 """The tools that check and measure data."""
 
-import importlib.util
 import json
 import pickle
 import re
 import subprocess
 import sys
-from types import ModuleType
 
 import pytest
 import torch
 from mmengine.config import ConfigDict
 
+from mmris.commands import benchmark_index, benchmark_samples, benchmark_steps
 from mmris.datasets import published_counts
 from mmris.datasets.published_counts import Counts, PublishedSet
 from mmris.datasets.random_set import write_random_set
 from mmris.datasets.set_check import check_set
 from mmris.registry import DATASETS, MODELS
+from mmris.utils.configs import read_config
 from mmris.utils.tool import run_tool
-from tests.conftest import ROOT, run_python, write_set
+from tests.conftest import ROOT, read_arguments, run_command, run_python, write_set
 
 CONFIG = 'configs/cm_masksd/vit-tiny_shaperef.py'
 TOOLS = ROOT / 'tools' / 'analysis_tools'
 
 
-def load(name: str) -> ModuleType:
-    """A tool as a module, so that a test need not start a process that imports everything anew."""
-    spec = importlib.util.spec_from_file_location(name, TOOLS / f'{name}.py')
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
 def check(capsys, monkeypatch):
     """Run check_dataset.py; its exit status and its output."""
-    tool = load('check_dataset')
     monkeypatch.delenv('MMRIS_DEBUG')
 
     def run(*arguments):
         with pytest.raises(SystemExit) as ended:
-            run_tool(lambda: tool.main([str(one) for one in arguments]))
+            run_tool(lambda: run_command('check_dataset', *arguments))
             sys.exit(0)
         return ended.value.code, capsys.readouterr()
 
@@ -238,57 +229,52 @@ class TestBenchmarkIndex:
         assert re.search(r'holds \d\.\d+ of the index for itself', output)
 
     def test_each_worker_reads_each_sample(self):
-        tool = load('benchmark_index')
-        dealt = list(tool.batches(1234, 3))
+        dealt = list(benchmark_index.batches(1234, 3))
         for worker in range(3):
             own = [index for batch in dealt[worker::3] for index in batch]
-            assert own == [tool.MEASURE, *range(1234), tool.MEASURE]
+            assert own == [benchmark_index.MEASURE, *range(1234), benchmark_index.MEASURE]
 
     def test_a_folder_of_another_size(self, tmp_path):
-        tool = load('benchmark_index')
         small = ['--folder', str(tmp_path / 'set'), '--objects', '2', '--sentences', '2', '--annotations', '2']
-        tool.make_set(tool.parse_arguments([*small, '--images', '1']), tmp_path / 'set')
+        benchmark_index.make_set(read_arguments('benchmark_index', *small, '--images', '1'), tmp_path / 'set')
         with pytest.raises(ValueError, match='holds a set of other sizes .* Name another --folder'):
-            tool.make_set(tool.parse_arguments([*small, '--images', '2']), tmp_path / 'set')
+            benchmark_index.make_set(read_arguments('benchmark_index', *small, '--images', '2'), tmp_path / 'set')
 
 
 class TestBenchmarkSamples:
 
     def test_steps_and_ratio(self, tmp_path, capsys):
-        tool, out = load('benchmark_samples'), tmp_path / 'samples.json'
-        tool.main([str(ROOT / CONFIG), '--samples', '4', '--repetitions', '3', '--out', str(out)])
+        out = tmp_path / 'samples.json'
+        run_command('benchmark_samples', ROOT / CONFIG, '--samples', 4, '--repetitions', 3, '--out', out)
         results = json.loads(out.read_text())
         seconds = results['seconds']
         steps = ['LoadImage', 'LoadMasks', 'Letterbox', 'Tokenize', 'PackReferringInputs']
-        assert set(seconds) == {tool.BARE, tool.WHOLE, tool.REST, *steps}
+        assert set(seconds) == {benchmark_samples.BARE, benchmark_samples.WHOLE, benchmark_samples.REST, *steps}
         for repetition in range(3):
-            parts = sum(seconds[name][repetition] for name in (tool.REST, *steps))
-            assert parts == pytest.approx(seconds[tool.WHOLE][repetition])
-            ratio = seconds[tool.WHOLE][repetition] / seconds[tool.BARE][repetition]
+            parts = sum(seconds[name][repetition] for name in (benchmark_samples.REST, *steps))
+            assert parts == pytest.approx(seconds[benchmark_samples.WHOLE][repetition])
+            ratio = seconds[benchmark_samples.WHOLE][repetition] / seconds[benchmark_samples.BARE][repetition]
             assert ratio == pytest.approx(results['ratio'][repetition])
         assert 'times a bare decode and resize' in capsys.readouterr().out
 
     def test_instance_masks_that_a_config_takes_back(self, tmp_path):
-        tool = load('benchmark_samples')
         for masks, expected in ((None, None), (dict(file='elsewhere.json'), dict(file='instance_masks.json'))):
             settings = ConfigDict(instance_masks=masks)
-            tool.use_random_set(settings, tmp_path, images=2)
+            benchmark_samples.use_random_set(settings, tmp_path, images=2)
             assert settings.instance_masks == expected
 
     def test_a_set_on_disk(self, refer_set, capsys):
-        load('benchmark_samples').main([
-            str(ROOT / CONFIG), '--data-root', str(refer_set), '--split', 'val', '--samples', '2', '--repetitions', '1'
-        ])
+        run_command('benchmark_samples', ROOT / CONFIG, '--data-root', refer_set, '--split', 'val', '--samples', 2,
+                    '--repetitions', 1)
         assert 'LoadMasks' in capsys.readouterr().out
 
     def test_the_measured_pipeline_gives_the_same_samples(self, refer_set):
-        tool = load('benchmark_samples')
         settings = dict(
             type='RefCOCODataset', split='val', refs_file='refs(unc).p', data_root=str(refer_set),
             pipeline=[dict(type='LoadImage'), dict(type='LoadMasks')])
         plain, measured = DATASETS.build(settings), DATASETS.build(settings)
         seconds = {}
-        measured.pipeline.transforms = [tool.timed(one, seconds) for one in measured.pipeline.transforms]
+        measured.pipeline.transforms = [benchmark_samples.timed(one, seconds) for one in measured.pipeline.transforms]
         assert (plain[0]['img'] == measured[0]['img']).all() and set(seconds) == {'LoadImage', 'LoadMasks'}
 
 
@@ -296,7 +282,7 @@ class TestBenchmarkSteps:
 
     def test_numbers(self, tmp_path, capsys):
         out = tmp_path / 'steps.json'
-        load('benchmark_steps').main([str(ROOT / CONFIG), '--batch-size', '2', '--steps', '3', '--out', str(out)])
+        run_command('benchmark_steps', ROOT / CONFIG, '--batch-size', 2, '--steps', 3, '--out', out)
         results = json.loads(out.read_text())
         # All sentences of an image in an evaluation, four of them in training.
         assert (results['training']['expressions'], results['evaluation']['expressions']) == (8, 14)
@@ -306,24 +292,22 @@ class TestBenchmarkSteps:
         assert 'vit-tiny_shaperef, float32, ' in capsys.readouterr().out
 
     def test_instance_masks_that_a_config_takes_back(self):
-        tool = load('benchmark_steps')
-        options = tool.parse_arguments([
-            str(ROOT / CONFIG), '--batch-size', '1', '--cfg-options', 'train_dataloader.dataset.instance_masks=None'
-        ])
-        batch = tool.load_batch(tool.read_config(options).train_dataloader, options)
+        options = read_arguments(
+            'benchmark_steps', ROOT / CONFIG, '--batch-size', 1, '--cfg-options',
+            'train_dataloader.dataset.instance_masks=None')
+        batch = benchmark_steps.load_batch(read_config(options).train_dataloader, options)
         assert 'instance_masks' not in batch['data_samples'][0]
 
     def test_a_measured_training_step_trains(self, refer_set):
-        tool = load('benchmark_steps')
-        options = tool.parse_arguments([str(ROOT / CONFIG), '--batch-size', '2', '--steps', '1', '--data-root',
-                                        str(refer_set), '--cfg-options', 'train_dataloader.dataset.split=val'])
-        config = tool.read_config(options)
+        options = read_arguments('benchmark_steps', ROOT / CONFIG, '--batch-size', 2, '--steps', 1, '--data-root',
+                                 refer_set, '--cfg-options', 'train_dataloader.dataset.split=val')
+        config = read_config(options)
         model = MODELS.build(config.model)
         before = {name: value.clone() for name, value in model.named_parameters()}
-        tool.measure_training(model, config, options)
+        benchmark_steps.measure_training(model, config, options)
         assert not any(torch.equal(before[name], value) for name, value in model.named_parameters())
 
     def test_mixed_precision_without_a_gpu(self, monkeypatch):
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
         with pytest.raises(ValueError, match='--amp needs a GPU'):
-            load('benchmark_steps').main([str(ROOT / CONFIG), '--amp', 'bfloat16'])
+            run_command('benchmark_steps', ROOT / CONFIG, '--amp', 'bfloat16')

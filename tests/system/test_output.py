@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mmris.__main__ import find_tools
+from mmris.command_line.groups import find_tools
 from tests.conftest import ROOT, edit_refs, run_python, write_set
 from tests.evaluation.test_error_analysis import row
 
@@ -33,12 +33,11 @@ def run(monkeypatch):
     return run
 
 
-@pytest.mark.parametrize('path', [*TOOLS.values(), ROOT / 'mmris' / '__main__.py'], ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', TOOLS.values(), ids=lambda path: path.stem)
 def test_every_tool_is_started_in_the_same_way(path):
-    """By ``run_tool``, which prepares its streams, and by nothing else."""
+    """By ``run_command``, which prepares its streams and imports its work, and by nothing else."""
     last = ast.parse(path.read_text(encoding='utf-8')).body[-1]
-    assert isinstance(last, ast.If) and ast.unparse(last.test) == "__name__ == '__main__'"
-    assert len(last.body) == 1 and last.body[0].value.func.id == 'run_tool'
+    assert ast.unparse(last) == "if __name__ == '__main__':\n    run_command(__file__, __doc__, add_arguments)"
 
 
 def test_error_report_of_sentences_in_chinese(tmp_path, run):

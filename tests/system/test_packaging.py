@@ -10,6 +10,7 @@ import mmengine.hub
 import pytest
 from mmengine.config import Config
 
+import mmris
 from mmris.apis import init_model
 from mmris.utils import find_config
 from tests.conftest import ROOT, run_python, write_set
@@ -129,11 +130,16 @@ class TestInstalledWheel:
         output = run_python('-c', '\n'.join([*lines, 'import mmris; print(mmris.__file__)']), **alone)
         assert (tmp_path / 'predictions/scene_1_1_mask.png').is_file() and str(installed) in output
 
-    def test_tools(self, installed, tmp_path):
-        output = run_python('-m', 'mmris', folder=tmp_path, PYTHONPATH=str(installed))
+    def test_console_script(self, installed, tmp_path):
+        alone = dict(folder=tmp_path, PYTHONPATH=str(installed))
+        output = run_python(installed / 'bin' / 'mmris', **alone)
         assert re.search(r'^  train +Train a model\.$', output, re.MULTILINE) and '  make_shaperef ' in output
+        assert run_python(installed / 'bin' / 'mmris', '--version', **alone) == f'mmris {mmris.__version__}\n'
+        assert output == run_python('-m', 'mmris', **alone)
+
+    def test_tools(self, installed, tmp_path):
         output = run_python('-m', 'mmris', 'tarin', folder=tmp_path, PYTHONPATH=str(installed), fails=True)
-        assert "There is no tool 'tarin'. Tools: " in output and 'train' in output
+        assert "There is no command 'tarin'. Did you mean train" in output
         output = run_python('-m', 'mmris', 'train', 'mmris::cm_masksd/none.py', folder=tmp_path, fails=True,
                             PYTHONPATH=str(installed))
         assert f'There is no config {installed}/mmris/.mim/configs/cm_masksd/none.py' in output

@@ -12,7 +12,9 @@ from mmengine.registry import init_default_scope
 from PIL import Image
 
 from mmris.registry import MODELS
-from tests.conftest import ROOT, tiny_config
+from mmris.zoo import find_weights, get_model
+from mmris.zoo.checking import EXAMPLE, EXAMPLE_SENTENCE
+from tests.conftest import ROOT, run_command, tiny_config
 
 CONFIG = 'configs/cm_masksd/vit-tiny_shaperef.py'
 
@@ -39,6 +41,18 @@ def predict(checkpoint, monkeypatch, capsys, tmp_path):
         return capsys.readouterr().out
 
     return run
+
+
+def test_by_name(monkeypatch, tmp_path, capsys):
+    """As with the config and the file that the name stands for."""
+    monkeypatch.chdir(tmp_path)
+    common = (EXAMPLE, EXAMPLE_SENTENCE, '--device', 'cpu')
+    run_command('predict', '--model', 'cm-masksd-shaperef', *common, '--out', 'named')
+    row = get_model('cm-masksd-shaperef')
+    run_command('predict', row.config, find_weights(row.name), *common, '--out', 'given')
+    assert 'named/example_1_mask.png: "' in capsys.readouterr().out
+    named, given = (np.asarray(Image.open(f'{out}/example_1_mask.png')) for out in ('named', 'given'))
+    assert named.any() and np.array_equal(named, given)
 
 
 def photograph(path: Path, width: int) -> Path:

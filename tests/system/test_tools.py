@@ -13,6 +13,8 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
+from mmris.commands.run_ablation import gpus_of_slots
+from mmris.commands.test import set_splits
 from tests.conftest import ROOT, run_python, write_set
 
 CONFIG = 'configs/cm_masksd/vit-tiny_shaperef.py'
@@ -74,7 +76,7 @@ def test_splits_by_name():
     """A name that the config gives stands for what it says there, another for a split of the refs file."""
     config = Config.fromfile(ROOT / 'configs/shared_ris/beit3-l_mixed.py')
     arguments = argparse.Namespace(split=['refcocog_umd_val', 'train'], controls=['empty'], dump=None)
-    runpy.run_path(str(ROOT / 'tools/test.py'))['set_splits'](config, arguments)
+    set_splits(config, arguments)
     umd = dict(split='val', refs_file='refcocog/refs(umd).p', ann_file='refcocog/instances.json')
     assert config.test_cfg.splits == dict(
         refcocog_umd_val=umd, train=dict(split='train'), refcocog_umd_val_empty=dict(umd, control='empty'))
@@ -168,10 +170,9 @@ def test_errors_say_what_to_do(trained):
 
 @pytest.mark.parametrize('visible, slots', [(None, [['0', '1'], ['2', '3']]), ('4,5,6,7', [['4', '5'], ['6', '7']])])
 def test_runs_of_an_ablation_share_the_visible_gpus(monkeypatch, visible, slots):
-    tool = runpy.run_path(str(ROOT / 'tools' / 'analysis_tools' / 'run_ablation.py'))
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 4)
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible or '')
     options = argparse.Namespace(jobs=2, processes=2)
-    assert tool['gpus_of_slots'](options) == slots
+    assert gpus_of_slots(options) == slots
     with pytest.raises(ValueError, match='--jobs 3 runs at a time of --processes 2 need 6 GPUs, but 4 are visible'):
-        tool['gpus_of_slots'](argparse.Namespace(jobs=3, processes=2))
+        gpus_of_slots(argparse.Namespace(jobs=3, processes=2))

@@ -2,7 +2,6 @@
 
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -15,8 +14,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmris.checkpoints import read_checkpoint
+from mmris.commands import train_stages
 from mmris.registry import RUNNERS
-from tests.conftest import ROOT, assert_same, write_set
+from tests.conftest import ROOT, assert_same, read_arguments, run_command, write_set
 from tests.system.test_distributed import family
 
 TOOL = ROOT / 'tools' / 'train_stages.py'
@@ -129,9 +129,8 @@ class Chain:
     def __init__(self, folder: Path, monkeypatch) -> None:
         monkeypatch.chdir(folder)
         write_configs(folder)
-        self.monkeypatch, self.status, self.trained = monkeypatch, 0, []
-        self.tool = runpy.run_path(str(TOOL))
-        self.tool['main'].__globals__['train'] = self._train
+        self.status, self.trained = 0, []
+        monkeypatch.setattr(train_stages, 'train', self._train)
 
     def _train(self, stage, arguments) -> int:
         self.trained.append(stage.folder.name)
@@ -143,8 +142,7 @@ class Chain:
     def run(self, *arguments: str) -> list:
         """What was trained."""
         self.trained.clear()
-        self.monkeypatch.setattr(sys, 'argv', [str(TOOL), *arguments])
-        self.tool['main']()
+        run_command('train_stages', *arguments)
         return list(self.trained)
 
 
@@ -219,7 +217,7 @@ class TestChain:
         (('first.py', 'third.py'), 'There is no config third.py'),
         (('first.py', 'other/first.py'), 'Two of the configs share the work folder work_dirs/first'),
         (('first.py', 'none.py'), 'none.py has nothing to train: its train_cfg is None. Evaluate it with '
-                                  'tools/test.py none.py, and a checkpoint'),
+                                  'mmris test none.py, and a checkpoint'),
         (('first.py', '--train-options=--resume'), '--resume in --train-options is not needed'),
     ])
     def test_what_is_checked_before_the_first(self, chain, arguments, message):
@@ -239,18 +237,17 @@ class TestChain:
 @pytest.mark.parametrize('processes, begin', [(1, [sys.executable, f'{ROOT}/tools/train.py', 'first.py', '--ema']),
                                               (4, ['bash', f'{ROOT}/tools/dist_train.sh', 'first.py', '4', '--ema'])])
 def test_how_a_stage_is_trained(tmp_path, monkeypatch, processes, begin):
-    tool, given = Chain(tmp_path, monkeypatch).tool, []
-    real = runpy.run_path(str(TOOL))['train']
-    monkeypatch.setattr(sys, 'argv', [
-        str(TOOL), 'first.py', '--processes', str(processes), '--train-options=--ema', '--refs-file', 'a b.p'
-    ])
-    arguments = tool['parse_arguments']()
+    monkeypatch.chdir(tmp_path)
+    write_configs(tmp_path)
+    given = []
+    arguments = read_arguments(
+        'train_stages', 'first.py', '--processes', processes, '--train-options=--ema', '--refs-file', 'a b.p')
 
     def run(command, **options):
         given.append(command)
         return subprocess.CompletedProcess(command, -signal.SIGTERM)
 
     monkeypatch.setattr(subprocess, 'run', run)
-    assert real(tool['plan']('first.py', arguments), arguments) == 128 + signal.SIGTERM
+    assert train_stages.train(train_stages.plan('first.py', arguments), arguments) == 128 + signal.SIGTERM
     assert given == [[*begin, '--resume', '--refs-file', 'a b.p']]
-    assert json.loads(json.dumps(tool['plan']('first.py', arguments).settings))['processes'] == processes
+    assert json.loads(json.dumps(train_stages.plan('first.py', arguments).settings))['processes'] == processes

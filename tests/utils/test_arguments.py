@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from mmris.utils.arguments import at_least, file_or_none, probability
+from mmris.utils.arguments import at_least, file_or_none, key_value, probability
 
 
 def read(kind, given: str):
@@ -25,6 +25,8 @@ def test_what_is_taken():
     (at_least(0), '-1', 'an integer of at least 0 is needed, but got -1'),
     (at_least(1), '2.0', 'an integer of at least 1 is needed, but got 2.0'),
     (at_least(1), 'many', 'an integer of at least 1 is needed, but got many'),
+    (key_value, 'lr', 'KEY=VALUE is needed, but got lr'),
+    (key_value, '=1', 'KEY=VALUE is needed, but got =1'),
     (probability, '1', 'a probability in [0, 1) is needed, but got 1'),
     (probability, '-0.1', 'a probability in [0, 1) is needed, but got -0.1'),
     (probability, 'nan', 'a probability in [0, 1) is needed, but got nan'),

@@ -1,7 +1,6 @@
 """Parameters and multiply-adds, against layers written out by hand."""
 
 import json
-import runpy
 from typing import Dict, List, Tuple
 
 import pytest
@@ -14,7 +13,7 @@ from mmris.models.encoders import Encoder
 from mmris.registry import MODELS
 from mmris.structures import EncoderOutput, ImageEmbeddings, ImageFeatures, TextEmbeddings, TextFeatures
 from mmris.utils.complexity import count_complexity
-from tests.conftest import ROOT
+from tests.conftest import ROOT, run_command
 
 VIT_B, TINY = 'configs/cm_masksd/vit-b_refcoco.py', 'configs/cm_masksd/vit-tiny_shaperef.py'
 MAIL = 'configs/mail/tiny_shaperef.py'
@@ -86,7 +85,7 @@ def read(name: str) -> Config:
 
 
 def run_tool(*arguments: object) -> None:
-    runpy.run_path(str(ROOT / 'tools/analysis_tools/get_flops.py'))['main']([str(one) for one in arguments])
+    run_command('get_flops', *arguments)
 
 
 @pytest.fixture(scope='module')

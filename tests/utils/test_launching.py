@@ -9,9 +9,8 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 from torch import distributed
 
+from mmris.command_line.arguments import add_launcher_arguments, add_training_arguments
 from mmris.utils.launching import (
-    add_launcher_arguments,
-    add_training_arguments,
     check_trainable,
     destroy_process_group,
     set_launcher,
@@ -138,7 +137,7 @@ def test_nothing_to_train():
     check_trainable(tiny_config(), 'some.py')
     for config in (Config(), Config(dict(train_cfg=None))):
         with pytest.raises(ValueError, match='^some.py has nothing to train: its train_cfg is None. Evaluate it with '
-                                             'tools/test.py some.py, and a checkpoint if its weights are in one.$'):
+                                             'mmris test some.py, and a checkpoint if its weights are in one.$'):
             check_trainable(config, 'some.py')
 
 

@@ -36,6 +36,15 @@ def test_each_script_without_a_font_is_told_once(messages, letters, script, pack
     assert message.startswith(f'No installed font has {script}: ') and message.endswith(f' apt-get install {package}')
 
 
+def test_fonts_of_scripts(tmp_path):
+    font = make_font(tmp_path / 'A.ttf', '红か')
+    found = fonts.fonts_of_scripts(finder_of([font]))
+    assert {script: path for script, (path, _) in found.items()} == {
+        'Chinese characters (Han)': str(font), 'kana (Japanese)': str(font), 'Hangul (Korean)': None,
+        'Devanagari (Hindi and others)': None, 'Thai': None, 'emoji': None}
+    assert found['emoji'][1] == 'fonts-noto-color-emoji'
+
+
 def test_what_unicode_does_not_know_is_not_told(messages):
     assert finder_of([]).face('\ue000') == finder_of([]).face('\U000e0fff') == dejavu() and not messages
 

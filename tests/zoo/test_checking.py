@@ -1,4 +1,4 @@
-"""What `python -m mmris models` says, and its check."""
+"""What `mmris models` says, and its check."""
 
 import re
 import runpy

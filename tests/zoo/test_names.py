@@ -40,7 +40,7 @@ class TestList:
         message = "The zoo has no model 'clip-vit-b16'. Did you mean clip-vit-b-16 or clip-vit-l-14"
         with pytest.raises(ValueError, match=message):
             get_model('clip-vit-b16')
-        with pytest.raises(ValueError, match="no model 'zzz'. There are beit3-base, .*vilt-b-32. `python -m mmris"):
+        with pytest.raises(ValueError, match="no model 'zzz'. There are beit3-base, .*vilt-b-32. `mmris"):
             get_model('zzz')
 
 

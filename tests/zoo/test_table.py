@@ -1,11 +1,11 @@
 """What the table says of each row."""
 
 import re
-import runpy
 
 import pytest
 
 from mmris.checkpoints import PUBLISHED
+from mmris.commands.models import summarise
 from mmris.utils.resources import RESOURCES
 from mmris.zoo import MODEL, MODELS, TOWERS, HubFile, OtherFile, get_model
 from mmris.zoo.models import NO, PARTLY, UNKNOWN, YES
@@ -54,8 +54,7 @@ def test_scores_say_whose_they_are():
 
 
 def test_the_page_shows_the_table():
-    """Each cell of `python -m mmris models`, whose widths Markdown does not need."""
-    tool = runpy.run_path(str(ROOT / 'tools/models.py'))
+    """Each cell of `mmris models`, whose widths Markdown does not need."""
     shown = [line.strip('| ').split(' | ') for line in (ROOT / 'docs/zoo.md').read_text().splitlines()]
     for row in MODELS:
-        assert list(tool['summarise'](row)) in shown
+        assert list(summarise(row)) in shown

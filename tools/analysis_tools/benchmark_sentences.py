@@ -1,48 +1,20 @@
-"""Measure an image with its sentences together over one by one, beside what multiply-adds allow.
+"""Measure sentences of an image together over one by one, beside multiply-adds.
 
-    python tools/analysis_tools/benchmark_sentences.py configs/evf_sam/vit-h_beit3-l_refcoco.py --sentences 7
+    mmris benchmark_sentences configs/evf_sam/vit-h_beit3-l_refcoco.py --sentences 7
 
 One by one, the image is encoded again for each sentence. Random weights, and an image and sentences of the config's
 input size, made beforehand: from the input to the logits, the model alone is measured. Both ways take turns, so that
 what else the machine does hardly touches their ratio. On a GPU if there is one.
 """
 
-import argparse
-import json
-import statistics
-import sys
-import time
-from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
-
-import torch
-from mmengine.config import Config
-from mmengine.device import get_device
-from mmengine.registry import init_default_scope
-from mmengine.utils import ProgressBar
-from torch import nn
-
-from mmris.registry import MODELS
-from mmris.structures import ReferringInputs
-from mmris.utils import write_atomically
+from mmris.command_line import run_command
+from mmris.command_line.arguments import add_config_arguments
+from mmris.command_line.parser import CommandParser
+from mmris.names import PRECISIONS
 from mmris.utils.arguments import at_least
-from mmris.utils.complexity import count_complexity
-from mmris.utils.configs import add_config_arguments, check_output, read_config
-from mmris.utils.input_sizes import InputSizes, describe_sizes, read_input_sizes
-from mmris.utils.launching import PRECISIONS
-from mmris.utils.machine import machine_name
-from mmris.utils.pretrained import forget_pretrained
-from mmris.utils.tables import markdown_table
-from mmris.utils.tool import run_tool
-
-TOGETHER, ALONE = 'together', 'one_by_one'
-# The part of an encoder that looks at the image alone, of encoders that have one.
-TOWERS = ('segmenter', 'image')
 
 
-def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description='Measure an image with its sentences together over one by one, beside what multiply-adds allow.')
+def add_arguments(parser: CommandParser) -> None:
     add_config_arguments(parser)
     parser.add_argument(
         '--sentences', type=at_least(2), default=7, help='sentences about the image (default: %(default)s, as RefCOCO)')
@@ -59,125 +31,7 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
         '--instances', type=int, default=0, help='instance masks, for models that they enter (default: %(default)s)')
     parser.add_argument('--amp', choices=PRECISIONS, help='mixed precision, in both')
     parser.add_argument('--out', help='JSON file to write the numbers to')
-    return parser.parse_args(arguments)
-
-
-def main(arguments: Optional[List[str]] = None) -> None:
-    options = parse_arguments(arguments)
-    check_output(options.out)
-    config = read_config(options)
-    forget_pretrained(config.model)
-    init_default_scope(config.get('default_scope', 'mmris'))
-    sizes = read_input_sizes(config, options.shape, options.tokens, options.instances)
-    with torch.device('meta'):
-        total = count_complexity(MODELS.build(config.model), **vars(sizes))['total']
-    flops = {part: total[part]['flops'] for part in ('image', 'sentence')}
-    measured = measure(config, sizes, options)
-    results = dict(
-        machine=machine_name(),
-        config=options.config,
-        precision=options.amp or 'float32',
-        sentences=options.sentences,
-        multiply_adds=flops,
-        **measured,
-        ratio=ratios(measured['seconds'], flops, options.sentences))
-    title = [Path(options.config).stem, describe_sizes(sizes, options.instances > 0), results['precision']]
-    print(f'{", ".join(title)}\n{results["machine"]}\n\n{format_results(results)}')
-    if options.out is not None:
-        with write_atomically(options.out) as path:
-            path.write_text(json.dumps(results, indent=2) + '\n')
-
-
-def measure(config: Config, sizes: InputSizes, options: argparse.Namespace) -> Dict[str, Any]:
-    """Seconds of both ways in each repetition, and how many images the tower got in one."""
-    torch.manual_seed(0)
-    model = MODELS.build(config.model).to(get_device()).eval()
-    inputs = ReferringInputs(sizes.image(model.encoder), sizes.expressions(options.sentences)).to(get_device())
-    rows = torch.arange(options.sentences, device=get_device()).split(1)
-    singles = [ReferringInputs(inputs.images, inputs.expressions.select(row)) for row in rows]
-    batches = {TOGETHER: [inputs], ALONE: singles}
-    seconds: Dict[str, List[float]] = {way: [] for way in batches}
-    images: Dict[str, int] = {}
-    progress = ProgressBar(options.repetitions * (1 + options.sentences), file=sys.stderr)
-    with torch.no_grad(), torch.autocast(
-            get_device(), getattr(torch, options.amp or 'bfloat16'), enabled=options.amp is not None):
-        tower, first = find_tower(model, inputs)
-        # Memory and plans for each shape are made at its first run.
-        for part in (inputs, singles[0]):
-            model.encode_decode(part)
-        seen: List[int] = []
-        first.register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
-        for _ in range(options.repetitions):
-            for way, parts in batches.items():
-                seen.clear()
-                seconds[way].append(sum(time_of(model, part, progress) for part in parts))
-                images[way] = sum(seen)
-    sys.stderr.write('\n')
-    return dict(seconds=seconds, tower=tower, images=images)
-
-
-def find_tower(model: nn.Module, inputs: ReferringInputs) -> Tuple[str, nn.Module]:
-    """Find what looks at images: its name, and the layer in it that they enter.
-
-    Args:
-        model (nn.Module): The model.
-        inputs (ReferringInputs): Of any images.
-
-    Returns:
-        tuple[str, nn.Module]: The dotted name of the encoder's image tower, or ``encoder`` if it has none of its own,
-        and the layer, which is called with a row an image.
-    """
-    named = {f'encoder.{name}': getattr(model.encoder, name, None) for name in TOWERS}
-    name, tower = next(((name, part) for name, part in named.items() if isinstance(part, nn.Module)),
-                       ('encoder', model.encoder))
-    called: List[nn.Module] = []
-    hooks = [
-        part.register_forward_hook(lambda module, _, __: called.append(module)) for part in tower.modules()
-        if not list(part.children())
-    ]
-    model.encode_images(inputs.images)
-    for hook in hooks:
-        hook.remove()
-    return name, called[0]
-
-
-def time_of(model: nn.Module, inputs: ReferringInputs, progress: ProgressBar) -> float:
-    """Seconds from inputs to logits."""
-    start = time.perf_counter()
-    model.encode_decode(inputs)
-    if get_device() == 'cuda':
-        torch.cuda.synchronize()
-    spent = time.perf_counter() - start
-    progress.update()
-    return spent
-
-
-def ratios(seconds: Dict[str, List[float]], flops: Dict[str, int], sentences: int) -> Dict[str, Any]:
-    """How many times as long one by one takes: measured, as multiply-adds allow, and the share of it reached."""
-    found = [alone / together for alone, together in zip(seconds[ALONE], seconds[TOGETHER])]
-    measured = statistics.median(found)
-    allowed = sentences * (flops['image'] + flops['sentence']) / (flops['image'] + sentences * flops['sentence'])
-    return dict(measured=measured, spread=[min(found), max(found)], allowed=allowed, reached=measured / allowed)
-
-
-def format_results(results: Dict[str, Any]) -> str:
-    count, flops, ratio = results['sentences'], results['multiply_adds'], results['ratio']
-    medians = {way: statistics.median(values) for way, values in results['seconds'].items()}
-    rows = [
-        ['one by one', medians[ALONE], results['images'][ALONE], count * (flops['image'] + flops['sentence']) / 1e9],
-        ['together', medians[TOGETHER], results['images'][TOGETHER],
-         (flops['image'] + count * flops['sentence']) / 1e9],
-        ['ratio', ratio['measured'], results['images'][ALONE] / results['images'][TOGETHER], ratio['allowed']],
-    ]
-    heading = [f'{count} sentences', 'seconds', f'images into {results["tower"]}', 'multiply-adds, G']
-    low, high = ratio['spread']
-    return '\n'.join([
-        markdown_table(heading, rows), '',
-        f'Together they are {ratio["measured"]:.2f} times as fast as one by one ({low:.2f} to {high:.2f}, '
-        f'{len(results["seconds"][ALONE])} repetitions, medians). Multiply-adds allow {ratio["allowed"]:.2f} times: '
-        f'{100 * ratio["reached"]:.0f}% of that is reached.'
-    ])
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_command(__file__, __doc__, add_arguments)

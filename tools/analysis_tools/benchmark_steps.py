@@ -1,42 +1,19 @@
-"""Measure a training step and an evaluation step of a config: time, images a second, peak memory.
+"""Measure a training and an evaluation step: time, images a second, memory.
 
-    python tools/analysis_tools/benchmark_steps.py configs/cm_masksd/vit-b_refcoco.py --amp bfloat16
+    mmris benchmark_steps configs/cm_masksd/vit-b_refcoco.py --amp bfloat16
 
 Random weights and random images of COCO's size, loaded beforehand, so that the model alone is measured; --batch-size
 and --cfg-options change the config as for a training. On a GPU if there is one.
 """
 
-import argparse
-import json
-import statistics
-import tempfile
-import time
-from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
-
-import torch
-from mmengine.config import Config
-from mmengine.device import get_device
-from mmengine.optim import build_optim_wrapper
-from mmengine.registry import init_default_scope
-from torch import nn
-
-from mmris.datasets.random_masks import write_random_masks
-from mmris.datasets.random_set import write_random_set
-from mmris.registry import DATASETS, MODELS
-from mmris.utils import write_atomically
+from mmris.command_line import run_command
+from mmris.command_line.arguments import add_config_arguments
+from mmris.command_line.parser import CommandParser
+from mmris.names import PRECISIONS
 from mmris.utils.arguments import at_least
-from mmris.utils.configs import add_config_arguments, check_output, read_config
-from mmris.utils.launching import PRECISIONS, enable_mixed_precision
-from mmris.utils.machine import machine_name
-from mmris.utils.memory import process_memory
-from mmris.utils.pretrained import forget_pretrained
-from mmris.utils.tables import markdown_table
-from mmris.utils.tool import run_tool
 
 
-def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Measure a training step and an evaluation step of a config.')
+def add_arguments(parser: CommandParser) -> None:
     add_config_arguments(parser)
     parser.add_argument('--batch-size', type=at_least(1), help='images a step, in both (default: the config\'s)')
     parser.add_argument(
@@ -46,102 +23,7 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
         help='steps measured, after as many to warm up as a fifth of them (default: %(default)s)')
     parser.add_argument('--amp', choices=PRECISIONS, help='mixed precision, in both (needs a GPU)')
     parser.add_argument('--out', help='JSON file to write the numbers to')
-    return parser.parse_args(arguments)
-
-
-def main(arguments: Optional[List[str]] = None) -> None:
-    options = parse_arguments(arguments)
-    check_output(options.out)
-    config = read_config(options)
-    forget_pretrained(config.model)
-    if options.amp is not None:
-        enable_mixed_precision(config, options.amp)
-    init_default_scope(config.get('default_scope', 'mmris'))
-    torch.manual_seed(0)
-    model = MODELS.build(config.model).to(get_device())
-    results = dict(
-        machine=machine_name(),
-        config=options.config,
-        precision=options.amp or 'float32',
-        training=measure_training(model, config, options),
-        evaluation=measure_evaluation(model, config, options))
-    print(format_results(results))
-    if options.out is not None:
-        with write_atomically(options.out) as path:
-            path.write_text(json.dumps(results, indent=2) + '\n')
-
-
-def measure_training(model: nn.Module, config: Config, options: argparse.Namespace) -> Dict[str, Any]:
-    """Forward, backward and optimiser on one batch."""
-    batch = load_batch(config.train_dataloader, options)
-    wrapper = build_optim_wrapper(model, config.optim_wrapper)
-    model.train()
-    return measure(lambda: model.train_step(batch, wrapper), batch, options.steps)
-
-
-def measure_evaluation(model: nn.Module, config: Config, options: argparse.Namespace) -> Dict[str, Any]:
-    """Prediction of all sentences of the images of one batch, on the original pixels."""
-    batch = load_batch(config.val_dataloader, options)
-    model.eval()
-
-    @torch.no_grad()
-    def predict() -> None:
-        with torch.autocast(get_device(), getattr(torch, options.amp or 'float32'), enabled=options.amp is not None):
-            model.val_step(batch)
-
-    return measure(predict, batch, options.steps)
-
-
-def load_batch(loader: Config, options: argparse.Namespace) -> Dict[str, list]:
-    """One batch of a loader's pipeline: of random images unless a set is named."""
-    count = options.batch_size or loader.batch_size
-    with tempfile.TemporaryDirectory() as folder:
-        if options.data_root is None:
-            # 2.5 objects with 7.1 sentences an image, as in RefCOCO.
-            write_random_set(
-                folder, images=count, objects=5 * count // 2, sentences=71 * count // 10, annotations=5 * count // 2,
-                pictures=True)
-            loader.dataset.update(
-                data_root=folder, refs_file='refs(unc).p', split='train', data_prefix=dict(img_path='images'))
-            if loader.dataset.get('instance_masks') is not None:
-                loader.dataset.instance_masks.file = write_random_masks(folder)
-        dataset = DATASETS.build(loader.dataset)
-        samples = [dataset[index % len(dataset)] for index in range(count)]
-    return {key: [sample[key] for sample in samples] for key in samples[0]}
-
-
-def measure(step: Callable, batch: Dict[str, list], steps: int) -> Dict[str, Any]:
-    """Seconds of a step (median), and what follows from them."""
-    on_gpu = get_device() == 'cuda'
-    if on_gpu:
-        torch.cuda.reset_peak_memory_stats()
-    seconds: List[float] = []
-    for position in range(-max(1, steps // 5), steps):
-        start = time.perf_counter()
-        step()
-        if on_gpu:
-            torch.cuda.synchronize()
-        if position >= 0:
-            seconds.append(time.perf_counter() - start)
-    median = statistics.median(seconds)
-    return dict(
-        images=len(batch['inputs']),
-        expressions=sum(len(sample.token_ids) for sample in batch['data_samples']),
-        seconds=median,
-        spread=[min(seconds), max(seconds)],
-        images_per_second=len(batch['inputs']) / median,
-        peak_mebibytes=torch.cuda.max_memory_allocated() / 2**20 if on_gpu else process_memory()['peak'])
-
-
-def format_results(results: Dict[str, Any]) -> str:
-    rows = [[
-        name, results[name]['images'], results[name]['expressions'], results[name]['seconds'],
-        results[name]['images_per_second'], round(results[name]['peak_mebibytes'])
-    ] for name in ('training', 'evaluation')]
-    heading = ['step of', 'images', 'expressions', 'seconds', 'images/s', 'peak MiB']
-    title = f'{Path(results["config"]).stem}, {results["precision"]}, {results["machine"]}'
-    return f'{title}\n\n{markdown_table(heading, rows)}'
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_command(__file__, __doc__, add_arguments)

@@ -1,28 +1,17 @@
-"""Draw what a model sees: inputs after the pipeline, sentences as tokenised, and their masks; before them the instance
-masks of the image, where the config takes them.
+"""Draw what a model sees: inputs after the pipeline, sentences as tokenised, masks.
 
-    python tools/analysis_tools/browse_dataset.py configs/cm_masksd/vit-tiny_shaperef.py --split train --number 12
+Before them come the instance masks of the image, where the config takes them.
+
+    mmris browse_dataset configs/cm_masksd/vit-tiny_shaperef.py --split train --number 12
 """
 
-import argparse
-import sys
-from pathlib import Path
-from typing import Callable
-
-import numpy as np
-from mmengine.registry import init_default_scope
-from mmengine.utils import track_iter_progress
-
-from mmris.registry import DATASETS, TRANSFORMS
-from mmris.utils import type_name, write_atomically
+from mmris.command_line import run_command
+from mmris.command_line.arguments import add_config_arguments
+from mmris.command_line.parser import CommandParser
 from mmris.utils.arguments import at_least
-from mmris.utils.configs import add_config_arguments, check_output, read_config
-from mmris.utils.tool import run_tool
-from mmris.visualization import COLOURS, SHEET_SUFFIXES, Panel, draw_sheet, instances_panel, spotlight
 
 
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Draw what a model sees.')
+def add_arguments(parser: CommandParser) -> None:
     add_config_arguments(parser)
     parser.add_argument('--loader', choices=['train', 'val', 'test'], default='train', help='whose pipeline to use')
     parser.add_argument('--split', help='split (default: the loader\'s)')
@@ -30,66 +19,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         '--epoch', type=at_least(0), default=0, help='whose draw of sentences to show (default: %(default)s)')
     parser.add_argument('--out', default='browse.png', help='picture to write (default: %(default)s)')
-    return parser.parse_args()
-
-
-def main() -> None:
-    arguments = parse_arguments()
-    check_output(arguments.out, SHEET_SUFFIXES)
-    config = read_config(arguments)
-    init_default_scope(config.get('default_scope', 'mmris'))
-    dataset_config = config[f'{arguments.loader}_dataloader'].dataset
-    if arguments.split is not None:
-        dataset_config.split = arguments.split
-    dataset_config.pipeline = input_masks_pipeline(dataset_config.pipeline)
-    dataset = DATASETS.build(dataset_config)
-    dataset.set_epoch(arguments.epoch, config.get('randomness', {}).get('seed') or 0)
-
-    chosen = np.linspace(0, len(dataset) - 1, min(arguments.number, len(dataset))).astype(int)
-    tokenize = next(step for step in dataset_config.pipeline if type_name(step) == 'Tokenize')
-    tokenizer = TRANSFORMS.build(tokenize.tokenizer)
-    panels, expressions = [], 0
-    for index in track_iter_progress(chosen.tolist(), file=sys.stdout):
-        packed = dataset[index]
-        panels.extend(draw_sample(packed, tokenizer))
-        expressions += len(packed['data_samples'].token_ids)
-    sheet = draw_sheet(
-        panels,
-        title=f'{Path(arguments.config).stem}, {dataset.split}',
-        subtitle=f'{len(dataset)} samples, {dataset.num_expressions} expressions; captions are the tokens as decoded',
-        columns=4,
-        cell=260,
-        caption_lines=None)
-    with write_atomically(arguments.out) as temporary:
-        sheet.save(temporary)
-    print(f'\n{arguments.out}: {expressions} expressions of {len(chosen)} samples')
-
-
-def input_masks_pipeline(pipeline: list) -> list:
-    """The same pipeline with masks loaded before the geometry, so that they are drawn on what the model sees."""
-    steps = [step for step in pipeline if type_name(step) not in ('LoadMasks', 'PackReferringInputs')]
-    return [
-        steps[0],
-        dict(type='mmris.LoadMasks'), *steps[1:],
-        dict(type='mmris.PackReferringInputs', masks=['gt_input'])
-    ]
-
-
-def draw_sample(packed: dict, tokenizer: Callable) -> list:
-    """One panel an expression of one sample, after one with what was found on its image."""
-    image = packed['inputs'].permute(1, 2, 0).numpy()
-    sample = packed['data_samples']
-    panels = [instances_panel(image, sample.instance_masks.numpy())] if 'instance_masks' in sample else []
-    for position, (ids, mask) in enumerate(zip(sample.token_ids, sample.token_mask)):
-        colour = COLOURS[position % len(COLOURS)]
-        panels.append(
-            Panel(
-                caption=tokenizer.decode(ids, mask) or '(empty sentence)',
-                note=f'{int(mask.sum())} tokens',
-                colour=colour,
-                pictures=[spotlight(image, sample.gt_input[position].numpy() >= 128, colour)]))
-    return panels
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_command(__file__, __doc__, add_arguments)

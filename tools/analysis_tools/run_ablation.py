@@ -1,39 +1,20 @@
-"""Train several configs with several seeds, evaluate each, and compare: mean and deviation as a table and a plot.
+"""Train several configs with several seeds, evaluate each, and compare.
 
-    python tools/analysis_tools/run_ablation.py configs/cm_masksd/ablations/shaperef_{baseline,lmvsd,vmlsd,both}.py \
+Mean and deviation over the seeds are written as a table and a plot.
+
+    mmris run_ablation configs/cm_masksd/ablations/shaperef_{baseline,lmvsd,vmlsd,both}.py \
         --seeds 0 1 2 --split val testA testB --out work_dirs/ablation
 
 Interrupted, the same command goes on where it was. The last checkpoint is evaluated: none is picked by its score.
 """
 
-import argparse
-import json
-import os
-import shlex
-import subprocess
-import time
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from queue import SimpleQueue
-from typing import Dict, List
-
-import torch
-from mmengine.config import Config
-
-from mmris.checkpoints import find_checkpoints
-from mmris.evaluation.ablation import format_ablation, summarise_ablation
-from mmris.utils import find_config, write_atomically
+from mmris.command_line import run_command
+from mmris.command_line.arguments import add_data_arguments
+from mmris.command_line.parser import CommandParser
 from mmris.utils.arguments import at_least
-from mmris.utils.commands import check_run_settings, plain, save_run_settings, tool_command, tool_environment
-from mmris.utils.configs import add_data_arguments, check_inputs, check_output, data_options
-from mmris.utils.launching import check_trainable
-from mmris.utils.tool import run_tool
-from mmris.visualization.ablation_plot import draw_ablation
-from mmris.visualization.plots import save_figure
 
 
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Train several configs with several seeds, evaluate, compare.')
+def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         'configs', nargs='+', help='config files, or mmris::FOLDER/NAME.py; the others are compared with the first')
     parser.add_argument('--seeds', nargs='+', type=at_least(0), default=[0, 1, 2], help='seeds (default: 0 1 2)')
@@ -45,128 +26,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--jobs', type=at_least(1), default=1, help='runs at a time (default: 1)')
     parser.add_argument(
         '--train-options', default='', help='further options of train.py: --train-options="--amp --auto-scale-lr"')
-    return parser.parse_args()
-
-
-def main() -> None:
-    arguments = parse_arguments()
-    check_output(arguments.out, folder=True)
-    for path in arguments.configs:
-        check_inputs(config=find_config(path))
-        check_trainable(Config.fromfile(find_config(path)), path)
-    gpus_of_slots(arguments)
-    names = [Path(path).stem for path in arguments.configs]
-    if len(set(names)) < len(names):
-        raise ValueError(f'Two of the configs have one name, so that their runs would share a folder: {names}.')
-    runs = [
-        dict(name=name, config=path, seed=seed, folder=Path(arguments.out) / f'{name}_seed{seed}')
-        for seed in arguments.seeds for path, name in zip(arguments.configs, names)
-    ]
-    for run in runs:
-        claim_folder(run, arguments)
-
-    slots: SimpleQueue = SimpleQueue()
-    for slot in range(arguments.jobs):
-        slots.put(slot)
-    with ThreadPoolExecutor(arguments.jobs) as pool:
-        done = [pool.submit(train_and_evaluate, run, slots, arguments) for run in runs]
-    for run, future in zip(runs, done):
-        run['metrics'] = future.result()
-    # In the order of the configs as given.
-    runs.sort(key=lambda run: names.index(run['name']))
-    save(summarise_ablation(runs, arguments.metrics), runs, arguments)
-
-
-def claim_folder(run: dict, arguments: argparse.Namespace) -> None:
-    """Note what a folder's run is, or check that it is the same as before.
-
-    Raises:
-        ValueError: If the folder holds a run of other settings.
-    """
-    settings = dict(
-        config=Config.fromfile(find_config(run['config'])).to_dict(),
-        seed=run['seed'],
-        data=data_options(arguments),
-        processes=arguments.processes,
-        train_options=arguments.train_options)
-    settings = plain(settings)
-    check_run_settings(run['folder'], settings, run=run['config'], remedy='choose another --out')
-    save_run_settings(run['folder'], settings)
-
-
-def train_and_evaluate(run: dict, slots: SimpleQueue, arguments: argparse.Namespace) -> Dict[str, dict]:
-    """Run what is left to do of one run, in a slot of its own, and return its metrics."""
-    slot, folder = slots.get(), run['folder']
-    results, start = folder / 'metrics.json', time.monotonic()
-    try:
-        # Another --split asks for another evaluation.
-        if not results.is_file() or set(json.loads(results.read_text())) != set(arguments.split):
-            common = ['--work-dir', str(folder), *data_options(arguments)]
-            train = [*shlex.split(arguments.train_options), '--seed', str(run['seed']), '--resume', *common]
-            start_tool('train', [run['config']], train, folder, slot, arguments)
-            checkpoint = str(find_checkpoints(folder)[0])
-            test = ['--split', *arguments.split, '--out', str(results), *common]
-            start_tool('test', [run['config'], checkpoint], test, folder, slot, arguments)
-        metrics = json.loads(results.read_text())
-    finally:
-        slots.put(slot)
-    scores = ', '.join(f'{split} {metrics[split]["mIoU"]:.2f}' for split in metrics)
-    print(f'{folder.name}: mIoU {scores} ({(time.monotonic() - start) / 60:.1f} minutes)', flush=True)
-    return metrics
-
-
-def start_tool(tool: str, inputs: List[str], options: List[str], folder: Path, slot: int,
-               arguments: argparse.Namespace) -> None:
-    """Run train.py or test.py, its output in the run's folder.
-
-    Raises:
-        RuntimeError: If it fails; the message has the end of its output.
-    """
-    command = tool_command(tool, inputs, options, arguments.processes)
-    environment = dict(tool_environment(arguments.jobs * arguments.processes), MASTER_PORT=str(29500 + slot))
-    gpus = gpus_of_slots(arguments)
-    if gpus:
-        environment['CUDA_VISIBLE_DEVICES'] = ','.join(gpus[slot])
-    log = folder / f'{tool}.log'
-    print(f'{folder.name}: {shlex.join(command)} > {log}', flush=True)
-    with open(log, 'a', encoding='utf-8') as file:
-        code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env=environment).returncode
-    if code:
-        end = ''.join(log.read_text(encoding='utf-8', errors='backslashreplace').splitlines(keepends=True)[-15:])
-        raise RuntimeError(f'{tool}.py of {folder.name} failed with exit status {code}. The end of {log}:\n{end}')
-
-
-def gpus_of_slots(arguments: argparse.Namespace) -> List[List[str]]:
-    """The GPUs of each slot, of those that are visible; none on a machine without.
-
-    Raises:
-        ValueError: If there are not as many as runs at a time need.
-    """
-    count, wanted = torch.cuda.device_count(), arguments.jobs * arguments.processes
-    if not count:
-        return []
-    if wanted > count:
-        raise ValueError(
-            f'--jobs {arguments.jobs} runs at a time of --processes {arguments.processes} need {wanted} GPUs, but '
-            f'{count} are visible. Lower one of them.')
-    visible = os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',')
-    names = visible if len(visible) == count and all(visible) else [str(place) for place in range(count)]
-    return [names[slot * arguments.processes:(slot + 1) * arguments.processes] for slot in range(arguments.jobs)]
-
-
-def save(summary: dict, runs: List[dict], arguments: argparse.Namespace) -> None:
-    """Write table, numbers and plot."""
-    folder = Path(arguments.out)
-    table = format_ablation(summary)
-    record = dict(summary, runs=[{**run, 'folder': run['folder'].name} for run in runs])
-    with write_atomically(folder / 'ablation.md') as temporary:
-        temporary.write_text(table + '\n', encoding='utf-8')
-    with write_atomically(folder / 'ablation.json') as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + '\n', encoding='utf-8')
-    title = f'{len(summary["rows"])} configs, {len(summary["seeds"])} seeds'
-    save_figure(draw_ablation(summary, title), folder / 'ablation.png')
-    print(f'\n{table}\n\n{folder}/ablation.md, ablation.json, ablation.png')
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_command(__file__, __doc__, add_arguments)

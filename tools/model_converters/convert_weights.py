@@ -1,34 +1,32 @@
-"""Convert the weights of a published model (CLIP, BEiT-3, ViLT, Swin, CRIS, SAM, EVF-SAM) to another layout.
+"""Convert the weights of a published model to another layout, bit for bit.
 
-    python tools/model_converters/convert_weights.py clip ViT-B-16.pt clip_vit-b-16.safetensors
-    python tools/model_converters/convert_weights.py clip best_mIoU_epoch_40.pth clip_finetuned --to hugging_face
-    python tools/model_converters/convert_weights.py cris best_model.pth cris_rn50_refcoco.pth
+The models are CLIP, BEiT-3, ViLT, Swin, CRIS, SAM and EVF-SAM.
+
+    mmris convert_weights clip ViT-B-16.pt clip_vit-b-16.safetensors
+    mmris convert_weights clip best_mIoU_epoch_40.pth clip_finetuned --to hugging_face
+    mmris convert_weights cris best_model.pth cris_rn50_refcoco.pth
 """
 
-import argparse
-from pathlib import Path
-
-from mmris.checkpoints import PUBLISHED, convert
-from mmris.utils.configs import check_checkpoint
-from mmris.utils.tool import run_tool
+from mmris.command_line import run_command
+from mmris.command_line.parser import CommandParser
+from mmris.names import PUBLISHED_NAMES
 
 
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Convert weights of a published model, bit for bit.')
-    models = parser.add_subparsers(dest='model', metavar='MODEL', required=True, help=', '.join(PUBLISHED))
-    for name, model in PUBLISHED.items():
-        names = [layout.key_map.name for layout in model.layouts]
+def add_arguments(parser: CommandParser) -> None:
+    models = parser.add_subparsers(dest='model', metavar='MODEL', required=True)
+    for name, model in PUBLISHED_NAMES.items():
         one = models.add_parser(
             name,
+            help=f'weights of {model.title}',
             description=f'Convert weights of {model.title}. The input may be in the layout of '
-            f'{", ".join(dict.fromkeys(names))} or mmris, or a checkpoint of a model trained here.')
+            f'{", ".join(model.layouts)} or mmris, or a checkpoint of a model trained here.')
         one.add_argument(
             'weights',
             help='file, folder as the Hugging Face hub gives it, work folder of a training, or a name of '
-            '`python -m mmris models`')
+            '`mmris models`')
         one.add_argument('out', help='file to write; a folder if the layout is written to one')
         one.add_argument(
-            '--to', choices=tuple(model.written), default='mmris', help='layout to write (default: %(default)s)')
+            '--to', choices=model.written, default=model.written[0], help='layout to write (default: %(default)s)')
         one.add_argument(
             '--trust', action='store_true',
             help='also read a file that holds more than tensors, by running what it says')
@@ -40,26 +38,7 @@ def parse_arguments() -> argparse.Namespace:
             activation.add_argument(
                 '--gelu', action='store_false', dest='quick_gelu', default=None,
                 help='the weights were trained with GELU')
-    return parser.parse_args()
-
-
-def main() -> None:
-    arguments = parse_arguments()
-    model = PUBLISHED[arguments.model]
-    if not Path(arguments.weights).is_dir():
-        check_checkpoint(arguments.weights, kind=None, name='file of weights')
-    conversion = convert(
-        model,
-        arguments.weights,
-        arguments.out,
-        arguments.to,
-        quick_gelu=arguments.quick_gelu,
-        trust=arguments.trust)
-    print(f'{", ".join(map(str, conversion.files))}: {conversion.tensors} tensors of {model.title} '
-          f'({conversion.description})')
-    if conversion.dropped:
-        print(f'Not converted: {", ".join(conversion.dropped)}')
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_command(__file__, __doc__, add_arguments)

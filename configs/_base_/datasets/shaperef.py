@@ -1,4 +1,4 @@
-# ShapeRef: made by `python tools/dataset_converters/make_shaperef.py`, in the files of RefCOCO.
+# ShapeRef: made by `mmris make_shaperef`, in the files of RefCOCO.
 _base_ = './refcoco.py'
 data_root = 'data/shaperef'
 images = dict(img_path='images')

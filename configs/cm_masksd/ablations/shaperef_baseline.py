@@ -1,8 +1,8 @@
 # The baseline on ShapeRef, at the size of the demo with half its steps.
 # Paper: Wang et al., CM-MaskSD, Table 2, first row, in small.
-# Data: ShapeRef, made by `python tools/dataset_converters/make_shaperef.py`; 6,000 images in train.
+# Data: ShapeRef, made by `mmris make_shaperef`; 6,000 images in train.
 # Cost: see README.md in the folder above.
-# Command: python tools/train.py configs/cm_masksd/ablations/shaperef_baseline.py
+# Command: mmris train configs/cm_masksd/ablations/shaperef_baseline.py
 _base_ = [
     '../../_base_/datasets/shaperef.py',
     '../../_base_/inputs/clip.py',

@@ -1,8 +1,8 @@
 # MaIL on ShapeRef without the selection loss: which mask is meant is learned through the decoder alone.
 # Paper: none; an ablation of ours.
-# Data: ShapeRef, made by `python tools/dataset_converters/make_shaperef.py`; 6,000 images in train.
+# Data: ShapeRef, made by `mmris make_shaperef`; 6,000 images in train.
 # Cost: see README.md in the folder above.
-# Command: python tools/train.py configs/mail/ablations/shaperef_no-selection-loss.py
+# Command: mmris train configs/mail/ablations/shaperef_no-selection-loss.py
 _base_ = '../tiny_shaperef.py'
 work_dir = 'work_dirs/mail_shaperef_no-selection-loss'
 

@@ -1,7 +1,7 @@
 # The value path, adapters and CFE, on the tiny towers.
 # Paper: Kim et al., RISCLIP (docs/deviations.md), in small.
-# Data: ShapeRef, made by `python tools/dataset_converters/make_shaperef.py`; 6,000 images in train.
+# Data: ShapeRef, made by `mmris make_shaperef`; 6,000 images in train.
 # Cost: see ../README.md. Needs the towers of ../vit-tiny_shaperef_towers.py.
-# Command: python tools/train.py configs/risclip/ablations/shaperef_cfe.py
+# Command: mmris train configs/risclip/ablations/shaperef_cfe.py
 _base_ = '../vit-tiny_shaperef_stage1.py'
 model = dict(encoder=dict(ske_modules=0))

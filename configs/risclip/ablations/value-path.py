@@ -3,7 +3,7 @@
 # mIoU 23.86 on RefCOCOg (umd) test. How its map is cut is not said; here: one standard deviation above the mean.
 # Data: RefCOCOg (umd); layout in docs/data.md.
 # Cost: an evaluation. Not measured by us.
-# Command: python tools/test.py configs/risclip/ablations/value-path.py --split test
+# Command: mmris test configs/risclip/ablations/value-path.py --split test
 _base_ = ['../vit-b_refcocog_umd_stage1.py', '../../_base_/models/risclip_value-path.py']
 model = _base_.value_path
 train_dataloader = None

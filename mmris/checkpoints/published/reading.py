@@ -93,7 +93,7 @@ def _find_file(model: PublishedModel, source: str, architecture: Any) -> Tuple[s
 def _check_named(model: PublishedModel, named: ZooModel) -> None:
     if named.kind == TOWERS and named.published != model.name:
         raise ValueError(
-            f'{named.name} is not {model.title}, which is needed here. `python -m mmris models` lists what there is.')
+            f'{named.name} is not {model.title}, which is needed here. `mmris models` lists what there is.')
 
 
 def _find_in_folder(folder: Path) -> Path:

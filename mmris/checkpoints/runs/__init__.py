@@ -19,10 +19,10 @@ from .frozen_parts import (
     read_excluded_parts,
     restore_excluded_parts,
 )
-from .publishing import FORMATS, Publication, publish
+from .publishing import Publication, publish
 
 __all__ = [
-    'EXCLUDED_PARTS', 'FORMATS', 'Publication', 'best_checkpoint', 'check_frozen', 'digest_parts', 'exclude_parts',
+    'EXCLUDED_PARTS', 'Publication', 'best_checkpoint', 'check_frozen', 'digest_parts', 'exclude_parts',
     'find_checkpoints', 'find_excludable_parts', 'find_uninitialized_frozen', 'last_whole_checkpoint',
     'load_pretrained', 'pretrained_parts', 'publish', 'read_excluded_parts', 'remove_temporary_files',
     'resolve_load_from', 'restore_excluded_parts'

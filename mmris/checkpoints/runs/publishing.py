@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 import torch
 from torch import Tensor
 
+from mmris.names import WEIGHT_FORMATS
 from mmris.utils import write_atomically
 from mmris.version import __version__
 from mmris.zoo import find_weights
@@ -16,7 +17,6 @@ from mmris.zoo import find_weights
 from ..files import find_container, read_checkpoint, serialise, strip_layout_prefix, unwrap_weights
 from .frozen_parts import EXCLUDED_PARTS, read_excluded_parts
 
-FORMATS = ('pth', 'safetensors')
 DISTILLATION = 'distillation.'
 # What MMEngine calls a run: the stem of its config, and when it began.
 _EXPERIMENT = re.compile(r'(.+)_\d{8}_\d{6}')
@@ -39,7 +39,7 @@ def publish(checkpoint: Union[str, Path],
             out: Union[str, Path],
             *,
             config: Optional[str] = None,
-            formats: Sequence[str] = FORMATS,
+            formats: Sequence[str] = WEIGHT_FORMATS,
             half: bool = False) -> Publication:
     """Write what inference needs of a checkpoint: the weights, without distillation branches, and the config's name.
 

@@ -85,14 +85,14 @@ def next_command(sets: Sequence[DataSet], root: Path) -> Optional[str]:
     annotated = [one for one in sets if one.files]
     lacking = [one.images for one in annotated if one.images and not DATA_SETS[one.images].is_complete(root)]
     if lacking:
-        return shlex.join(['python', '-m', 'mmris', 'download', *dict.fromkeys(lacking), *place])
+        return shlex.join(['mmris', 'download', *dict.fromkeys(lacking), *place])
     names = {one.name for one in sets}
     users = annotated or [one for one in DATA_SETS.values() if one.images in names]
     ready = next((one for one in users if one.is_complete(root)), None)
     if ready is None:
-        return shlex.join(['python', '-m', 'mmris', 'download', users[0].name, *place]) if users else None
+        return shlex.join(['mmris', 'download', users[0].name, *place]) if users else None
     return shlex.join([
-        'python', '-m', 'mmris', 'check_dataset', '--data-root', str(root / ready.folder), '--refs-file',
+        'mmris', 'check_dataset', '--data-root', str(root / ready.folder), '--refs-file',
         ready.refs_files[0], *_image_folder(ready), '--decode'
     ])
 

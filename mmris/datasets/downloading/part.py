@@ -9,7 +9,7 @@ from typing import IO, Mapping, Optional
 
 from mmris.utils.file_content import START, name_content
 
-from .sizes import explain_write_error
+from .disk_space import explain_write_error
 
 _ZIP_STARTS = (b'PK\x03\x04', b'PK\x05\x06')
 

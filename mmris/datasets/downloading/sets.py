@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Callable, List, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
+from mmris.utils.sizes import in_words
+
+from .disk_space import check_space
 from .part import read_source, source_path
-from .sizes import check_space, in_words
 from .table import DataSet, RemoteFile
 from .transfer import PATIENCE, Patience, download, find_unreachable
 from .unpacking import unpack

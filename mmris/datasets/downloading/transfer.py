@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
+from mmris.utils.sizes import in_words
 from mmris.version import __version__
 
 from .part import Part, Version, unlike
-from .sizes import in_words
 from .table import RemoteFile
 
 _BLOCK = 2**18

@@ -10,8 +10,10 @@ from typing import IO, Callable, Dict, Iterator, List, Optional
 
 from tqdm import tqdm
 
+from mmris.utils.sizes import in_words
+
+from .disk_space import check_space, explain_write_error
 from .part import lock, unlike
-from .sizes import check_space, explain_write_error, in_words
 
 _BLOCK = 2**20
 _ENCRYPTED = 1

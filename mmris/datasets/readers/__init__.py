@@ -3,11 +3,10 @@
 from .content import Content, RawRef
 from .form import Form, UnfitForm
 from .forms import FORMS, describe_value, find_form
-from .options import flag_of
 from .reading import describe_other_form, read_content, recognise_form
 from .source import Source, SourceFile, find_files
 
 __all__ = [
     'FORMS', 'Content', 'Form', 'RawRef', 'Source', 'SourceFile', 'UnfitForm', 'describe_other_form', 'describe_value',
-    'find_files', 'find_form', 'flag_of', 'read_content', 'recognise_form'
+    'find_files', 'find_form', 'read_content', 'recognise_form'
 ]

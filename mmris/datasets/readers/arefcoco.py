@@ -73,7 +73,7 @@ def _find(beside: str, name: str, file: str) -> str:
     found = next((path for path in tried if os.path.isfile(path)), None)
     if found is None:
         raise FileNotFoundError(f'{beside} has sentences for masks of {name}, and {name}/{file} is missing. Looked for '
-                                f'{" and ".join(tried)}. Get the set (python -m mmris download {name}) and put its '
+                                f'{" and ".join(tried)}. Get the set (mmris download {name}) and put its '
                                 f'folder beside that of {os.path.basename(beside)}.')
     return found
 

@@ -101,7 +101,7 @@ def _read_annotations(masks: Dict[Tuple[Id, Id, Path], Any]) -> List[dict]:
     if len(masks) > _MANY:
         print_log(
             f'{len(masks):,} masks are read from PNG files, which takes some 3 ms each at every start. Convert the '
-            f'set once to save it: python -m mmris convert_dataset cris --help.',
+            f'set once to save it: mmris convert_dataset cris --help.',
             logger='current',
             level=logging.INFO)
         # Beside what a tool prints, not in it.

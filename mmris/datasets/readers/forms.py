@@ -87,7 +87,7 @@ def describe_value(value: Any, *, only_read: bool = False) -> str:
     """
     for form in FORMS.values():
         if form.recognise(value):
-            remedy = f'Convert it: python -m mmris convert_dataset {form.name} FILES --images FOLDER --out SET.' \
+            remedy = f'Convert it: mmris convert_dataset {form.name} FILES --images FOLDER --out SET.' \
                 if form.convert_only else 'Name it as the refs file (refs_file, --refs-file).'
             return f'It is {form.title}. {remedy}'
     unfit = None if only_read else next((one for one in UNFIT_FORMS if one.recognise(value)), None)

@@ -13,7 +13,7 @@ from mmris.datasets.data_files import is_torch_archive, read_json_or_pickle
 from mmris.utils.file_content import START
 
 TFRECORDS = ('a TFRecord file of TensorFlow Datasets, whose ref_coco has boxes and no masks. Take refs(...).p with '
-             'instances.json: python -m mmris download refcoco.')
+             'instances.json: mmris download refcoco.')
 OF_TORCH = 0x1950a86a20f9469cfc6c
 """What ``torch.save`` of before 2020 begins its files with. It stands for a file of today's too, which is not read."""
 
@@ -68,7 +68,7 @@ class ParquetTable:
             from pyarrow import ArrowException, parquet
         except ImportError as error:
             raise ImportError(f'{self.path} is a Parquet file, which is read by pyarrow. Install it: '
-                              f'pip install "mmris[parquet]".') from error
+                              f'pip install "mmris[maintained,parquet]".') from error
         try:
             return parquet.ParquetFile(self.path)
         except (ArrowException, OSError) as error:
@@ -134,7 +134,7 @@ def open_value(path: str) -> Any:
         raise ValueError(_describe_lmdb(path))
     if start.startswith(b'MATLAB '):
         raise ValueError(f'{path} is a MATLAB file, as the older ReferIt files have for masks. Take the same set as '
-                         f'RefClef, which is read: python -m mmris download refclef.')
+                         f'RefClef, which is read: mmris download refclef.')
     if _begins_as_xml(start):
         return _read_xml(path)
     if path.lower().endswith(('.csv', '.tsv')):

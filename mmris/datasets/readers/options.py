@@ -2,15 +2,11 @@
 
 from typing import Any, Collection, List, Mapping, Optional, Sequence, Tuple
 
+from mmris.names import flag_of
 from mmris.utils.ids import read_whole_number
 from mmris.utils.text import shorten
 
 SPLIT_OPTIONS = ('val_share', 'test_share', 'seed')
-
-
-def flag_of(name: str) -> str:
-    """Name an option as people write it: ``text_key`` is ``--text-key``."""
-    return f'--{name.replace("_", "-")}'
 
 
 def read_text(options: Mapping[str, Any], name: str, default: Optional[str] = None,

@@ -53,7 +53,7 @@ def read_content(path: Union[str, Sequence[str]],
     if form is None:
         form = recognise(files[0].value, files[0].path)
         if form.convert_only:
-            raise ValueError(f'{path} is {form.title}. Convert it to REFER files first: python -m mmris '
+            raise ValueError(f'{path} is {form.title}. Convert it to REFER files first: mmris '
                              f'convert_dataset {form.name} {os.path.basename(path)} --images FOLDER --out SET.')
     content = form.read(
         Source(files, path, instances_path, image_folder, options or {}, splits=splits, with_masks=with_masks))

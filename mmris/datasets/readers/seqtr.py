@@ -172,7 +172,7 @@ class _Set:
                 raise ValueError(
                     f'{path} is {_TITLE}, but has boxes alone, as those of flickr30k, Visual Genome and their mixture '
                     f'do. Take a file with a mask an item (refcoco-unc, refcocoplus-unc, refcocog-umd), or '
-                    f'refs(...).p with instances.json: python -m mmris download refcoco.')
+                    f'refs(...).p with instances.json: mmris download refcoco.')
             if self._without_masks:
                 # Masks are in the annotation file then, by the same ids.
                 return Content(self._groups.refs)

@@ -64,7 +64,7 @@ def _is_other_csv(value: Any) -> bool:
 
 def _describe_csv(value: Any) -> str:
     return (f'Its columns are {", ".join(value.columns) or "none"}, and image, mask and sentence are expected. If they '
-            f'have other names, convert it: python -m mmris convert_dataset csv {value.path} --image-column NAME '
+            f'have other names, convert it: mmris convert_dataset csv {value.path} --image-column NAME '
             f'--mask-column NAME --sentence-column NAME --images FOLDER --out SET.')
 
 
@@ -91,11 +91,11 @@ UNFIT_FORMS: Tuple[UnfitForm, ...] = (
         title='a file of torch.save, as TransVG and OneRef keep lists of boxes in',
         recognise=_is_torch_list,
         reason='It has neither ids nor, as a rule, masks. Take the refs(...).p and instances.json of the same set: '
-        'python -m mmris download refcoco.'),
+        'mmris download refcoco.'),
     UnfitForm(
         title="Label Studio's JSON-MIN export",
         recognise=is_json_min,
-        reason='It lacks what tells one region from another. Export the project as JSON: python -m mmris '
+        reason='It lacks what tells one region from another. Export the project as JSON: mmris '
         'convert_dataset label-studio reads it.'),
     UnfitForm(
         title="an ODVG file of MMDetection's (finetune_refcoco_train_vg.json)",
@@ -116,13 +116,13 @@ UNFIT_FORMS: Tuple[UnfitForm, ...] = (
         title='a file of MDETR\'s of another set than RefCOCO (flickr30k, GQA, LVIS, a mixture)',
         recognise=has_captions,
         reason='It has boxes without COCO\'s annotation ids, so that no masks can be found for them. Take '
-        'finetune_refcoco_val.json and the like, or refs(...).p with instances.json: python -m mmris download '
+        'finetune_refcoco_val.json and the like, or refs(...).p with instances.json: mmris download '
         'refcoco.'),
     UnfitForm(
         title="a file of COCO's captions (captions_train2014.json)",
         recognise=_is_coco_captions,
         reason='It has captions of whole images and no masks. Take a set whose sentences refer to objects, such as '
-        'RefCOCO: python -m mmris download refcoco.'),
+        'RefCOCO: mmris download refcoco.'),
     UnfitForm(
         title='a COCO annotation file without sentences',
         recognise=_is_coco_alone,
@@ -131,16 +131,16 @@ UNFIT_FORMS: Tuple[UnfitForm, ...] = (
         title="lmms-lab's Parquet of questions and answers (RefCOCO/data/val-00000-of-00004.parquet)",
         recognise=_is_question_table,
         reason='It has each mask as one flat list of numbers, which holds neither several polygons nor an RLE, and no '
-        'ids. Take jxu124/refcoco, refcocoplus or refcocog, or refs(...).p with instances.json: python -m mmris '
+        'ids. Take jxu124/refcoco, refcocoplus or refcocog, or refs(...).p with instances.json: mmris '
         'download refcoco.'),
     UnfitForm(
         title="Ref-L4's Parquet (ref-l4-val.parquet)",
         recognise=_is_ref_l4,
-        reason='It has boxes and no masks. Take a set with masks, such as RefCOCO: python -m mmris download refcoco.'),
+        reason='It has boxes and no masks. Take a set with masks, such as RefCOCO: mmris download refcoco.'),
     UnfitForm(
         title='a folder of TFRecord files of TensorFlow Datasets (ref_coco)',
         recognise=_is_tfrecord_folder,
-        reason='It has boxes and no masks. Take refs(...).p with instances.json: python -m mmris download refcoco.'),
+        reason='It has boxes and no masks. Take refs(...).p with instances.json: mmris download refcoco.'),
     UnfitForm(
         title='a Parquet file of a form that is not read', recognise=_is_other_table, reason=_describe_columns),
     UnfitForm(title='a CSV file with other columns', recognise=_is_other_csv, reason=_describe_csv),

@@ -1,6 +1,8 @@
 """ShapeRef: synthetic scenes with referring expressions, in the files of the RefCOCO family."""
 
-from .phrasing import STYLES, Sentence, refer
+from mmris.names import SHAPEREF_STYLES as STYLES
+
+from .phrasing import Sentence, refer
 from .records import ImageRecord, make_record
 from .rendering import COLOURS, SHAPES
 from .scene import SIZES, Scene, SceneObject, sample_scene

@@ -40,7 +40,7 @@ def refer_to_nothing(generator: np.random.Generator, scene: Scene, model: Refere
         generator: Source of chance.
         scene: The scene.
         model: A reference to one object: expressions of this object are changed, and as many sentences are wanted.
-        style: One of :data:`~.phrasing.STYLES`.
+        style: One of :data:`mmris.names.SHAPEREF_STYLES`.
         others: References whose sentences are not wanted again.
 
     Returns:

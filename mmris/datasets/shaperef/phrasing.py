@@ -8,8 +8,6 @@ from .expressions import CORNERS, RELATIONS, SIDES, Description, Expression, Pla
 from .rendering import COLOURS
 from .scene import Scene, SceneObject
 
-STYLES = ('refcoco', 'refcoco+', 'refcocog')
-
 _NOUNS = ('one', 'thing', 'object')
 SIZE_WORDS = {'small': ('small', 'small', 'little'), 'big': ('big', 'big', 'large')}
 
@@ -111,7 +109,7 @@ def refer(generator: np.random.Generator, scene: Scene, number: int, style: str,
         generator: Source of chance.
         scene: The scene.
         number: Number of the object in ``scene.objects``.
-        style: One of :data:`STYLES`.
+        style: One of :data:`mmris.names.SHAPEREF_STYLES`.
         count: How many sentences to look for.
 
     Returns:

@@ -5,8 +5,10 @@ from typing import Any, Dict, List, NamedTuple
 import cv2
 import numpy as np
 
+from mmris.names import SHAPEREF_STYLES
+
 from .annotations import annotate_mask
-from .phrasing import STYLES, Reference
+from .phrasing import Reference
 from .references import refer_to_objects, replace_some
 from .rendering import SHAPES
 from .scene import SPLITS, Scene, sample_scene
@@ -49,7 +51,7 @@ def make_record(seed: int, style: str, split: str, index: int, *, no_target_shar
 
     Args:
         seed: Seed of the whole set, >= 0.
-        style: One of :data:`~.phrasing.STYLES`. Neither the picture nor what is found on it depends
+        style: One of :data:`mmris.names.SHAPEREF_STYLES`. Neither the picture nor what is found on it depends
             on it.
         split: One of :data:`~.scene.SPLITS`.
         index: Number of the image in its split, from 0 to ``MAX_SPLIT_COUNT - 1``.
@@ -66,10 +68,11 @@ def make_record(seed: int, style: str, split: str, index: int, *, no_target_shar
     file_name = f'COCO_train2014_{image_id:012d}.jpg'
     annotations = _annotate(scene, image_id)
     # A stream of its own, so that all styles speak about the same pictures.
-    generator = np.random.default_rng([seed, split_number, index, 1 + STYLES.index(style)])
+    generator = np.random.default_rng([seed, split_number, index, 1 + SHAPEREF_STYLES.index(style)])
     references = refer_to_objects(generator, scene, style)
     if no_target_share or several_share:
-        generator = np.random.default_rng([seed, split_number, index, _STREAM_OF_REPLACED + STYLES.index(style)])
+        stream = _STREAM_OF_REPLACED + SHAPEREF_STYLES.index(style)
+        generator = np.random.default_rng([seed, split_number, index, stream])
         references = replace_some(generator, scene, style, references, no_target_share, several_share)
     image = {'id': image_id, 'file_name': file_name, 'height': scene.height, 'width': scene.width}
     findings = find_instances(

@@ -19,7 +19,7 @@ def refer_to_objects(generator: np.random.Generator, scene: Scene, style: str) -
     Args:
         generator: Source of chance.
         scene: The scene.
-        style: One of :data:`~.phrasing.STYLES`.
+        style: One of :data:`mmris.names.SHAPEREF_STYLES`.
 
     Returns:
         A reference of one target for each, by rising number.
@@ -46,7 +46,7 @@ def replace_some(generator: np.random.Generator, scene: Scene, style: str, refer
     Args:
         generator: Source of chance.
         scene: The scene.
-        style: One of :data:`~.phrasing.STYLES`.
+        style: One of :data:`mmris.names.SHAPEREF_STYLES`.
         references: References of one target.
         no_target_share: With which chance a reference becomes one without a target.
         several_share: With which chance it becomes one with several targets.

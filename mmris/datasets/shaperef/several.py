@@ -61,7 +61,7 @@ def refer_to_several(generator: np.random.Generator, scene: Scene, model: Refere
         generator: Source of chance.
         scene: The scene.
         model: A reference to one object: this object is among the targets, and as many sentences are wanted.
-        style: One of :data:`~.phrasing.STYLES`.
+        style: One of :data:`mmris.names.SHAPEREF_STYLES`.
         others: References whose sentences are not wanted again, and whose targets only if there are no other ones.
 
     Returns:

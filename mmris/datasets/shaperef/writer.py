@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
+from mmris.names import SHAPEREF_STYLES
 from mmris.utils import usable_cpus
 from mmris.utils.folders import remove_leftovers, write_folder
 
-from .phrasing import STYLES
 from .records import CATEGORIES, MAX_SPLIT_COUNT, ImageRecord, make_record
 from .summary import count_findings, summarise
 
@@ -101,8 +101,8 @@ def _check_integer(name: str, value: Any, least: int, most: Optional[int] = None
 
 def _check_settings(seed: int, style: str, counts: Optional[Mapping[str, int]]) -> Dict[str, Any]:
     _check_integer('seed', seed, 0)
-    if style not in STYLES:
-        raise ValueError(f"style must be one of {', '.join(STYLES)}, but got {style!r}.")
+    if style not in SHAPEREF_STYLES:
+        raise ValueError(f"style must be one of {', '.join(SHAPEREF_STYLES)}, but got {style!r}.")
     splits = DEFAULT_COUNTS[style]
     counts = splits if counts is None else counts
     if not counts or not set(counts) <= set(splits):

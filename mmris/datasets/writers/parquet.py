@@ -38,7 +38,8 @@ def write_parquet(files: ReferFiles, folder: Path) -> List[Path]:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise ImportError('Parquet files are written by pyarrow. Install it: pip install "mmris[parquet]".') from error
+        raise ImportError(
+            'Parquet files are written by pyarrow. Install it: pip install "mmris[maintained,parquet]".') from error
     names = name_splits(files, lambda name: f'data/{_file_name(name)}')
     lists_targets = any(len(target_annotation_ids(ref)) != 1 for ref in files.refs)
     has_skills = any(sentence.get('skills') for ref in files.refs for sentence in ref['sentences'])
@@ -163,6 +164,6 @@ def _card(files: ReferFiles, names: Dict[str, str], lists_targets: bool) -> str:
         f'| `raw_anns` | {annotations}: `segmentation`, `bbox` as x, y, width, height in pixels |',
         '| `raw_image_info` | JSON text of the COCO image: `file_name`, `height`, `width` |',
         '| `bbox` | Box around the target: left, top, right, bottom in pixels |', '',
-        'Written by mmris (`python -m mmris convert_dataset ... --to parquet`), which reads this folder as '
+        'Written by mmris (`mmris convert_dataset ... --to parquet`), which reads this folder as '
         '`refs_file`.', ''
     ])

@@ -21,7 +21,7 @@ class CurvesHook(Hook):
 
     If distillation branches logged their share of the target's patches, a panel shows it, with chance as a dashed line.
 
-    It reads what ``LocalVisBackend`` wrote, in all starts of the run. ``tools/analysis_tools/analyze_logs.py`` draws
+    It reads what ``LocalVisBackend`` wrote, in all starts of the run. ``mmris analyze_logs`` draws
     the same, and several runs over one another.
     """
 

@@ -185,7 +185,7 @@ class TestConfigs:
         options = argparse.Namespace(
             config=str(tmp_path / 'training.py'), data_root=None, refs_file=None, image_folder=None, cfg_options=None)
         assert read_config(options).model.neck.pretrained == 'data/not_there.pth'
-        options.cfg_options = dict(load_from=f'{name}-multitask')
+        options.cfg_options = [f'load_from={name}-multitask']
         found = read_config(options)
         assert found.model.neck.pretrained is found.model.encoder.joint.pretrained is None
         assert found.inputs.tokenizer.vocabulary == f'{name}-multitask'

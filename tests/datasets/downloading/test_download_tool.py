@@ -1,16 +1,17 @@
 """The command: from nothing to a checked set, and what it lists."""
 
-import runpy
 from dataclasses import replace
 
 import pytest
 
 from mmris.datasets.downloading import DATA_SETS, get_data_set, next_command
-from tests.conftest import ROOT
+from tests.conftest import run_command
 from tests.datasets.downloading.file_server import serve_files, zip_folder
 from tests.datasets.refcoco_family import write_family
 
-main = runpy.run_path(str(ROOT / 'tools/dataset_converters/download.py'))['main']
+
+def main(arguments):
+    return run_command('download', *arguments)
 
 
 @pytest.fixture
@@ -37,11 +38,11 @@ def test_from_nothing_to_a_checked_set(served, tmp_path, capsys):
     # Images are still to come, which is no fault.
     assert 'Broken entries: 0; counts of train' in output and 'missing image file' not in output
     assert f'The images are not in {root}/coco/train2014 yet.' in output
-    assert output.endswith(f'Next:\n    python -m mmris download coco-train2014 --root {root}\n')
+    assert output.endswith(f'Next:\n    mmris download coco-train2014 --root {root}\n')
     assert main(['coco-train2014', '--root', str(root)]) == 0
     output = capsys.readouterr().out
     assert f'{root}/coco/train2014: 12 images, as published' in output
-    check = f"python -m mmris check_dataset --data-root {root}/refcoco --refs-file 'refs(unc).p' --decode"
+    check = f"mmris check_dataset --data-root {root}/refcoco --refs-file 'refs(unc).p' --decode"
     assert output.endswith(f'Next:\n    {check}\n')
 
 
@@ -74,12 +75,12 @@ def test_next_command_of_refclef(tmp_path):
     (tmp_path / 'refclef').mkdir()
     for name in row.files:
         (tmp_path / 'refclef' / name).touch()
-    assert next_command([row], tmp_path) == f'python -m mmris download saiapr --root {tmp_path}'
+    assert next_command([row], tmp_path) == f'mmris download saiapr --root {tmp_path}'
     (tmp_path / 'saiapr_tc-12').mkdir()
     for number in range(19997):
         (tmp_path / f'saiapr_tc-12/{number}.jpg').touch()
     assert next_command([row], tmp_path) == (
-        f"python -m mmris check_dataset --data-root {tmp_path}/refclef --refs-file 'refs(unc).p' --image-folder "
+        f"mmris check_dataset --data-root {tmp_path}/refclef --refs-file 'refs(unc).p' --image-folder "
         f'../saiapr_tc-12 --decode')
 
 

@@ -99,7 +99,7 @@ def test_a_missing_file_is_named_with_the_places_that_were_tried(data, refer_fol
         read(data, refer_folder)
     assert f'{name}/{file} is missing. Looked for {data / name / file} and {data / "arefcoco" / name / file}.' in str(
         error.value)
-    assert f'python -m mmris download {name}' in str(error.value)
+    assert f'mmris download {name}' in str(error.value)
 
 
 def test_a_set_that_no_entry_names_is_not_needed(data, refer_folder):

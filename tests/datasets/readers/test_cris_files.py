@@ -200,5 +200,5 @@ def test_many_masks_show_progress_and_a_faster_way(cris_folder, monkeypatch, cap
     assert not told and not capsys.readouterr().err
     monkeypatch.setattr(cris, '_MANY', 2)
     read_content(str(cris_folder / 'val.json'))
-    assert 'python -m mmris convert_dataset cris' in told[0]
+    assert 'mmris convert_dataset cris' in told[0]
     assert 'elapsed' in capsys.readouterr().err

@@ -188,7 +188,7 @@ def test_what_is_broken_is_named(row, message, error, own):
 
 def test_other_files_and_as_refs_file(own, tmp_path):
     own.read(['a.jpg', 'm.png', 'one'])
-    with pytest.raises(ValueError, match='is a CSV file with .*python -m mmris convert_dataset csv own.csv'):
+    with pytest.raises(ValueError, match='is a CSV file with .*mmris convert_dataset csv own.csv'):
         read_samples('train', own.path, image_folder=tmp_path)
     (own.path.parent / 'own.json').write_text('[]')
     with pytest.raises(ValueError, match='own.json is not a CSV file. Name a file that ends with .csv'):

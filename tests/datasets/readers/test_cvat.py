@@ -182,5 +182,5 @@ def test_other_files_are_refused(text, message, read):
 
 def test_as_refs_file_it_names_the_conversion(read, tmp_path):
     read(cvat_file(one_image(cvat_polygon(SQUARE, SAID))))
-    with pytest.raises(ValueError, match="is CVAT's XML .*python -m mmris convert_dataset cvat annotations.xml"):
+    with pytest.raises(ValueError, match="is CVAT's XML .*mmris convert_dataset cvat annotations.xml"):
         read_samples('train', tmp_path / 'export' / 'annotations.xml', image_folder=tmp_path)

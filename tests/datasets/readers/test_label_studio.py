@@ -246,7 +246,7 @@ def test_json_min_is_refused(photos, tmp_path):
 
 def test_as_refs_file_it_names_the_conversion(photos, tmp_path):
     path = write(tmp_path, label_studio_task(1, 'a.jpg', square()))
-    with pytest.raises(ValueError, match="is Label Studio's JSON export .*python -m mmris convert_dataset label-studio "
+    with pytest.raises(ValueError, match="is Label Studio's JSON export .*mmris convert_dataset label-studio "
                        "project-3-at"):
         read_samples('train', path, image_folder=photos('a.jpg'))
 

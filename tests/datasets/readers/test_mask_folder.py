@@ -151,7 +151,7 @@ def test_values_of_masks(read, tmp_path):
 def test_broken_files_and_as_refs_file(read, tmp_path):
     read(['a'])
     masks, images = tmp_path / 'own' / 'masks', tmp_path / 'own' / 'images'
-    with pytest.raises(ValueError, match='is a folder of PNG masks. .*python -m mmris convert_dataset masks masks'):
+    with pytest.raises(ValueError, match='is a folder of PNG masks. .*mmris convert_dataset masks masks'):
         read_samples('train', masks, image_folder=images)
     with pytest.raises(ValueError, match='is not a folder. Name the folder of the masks'):
         convert('masks', masks / 'a.txt', images)

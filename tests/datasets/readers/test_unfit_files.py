@@ -26,7 +26,7 @@ def test_lists_of_torch_save(archive, tmp_path):
     torch.save(TRANSVG, path, _use_new_zipfile_serialization=archive)
     message = refusal(path)
     assert 'is a file of torch.save, as TransVG and OneRef keep lists of boxes in' in message
-    assert 'Take the refs(...).p and instances.json of the same set: python -m mmris download refcoco' in message
+    assert 'Take the refs(...).p and instances.json of the same set: mmris download refcoco' in message
     assert 'unpack' not in message
 
 

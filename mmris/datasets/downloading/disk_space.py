@@ -1,24 +1,15 @@
-"""Sizes for readers, and whether a disk has the space."""
+"""Whether a disk has the space for what is to be written."""
 
 import errno
 import os
 import shutil
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Tuple
+
+from mmris.utils.sizes import in_words
 
 # What the system says if nothing more can be written: the disk, a quota, or the largest size of a file.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_UNITS = ('bytes', 'kB', 'MB', 'GB', 'TB')
-
-
-def in_words(size: Optional[int]) -> str:
-    """Return a number of bytes for readers, such as ``13.5 GB``; ``size not known`` of None."""
-    if size is None:
-        return 'size not known'
-    value, unit = float(size), 0
-    while value >= 999.95 and unit < len(_UNITS) - 1:
-        value, unit = value / 1000, unit + 1
-    return f'{value:,.1f} {_UNITS[unit]}' if unit else f'{size:,} bytes'
 
 
 def check_space(needs: List[Tuple[Path, int, str]]) -> None:

@@ -1,0 +1,143 @@
+"""The work of ``mmris run_ablation``."""
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Dict, List
+
+import torch
+from mmengine.config import Config
+
+from mmris.checkpoints import find_checkpoints
+from mmris.evaluation.ablation import format_ablation, summarise_ablation
+from mmris.utils import find_config, write_atomically
+from mmris.utils.commands import check_run_settings, plain, save_run_settings, tool_command, tool_environment
+from mmris.utils.configs import check_inputs, check_output, data_options
+from mmris.utils.launching import check_trainable
+from mmris.visualization.ablation_plot import draw_ablation
+from mmris.visualization.plots import save_figure
+
+
+def main(arguments: argparse.Namespace) -> None:
+    check_output(arguments.out, folder=True)
+    for path in arguments.configs:
+        check_inputs(config=find_config(path))
+        check_trainable(Config.fromfile(find_config(path)), path)
+    gpus_of_slots(arguments)
+    names = [Path(path).stem for path in arguments.configs]
+    if len(set(names)) < len(names):
+        raise ValueError(f'Two of the configs have one name, so that their runs would share a folder: {names}.')
+    runs = [
+        dict(name=name, config=path, seed=seed, folder=Path(arguments.out) / f'{name}_seed{seed}')
+        for seed in arguments.seeds for path, name in zip(arguments.configs, names)
+    ]
+    for run in runs:
+        claim_folder(run, arguments)
+
+    slots: SimpleQueue = SimpleQueue()
+    for slot in range(arguments.jobs):
+        slots.put(slot)
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        done = [pool.submit(train_and_evaluate, run, slots, arguments) for run in runs]
+    for run, future in zip(runs, done):
+        run['metrics'] = future.result()
+    # In the order of the configs as given.
+    runs.sort(key=lambda run: names.index(run['name']))
+    save(summarise_ablation(runs, arguments.metrics), runs, arguments)
+
+
+def claim_folder(run: dict, arguments: argparse.Namespace) -> None:
+    """Note what a folder's run is, or check that it is the same as before.
+
+    Raises:
+        ValueError: If the folder holds a run of other settings.
+    """
+    settings = dict(
+        config=Config.fromfile(find_config(run['config'])).to_dict(),
+        seed=run['seed'],
+        data=data_options(arguments),
+        processes=arguments.processes,
+        train_options=arguments.train_options)
+    settings = plain(settings)
+    check_run_settings(run['folder'], settings, run=run['config'], remedy='choose another --out')
+    save_run_settings(run['folder'], settings)
+
+
+def train_and_evaluate(run: dict, slots: SimpleQueue, arguments: argparse.Namespace) -> Dict[str, dict]:
+    """Run what is left to do of one run, in a slot of its own, and return its metrics."""
+    slot, folder = slots.get(), run['folder']
+    results, start = folder / 'metrics.json', time.monotonic()
+    try:
+        # Another --split asks for another evaluation.
+        if not results.is_file() or set(json.loads(results.read_text())) != set(arguments.split):
+            common = ['--work-dir', str(folder), *data_options(arguments)]
+            train = [*shlex.split(arguments.train_options), '--seed', str(run['seed']), '--resume', *common]
+            start_tool('train', [run['config']], train, folder, slot, arguments)
+            checkpoint = str(find_checkpoints(folder)[0])
+            test = ['--split', *arguments.split, '--out', str(results), *common]
+            start_tool('test', [run['config'], checkpoint], test, folder, slot, arguments)
+        metrics = json.loads(results.read_text())
+    finally:
+        slots.put(slot)
+    scores = ', '.join(f'{split} {metrics[split]["mIoU"]:.2f}' for split in metrics)
+    print(f'{folder.name}: mIoU {scores} ({(time.monotonic() - start) / 60:.1f} minutes)', flush=True)
+    return metrics
+
+
+def start_tool(tool: str, inputs: List[str], options: List[str], folder: Path, slot: int,
+               arguments: argparse.Namespace) -> None:
+    """Run train.py or test.py, its output in the run's folder.
+
+    Raises:
+        RuntimeError: If it fails; the message has the end of its output.
+    """
+    command = tool_command(tool, inputs, options, arguments.processes)
+    environment = dict(tool_environment(arguments.jobs * arguments.processes), MASTER_PORT=str(29500 + slot))
+    gpus = gpus_of_slots(arguments)
+    if gpus:
+        environment['CUDA_VISIBLE_DEVICES'] = ','.join(gpus[slot])
+    log = folder / f'{tool}.log'
+    print(f'{folder.name}: {shlex.join(command)} > {log}', flush=True)
+    with open(log, 'a', encoding='utf-8') as file:
+        code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env=environment).returncode
+    if code:
+        end = ''.join(log.read_text(encoding='utf-8', errors='backslashreplace').splitlines(keepends=True)[-15:])
+        raise RuntimeError(f'{tool}.py of {folder.name} failed with exit status {code}. The end of {log}:\n{end}')
+
+
+def gpus_of_slots(arguments: argparse.Namespace) -> List[List[str]]:
+    """The GPUs of each slot, of those that are visible; none on a machine without.
+
+    Raises:
+        ValueError: If there are not as many as runs at a time need.
+    """
+    count, wanted = torch.cuda.device_count(), arguments.jobs * arguments.processes
+    if not count:
+        return []
+    if wanted > count:
+        raise ValueError(
+            f'--jobs {arguments.jobs} runs at a time of --processes {arguments.processes} need {wanted} GPUs, but '
+            f'{count} are visible. Lower one of them.')
+    visible = os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',')
+    names = visible if len(visible) == count and all(visible) else [str(place) for place in range(count)]
+    return [names[slot * arguments.processes:(slot + 1) * arguments.processes] for slot in range(arguments.jobs)]
+
+
+def save(summary: dict, runs: List[dict], arguments: argparse.Namespace) -> None:
+    """Write table, numbers and plot."""
+    folder = Path(arguments.out)
+    table = format_ablation(summary)
+    record = dict(summary, runs=[{**run, 'folder': run['folder'].name} for run in runs])
+    with write_atomically(folder / 'ablation.md') as temporary:
+        temporary.write_text(table + '\n', encoding='utf-8')
+    with write_atomically(folder / 'ablation.json') as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + '\n', encoding='utf-8')
+    title = f'{len(summary["rows"])} configs, {len(summary["seeds"])} seeds'
+    save_figure(draw_ablation(summary, title), folder / 'ablation.png')
+    print(f'\n{table}\n\n{folder}/ablation.md, ablation.json, ablation.png')

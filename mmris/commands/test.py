@@ -1,0 +1,63 @@
+"""The work of ``mmris test``."""
+
+import argparse
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+
+from mmris.apis import init_untrained
+from mmris.apis.model import warn_of_another_config
+from mmris.checkpoints import load_model_weights
+from mmris.evaluation import format_results, nest_metrics, to_json
+from mmris.names import MASK_CONTROLS, SENTENCE_CONTROLS
+from mmris.registry import RUNNERS
+from mmris.utils import unwrap_model, write_atomically
+from mmris.utils.configs import check_output, check_text, choose_checkpoint, name_work_dir, read_config
+from mmris.utils.launching import destroy_process_group, set_launcher
+
+
+def set_splits(config: Config, arguments: argparse.Namespace) -> None:
+    """Tell the test loop what to evaluate."""
+    if arguments.split is not None:
+        for name in arguments.split:
+            check_text('split', name)
+        known = config.get('test_cfg', {}).get('splits', {})
+        splits = {name: known.get(name, dict(split=name)) for name in arguments.split}
+        config.test_cfg = dict(type='SplitTestLoop', splits=splits)
+    splits = config.test_cfg.splits
+    first = next(iter(splits))
+    masked = config.test_dataloader.dataset.get('instance_masks') is not None
+    for control in arguments.controls:
+        if control in MASK_CONTROLS and not masked:
+            raise ValueError(f'The control {control} is about instance masks, but the data set of {arguments.config} '
+                             f'has none: choose one of {", ".join(SENTENCE_CONTROLS)}.')
+        splits[f'{first}_{control}'] = dict(splits[first], control=control)
+    config.test_cfg.dump_file = arguments.dump
+
+
+def main(arguments: argparse.Namespace) -> None:
+    arguments.checkpoint = choose_checkpoint(arguments)
+    for path in (arguments.out, arguments.dump):
+        check_output(path)
+    config = read_config(arguments)
+    set_launcher(config, arguments)
+    name_work_dir(config, arguments.config, arguments.work_dir)
+    config.load_from, config.resume = None, False
+    # Nothing of training is built.
+    config.train_cfg = config.train_dataloader = config.optim_wrapper = config.param_scheduler = None
+    set_splits(config, arguments)
+
+    runner = RUNNERS.build(config)
+    model = unwrap_model(runner.model)
+    if arguments.checkpoint is not None:
+        warn_of_another_config(config, arguments.checkpoint)
+        load_model_weights(model, arguments.checkpoint)
+    else:
+        init_untrained(model)
+    results = nest_metrics(runner.test())
+    if is_main_process():
+        print(format_results(results))
+        if arguments.out is not None:
+            with write_atomically(arguments.out) as temporary:
+                temporary.write_text(to_json(results), encoding='utf-8')
+    destroy_process_group()
