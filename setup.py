@@ -81,6 +81,7 @@ setup(
         tracking=tracking,
         supervision=['supervision>=0.31'],
         parquet=['pyarrow'],
+        web=['gradio>=6.17,<7'],
         all=[*tests, *tracking]),
     cmdclass=dict(build_py=BuildWithConfigs),
 )
