@@ -71,7 +71,9 @@ setup(
     # Spelled out, an editable install puts the checkout on the path. Otherwise Python takes a folder called mmris that
     # a script is started from, such as the one that holds the checkout, for the package.
     package_dir={'': '.'},
-    package_data={'mmris': ['datasets/vocabularies/*.txt', 'zoo/*.jpg', 'zoo/*.png', 'zoo/weights/*.safetensors']},
+    package_data={'mmris': [
+        'datasets/vocabularies/*.txt', 'web/*.css', 'web/examples/*.jpg', 'zoo/*.jpg', 'zoo/*.png',
+        'zoo/weights/*.safetensors']},
     python_requires='>=3.11',
     # Neither OpenMMLab stack: one over the other overwrites its files. `maintained` asks for the tested one.
     install_requires=read_requirements('runtime.txt'),

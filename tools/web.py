@@ -11,26 +11,25 @@ The page needs the extra `web`: pip install "mmris[maintained,web]".
 """
 
 import argparse
-from functools import partial
-from pathlib import Path
-from typing import Callable, Dict
 
 from mmris.utils.arguments import port, probability
 from mmris.utils.tool import run_tool
-
-# Comes with mmris.
-DEFAULT = 'cm-masksd-shaperef'
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Show a page in the browser: drop a picture, write sentences, see '
                                      'masks.')
+    add_arguments(parser)
+    return parser.parse_args()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        '--model', nargs='+', metavar='NAME', help='names of `python -m mmris models`, of which the page offers a '
-        f'choice (default: {DEFAULT}, if there is no --trained)')
+        '--model', nargs='+', default=[], metavar='NAME', help='names of `python -m mmris models`, of which the page '
+        'offers a choice (default: cm-masksd-shaperef, if there is no --trained)')
     parser.add_argument(
-        '--trained', nargs=2, action='append', metavar=('CONFIG', 'CHECKPOINT'), help='a model that you trained; can '
-        'be given several times')
+        '--trained', nargs=2, action='append', default=[], metavar=('CONFIG', 'CHECKPOINT'), help='a model that you '
+        'trained; can be given several times')
     parser.add_argument(
         '--host', default='127.0.0.1', help='address of this machine that the page is served at; 0.0.0.0 shows it to '
         'everybody who reaches this machine (default: %(default)s, this machine alone)')
@@ -40,33 +39,14 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU where there is one)')
     parser.add_argument('--dtype', choices=('float32', 'float16', 'bfloat16'), default='float32', help='type of the '
                         'weights; the last two need half the memory (default: %(default)s)')
-    return parser.parse_args()
 
 
 def main() -> None:
     arguments = parse_arguments()
-    from mmris.web import Models, serve
-    serve(Models(find_loaders(arguments)), arguments.host, arguments.port)
-
-
-def find_loaders(arguments: argparse.Namespace) -> Dict[str, Callable]:
-    """For each model of the command line what loads it, by the name that the page shows."""
-    from mmris.apis import Predictor
-    from mmris.utils.configs import check_checkpoint
-    from mmris.utils.resources import check_config_file, find_config
-    from mmris.zoo import MODEL, check_kind, get_model
-
+    # After the arguments: this imports PyTorch.
+    from mmris.web import Models, find_loaders, serve
     settings = dict(threshold=arguments.threshold, device=arguments.device, dtype=arguments.dtype)
-    loaders: Dict[str, Callable] = {}
-    for name in arguments.model or ([] if arguments.trained else [DEFAULT]):
-        check_kind(get_model(name), MODEL, weights=False)
-        loaders[name] = partial(Predictor.from_pretrained, name, **settings)
-    for config, checkpoint in arguments.trained or []:
-        check_config_file(find_config(config))
-        check_checkpoint(checkpoint)
-        loaders[f'{Path(config).stem} ({Path(checkpoint).name})'] = partial(
-            Predictor.trained, config, checkpoint, **settings)
-    return loaders
+    serve(Models(find_loaders(arguments.model, arguments.trained, **settings)), arguments.host, arguments.port)
 
 
 if __name__ == '__main__':

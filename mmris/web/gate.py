@@ -17,9 +17,10 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 FILE, UPLOAD, EVENT = '/gradio_api/file=', '/gradio_api/upload', '/gradio_api/queue/join'
 # Gradio serves more: files of other folders, addresses that it fetches for visitors, profiles, reloads.
-PATHS = re.compile('/(|config|theme.css|favicon.ico|robots.txt|manifest.json|(static|assets|svelte)/.*|gradio_api/(info|'
-                   'startup-events|theme.css|heartbeat/[a-z0-9]+|queue/(data|join)|upload|upload_progress|cancel|reset|'
-                   'file=.*))/?')
+PATHS = re.compile(
+    '/(|config|theme.css|favicon.ico|robots.txt|manifest.json|(static|assets|svelte)/.*|'
+    'gradio_api/(info|startup-events|theme.css|heartbeat/[a-z0-9]+|queue/(data|join)|cancel|reset|upload|'
+    'upload_progress|file=.*))/?')
 # The browser refuses what comes from elsewhere, should the page ever ask for it. Gradio's templates need 'unsafe-eval'.
 POLICY = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
           "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; "

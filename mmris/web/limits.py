@@ -8,7 +8,7 @@ class Limits:
     """What the page takes from a visitor, and how much it keeps of all of them.
 
     Attributes:
-        file_bytes (int): Of an uploaded file. Default: 20 MB.
+        file_bytes (int): Of an uploaded file. Default: 20 MiB.
         pixels (int): Of a picture, as its file's header says. Default: 25 million.
         sentences (int): Asked at once. Default: 10.
         letters (int): Of a sentence. Default: 500.
@@ -19,7 +19,7 @@ class Limits:
         uploads (int): How many such files there may be. Default: 64.
     """
 
-    file_bytes: int = 20_000_000
+    file_bytes: int = 20 * 2**20
     pixels: int = 25_000_000
     sentences: int = 10
     letters: int = 500
@@ -29,5 +29,8 @@ class Limits:
     uploads: int = 64
 
     def describe_picture(self) -> str:
-        """str: What a picture may be, for the page."""
-        return f'{self.file_bytes / 1e6:g} MB and {self.pixels / 1e6:g} million pixels'
+        """What a picture may be, in words. As most browsers and file managers, it calls 2**20 bytes a MB."""
+        return f'{self.file_bytes / 2**20:g} MB and {self.pixels / 1e6:g} million pixels'
+
+
+DEFAULT_LIMITS = Limits()

@@ -1,9 +1,48 @@
 """The models that a page offers."""
 
 import threading
-from typing import Callable, Dict, List, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
 from mmris.apis import Predictor
+from mmris.utils.configs import check_checkpoint
+from mmris.utils.resources import check_config_file, find_config
+from mmris.zoo import MODEL, check_kind, get_model
+
+# Comes with mmris.
+DEFAULT = 'cm-masksd-shaperef'
+
+
+def find_loaders(names: Sequence[str], trained: Sequence[Tuple[str, str]],
+                 **settings: Any) -> Dict[str, Callable[[], Predictor]]:
+    """Find what loads each of some models, for :class:`Models`. Nothing is loaded or downloaded yet.
+
+    Args:
+        names (Sequence[str]): Names of the zoo.
+        trained (Sequence[tuple[str, str]]): Config and checkpoint of each model that the user trained. If there is
+            neither a name nor one of these, the model that comes with mmris is taken.
+        **settings: ``device``, ``threshold`` and ``dtype``, as of :class:`~mmris.apis.Predictor`.
+
+    Returns:
+        dict[str, Callable]: By the names that the page shows, in the order given.
+
+    Raises:
+        ValueError: If there is no such name, or it is no whole model's.
+        FileNotFoundError: If there is no such config or checkpoint.
+    """
+    loaders: Dict[str, Callable[[], Predictor]] = {}
+    for name in names or ([] if trained else [DEFAULT]):
+        check_kind(get_model(name), MODEL, weights=False)
+        loaders[name] = partial(Predictor.from_pretrained, name, **settings)
+    for config, checkpoint in trained:
+        check_config_file(find_config(config))
+        check_checkpoint(checkpoint)
+        shown = f'{Path(config).stem} ({Path(checkpoint).name})'
+        if shown in loaders:
+            shown = f'{config} ({checkpoint})'
+        loaders[shown] = partial(Predictor.trained, find_config(config), checkpoint, **settings)
+    return loaders
 
 
 class Models:

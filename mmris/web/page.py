@@ -101,8 +101,9 @@ class Page:
         # Undecoded: the service looks at the size first.
         self._picture.upload(self._take, [self._picture], [self._picture, *shown], preprocess=False, **hidden)
         self._picture.clear(self._drop, None, shown, **hidden)
-        self._examples.click(self._choose, [self._examples], [self._picture, self._sentences, *shown], **hidden).success(
-            self._ask, asked, **runs)
+        chosen = self._examples.click(
+            self._choose, [self._examples], [self._picture, self._sentences, *shown], **hidden)
+        chosen.success(self._ask, asked, **runs)
         gr.on([self._find.click, self._sentences.submit], self._ask, asked, **runs)
         gr.on([slider.input for slider in thresholds], self._redraw, thresholds, shown, trigger_mode='always_last',
               **hidden)
@@ -113,8 +114,11 @@ class Page:
 
         def take() -> Dict:
             path = Path(uploaded['path'])
-            name = uploaded.get('orig_name') or path.name
-            shown = self._service.take(request.session_hash, path.read_bytes(), name)
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError as error:
+                raise ValueError('The upload was too long ago. Drop the picture again.') from error
+            shown = self._service.take(request.session_hash, content, uploaded.get('orig_name') or path.name)
             return {self._picture: shown, **self._no_answer()}
 
         return self._try(take, {self._picture: None, **self._no_answer()})

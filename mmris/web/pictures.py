@@ -31,11 +31,11 @@ def read_picture(content: bytes, name: str, limits: Limits) -> np.ndarray:
         ValueError: If it cannot be decoded (see :func:`mmris.datasets.transforms.loading.decode_image`).
     """
     if len(content) > limits.file_bytes:
-        raise ValueError(f'{name} has {len(content) / 1e6:.1f} MB, but a picture may have {limits.describe_picture()}: '
-                         f'make it smaller.')
+        raise ValueError(f'{name} has {len(content) / 2**20:.3g} MB, but a picture may have '
+                         f'{limits.describe_picture()}: make it smaller.')
     width, height = _read_size(content, name)
     if width * height > limits.pixels:
-        raise ValueError(f'{name} has {width} x {height} pixels (width x height), {width * height / 1e6:.1f} million, '
+        raise ValueError(f'{name} has {width} x {height} pixels (width x height), {width * height / 1e6:.3g} million, '
                          f'but a picture may have {limits.describe_picture()}: make it smaller.')
     return decode_image(content, name, upright=True)
 

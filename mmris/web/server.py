@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import signal
 import socket
 import warnings
 from contextlib import asynccontextmanager
@@ -10,21 +11,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, AsyncIterator, Callable, Tuple
 
-from .limits import Limits
+from .limits import DEFAULT_LIMITS, Limits
 from .models import Models
 
 
-def serve(models: Models, host: str = '127.0.0.1', port: int = 7860, limits: Limits = Limits()) -> None:
+def serve(models: Models, host: str = '127.0.0.1', port: int = 7860, limits: Limits = DEFAULT_LIMITS) -> None:
     """Serve the page until the process is interrupted (Ctrl-C).
 
-    Nothing outside is contacted. All files of visitors lie in a temporary folder, which is removed in the end.
+    No address outside is contacted, but for weights that a model needs and this machine lacks. All files of visitors
+    lie in a temporary folder, which is removed in the end.
 
     Args:
-        models (Models): The models that the page offers, the one that is chosen at first before others.
+        models (Models): The models that the page offers. The first one is chosen at first.
         host (str): Name or address of this machine that the page is served at. Default: ``'127.0.0.1'``, this machine
             alone.
         port (int): Default: 7860. 0 stands for any that is free.
-        limits (Limits): What is taken from visitors and kept. Default: ``Limits()``.
+        limits (Limits): What is taken from visitors and kept. Default: all defaults.
 
     Raises:
         OSError: If the port is in use or needs rights, or the host is none of this machine's.
@@ -35,6 +37,8 @@ def serve(models: Models, host: str = '127.0.0.1', port: int = 7860, limits: Lim
         bound_host, bound_port = listener.getsockname()[:2]
         shown_host = f'[{bound_host}]' if ':' in bound_host else bound_host
         print(f'The page is at http://{shown_host}:{bound_port}. Stop it with Ctrl-C.', flush=True)
+        # Ended by a service manager, it also removes the files of visitors.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             server.run(sockets=[listener])
         except KeyboardInterrupt:
@@ -109,7 +113,7 @@ def make_app(models: Models, folder: Path, limits: Limits) -> Tuple[Callable, as
     from .service import Service
     from .uploads import Uploads
 
-    uploads = Uploads(folder, [visitors], limits)
+    uploads = Uploads(folder, limits)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -143,7 +147,8 @@ def _make_server(app: Callable, stopping: asyncio.Event) -> Any:
             stopping.set()
             await super().shutdown(*arguments, **settings)
 
-    # Of Gradio's own code, which only its authors can follow.
+    # Of Gradio's own code, which only its authors can follow; and of pictures that the page refuses itself.
     warnings.filterwarnings('ignore', message="'HTTP_422_UNPROCESSABLE_ENTITY' is deprecated")
+    warnings.filterwarnings('ignore', message='Image size .* could be decompression bomb')
     return PageServer(
         uvicorn.Config(app, log_level='warning', ws='none', server_header=False, timeout_graceful_shutdown=2))

@@ -12,7 +12,7 @@ from mmris.apis import Prediction, Predictor
 from mmris.utils.terminal import one_line
 
 from .answers import describe_answer, draw_answer, to_screen
-from .limits import Limits
+from .limits import DEFAULT_LIMITS, Limits
 from .models import Models
 from .pictures import read_picture
 from .sessions import Answer, Session, Sessions
@@ -48,10 +48,10 @@ class Service:
     Args:
         models (Models): The models.
         folder (Path): Where each visitor gets a folder of files.
-        limits (Limits): What is taken and kept. Default: ``Limits()``.
+        limits (Limits): What is taken and kept. Default: all defaults.
     """
 
-    def __init__(self, models: Models, folder: Path, limits: Limits = Limits()) -> None:
+    def __init__(self, models: Models, folder: Path, limits: Limits = DEFAULT_LIMITS) -> None:
         self.models = models
         self.limits = limits
         self.sessions = Sessions(folder, limits)
@@ -172,8 +172,8 @@ class Service:
                              f'at once. Leave some out.')
         for number, sentence in enumerate(sentences, 1):
             if len(sentence) > self.limits.letters:
-                raise ValueError(f'Sentence {number} has {len(sentence):,} letters, but may have {self.limits.letters}. '
-                                 f'Shorten it.')
+                raise ValueError(f'Sentence {number} has {len(sentence):,} letters, but may have '
+                                 f'{self.limits.letters}. Shorten it.')
         return sentences
 
     def _check_picture(self, session: Session) -> None:

@@ -1,31 +1,32 @@
 """Files on their way from a visitor's browser to the page."""
 
 import asyncio
+import re
 import shutil
 import time
 from pathlib import Path
-from typing import Sequence
 
 from .limits import Limits
 
+# Gradio calls a file's folder by the SHA-256 of what is in it.
+_FOLDERS = re.compile('[0-9a-f]{64}')
+
 
 class Uploads:
-    """The folder into which Gradio writes what is uploaded, each file into a folder of its own.
+    """The files that Gradio writes when something is uploaded, each into a folder of its own.
 
     The page reads a file at once, but the browser still shows it for a moment.
 
     Attributes:
-        folder (Path): The folder, without links.
+        folder (Path): Where these folders are, beside others, without links.
 
     Args:
-        folder (Path): The folder, which is there.
-        others (Sequence[Path]): What else lies in it, and stays.
+        folder (Path): The same, which is there.
         limits (Limits): How many files may be there, and for how long.
     """
 
-    def __init__(self, folder: Path, others: Sequence[Path], limits: Limits) -> None:
+    def __init__(self, folder: Path, limits: Limits) -> None:
         self.folder = folder.resolve()
-        self._others = {other.resolve() for other in others}
         self._limits = limits
 
     def sweep(self) -> int:
@@ -35,7 +36,9 @@ class Uploads:
             int: How many others there are.
         """
         left = 0
-        for folder in set(self.folder.iterdir()) - self._others:
+        for folder in self.folder.iterdir():
+            if not _FOLDERS.fullmatch(folder.name):
+                continue
             if time.time() - folder.stat().st_mtime > self._limits.upload_seconds:
                 shutil.rmtree(folder, ignore_errors=True)
             else:
