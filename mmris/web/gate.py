@@ -4,7 +4,6 @@ import json
 import re
 from pathlib import Path
 from typing import Any, Awaitable, Callable, Iterator, MutableMapping, Sequence
-from urllib.parse import unquote
 
 from starlette.responses import PlainTextResponse
 
@@ -66,7 +65,7 @@ class Gate:
         path = scope['path']
         if not PATHS.fullmatch(path):
             return PlainTextResponse('Not found.', 404)
-        if path.startswith(FILE) and not self._is_served(unquote(path.removeprefix(FILE))):
+        if path.startswith(FILE) and not self._is_served(path.removeprefix(FILE)):
             return PlainTextResponse('Not allowed.', 403)
         if path.rstrip('/') == UPLOAD and not self._uploads.has_room():
             return PlainTextResponse('Too many pictures were uploaded in the last minutes. Try again soon.', 429)
@@ -100,7 +99,7 @@ class Gate:
     def _is_served(self, name: str) -> bool:
         try:
             path = Path(name).resolve()
-            return path.is_absolute() and any(path.is_relative_to(folder) for folder in self._served)
+            return any(path.is_relative_to(folder) for folder in self._served)
         except (OSError, ValueError):
             # No name of a file.
             return False

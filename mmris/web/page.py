@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict
 import gradio as gr
 
 from mmris.utils.tool import is_user_error
+from mmris.zoo import find_model
 
 from .answers import describe_files
 from .examples import EXAMPLES, FOLDER
@@ -48,8 +49,9 @@ class Page:
                     self._add_question()
                 with gr.Column():
                     self._add_answer()
-        with self.blocks:
             self._listen()
+        # Of each page, Gradio keeps what was typed.
+        self.blocks.state_session_capacity = 4 * service.limits.visitors
         self.blocks.queue(max_size=32, default_concurrency_limit=DRAWINGS)
 
     def _add_question(self) -> None:
@@ -75,7 +77,8 @@ class Page:
             placeholder='the dog on the left\nthe red cup',
             elem_id='sentences')
         self._model = gr.Dropdown(
-            names, value=names[0], label='Model', visible=len(names) > 1, elem_id='model', filterable=False)
+            [(_describe(name), name) for name in names], value=names[0], label='Model', filterable=False,
+            elem_id='model')
         self._find = gr.Button('Find', variant='primary', elem_id='find')
 
     def _add_answer(self) -> None:
@@ -88,7 +91,7 @@ class Page:
         self._existence = gr.Slider(
             0.01, 0.99, value=0.5, step=0.01, label='Existence threshold', info='the model must be as sure as this '
             'that something fits', visible='hidden', elem_id='existence')
-        self._save = gr.Button('Make files: masks, picture, COCO JSON', elem_id='save')
+        self._save = gr.Button('Make files to download', elem_id='save')
         self._files = gr.HTML(elem_id='files')
 
     def _listen(self) -> None:
@@ -182,3 +185,9 @@ class Page:
                 traceback.print_exc()
                 said = 'Something went wrong on the server. Its terminal shows what.'
             return {self._message: f'<div class="message" role="alert">{escape(said)}</div>', **otherwise}
+
+
+def _describe(name: str) -> str:
+    """A model's name, with what it was trained on if it is of the zoo."""
+    model = find_model(name)
+    return name if model is None else f'{name}, trained on {model.trained_on}'

@@ -5,6 +5,7 @@ import errno
 import os
 import signal
 import socket
+import threading
 import warnings
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -37,8 +38,9 @@ def serve(models: Models, host: str = '127.0.0.1', port: int = 7860, limits: Lim
         bound_host, bound_port = listener.getsockname()[:2]
         shown_host = f'[{bound_host}]' if ':' in bound_host else bound_host
         print(f'The page is at http://{shown_host}:{bound_port}. Stop it with Ctrl-C.', flush=True)
-        # Ended by a service manager, it also removes the files of visitors.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        if threading.current_thread() is threading.main_thread():
+            # Ended by a service manager, it also removes the files of visitors.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             server.run(sockets=[listener])
         except KeyboardInterrupt:

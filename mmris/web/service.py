@@ -1,5 +1,6 @@
 """What the page does for a visitor, whatever the page looks like."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from mmris.apis import Prediction, Predictor
+from mmris.apis.encoded_image import EncodedImage
 from mmris.utils.terminal import one_line
 
 from .answers import describe_answer, draw_answer, to_screen
@@ -109,7 +111,7 @@ class Service:
             self._check_picture(session)
             predictor = self.models.get(model)
             if model not in session.encoded:
-                session.encoded[model] = predictor.set_image(session.pixels)
+                session.encoded[model] = _encode(predictor, session.pixels)
             prediction = predictor.predict(sentences, image=session.encoded[model])
             before = session.answer
             if before is not None and before.model == model:
@@ -186,6 +188,13 @@ class Service:
         if session.answer is None:
             raise ValueError('There is no answer about this picture yet. Ask first.')
         return session.answer
+
+
+def _encode(predictor: Predictor, pixels: np.ndarray) -> EncodedImage:
+    """Encode a picture, in a thread that ends: a predictor keeps the image that a thread has set as long as it lives,
+    and the threads of a server outlive visitors."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(predictor.set_image, pixels).result()
 
 
 def _with_thresholds(prediction: Prediction, threshold: float, existence_threshold: float) -> Prediction:

@@ -50,7 +50,7 @@ class Session:
     name: str = ''
     encoded: Dict[str, EncodedImage] = field(default_factory=dict)
     answer: Optional[Answer] = None
-    lock: threading.RLock = field(default_factory=threading.RLock)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def clear(self) -> None:
         """Forget the picture, all that follows from it, and their files."""
@@ -121,11 +121,15 @@ class Sessions:
         _remove(closed)
 
     def _take_excess(self) -> List[Session]:
+        """Take out sessions, the longest unused first, but none that is in use, nor the last one."""
         closed = []
         memory = sum(session.memory for session in self._kept.values())
-        while len(self._kept) > 1 and (len(self._kept) > self._limits.visitors or memory > self._limits.memory):
-            closed.append(self._kept.popitem(last=False)[1])
-            memory -= closed[-1].memory
+        for key in list(self._kept)[:-1]:
+            if len(self._kept) <= self._limits.visitors and memory <= self._limits.memory:
+                break
+            if not self._kept[key].lock.locked():
+                closed.append(self._kept.pop(key))
+                memory -= closed[-1].memory
         return closed
 
 

@@ -1,7 +1,9 @@
 """What the page does for visitors, without a page."""
 
+import gc
 import io
 import json
+import weakref
 from html import unescape
 
 import numpy as np
@@ -104,6 +106,17 @@ def test_visitors_keep_their_own(service):
     with pytest.raises(ValueError, match='There is no picture'):
         service.save('a')
     assert service.save('b')
+
+
+def test_nothing_stays_of_a_visitor_who_leaves(service, tmp_path):
+    service.take('a', picture(), 'photo.png')
+    service.ask('a', 'one', 'the star')
+    session = service.sessions.open('a')
+    kept = [weakref.ref(session.pixels), weakref.ref(session.encoded['one']), weakref.ref(session.answer.prediction)]
+    del session
+    service.leave('a')
+    gc.collect()
+    assert [one() for one in kept] == [None] * 3 and not list(tmp_path.iterdir())
 
 
 def test_text_of_visitors_is_escaped(service):

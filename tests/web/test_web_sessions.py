@@ -35,6 +35,16 @@ def test_a_number_of_visitors(make, tmp_path):
     assert sessions.open('a').pixels is not None and sessions.open('b').pixels is None
 
 
+def test_who_is_being_answered_stays(make):
+    sessions = make(visitors=1)
+    with sessions.open('a').lock:
+        fill(sessions, 'b', 5)
+        fill(sessions, 'c', 5)
+        assert len(sessions) == 2
+    fill(sessions, 'c', 5)
+    assert len(sessions) == 1 and sessions.open('c').pixels is not None
+
+
 def test_memory(make):
     sessions = make(memory=100)
     fill(sessions, 'a', 20)
