@@ -1,15 +1,14 @@
 """The command line of the web page."""
 
 import builtins
+import runpy
 import socket
+import sys
 
 import pytest
 
 from mmris.web import Limits, Models, find_loaders, server
-from tests.conftest import ROOT, run_python
-
-TOOL = ROOT / 'tools' / 'web.py'
-
+from tests.conftest import ROOT
 
 CONFIG = str(ROOT / 'configs/cm_masksd/vit-tiny_shaperef.py')
 
@@ -40,8 +39,9 @@ def test_mistakes_are_told_before_the_page_is_served(names, trained, message):
 def test_a_busy_port():
     with server.listen('127.0.0.1', 0) as taken:
         port = taken.getsockname()[1]
-        said = run_python(TOOL, '--port', port, fails=True, MMRIS_DEBUG='0')
-    assert said == f'Port {port} of 127.0.0.1 is in use. Stop what uses it, or choose another: --port {port + 1}.\n'
+        advice = f'Port {port} of 127.0.0.1 is in use. Stop what uses it, or choose another: --port {port + 1}.'
+        with pytest.raises(OSError, match=advice):
+            server.serve(Models({'one': lambda: None}), port=port)
 
 
 @pytest.mark.parametrize('host, message', [
@@ -58,10 +58,17 @@ def test_only_this_machine_by_default():
         assert listener.family == socket.AF_INET and listener.getsockname()[0] == '127.0.0.1'
 
 
-def test_help():
-    said = run_python(TOOL, '--help')
-    assert '--share' not in said and '127.0.0.1' in said
-    assert 'a port from 0 to 65535 is needed, but got 70000' in run_python(TOOL, '--port', 70000, fails=True)
+@pytest.mark.parametrize('arguments, status, said', [
+    (['--help'], 0, '127.0.0.1'),
+    (['--port', '70000'], 2, 'a port from 0 to 65535 is needed, but got 70000'),
+    (['--share'], 2, 'unrecognized arguments: --share'),
+])
+def test_arguments(monkeypatch, capsys, arguments, status, said):
+    monkeypatch.setattr(sys, 'argv', ['web.py', *arguments])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / 'tools' / 'web.py'), run_name='__main__')
+    printed = ''.join(capsys.readouterr())
+    assert ended.value.code == status and said in printed and ('--share' in printed) == ('--share' in arguments)
 
 
 def test_without_gradio(monkeypatch, tmp_path):

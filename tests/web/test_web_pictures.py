@@ -48,7 +48,7 @@ def test_as_many_pixels_as_allowed():
 
 
 @pytest.mark.parametrize('content, message', [
-    (encode(41, 25), r'a.png has 41 x 25 pixels \(width x height\), 0.00102 million, but a picture may have '
+    (encode(41, 25), r'a.png has 41 x 25 pixels \(width x height\), 0.00103 million, but a picture may have '
      '0.25 MB and 0.001 million pixels: make it smaller'),
     (huge_png(50_000, 3000), 'a.png has 50000 x 3000 pixels'),
     (huge_png(100_000, 100_000), 'a.png has more pixels than any picture here'),
