@@ -60,7 +60,7 @@ class Page:
             label=f'Picture, up to {limits.describe_picture()}',
             sources=['upload', 'clipboard'],
             type='filepath',
-            height=340,
+            height=270,
             buttons=[],
             elem_id='picture')
         self._examples = gr.Dataset(

@@ -202,7 +202,7 @@ def test_messages(visit, tmp_path):
     expect(message).to_have_text(re.compile('bomb.png has 6000 x 6000 pixels .* 25 million pixels'))
     (tmp_path / 'heavy.jpg').write_bytes(bytes(21 * 2**20))
     visitor.page.set_input_files('#picture input[type=file]', tmp_path / 'heavy.jpg')
-    expect(visitor.page.get_by_test_id('toast-body')).to_contain_text('maximum allowed size of 20.0 MB')
+    expect(visitor.page.get_by_test_id('toast-body')).to_contain_text('exceed the maximum allowed size of 20.0 Mb')
 
     visitor.upload(SCENE)
     visitor.ask('<img src=x onerror=alert(1)>')
