@@ -3,13 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install try demo test test-all lint clean
+.PHONY: help install browser try demo test test-all lint clean
 
 help:
 	@echo "make try    ask the model that comes with mmris about a few pictures: within a minute after the install"
 	@echo "make demo   make ShapeRef, train CM-MaskSD on it, evaluate and draw predictions"
 	@echo "make test   lint and tests, in a quarter of an hour on two cores"
-	@echo "make test-all   the slow tests too, as CI does"
+	@echo "make test-all   the slow tests too, as CI does; installs Chromium where it is missing"
 	@echo "make lint   style alone"
 	@echo "make clean  remove the environment and all results"
 	@echo "PYTHON=python3.13 make test   with another interpreter (3.11 to 3.14)"
@@ -25,6 +25,13 @@ $(VENV)/installed: setup.py requirements/maintained_stack.txt requirements/tests
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e .
 	@touch $@
 
+browser:
+	@if ! command -v chromium > /dev/null; then \
+	    echo 'Installing Chromium, in which the web page is tested.'; \
+	    { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium > /dev/null; } || \
+	    { echo "There is no Chromium to test the web page in. Install Debian's as root: apt-get install chromium"; exit 1; }; \
+	fi
+
 try: install
 	$(BIN)/mmris try
 
@@ -34,7 +41,7 @@ demo: install
 test: install lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow"
 
-test-all: install lint
+test-all: install browser lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: install

@@ -71,7 +71,9 @@ setup(
     # Spelled out, an editable install puts the checkout on the path. Otherwise Python takes a folder called mmris that
     # a script is started from, such as the one that holds the checkout, for the package.
     package_dir={'': '.'},
-    package_data={'mmris': ['datasets/vocabularies/*.txt', 'zoo/*.jpg', 'zoo/*.png', 'zoo/weights/*.safetensors']},
+    package_data={'mmris': [
+        'datasets/vocabularies/*.txt', 'web/*.css', 'web/examples/*.jpg', 'zoo/*.jpg', 'zoo/*.png',
+        'zoo/weights/*.safetensors']},
     entry_points=dict(console_scripts=['mmris = mmris.command_line.main:main']),
     python_requires='>=3.11',
     # Neither OpenMMLab stack: one over the other overwrites its files. `maintained` asks for the tested one.
@@ -82,6 +84,7 @@ setup(
         tracking=tracking,
         supervision=['supervision>=0.31'],
         parquet=['pyarrow'],
+        web=['gradio>=6.17,<7'],
         all=[*tests, *tracking]),
     cmdclass=dict(build_py=BuildWithConfigs),
 )

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from mmris.protocols import Protocol
+from mmris.protocols import Protocol, check_existence_threshold
 from mmris.utils import write_atomically
 from mmris.visualization import draw_sentences
 
@@ -184,6 +184,20 @@ class Prediction:
             ValueError: See :meth:`~mmris.protocols.Protocol.with_threshold`.
         """
         return replace(self, protocol=self.protocol.with_threshold(threshold))
+
+    def with_existence_threshold(self, threshold: float) -> 'Prediction':
+        """Return the same prediction, with nothing found for the sentences whose existence is below another threshold.
+
+        Args:
+            threshold (float): In (0, 1).
+
+        Raises:
+            ValueError: If ``threshold`` is not in that range, or there is no existence to compare.
+        """
+        if self.existence is None:
+            raise ValueError(f'The model has no existence head, so an existence_threshold of {threshold} would have no '
+                             f'effect.')
+        return replace(self, existence_threshold=check_existence_threshold(threshold))
 
     def to_coco(self, image_id: Union[int, str] = 0, category_id: int = 1) -> List[Dict[str, Any]]:
         """Return COCO's results, one entry for each sentence.

@@ -46,6 +46,24 @@ def probability(given: str) -> float:
     return value
 
 
+def port(given: str) -> int:
+    """Read a port of TCP.
+
+    Args:
+        given (str): What was typed.
+
+    Returns:
+        int: In 0 to 65535.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is no integer, or outside.
+    """
+    value = _read(int, given)
+    if not 0 <= value <= 65535:
+        raise argparse.ArgumentTypeError(f'a port from 0 to 65535 is needed, but got {given}')
+    return value
+
+
 def sentence(given: str) -> str:
     """Read a sentence.
 

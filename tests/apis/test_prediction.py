@@ -241,6 +241,15 @@ class TestExistence:
         assert self.answer(existence_threshold=0.1).exists.tolist() == [True, True, True]
         assert self.answer(existence_threshold=0.9).exists.tolist() == [True, False, False]
 
+    def test_another_threshold(self):
+        one = self.answer()
+        assert one.with_existence_threshold(0.1).areas.tolist() == [18, 2, 0] and one.areas.tolist() == [18, 0, 0]
+        assert one.with_existence_threshold(0.9).with_threshold(0.7).exists.tolist() == [True, False, False]
+        with pytest.raises(ValueError, match=r'existence_threshold is a probability in \(0, 1\), but got 1'):
+            one.with_existence_threshold(1)
+        with pytest.raises(ValueError, match='has no existence head, so an existence_threshold of 0.3 would have no'):
+            make().with_existence_threshold(0.3)
+
     def test_without_a_head(self):
         one = make()
         assert one.existence is None and one.exists.tolist() == [True, True, False]
