@@ -187,14 +187,14 @@ class Predictor:
 
     @torch.inference_mode()
     def encode(self,
-               images: Sequence[AnyImage],
+               images: Sequence[Union[AnyImage, GivenImage]],
                instance_masks: Optional[Sequence[Optional[np.ndarray]]] = None) -> List[EncodedImage]:
         """Encode several images in one pass of the model, for :meth:`predict_batch` and :meth:`predict`.
 
         No image is set by it.
 
         Args:
-            images (Sequence): B images, at least one, each as :meth:`set_image` takes it.
+            images (Sequence): B images, at least one, each as :meth:`set_image` takes it, or a :class:`GivenImage`.
             instance_masks (Sequence[ndarray or None], optional): For each image what :meth:`set_image` takes. Default:
                 None, nothing was found on any.
 
@@ -212,7 +212,31 @@ class Predictor:
         if len(instance_masks) != len(images):
             raise ValueError(f'{len(images)} images came with {len(instance_masks)} entries of instance masks: give '
                              f'one for each image, None where nothing was found.')
-        return self._encode([self._read(image, masks) for image, masks in zip(images, instance_masks)])
+        return self._encode([
+            image if isinstance(image, GivenImage) else self.read(image, masks)
+            for image, masks in zip(images, instance_masks)
+        ])
+
+    def read(self, image: AnyImage, instance_masks: Optional[np.ndarray] = None) -> GivenImage:
+        """Read an image for :meth:`encode`, so that a broken one is noticed before others are encoded with it.
+
+        Args:
+            image, instance_masks: As :meth:`set_image` takes them.
+
+        Returns:
+            GivenImage: The image.
+
+        Raises:
+            FileNotFoundError, IsADirectoryError, ValueError: See :meth:`set_image`.
+        """
+        path = os.fsdecode(image) if isinstance(image, (str, os.PathLike)) else None
+        if instance_masks is not None and not self.takes_instance_masks:
+            raise ValueError('The model takes no instance masks in. Leave them out, or use a config whose model does, '
+                             'such as those of configs/mail.')
+        pixels = read_image(image)
+        if instance_masks is not None:
+            instance_masks = check_instance_masks(instance_masks, pixels.shape[:2])
+        return GivenImage(pixels, path, instance_masks)
 
     @torch.inference_mode()
     def predict(self, sentences: Union[str, Sequence[str]], *, image: Optional[EncodedImage] = None) -> Prediction:
@@ -305,16 +329,6 @@ class Predictor:
             ValueError: If one is not a string.
         """
         return read_words(self._tokenizer, read_sentences(sentences))
-
-    def _read(self, image: AnyImage, instance_masks: Optional[np.ndarray]) -> GivenImage:
-        path = os.fsdecode(image) if isinstance(image, (str, os.PathLike)) else None
-        if instance_masks is not None and not self.takes_instance_masks:
-            raise ValueError('The model takes no instance masks in. Leave them out, or use a config whose model does, '
-                             'such as those of configs/mail.')
-        pixels = read_image(image)
-        if instance_masks is not None:
-            instance_masks = check_instance_masks(instance_masks, pixels.shape[:2])
-        return GivenImage(pixels, path, instance_masks)
 
     def _encode(self, given: Sequence[GivenImage]) -> List[EncodedImage]:
         prepared = [self._prepare(image.to_pipeline(self.takes_instance_masks)) for image in given]

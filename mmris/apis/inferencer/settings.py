@@ -1,0 +1,55 @@
+"""What decides the results of a run."""
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, Dict, Sequence
+
+from mmris.checkpoints.runs import digest_parts
+from mmris.utils.commands import plain
+from mmris.version import __version__
+
+from .requests import ImageRequest
+
+if TYPE_CHECKING:
+    from .run import PredictionRun
+
+# What predicts. Branches of distillation are of the training, and may have random weights here.
+_PARTS = ('encoder', 'neck', 'decoder', 'head', 'existence')
+
+
+def describe_run(run: 'PredictionRun') -> Dict[str, Any]:
+    """Describe all that decides the results of a run, of values that JSON has.
+
+    Args:
+        run (PredictionRun): The run.
+
+    Returns:
+        dict: Model, weights, thresholds, sentences, images and outputs. What is long is there as its SHA-256.
+    """
+    predictor = run.inferencer.predictor
+    model, config = predictor.model, predictor.model.cfg
+    sentences = {request.sentences for request in run.requests}
+    return plain(
+        dict(
+            mmris=__version__,
+            model=config.model.to_dict(),
+            pipeline=[dict(step) for step in config.test_dataloader.dataset.pipeline],
+            weights=digest_parts(model, [name for name in _PARTS if getattr(model, name) is not None]),
+            dtype=str(next(model.parameters()).dtype).removeprefix('torch.'),
+            protocol=predictor.protocol.name,
+            threshold=predictor.protocol.threshold,
+            existence_threshold=predictor.existence_threshold,
+            sentences=list(next(iter(sentences))) if len(sentences) == 1 else 'of each image',
+            images=dict(count=len(run.requests), sha256=_digest(run.requests)),
+            batch_size=run.batch_size,
+            outputs=list(run.outputs)))
+
+
+def _digest(requests: Sequence[ImageRequest]) -> str:
+    digest = hashlib.sha256()
+    for request in requests:
+        asked = [request.name, request.video, request.sentences, [dict(columns) for columns in request.columns]]
+        digest.update(json.dumps(asked, default=str).encode())
+        if request.instance_masks is not None:
+            digest.update(repr(request.instance_masks.shape).encode() + request.instance_masks.tobytes())
+    return digest.hexdigest()
