@@ -1,0 +1,114 @@
+"""Many images on the command line: several processes, and processes that are killed, as a user starts them."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mmris.datasets.shaperef import make_record
+from tests.conftest import ROOT, run_python
+from tests.system.test_distributed import family, send
+
+SENTENCES = ['the red circle', 'the star on the left']
+TOOL = ROOT / 'tools' / 'predict_images.py'
+
+
+def make_photos(folder: Path, number: int) -> Path:
+    """ShapeRef's scenes, one of them cut off."""
+    folder.mkdir()
+    for place in range(number):
+        (folder / f'{place:03d}.jpg').write_bytes(make_record(1, 'refcoco', 'val', place).jpeg)
+    broken = folder / f'{number // 3:03d}.jpg'
+    broken.write_bytes(broken.read_bytes()[:700])
+    return folder
+
+
+def read_tree(folder: Path) -> dict:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+
+
+def start(processes: int, photos: Path, out: Path, *options: object) -> subprocess.Popen:
+    given = ['cm-masksd-shaperef', 'none']
+    command = [sys.executable, TOOL, *given]
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    if processes > 1:
+        command = ['bash', ROOT / 'tools' / 'dist_predict.sh', *given, processes]
+    return subprocess.Popen(
+        [*map(str, command), str(photos), '--sentences', *SENTENCES, '--out', str(out), *map(str, options)],
+        env=dict(os.environ, PYTHON=sys.executable, MASTER_PORT=str(port), OMP_NUM_THREADS='1', MMRIS_DEBUG='0'),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True)
+
+
+def run(*arguments: object) -> str:
+    process = start(*arguments)
+    said, _ = process.communicate(timeout=600)
+    assert process.returncode == 1, said
+    return said
+
+
+def count_finished(out: Path) -> int:
+    return sum(path.read_bytes().count(b'\n') for path in (out / 'parts').glob('*.jsonl'))
+
+
+def kill_at(finished: int, process: subprocess.Popen, out: Path) -> None:
+    """Kill all processes of a run as soon as so many images are finished."""
+    deadline = time.monotonic() + 300
+    while count_finished(out) < finished:
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
+        time.sleep(0.01)
+    send(family(process.pid), signal.SIGKILL)
+    process.communicate()
+
+
+@pytest.mark.slow
+def test_two_processes_that_are_killed(tmp_path):
+    """200 images, one of them broken: the end has the bytes of one process that nobody stopped."""
+    photos = make_photos(tmp_path / 'photos', 200)
+    said = run(1, photos, tmp_path / 'whole', '--batch-size', 4)
+    assert '398 answers about 199 images, ' in said
+    assert '\n1 of 200 images could not be read:\n  066.jpg: ' in said
+    assert '066.jpg is not a whole image file' in said
+    expected, out = read_tree(tmp_path / 'whole'), tmp_path / 'out'
+    assert len(expected) == 4 + 199 * 3
+    kill_at(80, start(2, photos, out, '--batch-size', 4), out)
+    kept = count_finished(out)
+    assert 80 <= kept < 200 and not (out / 'predictions.json').exists()
+    # With one process more, and killed again.
+    kill_at(kept + 20, start(3, photos, out, '--batch-size', 4), out)
+    said = run(2, photos, out, '--batch-size', 4)
+    assert '398 answers about 199 images, ' in said and '\n1 of 200 images could not be read:\n' in said
+    assert read_tree(out) == expected
+
+
+@pytest.mark.slow
+def test_settings_that_differ(tmp_path):
+    """Are told by the process that noticed them, with status 2."""
+    photos = make_photos(tmp_path / 'photos', 4)
+    run(1, photos, tmp_path / 'out', '--no', 'overlays')
+    process = start(2, photos, tmp_path / 'out', '--no', 'overlays', '--threshold', 0.6)
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 2 and 'with other settings (settings.json there): threshold: 0.5 -> 0.6.' in said
+    assert 'Traceback' not in said
+
+
+def test_a_command_line(tmp_path):
+    """Pairs, further columns, and no broken image."""
+    (tmp_path / 'photos').mkdir()
+    (tmp_path / 'photos' / 'a.jpg').write_bytes(make_record(1, 'refcoco', 'val', 0).jpeg)
+    (tmp_path / 'pairs.csv').write_text('image,sentence,by\na.jpg,the star,me\n')
+    said = run_python(TOOL, 'cm-masksd-shaperef', 'none', '--pairs', tmp_path / 'pairs.csv', '--pairs-folder',
+                      tmp_path / 'photos', '--out', tmp_path / 'out', '--device', 'cpu')
+    assert f'{tmp_path}/out: 1 answers about 1 images, ' in said
+    result, = json.loads((tmp_path / 'out' / 'predictions.json').read_text())
+    assert (result['file_name'], result['sentence'], result['columns']) == ('a.jpg', 'the star', dict(by='me'))
