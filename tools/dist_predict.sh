@@ -8,4 +8,4 @@ config=$1 checkpoint=$2 processes=$3
 exec "${PYTHON:-python}" -m mmris.utils.processes \
     --nnodes "${NNODES:-1}" --node-rank "${NODE_RANK:-0}" --nproc-per-node "$processes" \
     --master-addr "${MASTER_ADDR:-127.0.0.1}" --master-port "${MASTER_PORT:-29500}" \
-    "$(dirname "$0")/predict_images.py" "$config" "$checkpoint" "${@:4}" --launcher pytorch
+    "$(dirname "$0")/predict_images.py" "$config" "$checkpoint" --launcher pytorch "${@:4}"

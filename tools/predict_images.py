@@ -12,7 +12,7 @@ Several processes share the images under tools/dist_predict.sh and tools/slurm_p
 """
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Iterable
 
 from mmris.utils.arguments import at_least, sentence
 from mmris.utils.configs import (
@@ -30,6 +30,7 @@ from mmris.utils.terminal import one_line
 from mmris.utils.tool import run_tool
 
 if TYPE_CHECKING:
+    from mmris.apis import ReferringInferencer
     from mmris.apis.inferencer import Processes, RunSummary
 
 SOME_FAILED = 1
@@ -96,7 +97,9 @@ def predict(arguments: argparse.Namespace, processes: 'Processes') -> int:
     inferencer = ReferringInferencer(read_config(arguments), checkpoint, **prediction_settings(arguments))
     inputs = arguments.inputs
     if arguments.pairs:
-        inputs = read_pair_file(arguments.pairs, arguments.pairs_folder, arguments.every)
+        inputs = list(read_pair_file(arguments.pairs, arguments.pairs_folder, arguments.every))
+    if processes.is_first:
+        report_cut(inferencer, arguments.sentences or {own for request in inputs for own in request.sentences})
     summary = inferencer.write(
         inputs,
         arguments.out,
@@ -110,6 +113,15 @@ def predict(arguments: argparse.Namespace, processes: 'Processes') -> int:
     if processes.is_first:
         report(summary)
     return SOME_FAILED if summary.failures and processes.is_first else 0
+
+
+def report_cut(inferencer: 'ReferringInferencer', sentences: Iterable[str]) -> None:
+    """Print how many sentences are longer than what the model reads."""
+    asked = sorted(set(sentences))
+    cut = [read for read in inferencer.predictor.read_words(asked) if not read.whole]
+    if cut:
+        print(f'{len(cut)} of {len(asked)} sentences {"is" if len(cut) == 1 else "are"} longer than what the model '
+              f'reads, such as "{one_line(cut[0].words)}"')
 
 
 def report(summary: 'RunSummary') -> None:

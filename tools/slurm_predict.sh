@@ -10,4 +10,4 @@ gpus_per_node=$((gpus < gpus_per_node ? gpus : gpus_per_node))
 # SRUN_ARGS is several words on purpose.
 exec srun --partition="$partition" --job-name="$job_name" --gres="gpu:$gpus_per_node" --ntasks="$gpus" \
     --ntasks-per-node="$gpus_per_node" --cpus-per-task="${CPUS_PER_TASK:-5}" --kill-on-bad-exit=1 ${SRUN_ARGS:-} \
-    "${PYTHON:-python}" -u "$(dirname "$0")/predict_images.py" "$config" "$checkpoint" "${@:5}" --launcher slurm
+    "${PYTHON:-python}" -u "$(dirname "$0")/predict_images.py" "$config" "$checkpoint" --launcher slurm "${@:5}"

@@ -24,7 +24,7 @@ from .attention_probes import (
     find_probes,
 )
 from .encoded_image import EncodedImage
-from .given_image import GivenImage
+from .image_encoder import GivenImage
 from .prediction import Prediction
 from .predictor import Predictor
 from .sentences import read_sentence

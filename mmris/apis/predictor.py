@@ -1,28 +1,23 @@
 """Interactive use: set an image, then ask."""
 
-import os
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Union
 
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dataset import Compose
-from mmengine.logging import print_log
 from torch import nn
 
-from mmris.datasets.pipeline_steps import STEP_TYPES
 from mmris.evaluation import own_metrics
 from mmris.protocols import Protocol, check_existence_threshold
 from mmris.registry import TRANSFORMS
 from mmris.utils import type_name
 from mmris.zoo import get_model
 
-from .encoded_image import CurrentImage, EncodedImage, device_and_dtype
+from .encoded_image import CurrentImage, EncodedImage
 from .encoded_sentences import EncodedSentences
-from .expected_time import expect_time
-from .given_image import GivenImage, batch_prepared
-from .images import AnyImage, check_instance_masks, read_image
+from .image_encoder import GivenImage, ImageEncoder
+from .images import AnyImage
 from .model import check_untrained, init_model, read_zoo_model
 from .prediction import Prediction
 from .sentences import read_sentences
@@ -89,8 +84,7 @@ class Predictor:
                  existence_threshold: Optional[float] = None) -> None:
         self.model: nn.Module = init_model(config, checkpoint, device, dtype)
         pipeline = self.model.cfg.test_dataloader.dataset.pipeline
-        # All that evaluation does to an image, but for reading files and packing.
-        self._prepare = Compose([step for step in pipeline if type_name(step) not in STEP_TYPES.values()])
+        self._encoder = ImageEncoder(pipeline)
         tokenize = [step for step in pipeline if type_name(step) == 'Tokenize']
         if len(tokenize) != 1:
             raise ValueError(f'The test pipeline of the config needs one Tokenize step, but has {len(tokenize)}.')
@@ -103,7 +97,6 @@ class Predictor:
             existence_threshold = metric.get('existence_threshold', self.protocol.scoring.existence_threshold)
         self.existence_threshold = check_existence_threshold(existence_threshold)
         self._current = CurrentImage()
-        self._said_time = False
 
     @classmethod
     def trained(cls, config: Union[str, Path, Config], checkpoint: Optional[Union[str, Path]],
@@ -229,14 +222,7 @@ class Predictor:
         Raises:
             FileNotFoundError, IsADirectoryError, ValueError: See :meth:`set_image`.
         """
-        path = os.fsdecode(image) if isinstance(image, (str, os.PathLike)) else None
-        if instance_masks is not None and not self.takes_instance_masks:
-            raise ValueError('The model takes no instance masks in. Leave them out, or use a config whose model does, '
-                             'such as those of configs/mail.')
-        pixels = read_image(image)
-        if instance_masks is not None:
-            instance_masks = check_instance_masks(instance_masks, pixels.shape[:2])
-        return GivenImage(pixels, path, instance_masks)
+        return GivenImage.read(image, instance_masks, self.takes_instance_masks)
 
     @torch.inference_mode()
     def predict(self, sentences: Union[str, Sequence[str]], *, image: Optional[EncodedImage] = None) -> Prediction:
@@ -331,31 +317,7 @@ class Predictor:
         return read_words(self._tokenizer, read_sentences(sentences))
 
     def _encode(self, given: Sequence[GivenImage]) -> List[EncodedImage]:
-        prepared = [self._prepare(image.to_pipeline(self.takes_instance_masks)) for image in given]
-        inputs = batch_prepared(prepared, self.model.data_preprocessor)
-        if not self._said_time:
-            self._said_time = True
-            expected = expect_time(self.model)
-            if expected is not None:
-                print_log(str(expected), logger='current')
-        state = self.model.encode_images(inputs)
-        # Threads may share them.
-        for array in (array for image in given for array in (image.pixels, image.instance_masks)):
-            if array is not None:
-                array.setflags(write=False)
-        weights = device_and_dtype(self.model)
-        return [
-            EncodedImage(
-                pixels=image.pixels,
-                path=image.path,
-                instance_masks=image.instance_masks,
-                state=state,
-                row=row,
-                affine=own['affine'],
-                input_size=own['img_shape'],
-                model=self.model,
-                weights=weights) for row, (image, own) in enumerate(zip(given, prepared))
-        ]
+        return self._encoder.encode(self.model, given)
 
     def _current_image(self) -> EncodedImage:
         if self._current.image is None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mmris.datasets.shaperef import make_record
-from tests.conftest import ROOT, run_python
+from tests.conftest import ROOT
 from tests.system.test_distributed import family, send
 
 SENTENCES = ['the red circle', 'the star on the left']
@@ -102,13 +103,47 @@ def test_settings_that_differ(tmp_path):
     assert 'Traceback' not in said
 
 
-def test_a_command_line(tmp_path):
-    """Pairs, further columns, and no broken image."""
-    (tmp_path / 'photos').mkdir()
-    (tmp_path / 'photos' / 'a.jpg').write_bytes(make_record(1, 'refcoco', 'val', 0).jpeg)
-    (tmp_path / 'pairs.csv').write_text('image,sentence,by\na.jpg,the star,me\n')
-    said = run_python(TOOL, 'cm-masksd-shaperef', 'none', '--pairs', tmp_path / 'pairs.csv', '--pairs-folder',
-                      tmp_path / 'photos', '--out', tmp_path / 'out', '--device', 'cpu')
-    assert f'{tmp_path}/out: 1 answers about 1 images, ' in said
-    result, = json.loads((tmp_path / 'out' / 'predictions.json').read_text())
-    assert (result['file_name'], result['sentence'], result['columns']) == ('a.jpg', 'the star', dict(by='me'))
+@pytest.fixture
+def run_here(monkeypatch, capsys):
+    """Run the tool in this process; its output, and its exit status."""
+
+    def run_tool(*arguments: object) -> tuple:
+        monkeypatch.setattr(sys, 'argv', [str(TOOL), 'cm-masksd-shaperef', 'none', '--device', 'cpu',
+                                          *map(str, arguments)])
+        try:
+            runpy.run_path(str(TOOL), run_name='__main__')
+        except SystemExit as end:
+            return capsys.readouterr(), end.code
+        return capsys.readouterr(), 0
+
+    return run_tool
+
+
+def test_command_lines(tmp_path, run_here):
+    photos = make_photos(tmp_path / 'photos', 3)
+    (tmp_path / 'pairs.csv').write_text('image,sentence,by\n002.jpg,the star,me\n')
+    out = tmp_path / 'out'
+    given = ['--pairs', tmp_path / 'pairs.csv', '--pairs-folder', photos, '--out', out, '--no', 'overlays']
+    said, status = run_here(*given)
+    assert status == 0 and f'{out}: 1 answers about 1 images, ' in said.out
+    result, = json.loads((out / 'predictions.json').read_text())
+    assert (result['file_name'], result['sentence'], result['columns']) == ('002.jpg', 'the star', dict(by='me'))
+    assert sorted(one.name for one in out.iterdir()) == ['images.json', 'masks', 'predictions.json', 'records.jsonl',
+                                                         'settings.json']
+    # Inputs behind options, and a word that the model does not know.
+    said, status = run_here('--out', out, '--overwrite', '--sentences', 'the star ' * 9, '--batch-size', 2, photos)
+    assert status == 1 and '\n1 of 3 images could not be read:\n  001.jpg: ' in said.out
+    assert f'{out}: 2 answers about 2 images, ' in said.out
+    assert '1 of 1 sentences is longer than what the model reads, such as "the star the star' in said.out
+
+
+@pytest.mark.parametrize('given, message', [
+    (['photos'], 'one of the arguments --sentences --pairs is required'),
+    (['--sentences', 'a'], 'name inputs with --sentences, or --pairs FILE without inputs'),
+    (['photos', '--pairs', 'a.csv'], 'name inputs with --sentences, or --pairs FILE without inputs'),
+    (['photos', '--sentences', 'a', '--pairs-folder', 'b'], '--pairs-folder is about --pairs FILE, which is missing'),
+    (['photos', '--sentences', ' '], 'a sentence needs words, but one is empty'),
+])
+def test_arguments(run_here, given, message):
+    said, status = run_here(*given)
+    assert status == 2 and message in ' '.join(said.err.split())

@@ -1,27 +1,24 @@
 """OpenMMLab's way to predict: many inputs, one call."""
 
 import logging
-import os
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
-import torch
 from mmengine.config import Config
 from mmengine.infer import BaseInferencer
 from mmengine.logging import print_log
 from tqdm import tqdm
 
-from mmris.apis.given_image import GivenImage
+from mmris.apis.image_encoder import GivenImage
 from mmris.apis.prediction import Prediction
 from mmris.apis.predictor import Predictor
 from mmris.registry import INFERENCERS
-from mmris.structures import ReferringDataSample
 from mmris.zoo import find_model
 
 from .inputs import InputOptions, read_inputs
-from .requests import Failure, ImageRequest, VideoFrame
-from .results import describe_prediction
+from .requests import Failure, ImageRequest, VideoFrame, report_failures
+from .results import describe_prediction, to_sample
 from .run import ALL_OUTPUTS, PredictionRun, RunSummary
 from .sharing import Processes
 from .videos import VideoReader
@@ -141,7 +138,7 @@ class ReferringInferencer(BaseInferencer):
                         found.append(outcome)
                         requests.append(request)
                 bar.update(len(batch))
-        _report(failures, len(found) + len(failures))
+        report_failures(failures, len(found) + len(failures))
         visualization = self.visualize(requests, found, **visualize)
         return dict(
             self.postprocess(list(zip(requests, found)), visualization, return_datasamples, **postprocess),
@@ -182,7 +179,7 @@ class ReferringInferencer(BaseInferencer):
                     failures.append(outcome)
                 else:
                     yield outcome
-        _report(failures[before:], count)
+        report_failures(failures[before:], count)
 
     def write(self,
               inputs: Any,
@@ -198,11 +195,13 @@ class ReferringInferencer(BaseInferencer):
         """Predict for inputs, and write what is found to a folder as it is found.
 
         If it is killed, call it again: finished images are not predicted again, and the folder ends with the same
-        bytes. So it does if several processes share the images.
+        bytes. The bytes do not depend on how many processes share the images either. Images that could not be read are
+        tried again.
 
         Args:
             inputs (Any): See :func:`~mmris.apis.inferencer.inputs.read_inputs`, or the requests of
-                :func:`~mmris.apis.inferencer.inputs.read_pair_file`.
+                :func:`~mmris.apis.inferencer.inputs.read_pair_file`. All are listed first, so name files if the
+                images do not fit into memory.
             out (str or Path): The folder. It is made if it is missing.
             sentences, batch_size, recursive, every: As :meth:`iterate`.
             outputs (Sequence[str]): Which of ``'masks'`` (a PNG for each sentence), ``'overlays'`` (a picture for each
@@ -256,7 +255,7 @@ class ReferringInferencer(BaseInferencer):
                     visualization: List[np.ndarray],
                     return_datasample: bool = False) -> Dict[str, list]:
         """Return predictions and pictures in the form of OpenMMLab: see :meth:`__call__`."""
-        describe = _to_sample if return_datasample else describe_prediction
+        describe = to_sample if return_datasample else describe_prediction
         return dict(
             predictions=[describe(request, prediction) for request, prediction in preds], visualization=visualization)
 
@@ -274,9 +273,10 @@ class ReferringInferencer(BaseInferencer):
             print_log(f'{request.name} is skipped: {outcome.reason}', logger='current', level=logging.WARNING)
         return request, outcome
 
-    def can_read(self, request: ImageRequest) -> bool:
-        """Tell whether the image of a request can be read now."""
-        return not isinstance(self._try_to_read(request), Failure)
+    def read_pixels(self, request: ImageRequest) -> Optional[np.ndarray]:
+        """Read the image of a request: ``(H0, W0, 3)`` uint8 RGB, or None if it cannot be read."""
+        outcome = self._try_to_read(request)
+        return None if isinstance(outcome, Failure) else outcome.pixels
 
     def _try_to_read(self, request: ImageRequest) -> Union[GivenImage, Failure]:
         image = request.image
@@ -293,31 +293,3 @@ class ReferringInferencer(BaseInferencer):
 def _check_batch_size(batch_size: int) -> None:
     if batch_size < 1:
         raise ValueError(f'batch_size is a number of images, 1 or more, but got {batch_size}.')
-
-
-def _report(failures: Sequence[Failure], count: int) -> None:
-    """Log which of so many images failed.
-
-    Raises:
-        ValueError: If all did.
-    """
-    if failures and len(failures) == count:
-        raise ValueError(f'None of {count} images could be read. The first: {failures[0].reason}')
-    if failures:
-        names = ', '.join(failure.name for failure in failures)
-        print_log(f'{len(failures)} of {count} images could not be read: {names}.', logger='current',
-                  level=logging.WARNING)
-
-
-def _to_sample(request: ImageRequest, prediction: Prediction) -> ReferringDataSample:
-    path = request.image if isinstance(request.image, (str, os.PathLike)) else None
-    sample = ReferringDataSample(
-        metainfo=dict(
-            img_path=path,
-            ori_shape=prediction.image.shape[:2],
-            text=list(prediction.sentences),
-            protocol=prediction.protocol.name))
-    sample.probabilities = torch.from_numpy(prediction.probabilities.copy())
-    if prediction.existence is not None:
-        sample.existence = torch.from_numpy(prediction.existence.copy())
-    return sample

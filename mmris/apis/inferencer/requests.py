@@ -1,9 +1,11 @@
 """What is asked of a model: an image, or a frame of a video, and sentences about it."""
 
+import logging
 from dataclasses import dataclass
-from typing import Any, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
+from mmengine.logging import print_log
 
 
 class VideoFrame(NamedTuple):
@@ -51,3 +53,34 @@ class Failure(NamedTuple):
 
     name: str
     reason: str
+
+
+def check_some_read(failures: Sequence[Failure], count: int) -> None:
+    """Check that not all images failed.
+
+    Args:
+        failures (Sequence[Failure]): Those that failed.
+        count (int): How many images there were, these included.
+
+    Raises:
+        ValueError: If all failed.
+    """
+    if failures and len(failures) == count:
+        raise ValueError(f'None of {count} images could be read. The first: {failures[0].reason}')
+
+
+def report_failures(failures: Sequence[Failure], count: int) -> None:
+    """Log which images failed.
+
+    Args:
+        failures (Sequence[Failure]): Those that failed.
+        count (int): How many images there were, these included.
+
+    Raises:
+        ValueError: If all failed.
+    """
+    check_some_read(failures, count)
+    if failures:
+        names = ', '.join(failure.name for failure in failures)
+        print_log(f'{len(failures)} of {count} images could not be read: {names}.', logger='current',
+                  level=logging.WARNING)

@@ -1,8 +1,12 @@
 """Predictions as plain values, for JSON."""
 
+import os
 from typing import Any, Dict
 
+import torch
+
 from mmris.apis.prediction import Prediction
+from mmris.structures import ReferringDataSample
 
 from .requests import ImageRequest, VideoFrame
 
@@ -39,3 +43,23 @@ def describe_image(request: ImageRequest) -> Dict[str, Any]:
     if isinstance(request.image, VideoFrame):
         described.update(video=request.video, frame=request.image.number)
     return described
+
+
+def to_sample(request: ImageRequest, prediction: Prediction) -> ReferringDataSample:
+    """Pack what was found on an image into a sample: ``probabilities``, and ``existence`` if the model has that head.
+
+    Args:
+        request (ImageRequest): What was asked.
+        prediction (Prediction): What was answered.
+    """
+    path = request.image if isinstance(request.image, (str, os.PathLike)) else None
+    sample = ReferringDataSample(
+        metainfo=dict(
+            img_path=path,
+            ori_shape=prediction.image.shape[:2],
+            text=list(prediction.sentences),
+            protocol=prediction.protocol.name))
+    sample.probabilities = torch.from_numpy(prediction.probabilities.copy())
+    if prediction.existence is not None:
+        sample.existence = torch.from_numpy(prediction.existence.copy())
+    return sample

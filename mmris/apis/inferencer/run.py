@@ -16,7 +16,7 @@ from .folder import FOLDERS, ResultsFolder
 from .merging import merge_records, read_summary
 from .names import name_outputs
 from .records import RecordFile, RecordPlace, find_records, find_unfinished
-from .requests import Failure, ImageRequest
+from .requests import Failure, ImageRequest, check_some_read
 from .results import describe_image, describe_prediction
 from .settings import describe_run
 from .sharing import Processes
@@ -112,8 +112,7 @@ class PredictionRun:
                 merge_records(self)
             self.processes.wait()
             images, sentences, nothing_fits, failures = read_summary(self.folder)
-        if len(failures) == images:
-            raise ValueError(f'None of {images} images could be read. The first: {failures[0].reason}')
+        check_some_read(failures, images)
         return RunSummary(self.folder.path, images, sentences, nothing_fits, failures, predicted)
 
     def _find_unfinished(self, found: Dict[int, RecordPlace]) -> List[int]:
@@ -122,7 +121,7 @@ class PredictionRun:
         for number, batch in enumerate(self.batches):
             if number not in unfinished:
                 failed = [index for index in batch if found[index].failed]
-                if any(self.inferencer.can_read(self.requests[index]) for index in failed):
+                if any(self.inferencer.read_pixels(self.requests[index]) is not None for index in failed):
                     unfinished.add(number)
         return sorted(unfinished)
 

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, Dict, Sequence
+import os
+from typing import TYPE_CHECKING, Any, Dict
 
 from mmris.checkpoints.runs import digest_parts
 from mmris.utils.commands import plain
 from mmris.version import __version__
 
-from .requests import ImageRequest
+from .requests import VideoFrame
 
 if TYPE_CHECKING:
     from .run import PredictionRun
@@ -40,16 +41,21 @@ def describe_run(run: 'PredictionRun') -> Dict[str, Any]:
             threshold=predictor.protocol.threshold,
             existence_threshold=predictor.existence_threshold,
             sentences=list(next(iter(sentences))) if len(sentences) == 1 else 'of each image',
-            images=dict(count=len(run.requests), sha256=_digest(run.requests)),
+            images=dict(count=len(run.requests), sha256=_digest(run)),
             batch_size=run.batch_size,
             outputs=list(run.outputs)))
 
 
-def _digest(requests: Sequence[ImageRequest]) -> str:
+def _digest(run: 'PredictionRun') -> str:
     digest = hashlib.sha256()
-    for request in requests:
+    for request in run.requests:
         asked = [request.name, request.video, request.sentences, [dict(columns) for columns in request.columns]]
         digest.update(json.dumps(asked, default=str).encode())
-        if request.instance_masks is not None:
-            digest.update(repr(request.instance_masks.shape).encode() + request.instance_masks.tobytes())
+        # Files are known by their names, and what has no name by its pixels.
+        arrays = [request.instance_masks]
+        if not isinstance(request.image, (str, os.PathLike, VideoFrame)):
+            arrays.append(run.inferencer.read_pixels(request))
+        for array in arrays:
+            if array is not None:
+                digest.update(repr(array.shape).encode() + array.tobytes())
     return digest.hexdigest()

@@ -1,5 +1,6 @@
 """Frames of video files, by OpenCV."""
 
+import logging
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Callable, Iterator, Optional, Tuple, Union
 
 import cv2
 import numpy as np
+from mmengine.logging import print_log
 
 from mmris.utils import write_atomically
 
@@ -25,6 +27,9 @@ def is_video(path: Union[str, os.PathLike]) -> bool:
 def count_frames(path: str) -> int:
     """Count the frames of a video by going through it: what its header says is often wrong.
 
+    A video that ends long before its header says, as a truncated download does, is taken as far as it goes, with a
+    warning in the log.
+
     Args:
         path (str): The file.
 
@@ -33,12 +38,15 @@ def count_frames(path: str) -> int:
     """
     capture = cv2.VideoCapture(path)
     try:
-        count = 0
+        announced, count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0
         while capture.grab():
             count += 1
-        return count
     finally:
         capture.release()
+    if 0 < count < 0.98 * announced:
+        print_log(f'{path} ends after {count} of the {announced} frames that its header says: it may be truncated.',
+                  logger='current', level=logging.WARNING)
+    return count
 
 
 def frame_rate(path: str) -> float:
