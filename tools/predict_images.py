@@ -95,11 +95,12 @@ def predict(arguments: argparse.Namespace, processes: 'Processes') -> int:
     from mmris.apis.inferencer.run import ALL_OUTPUTS
     checkpoint = choose_checkpoint(arguments)
     inferencer = ReferringInferencer(read_config(arguments), checkpoint, **prediction_settings(arguments))
-    inputs = arguments.inputs
+    # Names of images in a folder that is given alone are those below it.
+    inputs = arguments.inputs[0] if len(arguments.inputs) == 1 else arguments.inputs
     if arguments.pairs:
         inputs = list(read_pair_file(arguments.pairs, arguments.pairs_folder, arguments.every))
     if processes.is_first:
-        report_cut(inferencer, arguments.sentences or {own for request in inputs for own in request.sentences})
+        report_cut(inferencer, arguments.sentences or [own for request in inputs for own in request.sentences])
     summary = inferencer.write(
         inputs,
         arguments.out,

@@ -7,11 +7,12 @@ import weakref
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmengine.registry import INFERENCERS
 from PIL import Image
 
 from mmris.apis import Predictor, ReferringInferencer
-from mmris.apis.inferencer import ImageRequest, read_pair_file
+from mmris.apis.inferencer import ImageRequest, read_pair_file, videos
 from mmris.structures import ReferringDataSample
 from tests.conftest import tiny_config
 
@@ -46,7 +47,7 @@ def photos(tmp_path_factory):
 def write_clip(path, frames: int) -> None:
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10, (64, 48))
     for number in range(frames):
-        writer.write(np.full((48, 64, 3), 20 * number, dtype=np.uint8))
+        writer.write(np.full((48, 64, 3), 20 * number % 250, dtype=np.uint8))
     writer.release()
 
 
@@ -118,6 +119,19 @@ def test_videos(inferencer, tmp_path):
     assert found[0].image.shape == (48, 64, 3)
 
 
+def test_a_truncated_video(inferencer, tmp_path, monkeypatch):
+    """Is taken as far as it goes, with a warning."""
+    said = []
+    monkeypatch.setattr(videos, 'print_log', lambda message, **_: said.append(message))
+    write_clip(tmp_path / 'clip.avi', 40)
+    content = (tmp_path / 'clip.avi').read_bytes()
+    (tmp_path / 'clip.avi').write_bytes(content[:len(content) // 2])
+    number = len(list(inferencer.iterate(tmp_path / 'clip.avi', 'x', batch_size=8)))
+    assert 10 < number < 30
+    assert said == [f'{tmp_path}/clip.avi ends after {number} of the 40 frames that its header says: it may be '
+                    f'truncated.']
+
+
 def test_nothing_is_kept(inferencer):
     """Of a stream of images, only the last batch is in memory."""
     alive = []
@@ -167,6 +181,8 @@ def test_broken_images_are_skipped(inferencer, photos, tmp_path, caplog):
     assert inferencer(inputs, sentences='x')['failures'] == failures
     with pytest.raises(ValueError, match='None of 1 images could be read. The first: There is no image nowhere.jpg'):
         list(inferencer.iterate('nowhere.jpg', 'x'))
+    with pytest.raises(ValueError, match='None of 1 images could be read. The first: The image is a torch tensor'):
+        list(inferencer.iterate(torch.zeros(3, 4, 4), 'x'))
 
 
 def test_errors(inferencer, predictor, photos, tmp_path):

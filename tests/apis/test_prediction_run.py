@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Optional
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from mmris.apis import Predictor, ReferringInferencer
-from mmris.apis.inferencer import ImageRequest, read_pair_file
+from mmris.apis.inferencer import ImageRequest, Processes, read_pair_file
 from mmris.apis.inferencer.names import name_outputs
 from mmris.apis.inferencer.requests import VideoFrame
 from tests.apis.test_inferencer import photograph, write_clip
@@ -164,17 +165,19 @@ def test_a_run_of_other_settings_is_refused(inferencer, photos, tmp_path):
 
 def test_folders_of_others(inferencer, photos):
     """Are never written to, nor emptied."""
-    before = read_tree(photos)
-    for overwrite in (False, True):
+    for overwrite, settings in ((False, None), (True, None), (True, '{"seeds": 3}'), (True, 'no JSON')):
+        if settings:
+            (photos / 'settings.json').write_text(settings)
+        before = read_tree(photos)
         with pytest.raises(ValueError, match='holds files, but no predictions of an earlier run'):
             inferencer.write(photos, photos, SENTENCES, overwrite=overwrite)
-    assert read_tree(photos) == before
+        assert read_tree(photos) == before
 
 
 def test_results_within_the_inputs(inferencer, photos):
     """Are no inputs of the next run."""
-    for _ in range(2):
-        summary = inferencer.write(photos, photos / 'out', 'x', recursive=True)
+    for inputs in (photos, photos, str(photos / '**' / '*.png')):
+        summary = inferencer.write(inputs, photos / 'out', 'x', recursive=True, overwrite=inputs != photos)
         assert summary.images == 7
 
 
@@ -189,6 +192,35 @@ def test_two_runs_at_once(inferencer, photos, tmp_path, monkeypatch):
 
     monkeypatch.setattr(inferencer, 'forward', meanwhile)
     assert inferencer.write(photos, tmp_path / 'out', SENTENCES).images == 7
+
+
+def test_processes_that_find_other_inputs(inferencer, photos, tmp_path):
+
+    class Second(Processes):
+
+        def share(self, value):
+            return dict(count=6, sha256='of the first')
+
+    with pytest.raises(RuntimeError, match='This process found other inputs than the first one: they must be on a'):
+        inferencer.write(photos, tmp_path / 'out', SENTENCES, processes=Second())
+
+
+def test_arrays(inferencer, tmp_path):
+    """Are known by their pixels."""
+    images = [photograph(1), photograph(2)]
+    inferencer.write(images, tmp_path / 'out', SENTENCES)
+    assert sorted(one.name for one in (tmp_path / 'out' / 'overlays').iterdir()) == ['image-1.png', 'image-2.png']
+    assert inferencer.write(images, tmp_path / 'out', SENTENCES).predicted == 0
+    with pytest.raises(ValueError, match='images.sha256'):
+        inferencer.write(images[::-1], tmp_path / 'out', SENTENCES)
+
+
+def test_nothing_to_do(inferencer, tmp_path):
+    for given, message in ((dict(inputs=[]), 'There is no image to predict for: the inputs are empty'),
+                           (dict(inputs=['a.png'], outputs=['mask']), 'outputs are some of .* but got mask')):
+        with pytest.raises(ValueError, match=message):
+            inferencer.write(out=tmp_path / 'out', sentences='x', **given)
+    assert not (tmp_path / 'out').exists()
 
 
 def test_all_are_broken(inferencer, tmp_path):
@@ -238,18 +270,21 @@ def test_videos(inferencer, photos, tmp_path):
 def test_names():
     """No two images share files, whatever they are called."""
 
-    def request(name: str, video: str = None) -> ImageRequest:
-        frame = VideoFrame(name, 12) if video else name
-        return ImageRequest(name=name, image=frame, sentences=('x', ), video=video)
+    def request(name: str, video: Optional[str] = None, number: int = 0) -> ImageRequest:
+        image = VideoFrame(video, number) if video else name
+        return ImageRequest(name=name, image=image, sentences=('x', ), video=video)
 
-    requests = [
-        request(name) for name in ('a/1.jpg', 'b/1.jpg', 'b/1.png', 'b/1.PNG', 'b/1.jpg', '../b/1.jpg', '/c/b/1.jpg',
-                                   '.hidden.jpg', 'clip/000012.jpg', 'clip.jpg', 'x' * 300 + '.jpg', '..', '/c/d/1.jpg')
-    ] + [request('clip.mp4#12', 'clip.mp4'), request('clip.mov#12', 'clip.mov')]
-    names = name_outputs(requests)
+    images = ['a/1.jpg', 'b/1.jpg', 'b/1.png', 'b/1.PNG', 'b/1.jpg', '../b/1.jpg', '/c/b/1.jpg', '.hidden.jpg',
+              'clip/000012.jpg', 'clip.jpg', 'x' * 300 + '.jpg', '..', '/c/d/1.jpg']
+    frames = [('clip.mp4', 2), ('clip.mp4', 4), ('clip.mov', 4), ('clip.mp4', 2), ('clip.mp4', 4)]
+    requests = [request(name) for name in images] + [request('', *frame) for frame in frames]
+    names, videos = name_outputs(requests)
     assert names[:4] == ['a/1', 'b/1', 'b/1.png', 'b/1.PNG-2'] and names[4:7] == ['b/1.jpg', 'b/1.jpg-2', 'b/1.jpg-3']
     # Absolute paths by where they part.
     assert names[12] == 'd/1' and names[7] == '_hidden' and len(names[10]) == 180 and names[11] == 'image'
     assert len({name.casefold() for name in names}) == len(names)
     assert not any(part.startswith('.') for name in names for part in name.split('/'))
-    assert names[13:] == ['clip.mp4/000012', 'clip.mov/000012']
+    # What was asked about one video at two times is two.
+    assert [video.frames for video in videos] == [[13, 14], [15], [16, 17]]
+    assert [video.name for video in videos] == ['clip.mp4', 'clip.mov', 'clip.mp4-2']
+    assert names[13:15] == ['clip.mp4/000002', 'clip.mp4/000004'] and names[16] == 'clip.mp4-2/000002'

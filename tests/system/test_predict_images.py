@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from mmris.apis.inferencer import Processes
 from mmris.datasets.shaperef import make_record
+from mmris.utils.launching import destroy_process_group
 from tests.conftest import ROOT
 from tests.system.test_distributed import family, send
 
@@ -34,17 +36,20 @@ def read_tree(folder: Path) -> dict:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        return free.getsockname()[1]
+
+
 def start(processes: int, photos: Path, out: Path, *options: object) -> subprocess.Popen:
     given = ['cm-masksd-shaperef', 'none']
     command = [sys.executable, TOOL, *given]
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
     if processes > 1:
         command = ['bash', ROOT / 'tools' / 'dist_predict.sh', *given, processes]
     return subprocess.Popen(
         [*map(str, command), str(photos), '--sentences', *SENTENCES, '--out', str(out), *map(str, options)],
-        env=dict(os.environ, PYTHON=sys.executable, MASTER_PORT=str(port), OMP_NUM_THREADS='1', MMRIS_DEBUG='0'),
+        env=dict(os.environ, PYTHON=sys.executable, MASTER_PORT=str(free_port()), OMP_NUM_THREADS='1', MMRIS_DEBUG='0'),
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -101,6 +106,26 @@ def test_settings_that_differ(tmp_path):
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 2 and 'with other settings (settings.json there): threshold: 0.5 -> 0.6.' in said
     assert 'Traceback' not in said
+
+
+def test_processes_of_slurm(tmp_path, monkeypatch):
+    """Find one another by what srun says: here one task of one, which needs no GPU."""
+    (tmp_path / 'scontrol').write_text('#!/bin/bash\n[ "$*" = "show hostnames node[1-2]" ] && echo 127.0.0.1\n')
+    (tmp_path / 'scontrol').chmod(0o755)
+    monkeypatch.setenv('PATH', f'{tmp_path}:{os.environ["PATH"]}')
+    for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR'):
+        # Set and taken away, so that it is restored to what it was.
+        monkeypatch.setenv(name, '')
+        monkeypatch.delenv(name)
+    for name, value in dict(PROCID='0', NTASKS='1', LOCALID='0', NODELIST='node[1-2]').items():
+        monkeypatch.setenv(f'SLURM_{name}', value)
+    monkeypatch.setenv('MASTER_PORT', str(free_port()))
+    try:
+        processes = Processes.join('slurm')
+        assert (processes.rank, processes.count, processes.own([1, 2, 3])) == (0, 1, [1, 2, 3])
+        assert os.environ['MASTER_ADDR'] == '127.0.0.1'
+    finally:
+        destroy_process_group()
 
 
 @pytest.fixture

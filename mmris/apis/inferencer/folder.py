@@ -1,5 +1,6 @@
 """The folder that the results of a run are written to."""
 
+import json
 import os
 import shutil
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ PREDICTIONS, IMAGES, RECORDS = 'predictions.json', 'images.json', 'records.jsonl
 #: Folders of what can be written beside them, by the name of the output.
 FOLDERS = dict(masks='masks', overlays='overlays', videos='videos')
 _PARTS = 'parts'
+# What settings.json says of itself: other tools write files of this name too.
+_KIND = 'predictions for images'
 
 
 class ResultsFolder:
@@ -77,7 +80,8 @@ class ResultsFolder:
         Raises:
             ValueError: If it holds a run of other settings, or something else than a run.
         """
-        if not (self.path / SETTINGS).is_file() and any(self.path.iterdir()):
+        settings = dict(kind=_KIND, **settings)
+        if any(self.path.iterdir()) and not self._holds_run():
             raise ValueError(f'{self.path} holds files, but no predictions of an earlier run ({SETTINGS}): name a new '
                              f'or empty folder.')
         if overwrite:
@@ -90,12 +94,23 @@ class ResultsFolder:
         save_run_settings(self.path, settings)
         self._remove_unfinished()
 
+    def _holds_run(self) -> bool:
+        path = self.path / SETTINGS
+        try:
+            settings = json.loads(path.read_text(encoding='utf-8')) if path.is_file() else None
+        except ValueError:
+            settings = None
+        return isinstance(settings, dict) and settings.get('kind') == _KIND
+
     def _clear(self) -> None:
-        # The settings last: without them, the rest would be files of somebody else.
-        for name in (*FOLDERS.values(), _PARTS):
-            shutil.rmtree(self.path / name, ignore_errors=True)
-        for name in (PREDICTIONS, IMAGES, RECORDS, SETTINGS):
-            (self.path / name).unlink(missing_ok=True)
+        # What says that images are finished first, and the settings last: without these, the rest would be files of
+        # somebody else.
+        for name in (_PARTS, RECORDS, PREDICTIONS, IMAGES, *FOLDERS.values(), SETTINGS):
+            path = self.path / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
     def _remove_unfinished(self) -> None:
         """Remove files that a killed process was writing: none of ours has a name that begins with a point."""

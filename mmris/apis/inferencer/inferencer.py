@@ -14,6 +14,7 @@ from mmris.apis.image_encoder import GivenImage
 from mmris.apis.prediction import Prediction
 from mmris.apis.predictor import Predictor
 from mmris.registry import INFERENCERS
+from mmris.utils.terminal import one_line
 from mmris.zoo import find_model
 
 from .inputs import InputOptions, read_inputs
@@ -117,9 +118,9 @@ class ReferringInferencer(BaseInferencer):
 
         Returns:
             dict: ``predictions``, for each image that could be read a dict of plain values (see
-            :func:`~mmris.apis.inferencer.results.describe_prediction`), or a
-            :class:`ReferringDataSample`; ``visualization``, for each of these a ``(H, W, 3)`` uint8 RGB picture, or
-            empty; ``failures``, a :class:`Failure` for each of the others.
+            :func:`~mmris.apis.inferencer.results.describe_prediction`) or a :class:`ReferringDataSample`;
+            ``visualization``, for each of these a ``(H, W, 3)`` uint8 RGB picture, or empty; ``failures``, a
+            :class:`Failure` for each of the others.
 
         Raises:
             FileNotFoundError, ValueError: As :meth:`iterate`, or if an argument is unknown.
@@ -128,8 +129,7 @@ class ReferringInferencer(BaseInferencer):
         found: List[Prediction] = []
         requests: List[ImageRequest] = []
         failures: List[Failure] = []
-        bar = tqdm(unit=' images', disable=not self.show_progress)
-        with bar:
+        with tqdm(unit=' images', disable=not self.show_progress) as bar:
             for batch in self.preprocess(inputs, batch_size, **preprocess):
                 for (request, _), outcome in zip(batch, self.forward(batch, **forward)):
                     if isinstance(outcome, Failure):
@@ -270,7 +270,8 @@ class ReferringInferencer(BaseInferencer):
         """
         outcome = self._try_to_read(request)
         if isinstance(outcome, Failure):
-            print_log(f'{request.name} is skipped: {outcome.reason}', logger='current', level=logging.WARNING)
+            said = one_line(f'{request.name} is skipped: {outcome.reason}')
+            print_log(said, logger='current', level=logging.WARNING)
         return request, outcome
 
     def read_pixels(self, request: ImageRequest) -> Optional[np.ndarray]:

@@ -33,6 +33,10 @@ class InputOptions(NamedTuple):
     every: int = 1
     leave_out: Optional[Path] = None
 
+    def leaves_out(self, folder: Path) -> bool:
+        """Tell whether no input is looked for in a folder."""
+        return self.leave_out is not None and folder.resolve().is_relative_to(self.leave_out.resolve())
+
 
 def read_inputs(inputs: Any, sentences: Optional[Union[str, Sequence[str]]],
                 options: InputOptions) -> Iterator[ImageRequest]:
@@ -56,6 +60,7 @@ def read_inputs(inputs: Any, sentences: Optional[Union[str, Sequence[str]]],
     if options.every < 1:
         raise ValueError(f'every is a number of frames, 1 or more, but got {options.every}.')
     shared = None if sentences is None else _read_own(sentences)
+    alone = isinstance(inputs, (str, os.PathLike))
     counter = iter(range(1, 2**63))
     for one in _spread(inputs):
         given, own = one, shared
@@ -67,7 +72,7 @@ def read_inputs(inputs: Any, sentences: Optional[Union[str, Sequence[str]]],
         if own is None:
             raise ValueError('There are no sentences: give one list for all images, or pairs of image and sentences.')
         if isinstance(given, (str, os.PathLike)):
-            for name, path in _find_files(os.fsdecode(given), options):
+            for name, path in _find_files(os.fsdecode(given), options, alone):
                 yield from _file_requests(name, path, own, (), options.every)
         else:
             yield ImageRequest(name=f'image-{next(counter)}', image=given, sentences=own)
@@ -123,20 +128,26 @@ def _spread(inputs: Any) -> Iterator[Any]:
 
 def _is_single(value: Any) -> bool:
     return isinstance(value, (str, bytes, bytearray, memoryview, os.PathLike, np.ndarray, Image.Image, ImageRequest)) \
-        or hasattr(value, 'read') or not isinstance(value, Iterable)
+        or hasattr(value, 'read') or hasattr(value, '__array__') or not isinstance(value, Iterable)
 
 
-def _find_files(given: str, options: InputOptions) -> Iterator[Tuple[str, str]]:
-    """Name and path of each file that a path or a pattern means."""
+def _find_files(given: str, options: InputOptions, alone: bool) -> Iterator[Tuple[str, str]]:
+    """Name and path of each file that a path or a pattern means. In a folder that is given alone, names are those below
+    it; else two folders may have files of one name."""
     if os.path.isdir(given):
         names = _list_folder(Path(given), options)
         if not names:
             advice = '' if options.recursive else ' Its folders are read only if you ask for it (recursive).'
             raise FileNotFoundError(f'{given} holds no image or video, which end with '
                                     f'{", ".join((*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))}.{advice}')
-        yield from ((name, os.path.join(given, name)) for name in names)
+        for name in names:
+            path = os.path.join(given, name)
+            yield name if alone else path, path
     elif glob.has_magic(given) and not os.path.exists(given):
-        paths = [path for path in sorted(glob.glob(given, recursive=True)) if os.path.isfile(path)]
+        paths = [
+            path for path in sorted(glob.glob(given, recursive=True))
+            if os.path.isfile(path) and not options.leaves_out(Path(path).parent)
+        ]
         if not paths:
             raise FileNotFoundError(f'No file is meant by the pattern {given}.')
         yield from ((path, path) for path in paths)
@@ -146,11 +157,10 @@ def _find_files(given: str, options: InputOptions) -> Iterator[Tuple[str, str]]:
 
 def _list_folder(folder: Path, options: InputOptions) -> List[str]:
     """Names of images and videos below a folder, sorted."""
-    left_out = None if options.leave_out is None else options.leave_out.resolve()
     names: List[str] = []
     for where, folders, files in os.walk(folder):
         here = Path(where)
-        folders[:] = [one for one in folders if options.recursive and (here / one).resolve() != left_out]
+        folders[:] = [one for one in folders if options.recursive and not options.leaves_out(here / one)]
         names += [
             (here / file).relative_to(folder).as_posix() for file in files
             if file.lower().endswith((*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)) and not file.startswith('.')

@@ -3,7 +3,7 @@
 import json
 import shutil
 from contextlib import ExitStack
-from typing import IO, TYPE_CHECKING, Any, Callable, Dict, List, Sequence, Tuple
+from typing import IO, TYPE_CHECKING, Any, Callable, Dict, List, Tuple
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -12,9 +12,8 @@ from mmris.utils import write_atomically
 from mmris.visualization import overlay_masks
 
 from .folder import IMAGES, PREDICTIONS, RECORDS, ResultsFolder
-from .names import name_videos
 from .records import RecordReader, encode_record, find_records
-from .requests import Failure, ImageRequest
+from .requests import Failure
 from .results import CATEGORY
 from .videos import VideoReader, frame_rate, write_video
 
@@ -59,28 +58,26 @@ def merge_records(run: 'PredictionRun') -> None:
     shutil.rmtree(folder.parts)
 
 
-def read_summary(folder: ResultsFolder) -> Tuple[int, int, int, List[Failure]]:
+def read_summary(folder: ResultsFolder) -> Tuple[int, int, List[Failure]]:
     """Count what is in a folder in which a run has ended.
 
     Args:
         folder (ResultsFolder): The folder.
 
     Returns:
-        tuple: How many images there are; how many answers; how many of these say that nothing fits; and the images
-        that failed.
+        tuple: How many answers there are; how many of these say that nothing fits; and the images that failed.
     """
-    images, sentences, nothing_fits = 0, 0, 0
+    sentences, nothing_fits = 0, 0
     failures: List[Failure] = []
     with open(folder.path / RECORDS, 'rb') as file:
         for line in file:
             record = json.loads(line)
-            images += 1
             if 'error' in record:
                 failures.append(Failure(record['file_name'], record['error']))
             results = record.get('results', ())
             sentences += len(results)
             nothing_fits += sum(not result['exists'] for result in results)
-    return images, sentences, nothing_fits, failures
+    return sentences, nothing_fits, failures
 
 
 class _ListWriter:
@@ -105,29 +102,19 @@ class _ListWriter:
 
 
 def _write_videos(run: 'PredictionRun', read: Callable[[int], Dict[str, Any]]) -> None:
-    names, reader = name_videos(run.requests), VideoReader()
-    for video, frames in _frames_of_videos(run.requests).items():
-        first = run.requests[frames[0]].image
-        readable = [index for index in frames if 'error' not in read(index)]
+    reader = VideoReader()
+    for video in run.names.videos:
+        readable = [index for index in video.frames if 'error' not in read(index)]
         if not readable:
             continue
+        first, *others = (run.requests[index].image for index in video.frames[:2])
         # Each how many-th frame was taken.
-        every = run.requests[frames[1]].image.number - first.number if len(frames) > 1 else 1
-        path = run.folder.file('videos', f'{names[video]}.mp4')
-        with write_video(path, frame_rate(first.path) / every) as write:
+        every = others[0].number - first.number if others else 1
+        with write_video(run.folder.file('videos', f'{video.name}.mp4'), frame_rate(first.path) / every) as write:
             for index in readable:
                 masks = [_decode(result) for result in read(index)['results']]
                 write(overlay_masks(reader.read(run.requests[index].image), masks))
     reader.close()
-
-
-def _frames_of_videos(requests: Sequence[ImageRequest]) -> Dict[str, List[int]]:
-    """Numbers of the requests of each video."""
-    found: Dict[str, List[int]] = {}
-    for index, request in enumerate(requests):
-        if request.video is not None:
-            found.setdefault(request.video, []).append(index)
-    return found
 
 
 def _decode(result: Dict[str, Any]) -> np.ndarray:

@@ -3,7 +3,7 @@
 import os
 from itertools import chain, count
 from pathlib import PurePosixPath
-from typing import Dict, List, Sequence, Set
+from typing import List, NamedTuple, Sequence, Set
 
 from mmris.apis.outputs import writable_name
 
@@ -13,8 +13,33 @@ from .requests import ImageRequest
 _LONGEST = 180
 
 
-def name_outputs(requests: Sequence[ImageRequest]) -> List[str]:
-    """Name the files of each image, without what they end with.
+class VideoOutput(NamedTuple):
+    """A video that is made of frames.
+
+    Attributes:
+        name (str): A relative path with ``/``, without what it ends with; also the folder of the frames' files.
+        frames (list[int]): Numbers of the requests of its frames.
+    """
+
+    name: str
+    frames: List[int]
+
+
+class OutputNames(NamedTuple):
+    """Names of all outputs of a run.
+
+    Attributes:
+        images (list[str]): For each request a relative path with ``/``, without what it ends with. No two are equal,
+            also where capitals do not count.
+        videos (list[VideoOutput]): Each video.
+    """
+
+    images: List[str]
+    videos: List[VideoOutput]
+
+
+def name_outputs(requests: Sequence[ImageRequest]) -> OutputNames:
+    """Name the files of each image and of each video.
 
     They are called as the image, in the folders that the image's name has: ``sub/photo`` for ``sub/photo.jpg``. Of
     absolute paths, the folder that all of them are in is left out. If another image has that name already, it is
@@ -24,34 +49,39 @@ def name_outputs(requests: Sequence[ImageRequest]) -> List[str]:
         requests (Sequence[ImageRequest]): All images of a run.
 
     Returns:
-        list[str]: For each a relative path with ``/``, of which no two are equal, also where capitals do not count.
-    """
-    videos, base = name_videos(requests), _find_base(requests)
-    taken = {name.casefold() for name in videos.values()}
-    return [
-        _choose(_parts(request.name, base), taken) if request.video is None else
-        f'{videos[request.video]}/{request.image.number:06d}' for request in requests
-    ]
-
-
-def name_videos(requests: Sequence[ImageRequest]) -> Dict[str, str]:
-    """Name the outputs of each video, as :func:`name_outputs` names the folder of its frames.
-
-    Args:
-        requests (Sequence[ImageRequest]): All images of a run.
-
-    Returns:
-        dict[str, str]: Relative paths without what they end with, by what results call the videos.
+        OutputNames: The names.
     """
     base = _find_base(requests)
+    parts = [_parts(request.video or request.name, base) for request in requests]
+    groups = _group_frames(requests)
     # Frames lie in a folder, which must not be one that images lie in.
     taken = {
         folder.as_posix().casefold()
-        for request in requests if request.video is None
-        for folder in PurePosixPath(*_parts(request.name, base)).parents
+        for own, request in zip(parts, requests) if request.video is None
+        for folder in PurePosixPath(*own).parents
     }
-    videos = dict.fromkeys(request.video for request in requests if request.video is not None)
-    return {video: _choose(_parts(video, base), taken) for video in videos}
+    videos = [VideoOutput(_choose(parts[frames[0]], taken), frames) for frames in groups]
+    taken = {video.name.casefold() for video in videos}
+    folders = {index: video.name for video in videos for index in video.frames}
+    images = [
+        f'{folders[index]}/{request.image.number:06d}' if index in folders else _choose(parts[index], taken)
+        for index, request in enumerate(requests)
+    ]
+    return OutputNames(images, videos)
+
+
+def _group_frames(requests: Sequence[ImageRequest]) -> List[List[int]]:
+    """Numbers of the requests of each video. A video that is asked about twice is two."""
+    groups: List[List[int]] = []
+    for index, request in enumerate(requests):
+        if request.video is None:
+            continue
+        last = requests[groups[-1][-1]] if groups else None
+        if last is not None and last.video == request.video and last.image.number < request.image.number:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return groups
 
 
 def _find_base(requests: Sequence[ImageRequest]) -> str:

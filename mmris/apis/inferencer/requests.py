@@ -25,8 +25,8 @@ class ImageRequest:
     """An image, and the sentences to predict for.
 
     Attributes:
-        name (str): What results call the image: its path as it was given, or below the folder that was given. A frame
-            is called ``'clip.mp4#12'``.
+        name (str): What results call the image: its path as it was given, or below the only folder that was given. A
+            frame is called ``'clip.mp4#12'``.
         image (Any): What :meth:`~mmris.apis.Predictor.set_image` takes, or a :class:`VideoFrame`.
         sentences (tuple[str]): S sentences, at least one.
         columns (tuple[Mapping[str, Any]]): For each sentence what the file of sentences has in its further columns.

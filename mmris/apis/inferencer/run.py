@@ -18,7 +18,7 @@ from .names import name_outputs
 from .records import RecordFile, RecordPlace, find_records, find_unfinished
 from .requests import Failure, ImageRequest, check_some_read
 from .results import describe_image, describe_prediction
-from .settings import describe_run
+from .settings import describe_images, describe_run
 from .sharing import Processes
 
 if TYPE_CHECKING:
@@ -102,8 +102,12 @@ class PredictionRun:
         first = self.processes.is_first
         with self.folder.taken() if first else nullcontext():
             unfinished: List[int] = []
+            images = describe_images(self)
+            if self.processes.share(images) != images:
+                raise RuntimeError('This process found other inputs than the first one: they must be on a disk that '
+                                   'all processes share, and must not change meanwhile.')
             if first:
-                self.folder.prepare(describe_run(self), overwrite)
+                self.folder.prepare(describe_run(self, images), overwrite)
                 unfinished = self._find_unfinished(find_records(self.folder.record_files()))
             unfinished = self.processes.share(unfinished)
             predicted = self._predict(self.processes.own(unfinished))
@@ -111,9 +115,9 @@ class PredictionRun:
             if first and (unfinished or not self.folder.is_complete):
                 merge_records(self)
             self.processes.wait()
-            images, sentences, nothing_fits, failures = read_summary(self.folder)
-        check_some_read(failures, images)
-        return RunSummary(self.folder.path, images, sentences, nothing_fits, failures, predicted)
+            sentences, nothing_fits, failures = read_summary(self.folder)
+        check_some_read(failures, len(self.requests))
+        return RunSummary(self.folder.path, len(self.requests), sentences, nothing_fits, failures, predicted)
 
     def _find_unfinished(self, found: Dict[int, RecordPlace]) -> List[int]:
         """Batches that are to be predicted: those that a failed image is back in, too."""
@@ -164,7 +168,7 @@ class PredictionRun:
         return records
 
     def _write_pictures(self, index: int, prediction: Prediction) -> None:
-        name = self.names[index]
+        name = self.names.images[index]
         if 'masks' in self.outputs:
             for number, mask in enumerate(prediction.masks, start=1):
                 _write_png(self.folder.file('masks', f'{name}_{number}.png'), mask.astype(np.uint8) * 255)

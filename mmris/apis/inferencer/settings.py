@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 _PARTS = ('encoder', 'neck', 'decoder', 'head', 'existence')
 
 
-def describe_run(run: 'PredictionRun') -> Dict[str, Any]:
+def describe_run(run: 'PredictionRun', images: Dict[str, Any]) -> Dict[str, Any]:
     """Describe all that decides the results of a run, of values that JSON has.
 
     Args:
         run (PredictionRun): The run.
+        images (dict): See :func:`describe_images`.
 
     Returns:
         dict: Model, weights, thresholds, sentences, images and outputs. What is long is there as its SHA-256.
@@ -41,12 +42,20 @@ def describe_run(run: 'PredictionRun') -> Dict[str, Any]:
             threshold=predictor.protocol.threshold,
             existence_threshold=predictor.existence_threshold,
             sentences=list(next(iter(sentences))) if len(sentences) == 1 else 'of each image',
-            images=dict(count=len(run.requests), sha256=_digest(run)),
+            images=images,
             batch_size=run.batch_size,
             outputs=list(run.outputs)))
 
 
-def _digest(run: 'PredictionRun') -> str:
+def describe_images(run: 'PredictionRun') -> Dict[str, Any]:
+    """Describe the images of a run and what is asked about each.
+
+    Args:
+        run (PredictionRun): The run.
+
+    Returns:
+        dict: ``count``, and ``sha256`` of names, sentences, further columns and instance masks.
+    """
     digest = hashlib.sha256()
     for request in run.requests:
         asked = [request.name, request.video, request.sentences, [dict(columns) for columns in request.columns]]
@@ -58,4 +67,4 @@ def _digest(run: 'PredictionRun') -> str:
         for array in arrays:
             if array is not None:
                 digest.update(repr(array.shape).encode() + array.tobytes())
-    return digest.hexdigest()
+    return dict(count=len(run.requests), sha256=digest.hexdigest())
