@@ -127,7 +127,7 @@ def test_a_truncated_video(inferencer, tmp_path, monkeypatch):
     content = (tmp_path / 'clip.avi').read_bytes()
     (tmp_path / 'clip.avi').write_bytes(content[:len(content) // 2])
     number = len(list(inferencer.iterate(tmp_path / 'clip.avi', 'x', batch_size=8)))
-    assert 10 < number < 30
+    assert 0 < number < 30
     assert said == [f'{tmp_path}/clip.avi ends after {number} of the 40 frames that its header says: it may be '
                     f'truncated.']
 
