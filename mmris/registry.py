@@ -28,5 +28,7 @@ OPTIM_WRAPPER_CONSTRUCTORS = Registry(
 PARAM_SCHEDULERS = Registry(
     'parameter scheduler', parent=root.PARAM_SCHEDULERS, scope='mmris', locations=['mmris.engine'])
 
+INFERENCERS = Registry('inferencer', parent=root.INFERENCERS, scope='mmris', locations=['mmris.apis'])
+
 VISUALIZERS = Registry('visualizer', parent=root.VISUALIZERS, scope='mmris', locations=['mmris.visualization'])
 VISBACKENDS = Registry('visualizer backend', parent=root.VISBACKENDS, scope='mmris', locations=['mmris.visualization'])

@@ -6,7 +6,7 @@
 # Command: mmris train configs/cm_masksd/vit-small_shaperef_generalised.py
 _base_ = ['./vit-small_shaperef_generalised_baseline.py', '../_base_/models/masked_distillation.py']
 # The baseline's head, whose weight is 2.5, still rejects too little.
-model = dict(distillation=_base_.distillation, existence=dict(no_target_weight=3.25))
+model = dict(distillation=_base_.distillation, existence=dict(no_target_weight=2.85))
 load_from = 'work_dirs/vit-small_shaperef_generalised_baseline'
 
 # About 375 steps of 8 images.

@@ -24,6 +24,7 @@ from .attention_probes import (
     find_probes,
 )
 from .encoded_image import EncodedImage
+from .image_encoder import GivenImage
 from .prediction import Prediction
 from .predictor import Predictor
 from .sentences import read_sentence
@@ -122,10 +123,11 @@ class AttentionPredictor(Predictor):
         super().__init__(config, checkpoint, **settings)
         self._probes = find_probes(self.model)
 
-    def predict(self, sentences: Union[str, Sequence[str]], *, image: Optional[EncodedImage] = None) -> Prediction:
-        """Predict for sentences about an image: see :meth:`Predictor.predict`."""
+    def predict_batch(self, sentences: Sequence[Union[str, Sequence[str]]],
+                      images: Sequence[EncodedImage]) -> List[Prediction]:
+        """Predict for the sentences of several images: see :meth:`Predictor.predict_batch`."""
         with _WATCHING:
-            return super().predict(sentences, image=image)
+            return super().predict_batch(sentences, images)
 
     @torch.inference_mode()
     def look(self, sentence: str, *, image: Optional[EncodedImage] = None) -> Attention:
@@ -157,10 +159,14 @@ class AttentionPredictor(Predictor):
             maps.insert(after, _correlation(encoded, image))
         return Attention(prediction=prediction, maps=maps)
 
-    def _encode(self, pixels: np.ndarray, path: Optional[str], instance_masks: Optional[np.ndarray]) -> WatchedImage:
-        with self._watch() as (weights, _):
-            encoded = super()._encode(pixels, path, instance_masks)
-        return WatchedImage(**vars(encoded), attention=weights)
+    def _encode(self, given: Sequence[GivenImage]) -> List[EncodedImage]:
+        """One after the other: the weights are those of a single image."""
+        watched: List[EncodedImage] = []
+        for image in given:
+            with self._watch() as (weights, _):
+                encoded, = super()._encode([image])
+            watched.append(WatchedImage(**vars(encoded), attention=weights))
+        return watched
 
     @contextmanager
     def _watch(self) -> Iterator[Tuple[Dict[int, Tensor], Dict[str, Any]]]:

@@ -15,14 +15,17 @@ from mmris.structures import TensorStructure
 class EncodedImage:
     """An image that a model has encoded, ready to be asked about.
 
-    :meth:`Predictor.set_image` makes one. It never changes, so that any number of threads may ask about it at once.
+    :meth:`Predictor.set_image` makes one, :meth:`Predictor.encode` several at a time. It never changes, so that any
+    number of threads may ask about it at once.
     Two are equal only if they are the same object.
 
     Attributes:
         pixels (ndarray): ``(H0, W0, 3)`` uint8 RGB, upright.
         path (str, optional): Its file. None if the image was given as something else.
         instance_masks (ndarray, optional): ``(K, H0, W0)``, those that the model got with it, or None.
-        state (TensorStructure): What the model computes of the image without a sentence, one row.
+        state (TensorStructure): What the model computes of images without a sentence: of this one, and of those that
+            were encoded together with it.
+        row (int): Which row of ``state`` is this image's.
         affine (ndarray): ``(2, 3)`` float64, the map from original pixels to those of the model's input.
         input_size (tuple[int, int]): Height and width of the model's input in pixels.
         model (nn.Module): The model that encoded it.
@@ -33,6 +36,7 @@ class EncodedImage:
     path: Optional[str]
     instance_masks: Optional[np.ndarray]
     state: TensorStructure
+    row: int
     affine: np.ndarray
     input_size: Tuple[int, int]
     model: nn.Module

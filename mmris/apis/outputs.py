@@ -110,24 +110,27 @@ def image_address(path: Union[str, Path]) -> str:
 
 def _numbered(names: Sequence[str], room: int) -> Iterator[str]:
     """What outputs may be called, in so many bytes of UTF-8."""
-    names = [_writable(name) for name in names]
     for name in names:
-        yield _shorten(name, room)
+        yield writable_name(name, room)
     for number in count(2):
         ending = f'-{number}'
-        yield f'{_shorten(names[-1], room - len(ending))}{ending}'
+        yield f'{writable_name(names[-1], room - len(ending))}{ending}'
 
 
-def _writable(name: str) -> str:
-    """A name that the file system's encoding has: what it lacks becomes U+FFFD, or ``_`` where it lacks that too."""
+def writable_name(name: str, room: int) -> str:
+    """Make a name that a file system takes.
+
+    Args:
+        name (str): What a file is to be called.
+        room (int): How many bytes of UTF-8 it may have. The rest is cut off.
+
+    Returns:
+        str: The same; a character that the file system's encoding lacks becomes U+FFFD, or ``_`` if it lacks that too.
+    """
     encoding = sys.getfilesystemencoding()
-    name = to_well_formed(name)
-    return ''.join(one if one.encode(encoding, 'ignore') else '_' for one in name)
-
-
-def _shorten(name: str, room: int) -> str:
+    writable = ''.join(one if one.encode(encoding, 'ignore') else '_' for one in to_well_formed(name))
     # A character that is cut within its bytes is left out.
-    return name.encode()[:room].decode(errors='ignore')
+    return writable.encode()[:room].decode(errors='ignore')
 
 
 def _reserve(path: Path, source: str) -> bool:

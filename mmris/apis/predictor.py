@@ -1,28 +1,23 @@
 """Interactive use: set an image, then ask."""
 
-import os
 from pathlib import Path
-from typing import Any, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dataset import Compose
-from mmengine.logging import print_log
 from torch import nn
 
-from mmris.datasets.pipeline_steps import STEP_TYPES
-from mmris.datasets.transforms.formatting import image_tensor
 from mmris.evaluation import own_metrics
 from mmris.protocols import Protocol, check_existence_threshold
 from mmris.registry import TRANSFORMS
 from mmris.utils import type_name
 from mmris.zoo import get_model
 
-from .encoded_image import CurrentImage, EncodedImage, device_and_dtype
+from .encoded_image import CurrentImage, EncodedImage
 from .encoded_sentences import EncodedSentences
-from .expected_time import expect_time
-from .images import AnyImage, check_instance_masks, read_image
+from .image_encoder import GivenImage, ImageEncoder
+from .images import AnyImage
 from .model import check_untrained, init_model, read_zoo_model
 from .prediction import Prediction
 from .sentences import read_sentences
@@ -48,6 +43,8 @@ class Predictor:
 
         cat, dog = predictor.set_image('cat.jpg'), predictor.set_image('dog.jpg')
         prediction = predictor.predict('the left ear', image=cat)
+
+    :meth:`encode` and :meth:`predict_batch` take several images through the model at a time.
 
     Threads may share a predictor. The image that is set is each thread's own, and any thread may ask about any encoded
     image. Do not change the model (weights, device, dtype) while a thread uses it.
@@ -87,8 +84,7 @@ class Predictor:
                  existence_threshold: Optional[float] = None) -> None:
         self.model: nn.Module = init_model(config, checkpoint, device, dtype)
         pipeline = self.model.cfg.test_dataloader.dataset.pipeline
-        # All that evaluation does to an image, but for reading files and packing.
-        self._prepare = Compose([step for step in pipeline if type_name(step) not in STEP_TYPES.values()])
+        self._encoder = ImageEncoder(pipeline)
         tokenize = [step for step in pipeline if type_name(step) == 'Tokenize']
         if len(tokenize) != 1:
             raise ValueError(f'The test pipeline of the config needs one Tokenize step, but has {len(tokenize)}.')
@@ -101,7 +97,6 @@ class Predictor:
             existence_threshold = metric.get('existence_threshold', self.protocol.scoring.existence_threshold)
         self.existence_threshold = check_existence_threshold(existence_threshold)
         self._current = CurrentImage()
-        self._said_time = False
 
     @classmethod
     def trained(cls, config: Union[str, Path, Config], checkpoint: Optional[Union[str, Path]],
@@ -179,10 +174,55 @@ class Predictor:
             ValueError: If the image cannot be read (see :func:`~mmris.apis.images.read_image`).
             ValueError: If there are instance masks and the model takes none, or they are not of that form.
         """
-        path = os.fsdecode(image) if isinstance(image, (str, os.PathLike)) else None
-        encoded = self._encode(read_image(image), path, instance_masks)
+        encoded, = self.encode([image], [instance_masks])
         self._current.image = encoded
         return encoded
+
+    @torch.inference_mode()
+    def encode(self,
+               images: Sequence[Union[AnyImage, GivenImage]],
+               instance_masks: Optional[Sequence[Optional[np.ndarray]]] = None) -> List[EncodedImage]:
+        """Encode several images in one pass of the model, for :meth:`predict_batch` and :meth:`predict`.
+
+        No image is set by it.
+
+        Args:
+            images (Sequence): B images, at least one, each as :meth:`set_image` takes it, or a :class:`GivenImage`.
+            instance_masks (Sequence[ndarray or None], optional): For each image what :meth:`set_image` takes. Default:
+                None, nothing was found on any.
+
+        Returns:
+            list[EncodedImage]: B images, which share what the model computed of them.
+
+        Raises:
+            FileNotFoundError, IsADirectoryError, ValueError: See :meth:`set_image`.
+            ValueError: If there is no image, or instance masks are not as many as images.
+        """
+        images = list(images)
+        instance_masks = [None] * len(images) if instance_masks is None else list(instance_masks)
+        if not images:
+            raise ValueError('There is no image to encode: give at least one.')
+        if len(instance_masks) != len(images):
+            raise ValueError(f'{len(images)} images came with {len(instance_masks)} entries of instance masks: give '
+                             f'one for each image, None where nothing was found.')
+        return self._encode([
+            image if isinstance(image, GivenImage) else self.read(image, masks)
+            for image, masks in zip(images, instance_masks)
+        ])
+
+    def read(self, image: AnyImage, instance_masks: Optional[np.ndarray] = None) -> GivenImage:
+        """Read an image for :meth:`encode`, so that a broken one is noticed before others are encoded with it.
+
+        Args:
+            image, instance_masks: As :meth:`set_image` takes them.
+
+        Returns:
+            GivenImage: The image.
+
+        Raises:
+            FileNotFoundError, IsADirectoryError, ValueError: See :meth:`set_image`.
+        """
+        return GivenImage.read(image, instance_masks, self.takes_instance_masks)
 
     @torch.inference_mode()
     def predict(self, sentences: Union[str, Sequence[str]], *, image: Optional[EncodedImage] = None) -> Prediction:
@@ -202,24 +242,65 @@ class Predictor:
             ValueError: If ``image`` was not returned by :meth:`set_image`, another model encoded it, or the model has
                 another device or dtype since.
         """
-        image = self._choose_image(image)
-        sentences = read_sentences(sentences)
-        if not sentences:
+        return self.predict_batch([sentences], [self._choose_image(image)])[0]
+
+    @torch.inference_mode()
+    def predict_batch(self, sentences: Sequence[Union[str, Sequence[str]]],
+                      images: Sequence[EncodedImage]) -> List[Prediction]:
+        """Predict for the sentences of several images. Those that were encoded together are asked in one pass.
+
+        The probabilities are those of :meth:`predict` up to rounding, and the same bits for a single image.
+
+        Args:
+            sentences (Sequence[str or Sequence[str]]): For each image one or more sentences.
+            images (Sequence[EncodedImage]): B images that :meth:`encode` or :meth:`set_image` returned.
+
+        Returns:
+            list[Prediction]: For each image, in order.
+
+        Raises:
+            ValueError: As :meth:`predict`, or if there are not as many entries of sentences as images.
+        """
+        if len(sentences) != len(images):
+            raise ValueError(f'{len(images)} images came with {len(sentences)} entries of sentences: give the '
+                             f'sentences of each image.')
+        asked = [read_sentences(own) for own in sentences]
+        if not all(asked):
             raise ValueError('There is no sentence to predict for: give at least one.')
-        image_index = torch.zeros(len(sentences), dtype=torch.int64, device=self.model.data_preprocessor.device)
-        answer = self.model.segment(image.state, self._sentences.encode(self.model, sentences), image_index)
-        probabilities = self.model.protocol.to_original_pixels(answer.logits, image.affine, image.input_size,
-                                                               image.size)
-        existence = answer.existence
-        return Prediction(
-            sentences=tuple(sentences),
-            probabilities=probabilities.cpu().numpy(),
-            protocol=self.protocol,
-            image=image.pixels,
-            existence=None if existence is None else existence.float().sigmoid().cpu().numpy(),
-            existence_threshold=self.existence_threshold,
-            path=image.path,
-            instance_masks=image.instance_masks)
+        for image in images:
+            self._check_image(image)
+        together: Dict[int, List[int]] = {}
+        for place, image in enumerate(images):
+            together.setdefault(id(image.state), []).append(place)
+        found: Dict[int, Prediction] = {}
+        for places in together.values():
+            answers = self._ask([asked[place] for place in places], [images[place] for place in places])
+            found.update(zip(places, answers))
+        return [found[place] for place in range(len(images))]
+
+    def _ask(self, sentences: Sequence[List[str]], images: Sequence[EncodedImage]) -> List[Prediction]:
+        """Predict for images that share a state."""
+        counts = [len(own) for own in sentences]
+        device = self.model.data_preprocessor.device
+        image_index = torch.tensor([image.row for image in images], device=device).repeat_interleave(
+            torch.tensor(counts, device=device))
+        encoded = self._sentences.encode(self.model, [sentence for own in sentences for sentence in own])
+        answer = self.model.segment(images[0].state, encoded, image_index)
+        existence = [None] * len(images) if answer.existence is None else \
+            [part.float().sigmoid().cpu().numpy() for part in answer.existence.split(counts)]
+        return [
+            Prediction(
+                sentences=tuple(own),
+                probabilities=self.model.protocol.to_original_pixels(logits, image.affine, image.input_size,
+                                                                     image.size).cpu().numpy(),
+                protocol=self.protocol,
+                image=image.pixels,
+                existence=sure,
+                existence_threshold=self.existence_threshold,
+                path=image.path,
+                instance_masks=image.instance_masks)
+            for own, logits, sure, image in zip(sentences, answer.logits.split(counts), existence, images)
+        ]
 
     def read_words(self, sentences: Union[str, Sequence[str]]) -> List[WordsRead]:
         """Tell what :meth:`predict` reads of sentences: it cuts long ones, as the config's tokenizer says.
@@ -235,42 +316,8 @@ class Predictor:
         """
         return read_words(self._tokenizer, read_sentences(sentences))
 
-    def _encode(self, pixels: np.ndarray, path: Optional[str], instance_masks: Optional[np.ndarray]) -> EncodedImage:
-        given = dict(img=pixels, ori_shape=pixels.shape[:2], img_shape=pixels.shape[:2])
-        if instance_masks is not None and not self.takes_instance_masks:
-            raise ValueError('The model takes no instance masks in. Leave them out, or use a config whose model does, '
-                             'such as those of configs/mail.')
-        if self.takes_instance_masks:
-            given['instance_masks'] = check_instance_masks(instance_masks, pixels.shape[:2])
-        kept = None if instance_masks is None else given['instance_masks']
-        prepared = self._prepare(given)
-        preprocessor = self.model.data_preprocessor
-        tensor = image_tensor(prepared['img']).to(preprocessor.device)
-        views = {
-            name: ([image_tensor(view['img']).to(preprocessor.device)], [view['image_box']])
-            for name, view in prepared.get('views', {}).items()
-        }
-        found = None
-        if self.takes_instance_masks:
-            found = [torch.from_numpy(prepared['instance_input']).to(preprocessor.device)]
-        if not self._said_time:
-            self._said_time = True
-            expected = expect_time(self.model)
-            if expected is not None:
-                print_log(str(expected), logger='current')
-        # Threads may share them.
-        for array in (pixels, kept):
-            if array is not None:
-                array.setflags(write=False)
-        return EncodedImage(
-            pixels=pixels,
-            path=path,
-            instance_masks=kept,
-            state=self.model.encode_images(preprocessor.batch_images([tensor], [prepared['image_box']], found, views)),
-            affine=prepared['affine'],
-            input_size=prepared['img_shape'],
-            model=self.model,
-            weights=device_and_dtype(self.model))
+    def _encode(self, given: Sequence[GivenImage]) -> List[EncodedImage]:
+        return self._encoder.encode(self.model, given)
 
     def _current_image(self) -> EncodedImage:
         if self._current.image is None:
@@ -279,9 +326,10 @@ class Predictor:
         return self._current.image
 
     def _choose_image(self, image: Optional[EncodedImage]) -> EncodedImage:
-        if image is None:
-            image = self._current_image()
-        elif not isinstance(image, EncodedImage):
+        return self._check_image(self._current_image() if image is None else image)
+
+    def _check_image(self, image: EncodedImage) -> EncodedImage:
+        if not isinstance(image, EncodedImage):
             raise ValueError(f'image= takes what set_image returned, but got {type(image).__name__}: call set_image '
                              f'with it first.')
         image.check_model(self.model)

@@ -10,7 +10,7 @@ from mmris.utils.resources import RESOURCES
 
 #: Commands by what they are for. A command is the file of its name in ``tools``.
 GROUPS: Dict[str, Tuple[str, ...]] = {
-    'use': ('try', 'demo', 'predict', 'web', 'models', 'doctor', 'completion'),
+    'use': ('try', 'demo', 'predict', 'predict_images', 'web', 'models', 'doctor', 'completion'),
     'train': ('train', 'train_stages', 'run_ablation'),
     'evaluate': ('test', 'error_report', 'draw_predictions'),
     'data': ('download', 'convert_dataset', 'check_dataset', 'browse_dataset', 'make_shaperef', 'make_expressions'),

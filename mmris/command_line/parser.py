@@ -1,7 +1,7 @@
 """The parser of a command's arguments."""
 
 import argparse
-from typing import Iterable
+from typing import Iterable, Sequence
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -12,11 +12,19 @@ class CommandParser(argparse.ArgumentParser):
             CONFIG and CHECKPOINT. They are then not declared, so that the others have their usual places.
             Default: False.
         **settings: Those of :class:`argparse.ArgumentParser`.
+
+    Attributes:
+        intermixed (bool): Whether positional arguments may stand before and after options.
     """
 
     def __init__(self, *, by_name: bool = False, **settings: object) -> None:
         super().__init__(**{'allow_abbrev': False, **settings})
         self.by_name = by_name
+        self.intermixed = False
+
+    def read(self, given: Sequence[str]) -> argparse.Namespace:
+        """Read arguments, by :attr:`intermixed`."""
+        return self.parse_intermixed_args(given) if self.intermixed else self.parse_args(given)
 
 
 def suggest(action: argparse.Action, values: Iterable[str]) -> None:

@@ -63,7 +63,7 @@ def do_command(path: str, documentation: str, add_arguments: Callable[[CommandPa
         SystemExit: If the arguments are wrong (status 2), or ask for help.
         ImportError: If the command needs the OpenMMLab stack, and :func:`~mmris.stack.check_stack` finds it wrong.
     """
-    options = make_parser(path, documentation, add_arguments, prog=prog, by_name=_names_model(given)).parse_args(given)
+    options = make_parser(path, documentation, add_arguments, prog=prog, by_name=_names_model(given)).read(given)
     name = Path(path).stem
     if name not in _WITHOUT_STACK:
         check_stack()

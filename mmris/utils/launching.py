@@ -12,11 +12,16 @@ from .tracking import add_trackers
 
 def set_launcher(config: Config, arguments: argparse.Namespace) -> None:
     """Take over how the processes were started."""
+    set_launcher_environment(arguments)
+    config.launcher = arguments.launcher
+
+
+def set_launcher_environment(arguments: argparse.Namespace) -> None:
+    """Set the variables by which the processes that a launcher started find one another, if it has not set them."""
     os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
     if arguments.launcher == 'slurm':
         # Another port for each job: two may share a machine.
         os.environ.setdefault('MASTER_PORT', str(20000 + int(os.environ.get('SLURM_JOB_ID', 0)) % 20000))
-    config.launcher = arguments.launcher
 
 
 def destroy_process_group() -> None:

@@ -18,10 +18,11 @@ def main() -> int:
     """Run torchrun's command line. Its table of failures, in which no message is, gives way to the message.
 
     Returns:
-        int: 0 if all processes ended well; the exit status of the first that failed if it said why.
+        int: 0 if all processes ended well; the exit status of the first that failed if it said why, or that chose to
+        end with this status.
 
     Raises:
-        ChildFailedError: If a process failed without a word, as one that was killed.
+        ChildFailedError: If a process was killed.
     """
     with tempfile.TemporaryDirectory(prefix='mmris-') as folder:
         first = Path(folder) / 'first_error'
@@ -29,9 +30,11 @@ def main() -> int:
         try:
             run.main(sys.argv[1:])
         except ChildFailedError as error:
-            if not first.is_file():
-                raise
             _, failure = error.get_first_failure()
+            if not first.is_file():
+                if failure.exitcode > 0:
+                    return failure.exitcode
+                raise
             sys.stderr.write(f'\nA process failed, and the others were stopped. It said:\n{first.read_text("utf-8")}')
             return failure.exitcode if failure.exitcode > 0 else 1
     return 0

@@ -19,7 +19,7 @@ def said(monkeypatch) -> list:
     """What the predictor logs, of models of any size."""
     messages = []
     monkeypatch.setattr(expected_time, '_LARGE', 0)
-    monkeypatch.setattr('mmris.apis.predictor.print_log', lambda message, logger: messages.append(message))
+    monkeypatch.setattr('mmris.apis.image_encoder.print_log', lambda message, logger: messages.append(message))
     return messages
 
 

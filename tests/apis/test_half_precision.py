@@ -1,6 +1,7 @@
 """Predictors whose weights have 16 bits, or 64."""
 
 import copy
+from typing import Type
 
 import numpy as np
 import pytest
@@ -22,13 +23,13 @@ IMAGE = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
 TOLERANCES = {'half': 0.005, 'bfloat16': 0.04, 'double': 1e-5}
 
 
-def build(name: str, **changes: object) -> AttentionPredictor:
+def build(name: str, kind: Type[Predictor] = AttentionPredictor, **changes: object) -> Predictor:
     """With random weights that leave no norm, bias or adapter where it starts."""
     config = tiny_config(f'{name}.py')
     forget_pretrained(config.model)
     config.merge_from_dict(dict(model=dict(encoder=changes)))
     torch.manual_seed(0)
-    predictor = AttentionPredictor(config, device='cpu')
+    predictor = kind(config, device='cpu')
     with torch.no_grad():
         for value in predictor.model.parameters():
             value.add_(0.05 * torch.randn_like(value))

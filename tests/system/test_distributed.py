@@ -234,6 +234,13 @@ class TestScripts:
         said = echo('dist_test', 'config.py', 'best.pth', '2', '--split', 'val').stdout.splitlines()
         assert said[-7:] == ['tools/test.py', 'config.py', 'best.pth', '--launcher', 'pytorch', '--split', 'val']
 
+    def test_prediction(self, echo):
+        said = echo('dist_predict', 'config.py', 'best.pth', '2', 'my photos', '--recursive').stdout.splitlines()
+        assert said[-7:] == ['tools/predict_images.py', 'config.py', 'best.pth', '--launcher', 'pytorch', 'my photos',
+                             '--recursive']
+        said = echo('slurm_predict', 'part', 'job', 'config.py', 'best.pth', 'my photos').stdout.splitlines()
+        assert said[-6:] == ['tools/predict_images.py', 'config.py', 'best.pth', '--launcher', 'slurm', 'my photos']
+
     @pytest.mark.parametrize('gpus, nodes_share', [('16', '8'), ('4', '4')])
     def test_slurm(self, echo, gpus, nodes_share):
         said = echo('slurm_train', 'part', 'job', 'config.py', '--resume', GPUS=gpus, SRUN_ARGS='--time 1').stdout
@@ -245,10 +252,11 @@ class TestScripts:
         said = echo('slurm_test', 'part', 'job', 'config.py', 'best.pth').stdout.splitlines()
         assert said[-5:] == ['tools/test.py', 'config.py', 'best.pth', '--launcher', 'slurm']
 
-    @pytest.mark.parametrize('script', ['dist_train', 'dist_test', 'slurm_train', 'slurm_test'])
-    def test_too_few_arguments(self, echo, script):
-        done = echo(script, 'one')
-        assert done.returncode == 2 and f'tools/{script}.sh ' in done.stderr and not done.stdout
+    @pytest.mark.parametrize('launcher', ['dist', 'slurm'])
+    @pytest.mark.parametrize('tool', ['train', 'test', 'predict'])
+    def test_too_few_arguments(self, echo, launcher, tool):
+        done = echo(f'{launcher}_{tool}', 'one')
+        assert done.returncode == 2 and f'tools/{launcher}_{tool}.sh ' in done.stderr and not done.stdout
 
     def test_slurm_without_gpus(self, tmp_path, monkeypatch):
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)

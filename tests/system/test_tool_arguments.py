@@ -26,6 +26,7 @@ NOWHERE = ('none.py', 'none.pth')
 
 @pytest.mark.parametrize('tool, given', [
     ('predict.py', (*NOWHERE, 'none.jpg', 'a')),
+    ('predict_images.py', (*NOWHERE, 'none', '--sentences', 'a')),
     ('analysis_tools/error_report.py', ('none.jsonl', )),
     ('analysis_tools/run_ablation.py', ('none.py', )),
 ])
@@ -65,6 +66,7 @@ def test_reports_that_cannot_be_written(run, tmp_path, tool, given):
 
 @pytest.mark.parametrize('tool, given, options', [
     ('predict.py', (*NOWHERE, 'none.jpg', 'a'), ['--threshold']),
+    ('predict_images.py', (*NOWHERE, 'none', '--sentences', 'a'), ['--threshold', '--every', '--batch-size']),
     ('analysis_tools/attention_maps.py', (*NOWHERE, 'none.jpg', 'a'), ['--threshold']),
     ('analysis_tools/draw_predictions.py', NOWHERE, ['--threshold', '--number', '--seed']),
     ('analysis_tools/error_report.py', ('none.jsonl', ), ['--threshold', '--number']),

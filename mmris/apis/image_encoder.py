@@ -1,0 +1,136 @@
+"""From images as people have them to images that a model has encoded."""
+
+import os
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Sequence
+
+import numpy as np
+import torch
+from mmengine.dataset import Compose
+from mmengine.logging import print_log
+from torch import nn
+
+from mmris.datasets.pipeline_steps import STEP_TYPES
+from mmris.datasets.transforms.formatting import image_tensor
+from mmris.models.data_preprocessor import ReferringDataPreprocessor
+from mmris.structures import ImageInputs
+from mmris.utils import type_name
+
+from .encoded_image import EncodedImage, device_and_dtype
+from .expected_time import expect_time
+from .images import AnyImage, check_instance_masks, read_image
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GivenImage:
+    """An image that was read, and is not yet encoded.
+
+    Attributes:
+        pixels (ndarray): ``(H0, W0, 3)`` uint8 RGB, upright.
+        path (str, optional): Its file. None if the image was given as something else.
+        instance_masks (ndarray, optional): ``(K, H0, W0)`` uint8 of 0 and 1, or None.
+    """
+
+    pixels: np.ndarray
+    path: Optional[str]
+    instance_masks: Optional[np.ndarray]
+
+    @classmethod
+    def read(cls, image: AnyImage, instance_masks: Optional[np.ndarray], takes_instance_masks: bool) -> 'GivenImage':
+        """Read an image: see :meth:`Predictor.read`.
+
+        Args:
+            image, instance_masks: As there.
+            takes_instance_masks (bool): Whether the model takes them.
+        """
+        path = os.fsdecode(image) if isinstance(image, (str, os.PathLike)) else None
+        if instance_masks is not None and not takes_instance_masks:
+            raise ValueError('The model takes no instance masks in. Leave them out, or use a config whose model does, '
+                             'such as those of configs/mail.')
+        pixels = read_image(image)
+        if instance_masks is not None:
+            instance_masks = check_instance_masks(instance_masks, pixels.shape[:2])
+        return cls(pixels, path, instance_masks)
+
+    def to_pipeline(self, takes_instance_masks: bool) -> Dict[str, Any]:
+        """What a test pipeline takes after its loading steps.
+
+        Args:
+            takes_instance_masks (bool): Whether the model takes them: without any, none were found.
+        """
+        size = self.pixels.shape[:2]
+        given = dict(img=self.pixels, ori_shape=size, img_shape=size)
+        if takes_instance_masks:
+            given['instance_masks'] = check_instance_masks(self.instance_masks, size)
+        return given
+
+
+class ImageEncoder:
+    """Takes images through the part of a model that needs no sentence.
+
+    Args:
+        pipeline (Sequence[dict]): The test pipeline of the model's config, which says how images are prepared.
+    """
+
+    def __init__(self, pipeline: Sequence[dict]) -> None:
+        # All that evaluation does to an image, but for reading files and packing.
+        self._prepare = Compose([step for step in pipeline if type_name(step) not in STEP_TYPES.values()])
+        self._said_time = False
+
+    def encode(self, model: nn.Module, given: Sequence[GivenImage]) -> List[EncodedImage]:
+        """Encode images in one pass of the model.
+
+        If a large model is on a processor, the log says before the first image how long an image will take.
+
+        Args:
+            model (nn.Module): A :class:`~mmris.models.segmentors.ReferringSegmentor`.
+            given (Sequence[GivenImage]): B images, at least one.
+
+        Returns:
+            list[EncodedImage]: B images, which share a state.
+
+        Raises:
+            ValueError: See :meth:`ReferringDataPreprocessor.batch_images`.
+        """
+        prepared = [self._prepare(image.to_pipeline(model.encoder.takes_instances)) for image in given]
+        inputs = _batch(prepared, model.data_preprocessor)
+        if not self._said_time:
+            self._said_time = True
+            expected = expect_time(model)
+            if expected is not None:
+                print_log(str(expected), logger='current')
+        state = model.encode_images(inputs)
+        # Threads may share them.
+        for array in (array for image in given for array in (image.pixels, image.instance_masks)):
+            if array is not None:
+                array.setflags(write=False)
+        weights = device_and_dtype(model)
+        return [
+            EncodedImage(
+                pixels=image.pixels,
+                path=image.path,
+                instance_masks=image.instance_masks,
+                state=state,
+                row=row,
+                affine=own['affine'],
+                input_size=own['img_shape'],
+                model=model,
+                weights=weights) for row, (image, own) in enumerate(zip(given, prepared))
+        ]
+
+
+def _batch(prepared: Sequence[Dict[str, Any]], preprocessor: ReferringDataPreprocessor) -> ImageInputs:
+    """Line up what a pipeline made of images, on the device of the model."""
+    device = preprocessor.device
+
+    def tensors(images: Sequence[Dict[str, Any]]) -> List[torch.Tensor]:
+        return [image_tensor(image['img']).to(device) for image in images]
+
+    views = {}
+    for name in prepared[0].get('views', {}):
+        own = [image['views'][name] for image in prepared]
+        views[name] = tensors(own), [view['image_box'] for view in own]
+    found = None
+    if 'instance_input' in prepared[0]:
+        found = [torch.from_numpy(image['instance_input']).to(device) for image in prepared]
+    return preprocessor.batch_images(tensors(prepared), [image['image_box'] for image in prepared], found, views)
