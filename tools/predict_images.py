@@ -62,8 +62,11 @@ def parse_arguments() -> argparse.Namespace:
         default=1,
         help='images that the model takes at a time (default: %(default)s)')
     parser.add_argument(
-        '--no', nargs='+', choices=('masks', 'overlays', 'videos'), default=[], help='what not to write beside the '
-        'COCO results')
+        '--without',
+        nargs='+',
+        choices=('masks', 'overlays', 'videos'),
+        default=[],
+        help='what not to write beside the COCO results')
     parser.add_argument('--overwrite', action='store_true', help='remove what an earlier run wrote to --out')
     add_prediction_arguments(parser)
     add_launcher_arguments(parser)
@@ -108,7 +111,7 @@ def predict(arguments: argparse.Namespace, processes: 'Processes') -> int:
         batch_size=arguments.batch_size,
         recursive=arguments.recursive,
         every=arguments.every,
-        outputs=[output for output in ALL_OUTPUTS if output not in arguments.no],
+        outputs=[output for output in ALL_OUTPUTS if output not in arguments.without],
         overwrite=arguments.overwrite,
         processes=processes)
     if processes.is_first:
