@@ -51,7 +51,7 @@ def predict(arguments: argparse.Namespace, processes: Processes) -> int:
         batch_size=arguments.batch_size,
         recursive=arguments.recursive,
         every=arguments.every,
-        outputs=[output for output in ALL_OUTPUTS if output not in arguments.no],
+        outputs=[output for output in ALL_OUTPUTS if output not in arguments.without],
         overwrite=arguments.overwrite,
         processes=processes)
     if processes.is_first:

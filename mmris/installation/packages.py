@@ -45,6 +45,7 @@ OPTIONAL = {
                      'pip install "transformers<5"'),
     'pyarrow': ('pyarrow', 'data sets in Parquet', 'pip install "mmris[maintained,parquet]"'),
     'supervision': ('supervision', 'Prediction.to_supervision', 'pip install "mmris[maintained,supervision]"'),
+    'gradio': ('gradio', 'mmris web', 'pip install "mmris[maintained,web]"'),
     'tensorboard': ('tensorboard', '--track tensorboard', 'pip install "mmris[maintained,tracking]"'),
     'wandb': ('wandb', '--track wandb', 'pip install "mmris[maintained,tracking]"'),
 }

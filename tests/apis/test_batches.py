@@ -15,7 +15,7 @@ IMAGES = [
     for seed, size in enumerate([(40, 60), (70, 30), (25, 25)])
 ]
 SENTENCES = [['the red circle', 'left one'], 'the small blue star left of the big green square', ['left one']]
-GENERALISED = 'cm_masksd/vit-tiny_shaperef_generalised'
+GENERALISED = 'cm_masksd/vit-small_shaperef_generalised'
 
 
 def found_on(predictor: Predictor) -> list:

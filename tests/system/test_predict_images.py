@@ -101,8 +101,8 @@ def test_two_processes_that_are_killed(tmp_path):
 def test_settings_that_differ(tmp_path):
     """Are told by the process that noticed them, with status 2."""
     photos = make_photos(tmp_path / 'photos', 4)
-    run(1, photos, tmp_path / 'out', '--no', 'overlays')
-    process = start(2, photos, tmp_path / 'out', '--no', 'overlays', '--threshold', 0.6)
+    run(1, photos, tmp_path / 'out', '--without', 'overlays')
+    process = start(2, photos, tmp_path / 'out', '--without', 'overlays', '--threshold', 0.6)
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 2 and 'with other settings (settings.json there): threshold: 0.5 -> 0.6.' in said
     assert 'Traceback' not in said
@@ -148,7 +148,7 @@ def test_command_lines(tmp_path, run_here):
     photos = make_photos(tmp_path / 'photos', 3)
     (tmp_path / 'pairs.csv').write_text('image,sentence,by\n002.jpg,the star,me\n')
     out = tmp_path / 'out'
-    given = ['--pairs', tmp_path / 'pairs.csv', '--pairs-folder', photos, '--out', out, '--no', 'overlays']
+    given = ['--pairs', tmp_path / 'pairs.csv', '--pairs-folder', photos, '--out', out, '--without', 'overlays']
     said, status = run_here(*given)
     assert status == 0 and f'{out}: 1 answers about 1 images, ' in said.out
     result, = json.loads((out / 'predictions.json').read_text())
@@ -164,8 +164,8 @@ def test_command_lines(tmp_path, run_here):
 
 @pytest.mark.parametrize('given, message', [
     (['photos'], 'one of the arguments --sentences --pairs is required'),
-    (['--sentences', 'a'], 'name inputs with --sentences, or --pairs FILE without inputs'),
-    (['photos', '--pairs', 'a.csv'], 'name inputs with --sentences, or --pairs FILE without inputs'),
+    (['--sentences', 'a'], 'Name inputs with --sentences, or --pairs FILE without inputs'),
+    (['photos', '--pairs', 'a.csv'], 'Name inputs with --sentences, or --pairs FILE without inputs'),
     (['photos', '--sentences', 'a', '--pairs-folder', 'b'], '--pairs-folder is about --pairs FILE, which is missing'),
     (['photos', '--sentences', ' '], 'a sentence needs words, but one is empty'),
 ])

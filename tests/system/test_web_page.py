@@ -31,7 +31,7 @@ WIDE, PHONE = dict(width=1280, height=800), dict(width=390, height=844)
 def generalised(tmp_path_factory) -> Tuple[Path, Path]:
     """Config and random weights of a small model with an existence head."""
     folder = tmp_path_factory.mktemp('generalised')
-    config = tiny_config('cm_masksd/vit-tiny_shaperef_generalised.py')
+    config = tiny_config('cm_masksd/vit-small_shaperef_generalised.py')
     init_default_scope('mmris')
     torch.manual_seed(0)
     torch.save(dict(state_dict=MODELS.build(config.model).state_dict()), folder / 'weights.pth')
@@ -154,7 +154,7 @@ def test_an_example_and_another_model(visit):
     expect(visitor.find('existence')).to_be_hidden()
 
     visitor.find('model', 'input').click()
-    visitor.page.get_by_role('option', name=re.compile('^vit-tiny_shaperef_generalised ')).click()
+    visitor.page.get_by_role('option', name=re.compile('^vit-small_shaperef_generalised ')).click()
     visitor.find('find').click()
     expect(visitor.find('existence')).to_be_visible(timeout=60000)
     visitor.move('existence', 0.99)

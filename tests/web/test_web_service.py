@@ -28,7 +28,7 @@ def picture(seed: int = 0, width: int = 40, height: int = 30) -> bytes:
 def predictor() -> Predictor:
     """Of random weights, with an existence head."""
     torch.manual_seed(0)
-    return Predictor(tiny_config('cm_masksd/vit-tiny_shaperef_generalised.py'), device='cpu')
+    return Predictor(tiny_config('cm_masksd/vit-small_shaperef_generalised.py'), device='cpu')
 
 
 @pytest.fixture

@@ -61,12 +61,13 @@ class ResultsFolder:
         import fcntl
         descriptor = os.open(self.path, os.O_RDONLY)
         try:
-            # It ends with the process, however that ends.
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                # It ends with the process, however that ends.
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RuntimeError(f'Another run is writing to {self.path}: wait until it ends, or name another '
+                                   f'folder.') from error
             yield
-        except BlockingIOError as error:
-            raise RuntimeError(f'Another run is writing to {self.path}: wait until it ends, or name another '
-                               f'folder.') from error
         finally:
             os.close(descriptor)
 

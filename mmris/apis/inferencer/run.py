@@ -1,7 +1,7 @@
 """A run over many images, which writes what it finds and continues where it was killed."""
 
 import sys
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence
 
@@ -99,22 +99,25 @@ class PredictionRun:
             ValueError, RuntimeError: See :class:`ResultsFolder`.
             ValueError: If no image could be read.
         """
-        first = self.processes.is_first
-        with self.folder.taken() if first else nullcontext():
-            unfinished: List[int] = []
-            images = describe_images(self)
-            if self.processes.share(images) != images:
-                raise RuntimeError('This process found other inputs than the first one: they must be on a disk that '
-                                   'all processes share, and must not change meanwhile.')
-            if first:
+        images = describe_images(self)
+        if self.processes.share(images) != images:
+            raise RuntimeError('This process found other inputs than the first one: they must be on a disk that all '
+                               'processes share, and must not change meanwhile.')
+        with ExitStack() as stack:
+
+            def prepare() -> List[int]:
+                stack.enter_context(self.folder.taken())
                 self.folder.prepare(describe_run(self, images), overwrite)
-                unfinished = self._find_unfinished(find_records(self.folder.record_files()))
-            unfinished = self.processes.share(unfinished)
+                return self._find_unfinished(find_records(self.folder.record_files()))
+
+            def finish() -> None:
+                if unfinished or not self.folder.is_complete:
+                    merge_records(self)
+
+            unfinished = self.processes.do_once(prepare)
             predicted = self._predict(self.processes.own(unfinished))
             self.processes.wait()
-            if first and (unfinished or not self.folder.is_complete):
-                merge_records(self)
-            self.processes.wait()
+            self.processes.do_once(finish)
             sentences, nothing_fits, failures = read_summary(self.folder)
         check_some_read(failures, len(self.requests))
         return RunSummary(self.folder.path, len(self.requests), sentences, nothing_fits, failures, predicted)

@@ -3,7 +3,7 @@
 import os
 import subprocess
 from datetime import timedelta
-from typing import List, Sequence, TypeVar
+from typing import Callable, List, Sequence, TypeVar
 
 import torch
 from torch import distributed
@@ -59,6 +59,28 @@ class Processes:
         shared = [value]
         distributed.broadcast_object_list(shared, src=0)
         return shared[0]
+
+    def do_once(self, work: Callable[[], Item]) -> Item:
+        """Have the first process do something while the others wait; what it returns, for all.
+
+        Args:
+            work (Callable): Takes nothing.
+
+        Raises:
+            Exception: What the work raised; in the other processes a RuntimeError with the same message.
+        """
+        result, failure = None, None
+        if self.is_first:
+            try:
+                result = work()
+            except Exception as error:
+                failure = error
+        result, message = self.share((result, None if failure is None else str(failure)))
+        if failure is not None:
+            raise failure
+        if message is not None:
+            raise RuntimeError(message)
+        return result
 
     def wait(self) -> None:
         """Wait until all processes have come here."""
