@@ -41,8 +41,8 @@ def add_arguments(parser: CommandParser) -> None:
         default=1,
         help='images that the model takes at a time (default: %(default)s)')
     parser.add_argument(
-        '--without', nargs='+', choices=('masks', 'overlays', 'videos'), default=[], help='what not to write beside the '
-        'COCO results')
+        '--without', nargs='+', choices=('masks', 'overlays', 'videos'), default=[],
+        help='what not to write beside the COCO results')
     parser.add_argument('--overwrite', action='store_true', help='remove what an earlier run wrote to --out')
     add_prediction_arguments(parser)
     add_launcher_arguments(parser)
