@@ -132,6 +132,9 @@ def test_processes_of_slurm(tmp_path, monkeypatch):
 def run_here(monkeypatch, capsys):
     """Run the tool in this process; its output, and its exit status."""
 
+    # Mistakes are told by their message alone, as to a user.
+    monkeypatch.setenv('MMRIS_DEBUG', '0')
+
     def run_tool(*arguments: object) -> tuple:
         monkeypatch.setattr(sys, 'argv', [str(TOOL), 'cm-masksd-shaperef', 'none', '--device', 'cpu',
                                           *map(str, arguments)])
