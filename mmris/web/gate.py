@@ -1,11 +1,13 @@
 """What a visitor's browser may ask the server for: no more than the page needs."""
 
 import json
+import mimetypes
 import re
 from pathlib import Path
 from typing import Any, Awaitable, Callable, Iterator, MutableMapping, Sequence
 
-from starlette.responses import PlainTextResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import PlainTextResponse, Response
 
 from .limits import Limits
 from .uploads import Uploads
@@ -26,6 +28,8 @@ POLICY = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; 
           "base-uri 'self'; form-action 'self'; frame-ancestors 'self'")
 HEADERS = [(b'content-security-policy', POLICY.encode()), (b'referrer-policy', b'no-referrer'),
            (b'x-content-type-options', b'nosniff')]
+# What a browser shows. Other files, which might be pages with scripts, it only saves.
+SHOWN = ('image/jpeg', 'image/png', 'image/webp', 'image/gif', 'image/bmp')
 # Of a request that is no upload, and of what surrounds the file in one that is.
 OTHER_BYTES = 500_000
 
@@ -55,11 +59,15 @@ class Gate:
         if scope['type'] == 'lifespan':
             await self._app(scope, receive, send)
         elif scope['type'] == 'http':
+            path = scope['path']
             refusal = self._refuse(scope)
             if refusal is not None:
                 await refusal(scope, receive, send)
-                return
-            await self._pass(scope, receive, _with_headers(send))
+            elif path.startswith(FILE):
+                answer = await run_in_threadpool(_read_file, Path(path.removeprefix(FILE)))
+                await answer(scope, receive, _with_headers(send))
+            else:
+                await self._pass(scope, receive, _with_headers(send))
 
     def _refuse(self, scope: Scope) -> PlainTextResponse | None:
         path = scope['path']
@@ -111,6 +119,19 @@ class Gate:
         except (ValueError, RecursionError):
             return False
         return all(isinstance(path, str) and self._is_served(path) for path in paths)
+
+
+def _read_file(path: Path) -> Response:
+    """The content of a file, read at once: its visitor may leave, and it with them, before all of it is sent."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return PlainTextResponse('Not allowed.', 403)
+    kind = mimetypes.guess_type(path.name)[0]
+    if kind in SHOWN:
+        return Response(content, media_type=kind)
+    return Response(
+        content, media_type='application/octet-stream', headers={'content-disposition': 'attachment'})
 
 
 def _find_paths(value: Any) -> Iterator[Any]:

@@ -1,11 +1,9 @@
 """ShapeRef's sentences that fit nothing, or several objects, checked against what their words say."""
 
 import hashlib
-import importlib.util
 import json
 import pickle
 from collections import Counter
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,6 +14,7 @@ from mmris.datasets.set_check import check_set
 from mmris.datasets.shaperef import no_target, several, write_shaperef
 from mmris.datasets.shaperef.expressions import Expression
 from mmris.datasets.shaperef.records import make_record
+from tests.conftest import run_command
 from tests.datasets.shaperef_words import check_ref, group_items
 
 COUNTS = {
@@ -272,17 +271,14 @@ def test_wrong_shares_are_named(tmp_path, shares, message):
 
 
 def test_command_counts_the_kinds(tmp_path, capsys):
-    path = Path(__file__).parents[2] / 'tools/dataset_converters/make_shaperef.py'
-    spec = importlib.util.spec_from_file_location('make_shaperef', path)
-    command = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(command)
     arguments = ['--out', str(tmp_path / 'set'), '--train', '12', '--val', '3', '--testA', '2', '--testB', '2',
                  '--processes', '1']
-    assert command.main([*arguments, '--no-target-share', '.5', '--several-share', '.3']) == 0
+    assert not run_command('make_shaperef', *arguments, '--no-target-share', '.5', '--several-share', '.3')
     table = capsys.readouterr().out.splitlines()
     assert table[1].split()[-4:] == ['near', 'miss', 'absent', 'several']
     skills = json.loads((tmp_path / 'set/shaperef.json').read_text())['summary']['train']['skills']
     assert list(map(int, table[2].split()[-3:])) == [skills[tag] for tag in ('near miss', 'absent', 'several')]
-    assert command.main([*arguments, '--no-target-share', '2']) == 2
-    assert command.main([*arguments, '--overwrite']) == 0
+    with pytest.raises(ValueError, match='no_target_share'):
+        run_command('make_shaperef', *arguments, '--no-target-share', '2')
+    assert not run_command('make_shaperef', *arguments, '--overwrite')
     assert capsys.readouterr().out.splitlines()[1].split()[-1] == 'relation'

@@ -13,8 +13,8 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import save_checkpoint
 from PIL import Image
 
-import mmris.visualization
 from mmris.apis import Predictor
+from mmris.commands import browse_dataset
 from mmris.datasets import ReferringSampler
 from mmris.datasets.controls import split_settings
 from mmris.datasets.pipelines import resolve_pipelines
@@ -174,8 +174,8 @@ def test_browsing_shows_what_a_training_draws(run, folder, tmp_path, monkeypatch
         ReferringSampler(dataset, seed=3).set_epoch(epoch)
         drawn.append([text for sample in dataset for text in sample['data_samples'].text])
 
-    shown, draw = [], mmris.visualization.draw_sheet
-    monkeypatch.setattr(mmris.visualization, 'draw_sheet', lambda panels, **options: shown.append(
+    shown, draw = [], browse_dataset.draw_sheet
+    monkeypatch.setattr(browse_dataset, 'draw_sheet', lambda panels, **options: shown.append(
         [panel.caption for panel in panels]) or draw(panels, **options))
     for epoch in (0, 2):
         run('analysis_tools/browse_dataset.py', tmp_path / 'scoped.py', '--epoch', epoch, '--out', tmp_path / 'a.png')

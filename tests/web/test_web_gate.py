@@ -113,6 +113,20 @@ def test_through_a_link_and_beside_the_folder(client, folder):
     assert client.get(f'{FILE}{folder}/link/secret.txt').status_code == 403
 
 
+@pytest.mark.parametrize('name, kind', [
+    ('answer.jpg', 'image/jpeg'), ('mask.png', 'image/png'), ('page.html', None), ('drawing.svg', None),
+    ('answer.json', None)])
+def test_a_browser_shows_pictures_and_saves_all_else(client, folder, name, kind):
+    path = folder / name
+    assert client.get(f'{FILE}{path}').status_code == 403, 'as after its visitor has left'
+    path.write_bytes(b'content')
+    answer = client.get(f'{FILE}{path}')
+    assert (answer.status_code, answer.content) == (200, b'content')
+    assert answer.headers['content-type'] == (kind or 'application/octet-stream')
+    assert ('attachment' in answer.headers.get('content-disposition', '')) == (kind is None)
+    assert 'content-security-policy' in answer.headers
+
+
 def test_what_is_served(client):
     path, = upload(client, png()).json()
     assert client.get(f'{FILE}{path}').content == png()

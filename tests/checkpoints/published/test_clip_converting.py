@@ -9,10 +9,10 @@ import torch
 from open_clip.model import build_model_from_openai_state_dict
 from transformers import CLIPModel
 
-from mmris.__main__ import find_tools
 from mmris.checkpoints import UnreadableCheckpointError, convert, read_checkpoint, read_published
 from mmris.checkpoints.published import CLIP
 from mmris.checkpoints.published.clip_hugging_face import make_config
+from mmris.command_line.groups import find_tools
 from mmris.models.encoders import CLIPEncoder
 from tests.checkpoints.published.clip_files import (
     RESNET,

@@ -32,7 +32,7 @@ class TestTable:
         assert set(written) == set(PUBLISHED[name].written)
         titles = {layout.key_map.name.partition('\'')[0] for layout in PUBLISHED[name].layouts}
         assert set(read) == titles | {'ours'}
-        assert f'convert_weights.py {name} ' in DOCUMENTED
+        assert f'mmris convert_weights {name} ' in DOCUMENTED
 
     def test_keys_of_ours_are_no_keys_of_theirs(self, name):
         """A file is recognised as one or the other."""

@@ -49,7 +49,7 @@ def test_without_pyarrow_the_message_tells_how_to_get_it(tmp_path, monkeypatch):
     path = write_table(tmp_path / 'train.parquet', [], dict(text=TEXT))
     monkeypatch.setitem(sys.modules, 'pyarrow', None)
     with pytest.raises(ImportError, match=r'train.parquet is a Parquet file, which is read by pyarrow\. Install it: '
-                       r'pip install "mmris\[parquet\]"\.'):
+                       r'pip install "mmris\[maintained,parquet\]"\.'):
         read_content(str(path))
 
 

@@ -175,5 +175,6 @@ def test_the_card_counts_refs_and_sentences(refer_folder, tmp_path):
 def test_without_pyarrow_the_message_tells_how_to_get_it(refer_folder, tmp_path: Path, monkeypatch):
     files = prepare(refer_folder)
     monkeypatch.setitem(sys.modules, 'pyarrow', None)
-    with pytest.raises(ImportError, match=r'written by pyarrow\. Install it: pip install "mmris\[parquet\]"\.'):
+    with pytest.raises(
+            ImportError, match=r'written by pyarrow\. Install it: pip install "mmris\[maintained,parquet\]"\.'):
         write_parquet(files, tmp_path)
