@@ -90,7 +90,9 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize('variant', VARIANTS)
+# The first one stands for all in `make test`.
+@pytest.mark.parametrize('variant', ['epochs', *(pytest.param(name, marks=pytest.mark.slow) for name in VARIANTS
+                                                if name != 'epochs')])
 def test_resumed_equals_uninterrupted(tmp_path, variant):
     changes = VARIANTS[variant]
     whole = train(small_config(tmp_path, 'whole', **changes))

@@ -143,6 +143,7 @@ def test_killed_and_resumed_equals_uninterrupted(folder, processes, request):
     assert_same(*(read_checkpoint(path)['state_dict'] for path in best))
 
 
+@pytest.mark.slow
 def test_two_processes_score_as_one(tmp_path):
     """Thirteen images in batches of two are seven batches: four for one process, three for the other. Every third ref
     has no target, and the model an existence head."""
@@ -173,6 +174,7 @@ def test_two_processes_score_as_one(tmp_path):
     assert all(0 < row['existence'] < 1 and row['rejected'] == (row['existence'] < 0.3) for row in found)
 
 
+@pytest.mark.slow
 def test_batch_norm_without_gpus(folder):
     """It is not synchronised, which the log says; what is saved, averaged weights too, has the statistics of all."""
     name, processes, inputs, options = training(folder, 'unsynchronised', 2, 1)
@@ -186,6 +188,7 @@ def test_batch_norm_without_gpus(folder):
     assert any(not torch.equal(averaged[key], trained[f'module.{key}']) for key in weights)
 
 
+@pytest.mark.slow
 def test_images_without_instances_beside_images_with(tmp_path):
     """DDP stops a training in which a process gives no gradient to a weight: here to those that see masks."""
     masks = write_set(tmp_path / 'set', images=8) / 'instance_masks.json'

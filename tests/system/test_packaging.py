@@ -108,6 +108,7 @@ class TestInstalledWheel:
         assert str(installed / 'mmris/.mim/configs/cm_masksd/vit-tiny_shaperef.py') in output
         assert f'{ROOT}/mmris' not in output and f'{ROOT}/configs' not in output
 
+    @pytest.mark.slow
     def test_train_and_test(self, installed, tmp_path):
         write_set(tmp_path / 'set')
         data = ('--data-root', 'set', '--cfg-options')

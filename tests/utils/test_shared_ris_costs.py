@@ -11,6 +11,7 @@ from mmris.registry import MODELS
 from mmris.utils.complexity import count_complexity
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
 FOLDER = ROOT / 'configs/shared_ris'
 # A linear map from the encoder's width to the decoder's, of class token, 30 x 30 patches and 20 tokens: what a model
 # without FPN needs all the same. Millions of parameters, billions of multiply-adds.
