@@ -23,7 +23,7 @@ _OUTCOME_COLOURS = {
 _HEADING_SIZE, _LONGEST_NAME = 12, 2.5
 # How much wider letters are in bold; inches between two outcomes.
 _BOLD, _GAP = 1.15, 0.3
-# So many names of skills stand side by side in letters of the usual size.
+# Number of skills whose names fit side by side in letters of the usual size.
 _SKILLS = 6
 _SHARE_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
