@@ -5,14 +5,13 @@
 # Cost: see README.md beside this file.
 # Command: mmris train configs/cm_masksd/vit-small_shaperef_generalised.py
 _base_ = ['./vit-small_shaperef_generalised_baseline.py', '../_base_/models/masked_distillation.py']
-# The baseline's head, whose weight is 2.5, still rejects too little.
-model = dict(distillation=_base_.distillation, existence=dict(no_target_weight=2.85))
+model = dict(distillation=_base_.distillation)
 load_from = 'work_dirs/vit-small_shaperef_generalised_baseline'
 
-# About 375 steps of 8 images.
+# About 280 steps of 8 images.
 train_dataloader = dict(dataset=dict(image_share=(0, 0.125)))
 optim_wrapper = dict(optimizer=dict(lr=3e-4))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=50, by_epoch=False),
-    dict(type='CosineAnnealingLR', begin=50, end=375, T_max=325, eta_min=1e-5, by_epoch=False),
+    dict(type='CosineAnnealingLR', begin=50, end=280, T_max=230, eta_min=1e-5, by_epoch=False),
 ]

@@ -1,5 +1,5 @@
 # ShapeRef with sentences that nothing fits (20 %) and that several objects fit (20 %), made by
-#   mmris make_shaperef --train 24000 --no-target-share 0.2 --several-share 0.2 \
+#   mmris make_shaperef --train 18000 --no-target-share 0.2 --several-share 0.2 \
 #       --out data/shaperef_generalised
 _base_ = './shaperef.py'
 data_root = 'data/shaperef_generalised'
