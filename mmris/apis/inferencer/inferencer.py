@@ -53,7 +53,7 @@ class ReferringInferencer(BaseInferencer):
     An image that cannot be read is skipped, with a warning, and listed at the end.
 
     Args:
-        model (str, Path, Config, dict or Predictor): A config, or a name of ``python -m mmris models``, as
+        model (str, Path, Config, dict or Predictor): A config, or a name of ``mmris models``, as
             :class:`~mmris.apis.Predictor` takes it; or a predictor, with which no other argument about the model is
             given.
         weights (str or Path, optional): The checkpoint. Default: None, the weights of the zoo if ``model`` is a name
@@ -80,7 +80,7 @@ class ReferringInferencer(BaseInferencer):
                  **settings: Any) -> None:
         # Instead of the base's, which reads checkpoints by unpickling and metafiles of other packages.
         if model is None:
-            raise ValueError('Name the config of the weights, or a model of `python -m mmris models`: the config in a '
+            raise ValueError('Name the config of the weights, or a model of `mmris models`: the config in a '
                              'checkpoint is a program, and is not run.')
         if isinstance(model, Predictor):
             if weights is not None or device is not None or settings:
