@@ -53,7 +53,8 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
                                  f'zero_border, but has {", ".join(view) or "nothing"}.')
         self.views = tuple(views)
         self._zeroed = {name for name, view in views.items() if view.get('zero_border', False)}
-        self.zero_border = zero_border
+        if zero_border:
+            self._zeroed.add('main')
         self._statistics = dict(mean=tuple(mean), std=tuple(std))
         for view, statistics in views.items():
             self._statistics.update({f'{name}_{view}': tuple(statistics[name]) for name in ('mean', 'std')})
@@ -128,34 +129,46 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
                 f'model.data_preprocessor.views.')
         if instance_masks is not None:
             _check_instances(instance_masks, images)
-        main = self._view(images, boxes, self.mean, self.std, self.zero_border)
+        main = self.normalise(_stack(images), self._boxes(boxes))
         return ImageInputs(
             pixels=main.pixels,
             box=main.box,
             instances=None if instance_masks is None else batch_instances(instance_masks),
             views={
-                name: self._view(pixels, places, getattr(self, f'mean_{name}'), getattr(self, f'std_{name}'),
-                                 name in self._zeroed) for name, (pixels, places) in (views or {}).items()
+                name: self.normalise(_stack(pixels), self._boxes(places), name)
+                for name, (pixels, places) in (views or {}).items()
             })
 
-    def _view(self, images: List[Tensor], boxes: Sequence[Sequence[float]], mean: Tensor, std: Tensor,
-              zero_border: bool) -> ImageView:
-        pixels, box = self._normalise(images, mean, std), self._boxes(boxes)
-        if zero_border:
-            size = tuple(pixels.shape[-2:])
-            pixels = pixels.masked_fill(~patches_inside(box, size, size).unsqueeze(1), 0)
-        return ImageView(pixels, box)
+    def normalise(self, pixels: Tensor, box: Tensor, view: str = 'main') -> ImageView:
+        """Normalise images by the statistics of a view, in float32, and then take the type of the model's weights.
 
-    def _normalise(self, images: List[Tensor], mean: Tensor, std: Tensor) -> Tensor:
-        sizes = sorted({tuple(image.shape[-2:]) for image in images})
-        if len(sizes) > 1:
-            raise ValueError(
-                f'Images of one batch must have one size, but got {sizes} (height, width). End the pipeline\'s '
-                f'geometry with Letterbox or Resize to a fixed size.')
-        return ((torch.stack(images).float() - mean) / std).to(self._like_weights.dtype)
+        Args:
+            pixels (Tensor): ``(B, 3, H, W)`` RGB: uint8, or float32 of about 0 to 255.
+            box (Tensor): ``(B, 4)`` float32, ``x0, y0, x1, y1`` of the rectangle that each fills.
+            view (str): The view's name. Default: ``'main'``.
+
+        Returns:
+            ImageView: The view, with ``box`` as it came.
+        """
+        ending = '' if view == 'main' else f'_{view}'
+        mean, std = getattr(self, f'mean{ending}'), getattr(self, f'std{ending}')
+        normalised = ((pixels.float() - mean) / std).to(self._like_weights.dtype)
+        if view in self._zeroed:
+            size = tuple(normalised.shape[-2:])
+            normalised = normalised.masked_fill(~patches_inside(box, size, size).unsqueeze(1), 0)
+        return ImageView(normalised, box)
 
     def _boxes(self, boxes: Sequence[Sequence[float]]) -> Tensor:
         return torch.tensor(boxes, dtype=torch.float32, device=self.device)
+
+
+def _stack(images: Sequence[Tensor]) -> Tensor:
+    sizes = sorted({tuple(image.shape[-2:]) for image in images})
+    if len(sizes) > 1:
+        raise ValueError(
+            f'Images of one batch must have one size, but got {sizes} (height, width). End the pipeline\'s '
+            f'geometry with Letterbox or Resize to a fixed size.')
+    return torch.stack(list(images))
 
 
 def _per_channel(values: Sequence[float]) -> Tensor:

@@ -1,7 +1,7 @@
 """The base of the structures that hold tensors."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Callable, Iterable, Optional, Sequence, TypeVar
+from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Sequence, Tuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -43,6 +43,21 @@ def _concatenate(values: Sequence[Any]) -> Any:
     return concatenate_tokens(values) if isinstance(first, Tensor) else first
 
 
+def _named(value: Any, name: str) -> Iterator[Tuple[str, Tensor]]:
+    """The tensors of a value, in the order in which :func:`_map` visits them."""
+    if isinstance(value, Tensor):
+        yield name, value
+    parts: Iterable[Tuple[Any, Any]] = ()
+    if isinstance(value, TensorStructure):
+        parts = ((field.name, getattr(value, field.name)) for field in fields(value))
+    elif isinstance(value, tuple):
+        parts = enumerate(value)
+    elif isinstance(value, dict):
+        parts = value.items()
+    for key, part in parts:
+        yield from _named(part, f'{name}.{key}' if name else str(key))
+
+
 def concatenate_tokens(tensors: Sequence[Tensor]) -> Tensor:
     """Concatenate the rows of tensors whose second dimension, the tokens of a sentence, may differ.
 
@@ -71,7 +86,7 @@ def _lengthen(tensor: Tensor, length: int) -> Tensor:
 def _rows(value: Any) -> Optional[int]:
     """The number of rows of the first tensor in a value; None if it holds none."""
     if isinstance(value, Tensor):
-        return len(value)
+        return value.size(0)
     parts: Iterable[Any] = value if isinstance(value, tuple) else ()
     if isinstance(value, TensorStructure):
         parts = (getattr(value, field.name) for field in fields(value))
@@ -87,6 +102,19 @@ class TensorStructure:
     def map(self: Structure, function: Callable[[Tensor], Tensor]) -> Structure:
         """Return a copy with ``function`` applied to each tensor."""
         return type(self)(**{field.name: _map(getattr(self, field.name), function) for field in fields(self)})
+
+    def named_tensors(self) -> Dict[str, Tensor]:
+        """Return all tensors by where they stand, such as ``'stages.0'``."""
+        return dict(_named(self, ''))
+
+    def with_tensors(self: Structure, tensors: Sequence[Tensor]) -> Structure:
+        """Return a copy with other tensors in place of those of :meth:`named_tensors`, in that order.
+
+        Args:
+            tensors (Sequence[Tensor]): As many as there are.
+        """
+        following = iter(tensors)
+        return self.map(lambda _: next(following))
 
     def to(self: Structure, device: torch.device, non_blocking: bool = False) -> Structure:
         """Return a copy on ``device``."""
@@ -153,9 +181,9 @@ class SharedRows(TensorStructure):
         What points where is not looked at, which would make a GPU wait.
         """
         rows = _rows(self.values)
-        if rows is None or rows <= len(self.index):
+        if rows is None or rows <= self.index.size(0):
             return self
-        return SharedRows.of(self.expand(), len(self.index), self.index.device)
+        return SharedRows.of(self.expand(), self.index.size(0), self.index.device)
 
     def expand(self) -> Any:
         """The values of each of the M others, copied: for what cannot work on B rows."""

@@ -139,7 +139,7 @@ class BEiT3Encoder(JointEncoder):
         _, class_position, positions = self.image_positions.tensor_split((UNUSED_POSITIONS, UNUSED_POSITIONS + 1))
         positions = resize_positions(positions, self.grid, tuple(cells.shape[-2:]))
         patches = cells.flatten(2).transpose(1, 2) + positions
-        return torch.cat(((self.class_token + class_position).expand(len(cells), -1, -1), patches), dim=1)
+        return torch.cat(((self.class_token + class_position).expand(cells.size(0), -1, -1), patches), dim=1)
 
     def _add_word_positions(self, text: TextEmbeddings) -> Tensor:
         """Words ``(P, L, C)`` at their positions, zero on padding."""

@@ -103,7 +103,7 @@ class EVFSAMEncoder(Encoder):
         maps = self.segmenter(images.pixels)
         return replace(
             embeddings,
-            frozen=SharedRows.of(maps, len(view.pixels), view.pixels.device),
+            frozen=SharedRows.of(maps, view.pixels.size(0), view.pixels.device),
             region=region_of_view(images.box, view))
 
     def embed_text(self, expressions: ExpressionBatch) -> TextEmbeddings:

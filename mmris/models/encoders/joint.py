@@ -155,7 +155,7 @@ class JointEncoder(Encoder):
                 sentence=text[:, 0],
                 token_mask=token_mask,
                 stages=tuple(tokens for _, tokens in stages)),
-            image_index=torch.arange(len(words), device=words.device),
+            image_index=torch.arange(words.size(0), device=words.device),
             instances=instances)
 
     def _choose_taps(self, taps: Optional[Sequence[int]], depth: int) -> Tuple[int, ...]:

@@ -107,6 +107,6 @@ class MultiwayLayer(nn.Module):
     def _add(self, image: Tensor, text: Tensor, to_image: Tensor, to_text: Tensor) -> Tuple[Tensor, Tensor]:
         if self.training and self.drop_path.drop_prob > 0:
             # One draw a sample: both modalities are one sequence.
-            kept = self.drop_path(to_image.new_ones(len(to_image), 1, 1))
+            kept = self.drop_path(to_image.new_ones(to_image.size(0), 1, 1))
             to_image, to_text = kept * to_image, kept * to_text
         return image + to_image, text + to_text

@@ -148,7 +148,7 @@ class RISCLIPEncoder(CLIPEncoder):
         return text
 
     def join(self, image: PartlyEncodedImages, text: PartlyEncodedTexts, image_index: Tensor) -> EncoderOutput:
-        own_index = torch.arange(len(image_index), device=image_index.device)
+        own_index = torch.arange(image_index.size(0), device=image_index.device)
         if self.cfe:
             image, image_index = image.select(image_index), own_index
         for number in range(self.apart + 1, self.depth + 1):

@@ -182,7 +182,7 @@ class TrimodalEncoder(JointEncoder):
     def encode_image(self, embeddings: ImageEmbeddings) -> TrimodalImage:
         grid, cells = tuple(embeddings.cells.shape[-2:]), embeddings.cells.flatten(2).transpose(1, 2)
         positions = resize_positions(self.image_positions[1:], self.grid, grid, mode='bilinear')
-        class_token = (self.class_token + self.image_positions[0]).expand(len(cells), -1, -1)
+        class_token = (self.class_token + self.image_positions[0]).expand(cells.size(0), -1, -1)
         tokens = [class_token + self.token_types[IMAGE], cells + positions + self.token_types[IMAGE]]
         inside = embeddings.inside.flatten(1)
         visible, found = [torch.ones_like(inside[:, :1]), inside], None

@@ -130,7 +130,8 @@ class SAM2MaskHead(SAMMaskHead):
         # The sigmoid keeps the order, but it also rounds: of equal ones the earlier is taken.
         best = self.quality_mlp(quality).sigmoid()[:, 1:].argmax(dim=1)
         kernels = [self.mask_mlps[number](masks[:, number]) for number in range(1, masks.size(1))]
-        return torch.stack(kernels, dim=1).take_along_dim(best[:, None, None], dim=1)
+        stacked = torch.stack(kernels, dim=1)
+        return stacked.gather(1, best[:, None, None].expand(-1, 1, stacked.size(2)))
 
 
 def is_stable(logits: Tensor) -> Tensor:

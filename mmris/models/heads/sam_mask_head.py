@@ -117,7 +117,7 @@ class SAMMaskHead(PublishedPart):
         height, width = deepest.shape[-2:]
         own = self.own_tokens()
         tokens, cells = self.transformer(
-            torch.cat((own.expand(len(fused.sentence), -1, -1), fused.sentence[:, None]), dim=1),
+            torch.cat((own.expand(fused.sentence.size(0), -1, -1), fused.sentence[:, None]), dim=1),
             deepest.flatten(2).transpose(1, 2),
             self.positions(height, width).to(deepest.dtype),
             fused.maps.index)

@@ -119,7 +119,7 @@ class CRISNeck(BaseModule):
             found=sentence.size(1))
         norm = self.sentence_projection[1]
         alone = isinstance(norm, nn.BatchNorm1d) or get_world_size() == 1
-        if norm.training and alone and len(sentence) == 1:
+        if norm.training and alone and sentence.size(0) == 1:
             raise ValueError(
                 'CRISNeck normalises sentences over the batch: training takes at least 2 expressions a batch, but got '
                 '1: raise train_dataloader.batch_size or expressions_per_image (and lower --accumulate). Where only '
