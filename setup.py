@@ -85,6 +85,7 @@ setup(
         supervision=['supervision>=0.31'],
         parquet=['pyarrow'],
         web=['gradio>=6.17,<7'],
+        export=['onnx', 'onnxruntime', 'onnxscript'],
         all=[*tests, *tracking]),
     cmdclass=dict(build_py=BuildWithConfigs),
 )

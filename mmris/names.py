@@ -14,6 +14,8 @@ CONTROLS = (*SENTENCE_CONTROLS, *MASK_CONTROLS)
 #: Types of mixed precision, and of a model's weights.
 PRECISIONS = ('float16', 'bfloat16')
 DTYPES = ('float32', *PRECISIONS)
+#: Of the weights of an exported model.
+EXPORT_FORMS = ('float32', 'float16', 'int8')
 
 #: Where training curves can go beside the log: see :mod:`mmris.utils.tracking`.
 TRACKERS = ('tensorboard', 'wandb')

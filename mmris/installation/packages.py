@@ -46,6 +46,8 @@ OPTIONAL = {
     'pyarrow': ('pyarrow', 'data sets in Parquet', 'pip install "mmris[maintained,parquet]"'),
     'supervision': ('supervision', 'Prediction.to_supervision', 'pip install "mmris[maintained,supervision]"'),
     'gradio': ('gradio', 'mmris web', 'pip install "mmris[maintained,web]"'),
+    'onnxscript': ('onnxscript', 'mmris export', 'pip install "mmris[maintained,export]"'),
+    'onnxruntime': ('onnxruntime', 'exported models', 'pip install "mmris[maintained,export]"'),
     'tensorboard': ('tensorboard', '--track tensorboard', 'pip install "mmris[maintained,tracking]"'),
     'wandb': ('wandb', '--track wandb', 'pip install "mmris[maintained,tracking]"'),
 }
