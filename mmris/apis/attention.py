@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-from mmris.protocols.mmris import resample_once
+from mmris.protocols.torch_ways_back import resample_once
 from mmris.structures import EncoderOutput, FusedFeatures, word_positions
 
 from .attention_probes import (
