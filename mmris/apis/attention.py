@@ -11,6 +11,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
+from mmris.images import GivenImage
 from mmris.protocols.torch_ways_back import resample_once
 from mmris.structures import EncoderOutput, FusedFeatures, word_positions
 
@@ -24,7 +25,6 @@ from .attention_probes import (
     find_probes,
 )
 from .encoded_image import EncodedImage
-from .image_encoder import GivenImage
 from .prediction import Prediction
 from .predictor import Predictor
 from .sentences import read_sentence

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from torch import nn
 
 from mmris.evaluation import own_metrics
+from mmris.images import AnyImage, GivenImage
 from mmris.protocols import Protocol, check_existence_threshold
 from mmris.registry import TRANSFORMS
 from mmris.utils import type_name
@@ -16,8 +17,7 @@ from mmris.zoo import get_model
 
 from .encoded_image import CurrentImage, EncodedImage
 from .encoded_sentences import EncodedSentences
-from .image_encoder import GivenImage, ImageEncoder
-from .images import AnyImage
+from .image_encoder import ImageEncoder
 from .model import check_untrained, init_model, read_zoo_model
 from .prediction import Prediction
 from .sentences import read_sentences
@@ -160,7 +160,7 @@ class Predictor:
 
         Args:
             image (str, PathLike, bytes, binary file, Image or ndarray): A file, a PIL image, or a uint8 array of RGB,
-                RGBA or grey pixels: see :func:`~mmris.apis.images.read_image`.
+                RGBA or grey pixels: see :func:`~mmris.images.read_image`.
             instance_masks (ndarray, optional): ``(K, H0, W0)`` bool or uint8, not 0 inside of an instance; K may be
                 0. Defaults to None: nothing was found.
 
@@ -171,7 +171,7 @@ class Predictor:
         Raises:
             FileNotFoundError: If there is no such file.
             IsADirectoryError: If the path is a folder.
-            ValueError: If the image cannot be read (see :func:`~mmris.apis.images.read_image`).
+            ValueError: If the image cannot be read (see :func:`~mmris.images.read_image`).
             ValueError: If there are instance masks and the model takes none, or they are not of that form.
         """
         encoded, = self.encode([image], [instance_masks])
