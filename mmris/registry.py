@@ -31,4 +31,5 @@ PARAM_SCHEDULERS = Registry(
 INFERENCERS = Registry('inferencer', parent=root.INFERENCERS, scope='mmris', locations=['mmris.apis'])
 
 VISUALIZERS = Registry('visualizer', parent=root.VISUALIZERS, scope='mmris', locations=['mmris.visualization'])
-VISBACKENDS = Registry('visualizer backend', parent=root.VISBACKENDS, scope='mmris', locations=['mmris.visualization'])
+VISBACKENDS = Registry(
+    'visualizer backend', parent=root.VISBACKENDS, scope='mmris', locations=['mmris.visualization.wandb_backend'])

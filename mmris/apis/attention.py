@@ -11,7 +11,10 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-from mmris.protocols.mmris import resample_once
+from mmris.images import GivenImage
+from mmris.prediction import Prediction
+from mmris.prediction.sentences import read_sentence
+from mmris.protocols.torch_ways_back import resample_once
 from mmris.structures import EncoderOutput, FusedFeatures, word_positions
 
 from .attention_probes import (
@@ -24,10 +27,7 @@ from .attention_probes import (
     find_probes,
 )
 from .encoded_image import EncodedImage
-from .image_encoder import GivenImage
-from .prediction import Prediction
 from .predictor import Predictor
-from .sentences import read_sentence
 
 # Weights are read by hooks on modules, which would also read what another thread runs.
 _WATCHING = threading.RLock()

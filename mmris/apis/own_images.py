@@ -6,10 +6,10 @@ from typing import Type
 
 import numpy as np
 
+from mmris.images import find_image, read_image
 from mmris.utils.configs import choose_checkpoint, prediction_settings, read_config
 from mmris.utils.terminal import one_line
 
-from .images import find_image, read_image
 from .mask_files import GivenMasks, masks_of_image
 from .predictor import Predictor
 

@@ -9,7 +9,7 @@ from typing import Iterator, NamedTuple, Tuple
 
 from PIL import Image, UnidentifiedImageError
 
-from .transforms.orientation import hide_metadata, read_orientation
+from mmris.images.orientation import hide_metadata, read_orientation
 
 _OF_2014 = re.compile(r'COCO_(?:train|val)2014_([0-9]{12}\.jpg)')
 _OF_2017 = re.compile(r'[0-9]{12}\.jpg')

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -59,19 +59,6 @@ def decode_segmentation(segmentation: Segmentation,
         ValueError: See :func:`check_segmentation`.
     """
     return union_of_segmentations([segmentation], height, width, out)
-
-
-def encode_mask(mask: np.ndarray) -> Dict[str, Any]:
-    """Encode a mask as COCO's compressed RLE.
-
-    Args:
-        mask (ndarray): ``(H, W)``, bool or 0 and 1.
-
-    Returns:
-        dict: ``size`` and ``counts``, as text.
-    """
-    rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
-    return dict(size=[int(side) for side in rle['size']], counts=rle['counts'].decode('ascii'))
 
 
 def check_segmentation(segmentation: Union[Segmentation, UnreadableMask], height: int, width: int) -> int:

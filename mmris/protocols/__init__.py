@@ -14,6 +14,7 @@ from .phrasecut import PHRASECUT
 from .protocol import Geometry, Protocol
 from .ref_zom import REF_ZOM
 from .rela import RELA, RELA_50_PIXELS, RELA_50_PIXELS_CLEARED, RELA_NO_PIXEL
+from .resampling import RESAMPLINGS, Resampling
 from .scoring import Scoring, check_existence_threshold
 from .shared_ris import SHARED_RIS
 
@@ -22,8 +23,6 @@ PROTOCOLS = {
     for protocol in (MMRIS, CRIS, SHARED_RIS, EVF_SAM, EVF_SAM2, EVF_SAM2_MULTITASK, RELA, RELA_NO_PIXEL,
                      RELA_50_PIXELS, RELA_50_PIXELS_CLEARED, GSVA, REF_ZOM, LISA, MMDET, PHRASECUT)
 }
-# The protocols whose way back can be taken alone, by the name of its resampling.
-RESAMPLINGS = dict(bilinear=MMRIS, cris=CRIS, shared_ris=SHARED_RIS, evf_sam=EVF_SAM, evf_sam2=EVF_SAM2)
 
 
 def find_protocol(name: str, resampling: Optional[str] = None) -> Protocol:
@@ -46,11 +45,10 @@ def find_protocol(name: str, resampling: Optional[str] = None) -> Protocol:
         return PROTOCOLS[name]
     if resampling not in RESAMPLINGS:
         raise ValueError(f'resampling must be one of {", ".join(RESAMPLINGS)}, but got {resampling!r}.')
-    other = RESAMPLINGS[resampling]
-    return replace(
-        PROTOCOLS[name], way_back=other.way_back, binary=other.binary, resample_logits=other.resample_logits)
+    return replace(PROTOCOLS[name], resampling=RESAMPLINGS[resampling])
 
 
 __all__ = [
-    'Geometry', 'PROTOCOLS', 'Protocol', 'RESAMPLINGS', 'Scoring', 'check_existence_threshold', 'find_protocol'
+    'Geometry', 'PROTOCOLS', 'Protocol', 'RESAMPLINGS', 'Resampling', 'Scoring', 'check_existence_threshold',
+    'find_protocol'
 ]

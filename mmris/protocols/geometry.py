@@ -4,12 +4,12 @@ Each takes the image's and the input's ``(height, width)`` in pixels. Coordinate
 otherwise: the first pixel reaches from 0 to 1, so its centre is at 0.5. OpenCV's are of pixel centres: its 0 is 0.5.
 """
 
-from typing import Tuple
+from typing import Optional, Tuple
 
 import cv2
 import numpy as np
 
-from .protocol import Size
+Size = Tuple[int, int]
 
 
 def letterbox_box(original_size: Size, input_size: Size) -> Tuple[int, int, int, int]:
@@ -91,3 +91,22 @@ def to_opencv(affine: np.ndarray) -> np.ndarray:
     matrix = affine.astype(np.float64)
     matrix[:, 2] += 0.5 * affine[:, :2].sum(axis=1) - 0.5
     return matrix
+
+
+def same_map(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two ``(2, 3)`` maps differ by no more than rounding: CRIS computes its own in float32."""
+    return np.allclose(one, other, rtol=0, atol=1e-3)
+
+
+def whole_pixels(affine: np.ndarray, original_size: Size) -> Optional[Tuple[int, int, int, int]]:
+    """The rectangle of the input that an image fills, if that is whole pixels: ``x0, y0, x1, y1``. Otherwise None.
+
+    Args:
+        affine (ndarray): ``(2, 3)``, the map from original to input coordinates.
+        original_size (tuple[int, int]): Height and width of the image in pixels.
+    """
+    height, width = original_size
+    corners = np.concatenate((affine[:, 2], affine[:, :2] @ (width, height) + affine[:, 2]))
+    x0, y0, x1, y1 = (int(corner) for corner in np.rint(corners))
+    fits = np.allclose(corners, (x0, y0, x1, y1), rtol=0, atol=1e-3) and min(x0, y0) >= 0
+    return (x0, y0, x1, y1) if fits else None

@@ -1,22 +1,18 @@
 """What a protocol is."""
 
 from dataclasses import dataclass, replace
-from typing import Callable, Optional, Tuple, TypeVar
+from typing import TYPE_CHECKING, Callable, Optional, TypeVar
 
 import numpy as np
-from torch import Tensor
 
+from .geometry import Size, same_map
+from .resampling import BILINEAR, Resampling
 from .scoring import Scoring, check_existence_threshold
 
-Size = Tuple[int, int]
-Array = TypeVar('Array', np.ndarray, Tensor)
+if TYPE_CHECKING:
+    from torch import Tensor
 
-WayBack = Callable[[Tensor, np.ndarray, Size, Size], Tensor]
-
-
-def same_map(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two ``(2, 3)`` maps differ by no more than rounding: CRIS computes its own in float32."""
-    return np.allclose(one, other, rtol=0, atol=1e-3)
+Array = TypeVar('Array', np.ndarray, 'Tensor')
 
 
 @dataclass(frozen=True)
@@ -43,25 +39,22 @@ class Protocol:
 
     Attributes:
         name (str): What a config calls it.
-        way_back (Callable): From logits ``(S, 1, h, w)`` float32, the map from original to input coordinates, and the
-            sizes of input and original, to ``(S, H0, W0)`` probabilities in [0, 1]. It takes the sigmoid, before
-            resampling or after it.
+        resampling (Resampling): How logits come back to the original pixels. Default: the project's own.
         geometry (Geometry, optional): How images become inputs. None: in any way, such as the config's own.
-        resample_logits (Callable, optional): The way back without its sigmoid, of a protocol that takes the sigmoid
-            after resampling: from the same arguments to ``(S, H0, W0)`` logits, whose gradient reaches the logits that
-            go in. None: the sigmoid comes first, so there are no logits on the original pixels.
         threshold (float): The probability above which a pixel belongs to the mask, in [0, 1).
-        binary (bool): Whether the way back applies the threshold, and gives 0 and 1 alone.
         scoring (Scoring): How sentences are counted, those without a target too, and which scores they give.
     """
 
     name: str
-    way_back: WayBack
+    resampling: Resampling = BILINEAR
     geometry: Optional[Geometry] = None
     threshold: float = 0.35
-    binary: bool = False
     scoring: Scoring = Scoring()
-    resample_logits: Optional[WayBack] = None
+
+    @property
+    def binary(self) -> bool:
+        """bool: Whether the way back applies the threshold, and gives 0 and 1 alone."""
+        return self.resampling.binary
 
     def with_threshold(self, threshold: Optional[float]) -> 'Protocol':
         """The same protocol with another threshold.
@@ -113,27 +106,35 @@ class Protocol:
                 f'as rela.')
         return replace(self, scoring=replace(self.scoring, existence_threshold=threshold))
 
-    def to_original_pixels(self, logits: Tensor, affine: np.ndarray, input_size: Size, original_size: Size) -> Tensor:
+    def to_original_pixels(self, logits: Array, affine: np.ndarray, input_size: Size, original_size: Size) -> Array:
         """Turn logits into probabilities on the original pixels.
 
+        Arrays are computed by NumPy, without torch; the two differ by rounding.
+
         Args:
-            logits (Tensor): ``(S, 1, h, w)`` of S expressions about one image.
+            logits (Tensor or ndarray): ``(S, 1, h, w)`` of S expressions about one image.
             affine (ndarray): ``(2, 3)``, the map from original to input coordinates, both continuous (the first pixel
                 reaches from 0 to 1). Only scale and shift, no rotation.
             input_size (tuple[int, int]): ``(H, W)`` of the input in pixels.
             original_size (tuple[int, int]): ``(H0, W0)`` of the image in pixels.
 
         Returns:
-            Tensor: ``(S, H0, W0)`` float32 in [0, 1].
+            Tensor or ndarray: ``(S, H0, W0)`` float32 in [0, 1], of the kind of ``logits``.
 
         Raises:
             ValueError: If the map is not that of the protocol's geometry.
         """
         self._check_geometry(affine, input_size, original_size)
-        return self.way_back(logits.float(), affine, input_size, original_size)
+        if isinstance(logits, np.ndarray):
+            from .numpy_ways_back import WAYS_BACK
+            logits = logits.astype(np.float32)
+        else:
+            from .torch_ways_back import WAYS_BACK
+            logits = logits.float()
+        return WAYS_BACK[self.resampling.name](logits, affine, input_size, original_size)
 
-    def logits_on_original_pixels(self, logits: Tensor, affine: np.ndarray, input_size: Size,
-                                  original_size: Size) -> Tensor:
+    def logits_on_original_pixels(self, logits: 'Tensor', affine: np.ndarray, input_size: Size,
+                                  original_size: Size) -> 'Tensor':
         """Bring logits to the original pixels as they are scored, short of the sigmoid: for losses.
 
         A pixel is above 0 here where :meth:`to_original_pixels` gives more than 1/2. Arguments are those of that
@@ -146,11 +147,12 @@ class Protocol:
             ValueError: If the protocol takes the sigmoid before it resamples.
             ValueError: If the map is not that of the protocol's geometry.
         """
-        if self.resample_logits is None:
+        if not self.resampling.sigmoid_last:
             raise ValueError(f'Protocol {self.name} takes the sigmoid before it resamples, so it has no logits on the '
                              f'original pixels.')
         self._check_geometry(affine, input_size, original_size)
-        return self.resample_logits(logits.float(), affine, input_size, original_size)
+        from .torch_ways_back import LOGITS
+        return LOGITS[self.resampling.name](logits.float(), affine, input_size, original_size)
 
     def _check_geometry(self, affine: np.ndarray, input_size: Size, original_size: Size) -> None:
         if self.geometry is None or same_map(affine, self.geometry.affine(original_size, input_size)):

@@ -31,8 +31,8 @@ def register_all_modules(init_default_scope: bool = True) -> None:
     Args:
         init_default_scope (bool): Also make ``mmris`` the scope of types that name none. Defaults to True.
     """
-    for package in ('datasets', 'engine', 'evaluation', 'models', 'visualization'):
-        import_module(f'mmris.{package}')
+    for module in ('datasets', 'engine', 'evaluation', 'models', 'visualization.wandb_backend'):
+        import_module(f'mmris.{module}')
     if init_default_scope:
         enter_scope('mmris')
 

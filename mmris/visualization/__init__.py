@@ -1,10 +1,32 @@
-from .drawing import COLOURS, overlay_mask, overlay_masks, spotlight
-from .prediction_sheet import ScoredPrediction, draw_prediction_sheet, mean_iou
-from .sentence_sheet import draw_sentences
-from .sheet import SHEET_SUFFIXES, Panel, draw_sheet, instances_panel
-from .wandb_backend import LeanWandbVisBackend
+"""Pictures of masks, sheets and figures. What is here is imported when it is first asked for.
 
-__all__ = [
-    'COLOURS', 'SHEET_SUFFIXES', 'LeanWandbVisBackend', 'Panel', 'ScoredPrediction', 'draw_prediction_sheet',
-    'draw_sentences', 'draw_sheet', 'instances_panel', 'mean_iou', 'overlay_mask', 'overlay_masks', 'spotlight'
-]
+Drawing masks and sheets needs Pillow, OpenCV and NumPy alone.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_MODULES = dict(
+    COLOURS='drawing',
+    SHEET_SUFFIXES='sheet',
+    LeanWandbVisBackend='wandb_backend',
+    Panel='sheet',
+    ScoredPrediction='prediction_sheet',
+    draw_prediction_sheet='prediction_sheet',
+    draw_sentences='sentence_sheet',
+    draw_sheet='sheet',
+    instances_panel='sheet',
+    mean_iou='prediction_sheet',
+    overlay_mask='drawing',
+    overlay_masks='drawing',
+    spotlight='drawing')
+
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    value = getattr(import_module(f'.{_MODULES[name]}', __name__), name)
+    globals()[name] = value
+    return value

@@ -1,15 +1,16 @@
 """Which font has the letters of a text: DejaVu Sans, which matplotlib brings, or else one of the system's."""
 
-import logging
 import re
 import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-import regex
-from mmengine.logging import print_log
 from PIL import Image, ImageDraw, ImageFont
+
+from mmris.utils.logs import log_warning
+
+from .letters import is_emoji, is_variation_selector
 
 # Searches for characters of one script that find nothing, after which the script is taken to have no font.
 _MOST_SEARCHES = 8
@@ -34,7 +35,7 @@ class Face(NamedTuple):
     """A font in a file.
 
     Attributes:
-        path (str): The file.
+        path (str): The file. Empty for the font that Pillow brings.
         index (int): Its place in a file of several fonts. Defaults to 0.
         strike (int): The size in pixels at which it has pictures of letters. Defaults to 0: it has outlines, which
             fit any size.
@@ -64,11 +65,17 @@ _SAMPLES = ('\u7ea2', '\u304b', '\ud55c', '\u0915', '\u0e01', '\U0001f600\ufe0f'
 EMOJI = Script('emoji', 'fonts-noto-color-emoji')
 
 
+PILLOWS_OWN = Face('')
+
+
 @cache
 def dejavu() -> Face:
-    """DejaVu Sans as matplotlib brings it: Pillow's own font has no letters beyond ASCII."""
+    """DejaVu Sans as matplotlib brings it; without matplotlib Pillow's own font, which has few letters beyond ASCII."""
     # Here, so that whoever draws no text does not wait for it.
-    from matplotlib import get_data_path
+    try:
+        from matplotlib import get_data_path
+    except ImportError:
+        return PILLOWS_OWN
     return Face(str(Path(get_data_path()) / 'fonts' / 'ttf' / 'DejaVuSans.ttf'))
 
 
@@ -105,8 +112,13 @@ class FontFinder:
 
         Returns:
             Face: DejaVu Sans if it has the letter. Otherwise a font that has all of it, or else its first character.
-            If there is none, DejaVu Sans, which draws a box; a message is logged once per script.
+            If there is none, DejaVu Sans, which draws a box; a message is logged once per script. Without
+            matplotlib, which finds fonts, always :data:`PILLOWS_OWN`.
         """
+        if dejavu() == PILLOWS_OWN:
+            if not letter.isascii():
+                self._report_no_fonts(letter)
+            return PILLOWS_OWN
         missing = [character for character in letter if not self._can_draw(dejavu(), character)]
         if not missing:
             return dejavu()
@@ -167,11 +179,15 @@ class FontFinder:
         self._reported.add(script.name)
         # matplotlib draws no pictures of letters, which is what fonts of coloured emoji have.
         package = 'fonts-symbola' if scalable and script == EMOJI else script.package
-        print_log(
+        log_warning(
             f'No installed font has {script.name}: pictures show boxes in place of {character!r} and others. Install '
-            f'a font that has them. On Debian and Ubuntu: apt-get install {package}',
-            logger='current',
-            level=logging.WARNING)
+            f'a font that has them. On Debian and Ubuntu: apt-get install {package}')
+
+    def _report_no_fonts(self, letter: str) -> None:
+        if 'matplotlib' not in self._reported:
+            self._reported.add('matplotlib')
+            log_warning(f'Pictures may show boxes in place of {letter!r} and others, since Pillow\'s own font has few '
+                        f'letters beyond ASCII. Install matplotlib, which finds fonts: pip install matplotlib')
 
 
 def fonts_of_scripts(finder: Optional[FontFinder] = None) -> Dict[str, Tuple[Optional[str], str]]:
@@ -199,7 +215,7 @@ def script_of(character: str) -> Optional[Script]:
     code = scripts.script(character)
     if code == _UNKNOWN:
         return None
-    if regex.match(r'\p{Emoji}', character):
+    if is_emoji(character):
         return EMOJI
     if code in ('Zyyy', 'Zinh'):
         # Punctuation and symbols: of East Asia, or else what their block is called.
@@ -214,7 +230,7 @@ def script_of(character: str) -> Optional[Script]:
 
 def _is_invisible(character: str) -> bool:
     """Whether a character only says how others are drawn: joiners, marks of direction, variation selectors."""
-    return unicodedata.category(character) == 'Cf' or bool(regex.match(r'\p{Variation_Selector}', character))
+    return unicodedata.category(character) == 'Cf' or is_variation_selector(character)
 
 
 def _coverage(path: str) -> Callable[[str], bool]:

@@ -1,27 +1,21 @@
 """Text of any language in pictures: measured, broken into lines and drawn with the fonts that have its letters."""
 
-import logging
 import unicodedata
 from collections import deque
 from functools import cache, lru_cache
 from itertools import groupby
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
-import regex
-from mmengine.logging import print_log
 from PIL import Image, ImageDraw, ImageFont, features
 
+from mmris.utils.logs import log_warning
 from mmris.utils.terminal import one_line
 
-from .fonts import Face, dejavu, system_fonts
+from .fonts import PILLOWS_OWN, Face, dejavu, system_fonts
+from .letters import region_of, split_letters, split_pieces
 
 Colour = Tuple[int, ...]
 
-# What may stand on a line alone: an ideograph with its punctuation, a word, a space between words.
-_IDEOGRAPH = r'\p{Han}\p{Hiragana}\p{Katakana}'
-_PIECES = regex.compile(
-    rf'[\p{{Ps}}\p{{Pi}}]*[{_IDEOGRAPH}][\p{{M}}\p{{Pe}}\p{{Pf}}\p{{Po}}\p{{Lm}}]*|\s+|[^\s{_IDEOGRAPH}]+')
-_LETTER = regex.compile(r'\X')
 # A word of more letters is broken without asking whether it fits.
 _LONGEST_WORD = 500
 _RIGHT_TO_LEFT, _NUMBERS = ('R', 'AL'), ('EN', 'AN')
@@ -79,14 +73,14 @@ def wrap(text: str, size: int, width: float, most: Optional[int] = None, placeho
 
 
 def _break(text: str, size: int, width: float, most: Optional[int], placeholder: str) -> List[str]:
-    pieces = deque(_PIECES.findall(text))
+    pieces = deque(split_pieces(text))
     lines: List[List[str]] = [[]]
     while pieces:
         piece, line = pieces.popleft(), lines[-1]
         fits = len(piece) <= _LONGEST_WORD and measure(''.join([*line, piece]).rstrip(), size) <= width
         if fits:
             line.extend([piece] if line or not piece.isspace() else [])
-        elif len(letters := _LETTER.findall(piece)) > 1 and (len(piece) > _LONGEST_WORD
+        elif len(letters := split_letters(piece)) > 1 and (len(piece) > _LONGEST_WORD
                                                              or measure(piece, size) > width):
             pieces.extendleft(reversed(letters))
         elif not line:
@@ -107,7 +101,7 @@ def _cut(line: List[str], size: int, width: float, placeholder: str) -> str:
     """As many pieces of a line as leave room for the placeholder behind them."""
     while line and (line[-1].isspace() or measure(_join(line) + placeholder, size) > width):
         *line, last = line
-        line = line or _LETTER.findall(last)[:-1]
+        line = line or split_letters(last)[:-1]
     return _join(line) + placeholder if line else placeholder.strip()
 
 
@@ -149,13 +143,15 @@ def outline_faces(text: str) -> List[Face]:
     text = one_line(text)
     if text.isascii():
         return []
-    region = _region(text)
-    faces = [system_fonts().face(letter, region, scalable=True) for letter in _LETTER.findall(text)]
+    region = region_of(text)
+    faces = [system_fonts().face(letter, region, scalable=True) for letter in split_letters(text)]
     return [face for face in dict.fromkeys(faces) if face != dejavu()]
 
 
 @cache
 def _font(face: Face, size: int) -> ImageFont.FreeTypeFont:
+    if face == PILLOWS_OWN:
+        return ImageFont.load_default(size)
     return ImageFont.truetype(face.path, face.strike or size, index=face.index)
 
 
@@ -189,7 +185,7 @@ def _runs(text: str) -> Tuple[_Run, ...]:
     if text.isascii():
         return (_Run(text, dejavu()), ) if text else ()
     _check_shaping(text)
-    letters, region = _LETTER.findall(text), _region(text)
+    letters, region = split_letters(text), region_of(text)
     faces = [system_fonts().face(letter, region) for letter in letters]
     if set(faces) == {dejavu()}:
         # Pillow orders the directions within a run itself.
@@ -240,13 +236,6 @@ def _direction(right_to_left: bool) -> Optional[str]:
     return 'rtl' if right_to_left else 'ltr'
 
 
-def _region(text: str) -> str:
-    """Whose forms Chinese characters of a text most likely take."""
-    if regex.search(r'[\p{Hiragana}\p{Katakana}]', text):
-        return 'JP'
-    return 'KR' if regex.search(r'\p{Hangul}', text) else 'SC'
-
-
 def _check_shaping(text: str) -> None:
     """Log once if text needs letters joined or turned, and Pillow cannot."""
     if not features.check('raqm') and any(
@@ -256,8 +245,6 @@ def _check_shaping(text: str) -> None:
 
 @cache
 def _report_no_shaping() -> None:
-    print_log(
+    log_warning(
         'Pictures show Arabic, Hebrew, Hindi and similar scripts with letters apart or in the wrong order: Pillow does '
-        'not find FriBiDi. On Debian and Ubuntu: apt-get install libfribidi0',
-        logger='current',
-        level=logging.WARNING)
+        'not find FriBiDi. On Debian and Ubuntu: apt-get install libfribidi0')

@@ -5,8 +5,8 @@ import io
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from mmris.datasets.transforms.loading import decode_image
-from mmris.datasets.transforms.orientation import hide_metadata
+from mmris.images import decode_image
+from mmris.images.orientation import hide_metadata
 
 from .limits import Limits
 
@@ -28,7 +28,7 @@ def read_picture(content: bytes, name: str, limits: Limits) -> np.ndarray:
     Raises:
         ValueError: If it has more bytes or pixels than ``limits``. Nothing is decoded then.
         ValueError: If it is of another format.
-        ValueError: If it cannot be decoded (see :func:`mmris.datasets.transforms.loading.decode_image`).
+        ValueError: If it cannot be decoded (see :func:`mmris.images.decode_image`).
     """
     if len(content) > limits.file_bytes:
         raise ValueError(f'{name} has {len(content) / 2**20:.3g} MB, but a picture may have '

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmris.datasets.transforms.loading import decode_image, load_sample_image
+from mmris.datasets.transforms.loading import load_sample_image
+from mmris.images import decode_image
 from mmris.registry import TRANSFORMS
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)

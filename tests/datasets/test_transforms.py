@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from mmris.datasets import CLIPTokenizer
-from mmris.datasets.transforms.loading import decode_image, to_rgb
+from mmris.images import decode_image, to_rgb
 from mmris.protocols import find_protocol
 from mmris.protocols.geometry import to_opencv
 from mmris.registry import TRANSFORMS

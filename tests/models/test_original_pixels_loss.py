@@ -81,7 +81,7 @@ def test_masks_alone_are_enough_and_weights_get_gradients():
     assert all(sample.gt_original.dtype == torch.bool for sample in samples)
 
 
-@pytest.mark.parametrize('name', [name for name, one in PROTOCOLS.items() if one.resample_logits is not None])
+@pytest.mark.parametrize('name', [name for name, one in PROTOCOLS.items() if one.resampling.sigmoid_last])
 def test_its_logits_are_those_that_are_scored(name):
     """Wherever the logits are above 0, and nowhere else, the protocol predicts foreground by its threshold of 1/2."""
     protocol, size = PROTOCOLS[name], (61, 97)

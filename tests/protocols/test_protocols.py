@@ -75,7 +75,7 @@ def test_probabilities_and_masks(name):
 
 def test_a_pixel_at_the_threshold():
     values = torch.tensor([0.25, 0.5, 0.75])
-    protocol = Protocol('one', way_back=lambda *_: None, threshold=0.5)
+    protocol = Protocol('one', threshold=0.5)
     assert protocol.masks(values).tolist() == [False, False, True]
 
 

@@ -14,7 +14,7 @@ def messages(monkeypatch) -> List[str]:
     """What is logged about fonts."""
     logged: List[str] = []
     for module in (fonts, lettering):
-        monkeypatch.setattr(module, 'print_log', lambda text, **_: logged.append(text))
+        monkeypatch.setattr(module, 'log_warning', logged.append)
     return logged
 
 

@@ -10,9 +10,9 @@ from mmengine.infer import BaseInferencer
 from mmengine.logging import print_log
 from tqdm import tqdm
 
-from mmris.apis.image_encoder import GivenImage
-from mmris.apis.prediction import Prediction
 from mmris.apis.predictor import Predictor
+from mmris.images import GivenImage
+from mmris.prediction import Prediction
 from mmris.registry import INFERENCERS
 from mmris.utils.terminal import one_line
 from mmris.zoo import find_model

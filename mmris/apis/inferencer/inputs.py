@@ -9,7 +9,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple, Union
 import numpy as np
 from PIL import Image
 
-from mmris.apis.sentences import read_sentences
+from mmris.prediction.sentences import read_sentences
 
 from .pairs import locate, read_pairs
 from .requests import ImageRequest, VideoFrame

@@ -5,7 +5,7 @@ from itertools import chain, count
 from pathlib import PurePosixPath
 from typing import List, NamedTuple, Sequence, Set
 
-from mmris.apis.outputs import writable_name
+from mmris.prediction.outputs import writable_name
 
 from .requests import ImageRequest
 

@@ -5,7 +5,7 @@ from typing import Any, Dict
 
 import torch
 
-from mmris.apis.prediction import Prediction
+from mmris.prediction import Prediction
 from mmris.structures import ReferringDataSample
 
 from .requests import ImageRequest, VideoFrame

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from mmris.apis.prediction import Prediction
+from mmris.prediction import Prediction
 from mmris.utils import write_atomically
 
 from .folder import FOLDERS, ResultsFolder

@@ -12,8 +12,9 @@ from mmengine.utils import ProgressBar
 from PIL import Image
 
 from mmris.datasets.entry_faults import fault_of_dict
-from mmris.datasets.masks import UnreadableMask, encode_mask
+from mmris.datasets.masks import UnreadableMask
 from mmris.utils.ids import Id, read_id
+from mmris.utils.run_lengths import encode_mask
 from mmris.utils.text import shorten
 
 from .coco_names import image_id_of_name

@@ -3,8 +3,8 @@
 import os
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from mmris.datasets.masks import encode_mask
 from mmris.utils.ids import read_whole_number
+from mmris.utils.run_lengths import encode_mask
 
 from .content import Content
 from .form import Form

@@ -5,8 +5,9 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from mmris.datasets.masks import encode_mask, max_image_pixels
+from mmris.datasets.masks import max_image_pixels
 from mmris.utils.ids import read_whole_number
+from mmris.utils.run_lengths import encode_mask
 from mmris.utils.text import shorten
 
 from .content import Content

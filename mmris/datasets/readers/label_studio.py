@@ -4,8 +4,9 @@ import re
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from mmris.datasets.masks import encode_mask, max_image_pixels
+from mmris.datasets.masks import max_image_pixels
 from mmris.utils.ids import read_whole_number
+from mmris.utils.run_lengths import encode_mask
 from mmris.utils.text import shorten
 
 from .content import Content

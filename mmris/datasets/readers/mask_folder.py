@@ -10,7 +10,7 @@ import posixpath
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Set
 
-from mmris.datasets.masks import encode_mask
+from mmris.utils.run_lengths import encode_mask
 
 from .content import Content
 from .form import Form

@@ -10,7 +10,7 @@ from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 import numpy as np
 
 from mmris.datasets.image_files import ImageHeader, read_image_header
-from mmris.datasets.transforms.orientation import turn_back
+from mmris.images.orientation import turn_back
 from mmris.utils.text import shorten
 
 _UPLOAD = re.compile(r'[0-9a-f]{8}-(.+)', re.DOTALL)

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from mmris.datasets.image_files import read_image_size
-from mmris.datasets.masks import encode_mask
-from mmris.datasets.transforms.orientation import read_orientation
+from mmris.images.orientation import read_orientation
+from mmris.utils.run_lengths import encode_mask
 from mmris.utils.text import shorten
 
 from .content import Content, RawRef

@@ -3,7 +3,8 @@
 from typing import Any, Dict, Iterator, List, Tuple
 
 import numpy as np
-from pycocotools import mask as coco_mask
+
+from mmris.utils.run_lengths import encode_mask
 
 _Corner = Tuple[int, int]
 
@@ -37,8 +38,7 @@ def _segmentation(mask: np.ndarray, left: int, top: int, width: int, height: int
     # Outer edges run clockwise as seen on screen, the edges of holes the other way round.
     if all(_doubled_area(loop) > 0 for loop in loops):
         return [[value for x, y in loop for value in (x + left, y + top)] for loop in loops]
-    run_lengths = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
-    return {'size': list(mask.shape), 'counts': run_lengths['counts'].decode('ascii')}
+    return encode_mask(mask)
 
 
 def _doubled_area(loop: List[_Corner]) -> int:

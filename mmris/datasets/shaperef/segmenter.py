@@ -4,7 +4,8 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
-from pycocotools import mask as coco_mask
+
+from mmris.utils.run_lengths import encode_mask
 
 MISSED = 0.1
 """Share of the objects that are not found."""
@@ -157,11 +158,10 @@ def _score(generator: np.random.Generator, form: Tuple[float, float, float, floa
 def _result(image_id: int, score: float, category: int, mask: np.ndarray) -> Dict[str, Any]:
     rows, columns = np.nonzero(mask)
     left, top = int(columns.min()), int(rows.min())
-    run_lengths = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
     return {
         'image_id': image_id,
         'bbox': [left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top],
         'score': score,
         'category_id': category,
-        'segmentation': {'size': list(mask.shape), 'counts': run_lengths['counts'].decode('ascii')},
+        'segmentation': encode_mask(mask),
     }

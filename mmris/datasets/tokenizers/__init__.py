@@ -1,8 +1,6 @@
-"""Sentences to token ids."""
+"""Tokenizers of the registry: those of :mod:`mmris.tokenizers`, with ids as tensors."""
 
-from .beit3 import BEiT3Tokenizer
 from .clip import CLIPTokenizer
-from .word_pieces import WordPieceTokenizer
-from .words import WordTokenizer
+from .tensors import BEiT3Tokenizer, WordPieceTokenizer, WordTokenizer
 
 __all__ = ['BEiT3Tokenizer', 'CLIPTokenizer', 'WordPieceTokenizer', 'WordTokenizer']

@@ -5,13 +5,16 @@ from typing import List
 from open_clip.tokenizer import SimpleTokenizer
 
 from mmris.registry import TRANSFORMS
+from mmris.tokenizers import SentenceTokenizer
 
-from .common import SentenceTokenizer
+from .tensors import TensorTokenizer
 
 
 @TRANSFORMS.register_module()
-class CLIPTokenizer(SentenceTokenizer):
+class CLIPTokenizer(TensorTokenizer, SentenceTokenizer):
     """CLIP's byte pair encoding (lower case, vocabulary of 49,408), by open_clip.
+
+    :class:`mmris.tokenizers.CLIPTokenizer` gives the same ids without open_clip.
 
     Args:
         context_length (int): Tokens of a sentence, [SOS] and [EOS] counted: longer ones are cut so that [EOS] is

@@ -1,8 +1,15 @@
 from .formatting import PackReferringInputs
-from .geometry import AffineTransform, CRISWarp, Letterbox, Resize
+from .geometry import (
+    AffineTransform,
+    CRISWarp,
+    Letterbox,
+    LongestSideThenStretch,
+    PillowResize,
+    Resize,
+    ResizeLongestSide,
+)
 from .instance_masks import LoadInstanceMasks, MatchInstances
 from .loading import LoadImage, LoadMasks
-from .pillow_geometry import LongestSideThenStretch, PillowResize, ResizeLongestSide
 from .text import Tokenize
 
 __all__ = [

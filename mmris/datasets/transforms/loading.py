@@ -1,87 +1,16 @@
 """From files to pixels and masks."""
 
-import io
 from typing import Any, Mapping, Optional
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine import fileio
-from PIL import Image, UnidentifiedImageError
 
+from mmris.images import decode_image
 from mmris.registry import TRANSFORMS
 
 from ..masks import union_of_segmentations
 from ..problems import SKIP_ADVICE
-from .orientation import hide_metadata, read_orientation, turn_upright
-
-REFUSED_MODES = ('I', 'F', 'La')
-"""Modes of Pillow of which no RGB is made: nothing says which value is white, or Pillow has no conversion (``La``)."""
-
-
-def decode_image(content: bytes, name: str, upright: bool) -> np.ndarray:
-    """Decode an image file.
-
-    Args:
-        content (bytes): The file's content.
-        name (str): The file's name, for the message of an error.
-        upright (bool): Turn the image as its EXIF orientation says. Annotations of COCO belong to the stored pixels,
-            so data sets do not; people's photographs want it.
-
-    Returns:
-        ndarray: ``(H0, W0, 3)`` uint8 RGB.
-
-    Raises:
-        ValueError: If it is empty, or of no image format that Pillow reads.
-        ValueError: If it is truncated or broken. Broken metadata are no error: they are not read, but for the
-            orientation, without which the pixels stay as stored.
-        ValueError: If it has more pixels than Pillow decodes, twice ``Image.MAX_IMAGE_PIXELS``.
-        ValueError: If its pixels cannot be brought to RGB (see :func:`to_rgb`).
-    """
-    if not content:
-        raise ValueError(f'{name} is empty. Fetch it again.')
-    visible, hidden = hide_metadata(bytes(content))
-    try:
-        image = Image.open(io.BytesIO(visible))
-        image.load()
-    except UnidentifiedImageError as error:
-        raise ValueError(f'{name} is of no image format that Pillow reads: convert it to JPEG or PNG, or fetch it '
-                         f'again if it should be one.') from error
-    except Image.DecompressionBombError as error:
-        raise ValueError(f'{name} has more than {2 * Image.MAX_IMAGE_PIXELS // 10**6} million pixels: make it '
-                         f'smaller.') from error
-    except MemoryError:
-        raise
-    except Exception as error:
-        # Pillow's readers raise whatever their parsing of broken bytes runs into.
-        raise ValueError(f'{name} is not a whole image file ({error}). Fetch it again.') from error
-    pixels = to_rgb(image, name)
-    return turn_upright(pixels, read_orientation({**image.info, **hidden})) if upright else pixels
-
-
-def to_rgb(image: Image.Image, name: str) -> np.ndarray:
-    """Bring a picture of Pillow's to 8 bits of RGB.
-
-    Grey of 16 bits, which Pillow tells as a mode ``I;16...``, is scaled: 65535 is white. That is what PNG and TIFF
-    files of it have; those of 16-bit colours Pillow itself brings to 8 bits.
-
-    Args:
-        image (Image): The picture.
-        name (str): What the message of an error calls it.
-
-    Returns:
-        ndarray: ``(H0, W0, 3)`` uint8 RGB.
-
-    Raises:
-        ValueError: If its mode is one of :data:`REFUSED_MODES`.
-    """
-    if image.mode.startswith('I;16'):
-        grey = (np.asarray(image).astype(np.uint32) + 128) // 257
-        return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
-    if image.mode in REFUSED_MODES:
-        raise ValueError(f'{name} has the mode {image.mode!r} of Pillow, which cannot be brought to RGB without '
-                         f'guessing: convert it to 8 bits, grey or RGB.')
-    # An array of its own: what NumPy would share with Pillow cannot be written to.
-    return np.array(image if image.mode == 'RGB' else image.convert('RGB'))
 
 
 def read_sample_image(path: str, upright: bool = False, backend_args: Optional[dict] = None) -> np.ndarray:
@@ -98,7 +27,7 @@ def read_sample_image(path: str, upright: bool = False, backend_args: Optional[d
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it cannot be decoded (see :func:`decode_image`).
+        ValueError: If it cannot be decoded (see :func:`mmris.images.decode_image`).
     """
     return decode_image(_read_file(path, backend_args), path, upright)
 
@@ -119,7 +48,7 @@ def load_sample_image(info: Mapping[str, Any], upright: bool = False,
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it cannot be decoded (see :func:`decode_image`).
+        ValueError: If it cannot be decoded (see :func:`mmris.images.decode_image`).
         ValueError: If it is of another size than its annotation says. Where the other value of ``upright`` makes it
             fit, the message says so.
     """

@@ -6,10 +6,11 @@ from typing import Any, Dict, List, Optional
 
 from pycocotools import mask as coco_mask
 
-from mmris.datasets.masks import encode_mask, union_of_segmentations
+from mmris.datasets.masks import union_of_segmentations
 from mmris.datasets.problems import Problem, Report
 from mmris.datasets.refer_files import ReferFiles, target_annotation_ids
 from mmris.datasets.stored_split import describe_split
+from mmris.utils.run_lengths import encode_mask
 
 from .categories import complete_categories
 from .split_names import name_splits

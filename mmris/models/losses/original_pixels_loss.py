@@ -67,8 +67,8 @@ def _check(protocol: Protocol, data_samples: Sequence[ReferringDataSample]) -> N
         raise ValueError(
             'OriginalPixelsLoss needs the masks on the original pixels, gt_original, which a sample lacks: set '
             "inputs.steps.pack=dict(phase='train', masks=['gt_original']) (the masks of PackReferringInputs).")
-    if protocol.resample_logits is None:
-        able = ', '.join(name for name, one in PROTOCOLS.items() if one.resample_logits is not None)
+    if not protocol.resampling.sigmoid_last:
+        able = ', '.join(name for name, one in PROTOCOLS.items() if one.resampling.sigmoid_last)
         raise ValueError(
             f'OriginalPixelsLoss needs logits on the original pixels, but by model.protocol={protocol.name!r} (or '
             f'model.resampling) the sigmoid is taken before resampling. Protocols and resamplings that resample '

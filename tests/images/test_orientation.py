@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
 from mmris.datasets.image_files import read_image_header
-from mmris.datasets.transforms.loading import decode_image
-from mmris.datasets.transforms.orientation import ORIENTATION, picture_orientation, turn_back, turn_upright
+from mmris.images import decode_image
+from mmris.images.orientation import ORIENTATION, picture_orientation, turn_back, turn_upright
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
 FORMATS = {'JPEG': {}, 'PNG': {}, 'WEBP': dict(lossless=True), 'TIFF': {}}

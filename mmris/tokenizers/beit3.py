@@ -6,7 +6,6 @@ from typing import List, Set, Union
 
 from sentencepiece import SentencePieceProcessor
 
-from mmris.registry import TRANSFORMS
 from mmris.utils.file_content import START, name_content
 from mmris.zoo import find_vocabulary
 
@@ -16,7 +15,6 @@ from .common import SentenceTokenizer
 _NORMALIZER_FIELD = 3
 
 
-@TRANSFORMS.register_module()
 class BEiT3Tokenizer(SentenceTokenizer):
     """BEiT-3's SentencePiece vocabulary (64,000 pieces, case kept), in the numbering of XLM-RoBERTa.
 

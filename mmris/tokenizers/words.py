@@ -5,16 +5,13 @@ from collections import Counter
 from pathlib import Path
 from typing import List, Union
 
-from mmris.registry import TRANSFORMS
-
 from .common import SentenceTokenizer
 
 # Letters and digits together, any other mark by itself.
 _WORD = re.compile(r'\w+|[^\w\s]')
-_VOCABULARIES = Path(__file__).parents[1] / 'vocabularies'
+_VOCABULARIES = Path(__file__).parents[1] / 'datasets' / 'vocabularies'
 
 
-@TRANSFORMS.register_module()
 class WordTokenizer(SentenceTokenizer):
     """Whole words of a small vocabulary (lower case): what a model needs that is trained on few words, from scratch.
 

@@ -11,10 +11,10 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 
 import numpy as np
 from PIL import Image
-from pycocotools import mask as coco_mask
 
 from mmris.protocols import Protocol, check_existence_threshold
 from mmris.utils import write_atomically
+from mmris.utils.run_lengths import encode_mask
 from mmris.visualization import draw_sentences
 
 from .outputs import check_name, choose_outputs, image_address, names_of_image, remove_outputs, save_output
@@ -214,12 +214,11 @@ class Prediction:
         results = []
         for sentence, mask, (x0, y0, x1, y1), area, score in zip(self.sentences, self.masks, self.boxes.tolist(),
                                                                  self.areas.tolist(), self.scores.tolist()):
-            rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
             results.append(
                 dict(
                     image_id=image_id,
                     category_id=category_id,
-                    segmentation=dict(size=rle['size'], counts=rle['counts'].decode('ascii')),
+                    segmentation=encode_mask(mask),
                     bbox=[x0, y0, x1 - x0, y1 - y0],
                     area=area,
                     score=score,

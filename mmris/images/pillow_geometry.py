@@ -2,15 +2,13 @@
 
 from typing import Sequence, Tuple
 
+import cv2
 import numpy as np
-import torch
-import torch.nn.functional as F
 from PIL import Image
 
 from mmris.protocols.geometry import longest_side_affine, longest_side_size, stretch_affine
-from mmris.registry import TRANSFORMS
 
-from .geometry import AffineTransform
+from .geometry import InputGeometry
 
 
 def resize_by_pillow(image: np.ndarray, size: Tuple[int, int]) -> Image.Image:
@@ -26,8 +24,7 @@ def resize_by_pillow(image: np.ndarray, size: Tuple[int, int]) -> Image.Image:
     return Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR)
 
 
-@TRANSFORMS.register_module()
-class ResizeLongestSide(AffineTransform):
+class ResizeLongestSide(InputGeometry):
     """Scales the image to fit, keeping its proportions, and puts it top left, as SAM's published code does.
 
     Image and masks are interpolated by Pillow (bilinear, which reads all pixels when it shrinks). The image fills
@@ -36,7 +33,6 @@ class ResizeLongestSide(AffineTransform):
 
     Args:
         size (int or tuple[int, int]): Height and width of the input in pixels; one number for a square.
-        view (str): Name of the view that is made. Default: ``'main'``.
 
     Raises:
         ValueError: If ``size`` is not positive.
@@ -56,15 +52,13 @@ class ResizeLongestSide(AffineTransform):
         out[:y1, x1:] = 0
 
 
-@TRANSFORMS.register_module()
-class PillowResize(AffineTransform):
+class PillowResize(InputGeometry):
     """Scales the image to fill the input, whatever its proportions, as EVF-SAM's multitask code for SAM 2 evaluates.
 
     Image and masks are interpolated by Pillow (bilinear, which reads all pixels when it shrinks).
 
     Args:
         size (int or tuple[int, int]): Height and width of the input in pixels; one number for a square.
-        view (str): Name of the view that is made. Default: ``'main'``.
 
     Raises:
         ValueError: If ``size`` is not positive.
@@ -77,16 +71,15 @@ class PillowResize(AffineTransform):
         out[...] = resize_by_pillow(image, self.size)
 
 
-@TRANSFORMS.register_module()
-class LongestSideThenStretch(AffineTransform):
+class LongestSideThenStretch(InputGeometry):
     """Scales the image to fit, and then stretches it to fill the input, as EVF-SAM's plain code for SAM 2 does.
 
     Image and masks are interpolated by Pillow, which rounds to whole grey levels (:class:`ResizeLongestSide`), and
-    then bilinearly by torch. The image is given on as float32, with the fractions of the second interpolation.
+    then bilinearly by OpenCV, which gives what torch gives the published code. The image is given on as float32, with
+    the fractions of the second interpolation.
 
     Args:
         size (int or tuple[int, int]): Height and width of the input in pixels; one number for a square.
-        view (str): Name of the view that is made. Default: ``'main'``.
 
     Raises:
         ValueError: If ``size`` is not positive.
@@ -99,7 +92,5 @@ class LongestSideThenStretch(AffineTransform):
 
     def place(self, image: np.ndarray, interpolation: int, border: Sequence[float], out: np.ndarray) -> None:
         fitted = np.asarray(resize_by_pillow(image, longest_side_size(image.shape[:2], self.size)), dtype=np.float32)
-        channels = torch.from_numpy(fitted).reshape(1, *fitted.shape[:2], -1).permute(0, 3, 1, 2)
-        stretched = F.interpolate(channels, size=self.size, mode='bilinear', align_corners=False)
-        values = stretched[0].permute(1, 2, 0).reshape(out.shape).numpy()
+        values = cv2.resize(fitted, self.size[::-1], interpolation=cv2.INTER_LINEAR)
         out[...] = values if out.dtype == np.float32 else np.rint(values)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmris.apis.outputs import LONGEST_NAME, choose_outputs, image_address, names_of_image, save_output
+from mmris.prediction.outputs import LONGEST_NAME, choose_outputs, image_address, names_of_image, save_output
 
 ENDINGS = ('_1_mask.png', '_overlay.png')
 

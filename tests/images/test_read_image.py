@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mmris.apis.images import read_image
+from mmris.images import read_image
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
 

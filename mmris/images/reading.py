@@ -2,16 +2,20 @@
 
 import os
 import re
+import sys
 from pathlib import Path
-from typing import IO, Any, Optional, Sequence, Tuple, Union
+from typing import IO, TYPE_CHECKING, Any, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
-from mmris.datasets.transforms.loading import decode_image, to_rgb
-from mmris.datasets.transforms.orientation import picture_orientation, turn_upright
 from mmris.utils.text import shorten
+
+from .decoding import decode_image, to_rgb
+from .orientation import picture_orientation, turn_upright
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 AnyImage = Union[str, os.PathLike, bytes, IO[bytes], Image.Image, np.ndarray]
 
@@ -42,7 +46,7 @@ def read_image(image: AnyImage) -> np.ndarray:
         IsADirectoryError: If the path is a folder.
         ValueError: If the path is empty or a URL, or the file object is closed or opened as text.
         ValueError: If a file cannot be decoded, or a PIL image not be brought to RGB (see
-            :func:`mmris.datasets.transforms.loading.decode_image`).
+            :func:`decode_image`).
         ValueError: If an array is of another shape or dtype, there is no pixel, or ``image`` is something else.
     """
     if isinstance(image, (bytes, bytearray, memoryview)):
@@ -187,14 +191,20 @@ def _describe_other(image: Any) -> str:
     if image is None:
         return ('The image is None. If a reader such as cv2.imread returned it, the file is missing or broken: check '
                 'its path.')
-    if isinstance(image, Tensor):
+    if _is_tensor(image):
         return (f'The image is a torch tensor of {image.dtype} of shape {tuple(image.shape)}, but must be a NumPy '
                 f'array: {_convert(image)}')
     return (f'The image is of type {type(image).__name__}, but must be a file (its path, its bytes, or a binary file '
             f'object), a PIL image, or an array, {ARRAYS}.')
 
 
-def _convert(image: Tensor) -> str:
+def _is_tensor(image: Any) -> bool:
+    # Whoever has a tensor has imported torch.
+    torch = sys.modules.get('torch')
+    return torch is not None and isinstance(image, torch.Tensor)
+
+
+def _convert(image: 'Tensor') -> str:
     """How a tensor becomes an array that is an image."""
     if image.dim() == 4:
         return 'give one image at a time.'

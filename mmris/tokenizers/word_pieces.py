@@ -7,7 +7,6 @@ from typing import Dict, List, Union
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-from mmris.registry import TRANSFORMS
 from mmris.zoo import find_vocabulary
 
 from .common import SentenceTokenizer
@@ -16,7 +15,6 @@ from .common import SentenceTokenizer
 UPPER_CASE = re.compile('[A-Z]')
 
 
-@TRANSFORMS.register_module()
 class WordPieceTokenizer(SentenceTokenizer):
     """BERT's word pieces (lower case, without accents), by the tokenizers library.
 

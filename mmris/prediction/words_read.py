@@ -3,7 +3,7 @@
 from copy import copy
 from typing import List, NamedTuple, Sequence
 
-from mmris.datasets.tokenizers.common import SentenceTokenizer
+from mmris.tokenizers import SentenceTokenizer
 
 
 class WordsRead(NamedTuple):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmris.apis.attention import AttentionPredictor
-from mmris.apis.sentences import read_sentences
+from mmris.prediction.sentences import read_sentences
 from tests.conftest import tiny_config
 
 HALF = 'the red \ud83d circle'

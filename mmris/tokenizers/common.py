@@ -1,11 +1,9 @@
-"""What tokenizers share."""
+"""What tokenizers share. The ids are NumPy arrays: no torch is needed."""
 
 from abc import ABC, abstractmethod
 from typing import List, Sequence, Tuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from mmris.utils.text import to_well_formed
 
@@ -40,11 +38,11 @@ class SentenceTokenizer(ABC):
         self.context_length = context_length
         self.pad_to_longest = pad_to_longest
 
-    def __call__(self, sentences: Sequence[str]) -> Tuple[Tensor, Tensor]:
+    def __call__(self, sentences: Sequence[str]) -> Tuple[np.ndarray, np.ndarray]:
         """Tokenise S sentences. An empty one is its begin and its end token.
 
         Returns:
-            tuple[Tensor, Tensor]: ids ``(S, L)`` int64, and mask ``(S, L)`` bool, true on real tokens. L is
+            tuple[ndarray, ndarray]: ids ``(S, L)`` int64, and mask ``(S, L)`` bool, true on real tokens. L is
             ``context_length``, or with ``pad_to_longest`` the tokens of the longest sentence, 2 if there is none. The
             mask is needed: an id that pads may also be that of a word.
         """
@@ -57,7 +55,7 @@ class SentenceTokenizer(ABC):
         length = max(map(len, rows), default=2) if self.pad_to_longest else self.context_length
         return _pad(rows, length, self._padding)
 
-    def decode(self, ids: Tensor, mask: Tensor) -> str:
+    def decode(self, ids: np.ndarray, mask: np.ndarray) -> str:
         """The words of one tokenised sentence, ``(L,)`` ids and mask, as the model sees them."""
         return self._decode(ids[mask].tolist()[1:-1])
 
@@ -75,12 +73,11 @@ class SentenceTokenizer(ABC):
         """The text of such ids."""
 
 
-def _pad(rows: Sequence[List[int]], length: int, padding: int) -> Tuple[Tensor, Tensor]:
+def _pad(rows: Sequence[List[int]], length: int, padding: int) -> Tuple[np.ndarray, np.ndarray]:
     """Ids ``(S, length)`` and the mask of those that are not padding."""
-    # Arrays are filled in a tenth of the time that tensors take.
     ids = np.full((len(rows), length), padding, dtype=np.int64)
     mask = np.zeros((len(rows), length), dtype=np.bool_)
     for row, tokens in enumerate(rows):
         ids[row, :len(tokens)] = tokens
         mask[row, :len(tokens)] = True
-    return torch.from_numpy(ids), torch.from_numpy(mask)
+    return ids, mask
