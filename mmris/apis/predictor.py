@@ -9,9 +9,10 @@ from torch import nn
 
 from mmris.evaluation import own_metrics
 from mmris.images import GivenImage
-from mmris.prediction import BasePredictor, Prediction
+from mmris.prediction import BasePredictor, Logits, Prediction
 from mmris.protocols import Protocol
 from mmris.registry import TRANSFORMS
+from mmris.structures import Answer
 from mmris.utils import type_name
 from mmris.zoo import get_model
 
@@ -140,14 +141,22 @@ class Predictor(BasePredictor):
         return self.model.encoder.takes_instances
 
     @torch.inference_mode()
-    def _ask(self, sentences: Sequence[List[str]], images: Sequence[EncodedImage]) -> List[Prediction]:
-        """Predict for images that share a state."""
-        counts = [len(own) for own in sentences]
+    def _logits(self, sentences: List[str], image: EncodedImage) -> Logits:
+        found = self._segment([sentences], [image]).map(lambda tensor: tensor.float().cpu())
+        return Logits(found.logits.numpy(), None if found.existence is None else found.existence.numpy())
+
+    def _segment(self, sentences: Sequence[List[str]], images: Sequence[EncodedImage]) -> Answer:
+        """Ask about images that share a state."""
         device = self.model.data_preprocessor.device
         image_index = torch.tensor([image.row for image in images], device=device).repeat_interleave(
-            torch.tensor(counts, device=device))
+            torch.tensor([len(own) for own in sentences], device=device))
         encoded = self._sentences.encode(self.model, [sentence for own in sentences for sentence in own])
-        answer = self.model.segment(images[0].state, encoded, image_index)
+        return self.model.segment(images[0].state, encoded, image_index)
+
+    @torch.inference_mode()
+    def _ask(self, sentences: Sequence[List[str]], images: Sequence[EncodedImage]) -> List[Prediction]:
+        """Predict for images that share a state."""
+        counts, answer = [len(own) for own in sentences], self._segment(sentences, images)
         existence = [None] * len(images) if answer.existence is None else \
             [part.float().sigmoid().cpu().numpy() for part in answer.existence.split(counts)]
         return [

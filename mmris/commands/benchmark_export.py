@@ -92,8 +92,7 @@ def measure_time(predictor: Predictor, found: Dict[str, OnnxPredictor],
         sentences = [f'{_SENTENCES[0]} {turn} {number}' for number in range(options.sentences)]
         for name, one in asked.items():
             start = time.perf_counter()
-            with torch.inference_mode():
-                one.answer(sentences, one.set_image(pixels))
+            one.logits(sentences, image=one.set_image(pixels))
             # Memory and plans are made at the first turn.
             if turn:
                 seconds[name].append(time.perf_counter() - start)

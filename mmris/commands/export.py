@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 from mmris.apis import Predictor
-from mmris.apis.prediction import Prediction
 from mmris.export import COUNTS, compare_logits, export_model, form_size, mask_ious
+from mmris.prediction import Prediction
 from mmris.runtime import OnnxPredictor
 from mmris.utils.configs import check_inputs, check_output, choose_checkpoint, read_config
 from mmris.utils.tables import markdown_table

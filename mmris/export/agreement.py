@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Sequence, Union
 
 import numpy as np
-import torch
 
 from mmris.apis import Predictor
 from mmris.runtime import OnnxPredictor
@@ -30,12 +29,10 @@ def compare_logits(predictor: Predictor, exported: OnnxPredictor, image: Union[s
     largest = 0.0
     for count in COUNTS:
         asked = [sentences[place % len(sentences)] for place in range(count)]
-        with torch.inference_mode():
-            wanted = predictor.answer(asked, encoded)
-        given = exported.answer(asked, found)
-        for one, other in ((wanted.logits, given.logits), (wanted.existence, given.existence)):
+        wanted, given = predictor.logits(asked, image=encoded), exported.logits(asked, image=found)
+        for one, other in zip(wanted, given, strict=True):
             if one is not None:
-                largest = max(largest, float(np.abs(one.float().cpu().numpy() - other).max()))
+                largest = max(largest, float(np.abs(one - other).max()))
     return largest
 
 

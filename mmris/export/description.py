@@ -7,8 +7,8 @@ from typing import Any, Dict, List, Mapping, Sequence
 from mmengine.config import Config
 
 from mmris.datasets.pipeline_steps import MAIN, STEP_TYPES
-from mmris.datasets.pipelines import is_geometry
 from mmris.registry import TRANSFORMS
+from mmris.runtime.card import GEOMETRIES
 from mmris.utils import type_name
 
 # Ends of the names of vocabularies, the longer one of two first.
@@ -30,26 +30,25 @@ def describe_views(pipeline: Sequence[Mapping[str, Any]]) -> List[Dict[str, Any]
     views = {}
     for step in pipeline:
         kind = type_name(step)
-        if is_geometry(step):
+        if kind in GEOMETRIES:
             views[step.get('view', MAIN)] = dict(type=kind, **_arguments(step))
         elif kind not in STEP_TYPES.values():
             raise ValueError(
-                f'The test pipeline has the step {kind}, which changes what the model sees, but exported models take '
-                f'images by their geometry alone (Letterbox, Resize and so on). Leave it out for the export: '
+                f'The test pipeline has the step {kind}, which changes what the model sees, but exported models know '
+                f'the geometries {", ".join(GEOMETRIES)} alone. Leave it out for the export: '
                 f'inputs.steps.NAME=None.')
     return [dict(name=name, geometry=views[name]) for name in (MAIN, *(view for view in views if view != MAIN))]
 
 
 def _arguments(step: Mapping[str, Any]) -> Dict[str, Any]:
     """All arguments of a geometry, the defaults among them, as JSON has them."""
-    transform = TRANSFORMS.get(step['type'])
     defaults = {
-        name: parameter.default for name, parameter in inspect.signature(transform).parameters.items()
+        name: parameter.default
+        for name, parameter in inspect.signature(GEOMETRIES[type_name(step)]).parameters.items()
         if parameter.default is not parameter.empty
     }
-    given = {name: value for name, value in step.items() if name != 'type'}
-    arguments = {name: value for name, value in {**defaults, **given}.items() if name != 'view'}
-    arguments['size'] = list(TRANSFORMS.build(step).size)
+    given = {name: value for name, value in step.items() if name not in ('type', 'view')}
+    arguments = {**defaults, **given, 'size': list(TRANSFORMS.build(step).size)}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()}
 
 

@@ -54,7 +54,10 @@ class ImageHalf(nn.Module):
 
 
 class SentenceHalf(nn.Module):
-    """From token ids, and the state of the image that they are about, to logits: the encoder's text half, and all after.
+    """From token ids, and the state of the image that they are about, to logits.
+
+    It is the encoder's text half and all that follows: :meth:`ReferringSegmentor.encode_sentences` and
+    :meth:`~ReferringSegmentor.segment`.
 
     Args:
         model (nn.Module): The same model.

@@ -2,6 +2,6 @@
 
 from .encoded_image import BaseEncodedImage
 from .prediction import Prediction, SavedPrediction
-from .predictor import BasePredictor
+from .predictor import BasePredictor, Logits
 
-__all__ = ['BaseEncodedImage', 'BasePredictor', 'Prediction', 'SavedPrediction']
+__all__ = ['BaseEncodedImage', 'BasePredictor', 'Logits', 'Prediction', 'SavedPrediction']

@@ -1,7 +1,8 @@
 """What predictors of torch and of exported models share: set an image, then ask."""
 
 from abc import ABC, abstractmethod
-from typing import Dict, List, Optional, Sequence, Union
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 
@@ -13,6 +14,19 @@ from .encoded_image import BaseEncodedImage, CurrentImage
 from .prediction import Prediction
 from .sentences import read_sentences
 from .words_read import WordsRead, read_words
+
+
+class Logits(NamedTuple):
+    """What a model answers to S sentences, before anything is resampled or decided.
+
+    Attributes:
+        masks (ndarray): ``(S, 1, h, w)`` float32, on the model's grid.
+        existence (ndarray, optional): ``(S,)`` float32: above 0, something on the image fits. None: the model has no
+            existence head.
+    """
+
+    masks: np.ndarray
+    existence: Optional[np.ndarray]
 
 
 class BasePredictor(ABC):
@@ -46,6 +60,11 @@ class BasePredictor(ABC):
     @abstractmethod
     def takes_instance_masks(self) -> bool:
         """bool: Whether the model takes instance masks, which a segmenter found."""
+
+    @property
+    def vocabulary_file(self) -> Path:
+        """Path: The file that the tokenizer's words are from."""
+        return self._tokenizer.vocabulary_file
 
     @property
     def image(self) -> np.ndarray:
@@ -146,6 +165,13 @@ class BasePredictor(ABC):
         """
         return self.predict_batch([sentences], [self._choose_image(image)])[0]
 
+    def logits(self, sentences: Union[str, Sequence[str]], *, image: Optional[BaseEncodedImage] = None) -> Logits:
+        """Return what the model itself gives: most will want :meth:`predict`, whose arguments and errors these are."""
+        asked = read_sentences(sentences)
+        if not asked:
+            raise ValueError('There is no sentence to predict for: give at least one.')
+        return self._logits(asked, self._choose_image(image))
+
     def predict_batch(self, sentences: Sequence[Union[str, Sequence[str]]],
                       images: Sequence[BaseEncodedImage]) -> List[Prediction]:
         """Predict for the sentences of several images. Those that were encoded together are asked in one pass.
@@ -192,6 +218,10 @@ class BasePredictor(ABC):
             ValueError: If one is not a string.
         """
         return read_words(self._tokenizer, read_sentences(sentences))
+
+    @abstractmethod
+    def _logits(self, sentences: List[str], image: BaseEncodedImage) -> Logits:
+        """Ask about one image, at least one sentence."""
 
     @abstractmethod
     def _encode(self, given: Sequence[GivenImage]) -> List[BaseEncodedImage]:

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from mmris.images import geometry, pillow_geometry
 from mmris.images.geometry import InputGeometry
+from mmris.names import EXPORT_FORMS
 from mmris.protocols import Protocol, find_protocol
 from mmris.utils.text import shorten
 
@@ -16,8 +17,6 @@ from .fields import AGAIN, Fields
 
 FORMAT, VERSION = 'mmris-export', 1
 CARD = 'card.json'
-#: Precisions and the like in which a model may have been exported.
-FORMS = ('float32', 'float16', 'int8')
 #: The graphs of a form.
 GRAPHS = ('image', 'sentences')
 #: Tokenizers, and what a card says of each beside its type and its vocabulary.
@@ -39,8 +38,8 @@ class Card:
 
     Attributes:
         folder (Path): The folder.
-        config (str): The config that the model was built from.
-        weights (dict): ``name`` and ``sha256`` of the weights.
+        config (str, optional): The config that the model was built from. None: it was no file.
+        weights (dict, optional): ``name`` and ``sha256`` of the file of the weights. None: the model was not of a file.
         views (dict[str, InputGeometry]): How each view of an image becomes an input, ``'main'`` first.
         tokenizer (dict): ``type``, ``vocabulary`` (Path) and the tokenizer's other arguments.
         protocol (Protocol): Which pixels belong to masks, with the threshold of the config.
@@ -51,8 +50,8 @@ class Card:
     """
 
     folder: Path
-    config: str
-    weights: Mapping[str, str]
+    config: Optional[str]
+    weights: Optional[Mapping[str, str]]
     views: Mapping[str, InputGeometry]
     tokenizer: Mapping[str, Any]
     protocol: Protocol
@@ -67,7 +66,7 @@ def read_card(folder: Union[str, Path], form: str) -> Card:
 
     Args:
         folder (str or Path): The folder.
-        form (str): One of :data:`FORMS`.
+        form (str): One of :data:`mmris.names.EXPORT_FORMS`.
 
     Returns:
         Card: What it says.
@@ -92,11 +91,10 @@ def read_card(folder: Union[str, Path], form: str) -> Card:
     files = _read_files(fields)
     _check_files(fields, files, _needed(fields, files, form, [*graphs.values(), tokenizer['vocabulary']]))
     rules = fields.inner('protocol')
-    weights = fields.inner('weights')
     return Card(
         folder=folder,
-        config=fields.text('config'),
-        weights=dict(name=weights.text('name'), sha256=weights.text('sha256')),
+        config=fields.text('config', optional=True),
+        weights=_read_weights(fields),
         views=_read_views(fields),
         tokenizer={**tokenizer, 'vocabulary': folder / tokenizer['vocabulary']},
         protocol=_read_protocol(rules),
@@ -125,10 +123,10 @@ def _open(folder: Path) -> Fields:
 def _read_graphs(fields: Fields, form: str) -> Dict[str, str]:
     """The file of each graph of a form."""
     forms = fields.inner('forms')
-    unknown = [name for name in forms.content if name not in FORMS]
+    unknown = [name for name in forms.content if name not in EXPORT_FORMS]
     if unknown:
-        raise ValueError(f'{forms.where} has {shorten(unknown[0])}, but this mmris knows {", ".join(FORMS)}. Use a '
-                         f'newer mmris, or export the model again.')
+        raise ValueError(f'{forms.where} has {shorten(unknown[0])}, but this mmris knows {", ".join(EXPORT_FORMS)}. '
+                         f'Use a newer mmris, or export the model again.')
     if form not in forms.content:
         raise ValueError(f'form must be one that {fields.where} has, {", ".join(forms.content) or "none"}, but got '
                          f'{form!r}.')
@@ -169,6 +167,13 @@ def _read_views(fields: Fields) -> Dict[str, InputGeometry]:
     if 'main' not in views:
         raise ValueError(f'{fields.where}: views has {", ".join(views) or "none"}, but must have main. {AGAIN}')
     return {'main': views['main'], **views}
+
+
+def _read_weights(fields: Fields) -> Optional[Dict[str, str]]:
+    if fields.content.get('weights') is None:
+        return None
+    weights = fields.inner('weights')
+    return dict(name=weights.text('name'), sha256=weights.text('sha256'))
 
 
 def _read_protocol(fields: Fields) -> Protocol:

@@ -7,7 +7,7 @@ import numpy as np
 
 from mmris import tokenizers
 from mmris.images import GivenImage
-from mmris.prediction import BaseEncodedImage, BasePredictor, Prediction
+from mmris.prediction import BaseEncodedImage, BasePredictor, Logits, Prediction
 from mmris.protocols.numpy_ways_back import sigmoid
 from mmris.tokenizers import SentenceTokenizer
 
@@ -100,6 +100,9 @@ class OnnxPredictor(BasePredictor):
             affine=main.affine(*size),
             input_size=main.size,
             model=self.model)
+
+    def _logits(self, sentences: List[str], image: BaseEncodedImage) -> Logits:
+        return Logits(*self.model.segment(image.state, sentences, self._tokenizer))
 
     def _ask(self, sentences: Sequence[List[str]], images: Sequence[BaseEncodedImage]) -> List[Prediction]:
         # Each image has a state of its own, so that these are all the same image.

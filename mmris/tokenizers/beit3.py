@@ -61,7 +61,8 @@ class BEiT3Tokenizer(SentenceTokenizer):
             ends='the first and the last token of a sentence')
         self.lower_case = lower_case
         self.semantic_token = semantic_token
-        self._pieces = self._read(find_vocabulary(vocabulary))
+        self.vocabulary_file = find_vocabulary(vocabulary)
+        self._pieces = self._read(self.vocabulary_file)
 
     def _encode(self, sentence: str) -> List[int]:
         if self.lower_case:

@@ -43,7 +43,8 @@ class CLIPTokenizer(SentenceTokenizer):
 
     def __init__(self, *, context_length: int, vocabulary: Union[str, Path], pad_to_longest: bool = False) -> None:
         super().__init__(context_length=context_length, pad_to_longest=pad_to_longest, ends='[SOS] and [EOS]')
-        merges, characters = _read_merges(Path(vocabulary)), _characters_of_bytes()
+        self.vocabulary_file = Path(vocabulary)
+        merges, characters = _read_merges(self.vocabulary_file), _characters_of_bytes()
         letters = list(characters.values())
         pieces = [*letters, *(letter + _END_OF_WORD for letter in letters), *map(''.join, merges), BEGIN, END]
         numbers = {piece: number for number, piece in enumerate(pieces)}

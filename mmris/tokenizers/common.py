@@ -1,6 +1,7 @@
 """What tokenizers share. The ids are NumPy arrays: no torch is needed."""
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import List, Sequence, Tuple
 
 import numpy as np
@@ -18,6 +19,9 @@ class SentenceTokenizer(ABC):
 
     A subclass sets ``_begin``, ``_end`` and ``_padding``, the ids of these three, and turns words into ids and back.
 
+    Attributes:
+        vocabulary_file (Path): The file that its words are from.
+
     Args:
         context_length (int): The most tokens of a sentence, the begin and the end token included. Longer sentences
             are cut so that the end token is last.
@@ -28,6 +32,7 @@ class SentenceTokenizer(ABC):
         ValueError: If ``context_length`` has no room for the begin and the end token.
     """
 
+    vocabulary_file: Path
     _begin: int
     _end: int
     _padding: int

@@ -45,7 +45,8 @@ class WordPieceTokenizer(SentenceTokenizer):
 
     def __init__(self, *, context_length: int, vocabulary: Union[str, Path], pad_to_longest: bool = False) -> None:
         super().__init__(context_length=context_length, pad_to_longest=pad_to_longest, ends='[CLS] and [SEP]')
-        numbers = self._read(find_vocabulary(vocabulary))
+        self.vocabulary_file = find_vocabulary(vocabulary)
+        numbers = self._read(self.vocabulary_file)
         self._begin, self._end, self._padding = (numbers[piece] for piece in (self.BEGIN, self.END, self.PADDING))
         self._pieces = Tokenizer(models.WordPiece(numbers, unk_token=self.UNKNOWN))
         self._pieces.normalizer = normalizers.BertNormalizer()

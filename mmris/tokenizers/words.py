@@ -39,7 +39,8 @@ class WordTokenizer(SentenceTokenizer):
 
     def __init__(self, *, context_length: int, vocabulary: Union[str, Path], pad_to_longest: bool = False) -> None:
         super().__init__(context_length=context_length, pad_to_longest=pad_to_longest, ends='[BEGIN] and [END]')
-        self._words = self._read(vocabulary)
+        self.vocabulary_file = self._find(vocabulary)
+        self._words = self._read(self.vocabulary_file)
         self._numbers = {word: number for number, word in enumerate(self._words)}
 
     def _encode(self, sentence: str) -> List[int]:
@@ -48,13 +49,16 @@ class WordTokenizer(SentenceTokenizer):
     def _decode(self, words: List[int]) -> str:
         return ' '.join(self._words[number] for number in words)
 
-    def _read(self, vocabulary: Union[str, Path]) -> List[str]:
+    def _find(self, vocabulary: Union[str, Path]) -> Path:
         shipped = {path.stem: path for path in _VOCABULARIES.glob('*.txt')}
         path = shipped.get(str(vocabulary), Path(vocabulary))
         if not path.is_file():
             names = ', '.join(map(repr, sorted(shipped)))
             raise FileNotFoundError(f'{path}, the vocabulary of WordTokenizer, is neither a file nor one of the '
                                     f'package\'s vocabularies ({names}). Set `vocabulary` of the tokenizer.')
+        return path
+
+    def _read(self, path: Path) -> List[str]:
         try:
             words = path.read_text(encoding='utf-8-sig').split('\n')
         except UnicodeDecodeError as error:

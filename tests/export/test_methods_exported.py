@@ -25,7 +25,12 @@ def toy_predictor(name: str) -> Predictor:
     torch.manual_seed(0)
     config = shrink(Config.fromfile(ROOT / 'configs' / f'{name}.py'))
     shrink_existence(config)
-    return Predictor(config, device='cpu')
+    predictor = Predictor(config, device='cpu')
+    # As they begin, some models hardly hear the sentence.
+    for parameter in predictor.model.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=parameter[0].numel()**-0.5)
+    return predictor
 
 
 @pytest.mark.parametrize('name', [
@@ -45,5 +50,5 @@ def test_as_in_pytorch(name: str, tmp_path: Path):
     np.testing.assert_allclose(given.probabilities, wanted.probabilities, atol=1e-4)
     if wanted.existence is not None:
         np.testing.assert_allclose(given.existence, wanted.existence, atol=1e-4)
-    # Sentences do change the answer.
-    assert np.ptp(wanted.probabilities, axis=0).max() > 1e-6
+    # The comparison says something: sentences change the answer, and pixels differ.
+    assert np.ptp(wanted.probabilities, axis=0).max() > 1e-3 and np.ptp(wanted.probabilities[0]) > 1e-3

@@ -1,8 +1,9 @@
 """CLIP's tokenizer."""
 
+from pathlib import Path
 from typing import List
 
-from open_clip.tokenizer import SimpleTokenizer
+from open_clip.tokenizer import SimpleTokenizer, default_bpe
 
 from mmris.registry import TRANSFORMS
 from mmris.tokenizers import SentenceTokenizer
@@ -28,7 +29,8 @@ class CLIPTokenizer(TensorTokenizer, SentenceTokenizer):
 
     def __init__(self, *, context_length: int, pad_to_longest: bool = False) -> None:
         super().__init__(context_length=context_length, pad_to_longest=pad_to_longest, ends='[SOS] and [EOS]')
-        self._bpe = SimpleTokenizer()
+        self.vocabulary_file = Path(default_bpe())
+        self._bpe = SimpleTokenizer(str(self.vocabulary_file))
         self._begin, self._end, self._padding = self._bpe.sot_token_id, self._bpe.eot_token_id, 0
 
     def _encode(self, sentence: str) -> List[int]:
