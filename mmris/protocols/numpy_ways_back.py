@@ -102,8 +102,17 @@ def _scale_cubically(values: np.ndarray, size: Size) -> np.ndarray:
 def _apply(values: np.ndarray, rows: _Taps, columns: _Taps) -> np.ndarray:
     """Interpolate maps ``(S, h, w)`` along both axes: ``(S, H, W)`` float32."""
     # Columns first, while there are few rows: whole rows are copied faster than single pixels.
-    wide = sum(values[:, :, place] * weight for place, weight in zip(*columns))
-    return sum(wide[:, place] * weight[:, None] for place, weight in zip(*rows))
+    return _interpolate(_interpolate(values, columns, axis=2), rows, axis=1)
+
+
+def _interpolate(values: np.ndarray, taps: _Taps, axis: int) -> np.ndarray:
+    total, shape = None, (-1, 1) if axis == 1 else (-1, )
+    for place, weight in zip(*taps):
+        part = np.take(values, place, axis=axis)
+        part *= weight.reshape(shape)
+        # In place, since memory is what takes the time.
+        total = part if total is None else np.add(total, part, out=total)
+    return total
 
 
 def _resample_probabilities(logits: np.ndarray, affine: np.ndarray, input_size: Size,

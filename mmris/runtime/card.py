@@ -39,7 +39,7 @@ class Card:
     Attributes:
         folder (Path): The folder.
         config (str, optional): The config that the model was built from. None: it was no file.
-        weights (dict, optional): ``name`` and ``sha256`` of the file of the weights. None: the model was not of a file.
+        weights (dict, optional): ``name`` and ``sha256`` of the file of the weights. None: they were in no file.
         views (dict[str, InputGeometry]): How each view of an image becomes an input, ``'main'`` first.
         tokenizer (dict): ``type``, ``vocabulary`` (Path) and the tokenizer's other arguments.
         protocol (Protocol): Which pixels belong to masks, with the threshold of the config.
@@ -98,7 +98,7 @@ def read_card(folder: Union[str, Path], form: str) -> Card:
         views=_read_views(fields),
         tokenizer={**tokenizer, 'vocabulary': folder / tokenizer['vocabulary']},
         protocol=_read_protocol(rules),
-        existence_threshold=rules.number('existence_threshold'),
+        existence_threshold=_read_existence_threshold(rules),
         max_expressions=fields.whole_number('max_expressions', least=1),
         state=tuple(fields.texts('state')),
         graphs={name: folder / file for name, file in graphs.items()})
@@ -182,6 +182,20 @@ def _read_protocol(fields: Fields) -> Protocol:
         return find_protocol(fields.text('name'), resampling).with_threshold(fields.number('threshold'))
     except ValueError as error:
         raise ValueError(f'{fields.where}: {error}') from error
+
+
+def _read_existence_threshold(fields: Fields) -> Optional[float]:
+    threshold = fields.number('existence_threshold')
+    if threshold is not None and not 0 < threshold < 1:
+        raise fields.wrong('existence_threshold', 'a probability in (0, 1), or null')
+    return threshold
+
+
+def _read_weights(fields: Fields) -> Optional[Dict[str, str]]:
+    if fields.content.get('weights') is None:
+        return None
+    weights = fields.inner('weights')
+    return dict(name=weights.text('name'), sha256=weights.text('sha256'))
 
 
 def _read_files(fields: Fields) -> Dict[str, Fields]:

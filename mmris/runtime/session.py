@@ -4,9 +4,14 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
-import onnxruntime
 
 from mmris.utils.cpus import usable_cpus
+
+try:
+    import onnxruntime
+except ImportError as error:
+    raise ImportError('Exported models are run by onnxruntime, which cannot be imported '
+                      f'({error}). Install it: pip install onnxruntime') from error
 
 #: What a provider is without a choice: the processor.
 PROVIDERS = ('CPUExecutionProvider', )

@@ -17,7 +17,7 @@ if regex is None:
     _KANA, _HANGUL = '[\u3040-\u30ff]', '[\u1100-\u11ff\uac00-\ud7a3]'
     _EMOJI = '[\u203c-\u3299\U0001f000-\U0001faff]'
     _LETTERS = re.compile('.', re.DOTALL)
-    _PIECES = re.compile(rf'[{_IDEOGRAPH}][\u3001-\u3011]*|\s+|[^\s{_IDEOGRAPH}]+')
+    _PIECES = re.compile(rf'[{_IDEOGRAPH}][\u3001-\u3011\uff01-\uff20]*|\s+|[^\s{_IDEOGRAPH}]+')
 else:
     _IDEOGRAPH, _KANA, _HANGUL = r'\p{Han}\p{Hiragana}\p{Katakana}', r'[\p{Hiragana}\p{Katakana}]', r'\p{Hangul}'
     _EMOJI = r'\p{Emoji}'

@@ -22,6 +22,10 @@ def test_what_it_says(tmp_path):
     assert card.graphs == dict(image=tmp_path / 'image.onnx', sentences=tmp_path / 'sentences.onnx')
 
 
+def test_a_model_that_needs_no_weights(tmp_path):
+    assert read_card(write_export(tmp_path, weights=None), 'float32').weights is None
+
+
 def test_another_way_back(tmp_path):
     protocol = dict(name='rela', resampling='cris', threshold=0.4, existence_threshold=0.6)
     card = read_card(write_export(tmp_path, protocol=protocol), 'float32')
@@ -182,6 +186,8 @@ def put(value, *keys):
     (put('sota', 'protocol', 'resampling'), "protocol: resampling must be one of bilinear, .* but got 'sota'"),
     (put(1, 'protocol', 'threshold'), r'protocol: threshold is a probability in \[0, 1\), but got 1.0'),
     (put('0.5', 'protocol', 'threshold'), "threshold is '0.5', but must be a number or null"),
+    (put(2, 'protocol', 'existence_threshold'), r'existence_threshold is 2, but must be a probability in \(0, 1\)'),
+    (put('best.pth', 'weights'), "weights is 'best.pth', but must be an object"),
     (put(0, 'max_expressions'), 'max_expressions is 0, but must be a whole number of at least 1'),
     (put(['cells', 3], 'state'), 'state is .*, but must be a list of texts'),
     (put('cells', 'state'), "state is 'cells', but must be a list"),

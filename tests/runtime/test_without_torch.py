@@ -10,6 +10,8 @@ import open_clip
 import pytest
 
 from tests.conftest import ROOT
+from tests.datasets.test_beit3_tokenizer import write_vocabulary as write_sentence_pieces
+from tests.datasets.test_word_piece_tokenizer import write_vocabulary as write_word_pieces
 from tests.runtime.toy_export import write_export
 
 ALLOWED = ('mmris', 'onnxruntime', 'numpy', 'PIL', 'cv2', 'tokenizers', 'sentencepiece')
@@ -48,15 +50,21 @@ print('refused:', ' '.join(sorted(set(refused))))
 '''
 
 
-@pytest.fixture(params=['WordTokenizer', 'CLIPTokenizer'])
+@pytest.fixture(params=['WordTokenizer', 'CLIPTokenizer', 'WordPieceTokenizer', 'BEiT3Tokenizer'])
 def folder(request, tmp_path):
-    if request.param == 'WordTokenizer':
-        return write_export(tmp_path / 'exported')
-    (tmp_path / 'exported').mkdir()
-    shutil.copy(Path(open_clip.__file__).parent / 'bpe_simple_vocab_16e6.txt.gz', tmp_path / 'exported')
-    tokenizer = dict(
-        type='CLIPTokenizer', context_length=20, pad_to_longest=False, vocabulary='bpe_simple_vocab_16e6.txt.gz')
-    return write_export(tmp_path / 'exported', tokenizer=tokenizer)
+    folder, kind = tmp_path / 'exported', request.param
+    folder.mkdir()
+    if kind == 'WordTokenizer':
+        return write_export(folder)
+    tokenizer = dict(type=kind, context_length=20, pad_to_longest=False, vocabulary='vocabulary')
+    if kind == 'CLIPTokenizer':
+        shutil.copy(Path(open_clip.__file__).parent / 'bpe_simple_vocab_16e6.txt.gz', folder / 'vocabulary')
+    elif kind == 'WordPieceTokenizer':
+        write_word_pieces(folder / 'vocabulary')
+    else:
+        write_sentence_pieces(folder / 'vocabulary')
+        tokenizer.update(lower_case=True, semantic_token=True)
+    return write_export(folder, tokenizer=tokenizer)
 
 
 def test_predict_plot_and_save(folder, tmp_path):
@@ -70,3 +78,10 @@ def test_predict_plot_and_save(folder, tmp_path):
     # The first two draw better pictures where they are there. Pillow and the standard library look for the others.
     assert set(done.stdout.split()[1:]) <= {'matplotlib', 'regex', 'defusedxml', 'org'}, done.stdout
     assert "Pictures may show boxes in place of 'ë'" in done.stderr and 'pip install matplotlib' in done.stderr
+
+
+def test_without_onnxruntime():
+    program = "import sys; sys.modules['onnxruntime'] = None\nimport mmris.runtime"
+    done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True)
+    assert 'Exported models are run by onnxruntime, which cannot be imported' in done.stderr
+    assert 'Install it: pip install onnxruntime' in done.stderr
