@@ -191,13 +191,6 @@ def _read_existence_threshold(fields: Fields) -> Optional[float]:
     return threshold
 
 
-def _read_weights(fields: Fields) -> Optional[Dict[str, str]]:
-    if fields.content.get('weights') is None:
-        return None
-    weights = fields.inner('weights')
-    return dict(name=weights.text('name'), sha256=weights.text('sha256'))
-
-
 def _read_files(fields: Fields) -> Dict[str, Fields]:
     """What is said of each file, by its name."""
     listed = fields.inner('files')

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from mmris.images.geometry import Letterbox, Resize
+from mmris.names import EXPORT_FORMS
 from mmris.protocols import find_protocol
-from mmris.runtime.card import FORMS, GEOMETRIES, TOKENIZERS, read_card
+from mmris.runtime.card import GEOMETRIES, TOKENIZERS, read_card
 from tests.runtime.toy_export import SIZE, describe, write_export
 
 
@@ -123,7 +124,8 @@ class TestForms:
 
     def test_unknown(self, tmp_path):
         write_export(tmp_path, change=lambda card: card['forms'].update(int1={}))
-        with pytest.raises(ValueError, match=f"forms has 'int1', but this mmris knows {', '.join(FORMS)}. Use a newer"):
+        known = ', '.join(EXPORT_FORMS)
+        with pytest.raises(ValueError, match=f"forms has 'int1', but this mmris knows {known}. Use a newer"):
             read_card(tmp_path, 'float32')
 
 
