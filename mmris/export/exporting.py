@@ -120,14 +120,14 @@ def _write_graphs(model: nn.Module, folder: Path, forms: Sequence[str], say: Cal
     if 'float32' in forms or 'int8' in forms:
         say('Writing float32')
         graphs['float32'], state = _trace(model, folder, '')
+    if 'float16' in forms:
+        say('Writing float16')
+        graphs['float16'], state = _trace(copy.deepcopy(model).half(), folder, '_float16')
     if 'int8' in forms:
         say('Writing int8')
         graphs['int8'] = [
             write_int8(source, source.with_name(f'{source.stem}_int8.onnx')) for source, *_ in graphs['float32']
         ]
-    if 'float16' in forms:
-        say('Writing float16')
-        graphs['float16'], state = _trace(copy.deepcopy(model).half(), folder, '_float16')
     for path in [] if 'float32' in forms else sum(graphs.pop('float32', []), []):
         path.unlink()
     return Graphs(

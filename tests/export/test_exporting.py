@@ -1,0 +1,130 @@
+"""What an export is made of, and what is refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmris.apis import Predictor
+from mmris.export import compare_logits, export_model, form_size, mask_ious
+from mmris.runtime import OnnxPredictor
+from mmris.web.examples import EXAMPLES
+from tests.conftest import run_command, tiny_config
+
+PICTURE, SENTENCES = EXAMPLES[1]
+SHAPES = 'cm-masksd-shaperef'
+
+
+@pytest.fixture(scope='module')
+def predictor() -> Predictor:
+    return Predictor.from_pretrained(SHAPES, device='cpu')
+
+
+@pytest.fixture(scope='module')
+def folder(predictor, tmp_path_factory) -> Path:
+    """An export of all forms."""
+    out = tmp_path_factory.mktemp('export') / 'exported'
+    export_model(predictor, out, forms=('int8', 'float16', 'float32'))
+    return out
+
+
+def test_the_folder(predictor, folder):
+    card = json.loads((folder / 'card.json').read_text())
+    assert list(card['forms']) == ['float32', 'float16', 'int8']
+    assert sorted(path.name for path in folder.iterdir()) == sorted(['card.json', *card['files']])
+    assert card['tokenizer']['context_length'] == 12 and card['protocol']['threshold'] == predictor.protocol.threshold
+    assert (folder / 'vocabulary.txt').read_bytes() == predictor.vocabulary_file.read_bytes()
+    sizes = {form: form_size(card, form) for form in card['forms']}
+    assert sizes['float16'] < 0.6 * sizes['float32'] and sizes['int8'] < 0.6 * sizes['float32']
+
+
+@pytest.mark.parametrize('form, difference', [('float32', 1e-4), ('float16', 0.2), ('int8', 2.0)])
+def test_as_near_as_its_form(predictor, folder, form, difference):
+    exported = OnnxPredictor(folder, form=form, threads=1)
+    assert compare_logits(predictor, exported, PICTURE, SENTENCES) < difference
+    predictor.set_image(PICTURE)
+    exported.set_image(PICTURE)
+    wanted, given = predictor.predict(SENTENCES), exported.predict(SENTENCES)
+    assert given.masks.any(axis=(1, 2)).all() and mask_ious(wanted.masks, given.masks).min() > 0.95
+
+
+def test_int8_and_float16_do_differ(folder):
+    answers = []
+    for form in ('float32', 'float16', 'int8'):
+        exported = OnnxPredictor(folder, form=form, threads=1)
+        answers.append(exported.logits(SENTENCES, image=exported.set_image(PICTURE)).masks)
+    assert not np.array_equal(answers[0], answers[1]) and not np.array_equal(answers[0], answers[2])
+
+
+def test_more_sentences_than_at_once(predictor, folder):
+    exported = OnnxPredictor(folder, threads=1)
+    asked = [f'{SENTENCES[number % 3]} {number}' for number in range(70)]
+    wanted = predictor.logits(asked, image=predictor.set_image(PICTURE)).masks
+    np.testing.assert_allclose(exported.logits(asked, image=exported.set_image(PICTURE)).masks, wanted, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_thresholds_are_those_of_the_predictor(tmp_path):
+    export_model(Predictor.from_pretrained(SHAPES, device='cpu', threshold=0.7), tmp_path / 'exported')
+    assert OnnxPredictor(tmp_path / 'exported').protocol.threshold == 0.7
+
+
+@pytest.mark.slow
+def test_int8_alone(predictor, tmp_path):
+    card = export_model(predictor, tmp_path / 'exported', forms=['int8'])
+    assert list(card['forms']) == ['int8']
+    assert {path.name for path in (tmp_path / 'exported').iterdir()} == {
+        'card.json', 'vocabulary.txt', 'image_int8.onnx', 'sentences_int8.onnx'}
+    OnnxPredictor(tmp_path / 'exported', form='int8')
+
+
+class TestRefused:
+
+    def test_unknown_form(self, predictor, tmp_path):
+        with pytest.raises(ValueError, match='forms are some of float32, float16, int8, but got int4'):
+            export_model(predictor, tmp_path / 'exported', forms=['int4'])
+        with pytest.raises(ValueError, match='but got none'):
+            export_model(predictor, tmp_path / 'exported', forms=[])
+        assert not list(tmp_path.iterdir())
+
+    def test_a_folder_of_something_else(self, predictor, tmp_path):
+        (tmp_path / 'notes.txt').write_text('mine')
+        with pytest.raises(FileExistsError, match='is there, and is no exported model .it has no card.json.: name '
+                                                  'another'):
+            export_model(predictor, tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == ['notes.txt']
+
+    def test_instance_masks(self, tmp_path):
+        predictor = Predictor(tiny_config('mail/tiny_shaperef.py'), device='cpu')
+        with pytest.raises(ValueError, match='models with them cannot be exported. Take a config without'):
+            export_model(predictor, tmp_path / 'exported')
+
+    def test_a_step_of_ones_own(self, tmp_path):
+        config = tiny_config()
+        config.inputs.steps = dict(
+            flip=dict(type='mmcv.RandomFlip', prob=0.5, after='load_image', phase='test'))
+        predictor = Predictor(config, device='cpu')
+        with pytest.raises(ValueError, match='The test pipeline has the step RandomFlip, which changes what the model '
+                                             'sees'):
+            export_model(predictor, tmp_path / 'exported')
+        assert not list(tmp_path.iterdir())
+
+
+def test_failing_leaves_the_export_that_was_there(predictor, folder, monkeypatch):
+    before = (folder / 'card.json').read_bytes()
+    monkeypatch.setattr('mmris.export.exporting.export_sentence_half', lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        export_model(predictor, folder)
+    assert (folder / 'card.json').read_bytes() == before and len(list(folder.parent.iterdir())) == 1
+    OnnxPredictor(folder)
+
+
+def test_the_command(tmp_path, capsys):
+    assert not run_command('export', '--model', SHAPES, '--out', tmp_path / 'exported')
+    printed = capsys.readouterr().out
+    row = next(line for line in printed.splitlines() if line.startswith('| float32 '))
+    assert float(row.split('|')[3]) < 1e-4 and row.split('|')[4].strip() == '1.000'
+    assert 'compared with PyTorch on scene_1.jpg, 1, 2 and 7 sentences at once' in printed
+    card = json.loads((tmp_path / 'exported' / 'card.json').read_text())
+    assert card['weights']['name'] == 'cm-masksd-shaperef.safetensors' and card['config'] == 'vit-small_shaperef.py'
