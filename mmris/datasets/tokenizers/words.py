@@ -14,6 +14,27 @@ _WORD = re.compile(r'\w+|[^\w\s]')
 _VOCABULARIES = Path(__file__).parents[1] / 'vocabularies'
 
 
+def find_words(vocabulary: Union[str, Path]) -> Path:
+    """Find the file that ``vocabulary`` of a :class:`WordTokenizer` means: one of the package's by its name, or any.
+
+    Args:
+        vocabulary (str or Path): The name, or the file.
+
+    Returns:
+        Path: The file.
+
+    Raises:
+        FileNotFoundError: If there is neither a vocabulary of that name nor such a file.
+    """
+    shipped = {path.stem: path for path in _VOCABULARIES.glob('*.txt')}
+    path = shipped.get(str(vocabulary), Path(vocabulary))
+    if not path.is_file():
+        names = ', '.join(map(repr, sorted(shipped)))
+        raise FileNotFoundError(f'{path}, the vocabulary of WordTokenizer, is neither a file nor one of the '
+                                f'package\'s vocabularies ({names}). Set `vocabulary` of the tokenizer.')
+    return path
+
+
 @TRANSFORMS.register_module()
 class WordTokenizer(SentenceTokenizer):
     """Whole words of a small vocabulary (lower case): what a model needs that is trained on few words, from scratch.
@@ -52,12 +73,7 @@ class WordTokenizer(SentenceTokenizer):
         return ' '.join(self._words[number] for number in words)
 
     def _read(self, vocabulary: Union[str, Path]) -> List[str]:
-        shipped = {path.stem: path for path in _VOCABULARIES.glob('*.txt')}
-        path = shipped.get(str(vocabulary), Path(vocabulary))
-        if not path.is_file():
-            names = ', '.join(map(repr, sorted(shipped)))
-            raise FileNotFoundError(f'{path}, the vocabulary of WordTokenizer, is neither a file nor one of the '
-                                    f'package\'s vocabularies ({names}). Set `vocabulary` of the tokenizer.')
+        path = find_words(vocabulary)
         try:
             words = path.read_text(encoding='utf-8-sig').split('\n')
         except UnicodeDecodeError as error:
