@@ -125,8 +125,8 @@ class Predictor:
         """Make a predictor of a model of the zoo (``mmris models`` lists them), or of one that someone shared.
 
         Args:
-            name (str or Path): Its name in the zoo; a folder that ``mmris push`` wrote; a repository of the Hugging Face
-                hub, ``'user/name'`` or ``'hf-hub:user/name'``; or a copy of a published model, as folder or
+            name (str or Path): Its name in the zoo; a folder that ``mmris push`` wrote; a repository of the Hugging
+                Face hub, ``'user/name'`` or ``'hf-hub:user/name'``; or a copy of a published model, as folder or
                 repository. Nothing in a shared folder is run.
             **settings: ``device``, ``threshold``, ``dtype`` and ``existence_threshold``, as above.
 

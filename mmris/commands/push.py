@@ -116,8 +116,8 @@ def _check_options(arguments: argparse.Namespace, repository: Optional[str]) -> 
     if repository is None:
         for option, given in (('--private', arguments.private), ('--message', arguments.message)):
             if given:
-                raise ValueError(f'{option} is about a repository of the hub, but {arguments.target} is a folder. Leave '
-                                 f'it out, or write hf-hub:user/name.')
+                raise ValueError(f'{option} is about a repository of the hub, but {arguments.target} is a folder. '
+                                 f'Leave it out, or write hf-hub:user/name.')
     if arguments.scored_on is not None and arguments.scores is None:
         raise ValueError('--scored-on names the data of scores: give them too, --scores FILE.')
     if arguments.licence is not None and not _LICENCE.fullmatch(arguments.licence):

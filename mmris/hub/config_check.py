@@ -20,9 +20,10 @@ FORMAT = 1
 #: What ``config.json`` holds. One of ``inputs`` and ``pipeline`` is there.
 KEYS = ('library_name', 'format', 'mmris_version', 'config', 'model', 'inputs', 'pipeline', 'instance_masks',
         'thresholds')
-#: Parts of a model that inference needs, and its settings.
-MODEL_KEYS = ('type', 'data_preprocessor', 'encoder', 'neck', 'decoder', 'head', 'existence', 'protocol', 'resampling',
-              'max_expressions')
+#: Parts of a model that inference needs, and its settings. PyTorch orders some products of matrices by whether weights
+#: are frozen, so that predictions are the same to the last bit with ``frozen`` alone.
+MODEL_KEYS = ('type', 'data_preprocessor', 'encoder', 'neck', 'decoder', 'head', 'existence', 'frozen', 'protocol',
+              'resampling', 'max_expressions')
 #: Arguments of parts that only training needs, or that name files or addresses: a published model has none of them.
 LEFT_OUT = ('pretrained', 'trust_pretrained', 'init_cfg', 'activation_checkpointing', 'load_from', 'checkpoint',
             'backend_args')

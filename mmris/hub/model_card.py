@@ -166,9 +166,9 @@ def _describe_scores(facts: CardFacts, content: Mapping[str, Any]) -> str:
     existence = '' if 'existence_threshold' not in how else \
         f' A sentence is rejected if its existence is below {how["existence_threshold"]}.'
     counts = ', '.join(f'{_count(scores):,} on {split}' for split, scores in facts.scores.items())
-    return (f'`mmris test` measured these scores on {facts.scored_on}, by the protocol `{how["protocol"]}`, in percent. '
-            f'A pixel belongs to a mask above the probability {how["threshold"]}.{existence} Every sentence counts '
-            f'once: {counts}.\n\n{format_results(facts.scores)}')
+    return (f'`mmris test` measured these scores on {facts.scored_on}, by the protocol `{how["protocol"]}`, in '
+            f'percent. A pixel belongs to a mask above the probability {how["threshold"]}.{existence} Every sentence '
+            f'counts once: {counts}.\n\n{format_results(facts.scores)}')
 
 
 def _protocol(content: Mapping[str, Any]) -> Dict[str, Any]:

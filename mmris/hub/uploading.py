@@ -34,8 +34,8 @@ def check_repository(repository: str, *, private: bool = False) -> None:
                               f'{advice}')
     if not huggingface_hub.get_token():
         raise PermissionError(
-            f'There is no token for {constants.ENDPOINT}, which uploading to {repository} needs. Make one with the right '
-            f'to write at {constants.ENDPOINT}/settings/tokens, and run `hf auth login` or set HF_TOKEN. {advice}')
+            f'There is no token for {constants.ENDPOINT}, which uploading to {repository} needs. Make one that may '
+            f'write at {constants.ENDPOINT}/settings/tokens, and run `hf auth login` or set HF_TOKEN. {advice}')
     problem = what_is_wrong(f'{constants.ENDPOINT}/api/models/{repository}')
     if problem:
         raise ConnectionError(f'{repository} cannot be uploaded: {constants.ENDPOINT} {problem}. With a network, run '

@@ -3,8 +3,8 @@
     mmris push configs/cm_masksd/vit-b_refcoco.py work_dirs/vit-b_refcoco/best_mIoU_epoch_90.pth user/vit-b_refcoco \
         --scores scores.json --scored-on "RefCOCO (unc)" --licence apache-2.0
 
-uploads config.json, model.safetensors, the tokenizer's vocabulary and a model card to huggingface.co/user/vit-b_refcoco.
-Give ./vit-b_refcoco in place of user/vit-b_refcoco to write them to a folder instead. docs/hub.md shows more.
+uploads config.json, model.safetensors, the tokenizer's vocabulary and a model card to huggingface.co/user/vit-b_refcoco
+(docs/hub.md). Give ./vit-b_refcoco in place of user/vit-b_refcoco to write them to a folder instead.
 """
 
 from mmris.command_line import run_command

@@ -54,8 +54,8 @@ class ReferringInferencer(BaseInferencer):
 
     Args:
         model (str, Path, Config, dict or Predictor): A config, a name of ``mmris models``, or a model that someone
-            published, as :class:`~mmris.apis.Predictor` takes it; or a predictor, with which no other argument about the model is
-            given.
+            published, as :class:`~mmris.apis.Predictor` takes it; or a predictor, with which no other argument about
+            the model is given.
         weights (str or Path, optional): The checkpoint. Default: None, its own weights if ``model`` is a name of the
             zoo or a published model.
         device (str, optional): Default: None, a GPU where there is one.
