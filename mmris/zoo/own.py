@@ -61,7 +61,7 @@ def find_copy(name: object) -> Optional[Copy]:
     try:
         folder = path if path.is_dir() else path.parent if path.is_file() else None
         original = None if folder is None else _recognise(folder)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         # What is no path at all, or cannot be read.
         return None
     if original is None:
