@@ -41,8 +41,8 @@ class TestTypes:
     @pytest.mark.parametrize('name', [
         'os.system', 'builtins.exec', 'subprocess.run', 'mmengine.config.Config.fromfile', 'torch.load',
         'mmris.CLIPEncoder', 'mmris.models.encoders.clip.CLIPEncoder', 'mmseg.FPN', 'mmdet.ResNet',
-        'mmengine.Pretrained', 'Pretrained', 'CheckpointHook', 'ImgDataPreprocessor', 'BaseDataPreprocessor', 'EpochBasedTrainLoop', 'Conv2d',
-        '__class__', '', 'CLIPEncoder ', 'clipencoder'
+        'mmengine.Pretrained', 'Pretrained', 'CheckpointHook', 'ImgDataPreprocessor', 'BaseDataPreprocessor',
+        'EpochBasedTrainLoop', 'Conv2d', '__class__', '', 'CLIPEncoder ', 'clipencoder'
     ])
     def test_names_that_are_not_registered_here(self, stranger, name):
         stranger.set('model.encoder', dict(type=name, architecture='ViT-B-16'))

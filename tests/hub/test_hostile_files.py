@@ -168,7 +168,7 @@ def swin(**changes: Any) -> Callable:
 
 
 HUGE: List = [
-    ('width', lambda one: one.set('model.encoder.architecture.vision_cfg.width', 99968), 'cannot be built|other weights'),
+    ('width', lambda one: one.set('model.encoder.architecture.vision_cfg.width', 99968), 'cannot be built|other w'),
     ('vocabulary', lambda one: one.set('model.encoder.architecture.text_cfg.vocab_size', 10**12), 'no number above'),
     ('layers', lambda one: one.set('model.encoder.architecture.vision_cfg.layers', 99999), 'more than .* modules'),
     ('decoder', lambda one: one.set('model.decoder.num_layers', 100000), 'more than .* modules'),
