@@ -82,12 +82,13 @@ def download_repository(repository: str, beside: Sequence[str]) -> Path:
     address = f'{constants.ENDPOINT}/{repository}'
     advice = f'Or fetch the files of {address} on another machine, put them into one folder and give that folder.'
     if constants.HF_HUB_OFFLINE:
-        try:
-            return Path(huggingface_hub.snapshot_download(repository, local_files_only=True))
-        except errors.LocalEntryNotFoundError as error:
-            raise ConnectionError(
-                f'HF_HUB_OFFLINE is set, but the cache {constants.HF_HUB_CACHE} lacks {what}. Unset it, and run this '
-                f'again with a network. {advice}') from error
+        # Not snapshot_download, which in some versions asks for all files of the repository.
+        cached = huggingface_hub.try_to_load_from_cache(repository, CONFIG)
+        if isinstance(cached, str):
+            return Path(cached).parent
+        raise ConnectionError(
+            f'HF_HUB_OFFLINE is set, but the cache {constants.HF_HUB_CACHE} lacks {what}. Unset it, and run this '
+            f'again with a network. {advice}')
     _check_answer(address, what, advice)
     try:
         size = huggingface_hub.get_hf_file_metadata(

@@ -7,7 +7,7 @@ import re
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Set
 from urllib.parse import unquote, urlsplit
 
 TOKEN = 'hf_writes'
@@ -37,8 +37,8 @@ class ModelHub(ThreadingHTTPServer):
     Attributes:
         repositories (dict[str, Repository]): By name.
         blobs (dict[str, bytes]): Large files by their SHA-256.
-        downloads (list[str]): Names of files in the order in which they were downloaded.
-        breaks (bool): Whether uploads of large files fail.
+        downloads (dict[str, set[str]]): Names of the files that were downloaded, by repository.
+        breaks (set[str]): Repositories to which the next upload of a large file fails.
     """
     daemon_threads = True
 
@@ -46,8 +46,8 @@ class ModelHub(ThreadingHTTPServer):
         super().__init__(('127.0.0.1', 0), Handler)
         self.repositories: Dict[str, Repository] = {}
         self.blobs: Dict[str, bytes] = {}
-        self.downloads: List[str] = []
-        self.breaks = False
+        self.downloads: Dict[str, Set[str]] = {}
+        self.breaks: Set[str] = set()
 
     @property
     def address(self) -> str:
@@ -81,7 +81,7 @@ class Handler(BaseHTTPRequestHandler):
             r'/api/validate-yaml': self.validate,
             rf'/api/models/{_NAME}/preupload/[^/]+': self.preupload,
             rf'/{_NAME}\.git/info/lfs/objects/batch': self.batch,
-            r'/lfs/(\w+)': self.put,
+            rf'/lfs/{_NAME}/(\w+)': self.put,
             rf'/api/models/{_NAME}/commit/[^/]+': self.commit,
         }
         for pattern, act in routes.items():
@@ -133,7 +133,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         content = found.files[file]
         if self.command == 'GET':
-            self.server.downloads.append(file)
+            self.server.downloads.setdefault(name, set()).add(file)
         self.answer(200, content, X_Repo_Commit=found.commit, ETag=f'"{hashlib.sha256(content).hexdigest()}"')
 
     def create(self) -> None:
@@ -160,10 +160,12 @@ class Handler(BaseHTTPRequestHandler):
     def batch(self, name: str) -> None:
         objects = json.loads(self.body)['objects']
         self.answer(200, dict(transfer='basic', objects=[
-            dict(one, actions=dict(upload=dict(href=f'{self.server.address}/lfs/{one["oid"]}'))) for one in objects]))
+            dict(one, actions=dict(upload=dict(href=f'{self.server.address}/lfs/{name}/{one["oid"]}')))
+            for one in objects]))
 
-    def put(self, digest: str) -> None:
-        if self.server.breaks:
+    def put(self, name: str, digest: str) -> None:
+        if name in self.server.breaks:
+            self.server.breaks.remove(name)
             self.answer(400, dict(error='broken'))
             return
         assert hashlib.sha256(self.body).hexdigest() == digest
