@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
+import torch
 import yaml
 from torch import Tensor
 
 from mmris.evaluation.tables import ALL_COLUMNS, format_results
 from mmris.protocols import find_protocol
 from mmris.utils.tables import markdown_table
+from mmris.utils.terminal import one_line
 
 from .config_check import tokenizer_of
 from .folder import LIBRARY
@@ -81,12 +83,12 @@ def write_card(facts: CardFacts, content: Mapping[str, Any], weights: Mapping[st
     matter = yaml.safe_dump(_front_matter(facts, content), sort_keys=False, allow_unicode=True, width=1000)
     sections = [
         f'---\n{matter}---',
-        f'# {facts.name}',
+        f'# {one_line(facts.name)}',
         'Referring image segmentation: given an image and a sentence, this model marks the pixels that the sentence '
         'refers to. It is a model of the Python package `mmris`.',
         _describe_model(facts, content, weights),
         f'## How to use it\n\n{_describe_use(facts, content)}',
-        f'## How it was scored\n\n{_describe_scores(facts, content)}',
+        f'## How it was scored\n\n{_describe_scores(facts, content, weights)}',
     ]
     return '\n\n'.join(sections) + '\n'
 
@@ -99,7 +101,7 @@ def _front_matter(facts: CardFacts, content: Mapping[str, Any]) -> Dict[str, Any
         matter['datasets'] = list(facts.datasets)
     if facts.scores:
         results = [_result(split, scores, facts, content) for split, scores in facts.scores.items()]
-        matter['model-index'] = [dict(name=facts.name, results=results)]
+        matter['model-index'] = [dict(name=one_line(facts.name), results=[one for one in results if one['metrics']])]
     return matter
 
 
@@ -109,7 +111,7 @@ def _result(split: str, scores: Mapping[str, Any], facts: CardFacts, content: Ma
     slug = re.sub(r'[^a-z0-9]+', '-', facts.scored_on.lower()).strip('-')
     return dict(
         task=dict(type=TASK, name='Referring image segmentation'),
-        dataset=dict(name=facts.scored_on, type=slug or 'data', split=split,
+        dataset=dict(name=one_line(facts.scored_on), type=slug or 'data', split=one_line(split),
                      args=dict(expressions=_count(scores), **_protocol(content))),
         metrics=[dict(type=name, name=name, value=round(float(scores[name]), 2)) for name in names])
 
@@ -159,16 +161,19 @@ def _describe_use(facts: CardFacts, content: Mapping[str, Any]) -> str:
     return '\n'.join(lines)
 
 
-def _describe_scores(facts: CardFacts, content: Mapping[str, Any]) -> str:
+def _describe_scores(facts: CardFacts, content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> str:
     if not facts.scores:
         return 'The publisher gave no scores.'
     how = _protocol(content)
     existence = '' if 'existence_threshold' not in how else \
         f' A sentence is rejected if its existence is below {how["existence_threshold"]}.'
+    rounded = any(value.dtype == torch.float16 for value in weights.values())
+    half = ' Parameters are stored as float16, to which they may have been rounded after they were scored.' \
+        if rounded else ''
     counts = ', '.join(f'{_count(scores):,} on {split}' for split, scores in facts.scores.items())
-    return (f'`mmris test` measured these scores on {facts.scored_on}, by the protocol `{how["protocol"]}`, in '
-            f'percent. A pixel belongs to a mask above the probability {how["threshold"]}.{existence} Every sentence '
-            f'counts once: {counts}.\n\n{format_results(facts.scores)}')
+    return (f'`mmris test` measured these scores on {one_line(facts.scored_on)}, by the protocol '
+            f'`{how["protocol"]}`, in percent. A pixel belongs to a mask above the probability {how["threshold"]}.'
+            f'{existence} Every sentence counts once: {counts}.{half}\n\n{format_results(facts.scores)}')
 
 
 def _protocol(content: Mapping[str, Any]) -> Dict[str, Any]:

@@ -93,6 +93,9 @@ def upload(folder: Path, repository: str, *, message: str, private: bool = False
     api = huggingface_hub.HfApi()
     try:
         api.create_repo(repository, private=private or None, exist_ok=True)
+        if private and not api.model_info(repository).private:
+            raise ValueError(f'{constants.ENDPOINT}/{repository} is public, though it was to be private. Nothing was '
+                             f'uploaded.')
         old = [name for name in api.list_repo_files(repository) if is_published_file(name) and name not in new]
         api.upload_folder(repo_id=repository, folder_path=str(folder), commit_message=message,
                           delete_patterns=old or None)
@@ -119,6 +122,8 @@ def explain_upload(error: Exception, repository: str) -> Exception:
             f'your account or organisation.')
     if isinstance(error, errors.HFValidationError):
         return ValueError(f'{repository!r} is not the name of a repository: {error}')
+    if isinstance(error, ValueError) and status is None:
+        return error
     if status is not None and status < 500:
         return ValueError(f'{constants.ENDPOINT} refused {repository} ({status}): {error}')
     return ConnectionError(f'The upload to {repository} broke off ({reason(error)}). The repository is as it was. Run '

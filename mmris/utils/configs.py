@@ -57,6 +57,21 @@ def read_config(arguments: argparse.Namespace) -> Config:
     return config
 
 
+def check_data(config: Config, name: str) -> None:
+    """Check that a config says which data a model is scored on, before any work.
+
+    Args:
+        config (Config): What :func:`read_config` gave.
+        name (str): What the user calls it.
+
+    Raises:
+        ValueError: If it does not: it is of a published model whose own config is not one of the project's.
+    """
+    if 'type' not in ((config.get('test_dataloader') or {}).get('dataset') or {}):
+        raise ValueError(f'{name} does not say which data it is scored on. Give a config that does, and the model as '
+                         f'its checkpoint: CONFIG {name}.')
+
+
 def _parse_options(given: Sequence[str]) -> Dict[str, Any]:
     """Read ``KEY=VALUE`` as MMEngine's command lines do."""
     options = argparse.Namespace()

@@ -145,7 +145,9 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(403, dict(error='You do not have the rights to create a model there'))
         else:
             there = name in self.server.repositories
-            self.server.repositories.setdefault(name, Repository(bool(asked.get('private'))))
+            # By different versions of the client.
+            private = asked.get('private') or asked.get('visibility') == 'private'
+            self.server.repositories.setdefault(name, Repository(bool(private)))
             self.answer(409 if there else 200, dict(url=f'{self.server.address}/{name}', name=name))
 
     def validate(self) -> None:
