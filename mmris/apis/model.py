@@ -17,14 +17,12 @@ from mmris.checkpoints.runs import load_pretrained, pretrained_parts
 from mmris.datasets.pipelines import resolve_pipelines
 from mmris.names import DTYPES
 from mmris.registry import MODELS
-from mmris.utils import empty_parameters, find_config, is_part
-from mmris.utils.resources import check_config_file
+from mmris.utils import empty_parameters, is_part
+from mmris.utils.resources import read_model_config, read_named_config
 from mmris.zoo import (
     MODEL,
     LocalFile,
     ZooModel,
-    check_kind,
-    complete_config,
     fetch_vocabulary,
     fetch_weights,
     find_copy,
@@ -41,7 +39,8 @@ def init_model(config: Union[str, Path, Config],
 
     Args:
         config (str, Path or Config): A config file, the name of one of the project's
-            (``'mmris::cm_masksd/vit-tiny_shaperef.py'``), a name in the zoo, or a read one.
+            (``'mmris::cm_masksd/vit-tiny_shaperef.py'``), a name in the zoo, a model that someone published (a folder,
+            or ``'user/name'`` on the Hugging Face hub; nothing in it is run), or a read one.
         checkpoint (str or Path, optional): A checkpoint of training, a file or folder as a published whole model has
             it, or a name in the zoo. Defaults to None: the weights of the zoo if ``config`` is a name there, the
             pretrained weights of a model that needs no training (see :func:`init_untrained`), random weights of any
@@ -68,11 +67,8 @@ def init_model(config: Union[str, Path, Config],
     if isinstance(config, Config):
         config = deepcopy(config)
     else:
-        named, path = find_model(config), find_config(config)
-        check_config_file(path)
-        config = Config.fromfile(path)
+        named, config = find_model(config, hub=True), read_named_config(config)
         if named is not None:
-            complete_config(config, named)
             checkpoint = checkpoint or (named.weights and fetch_weights(named))
     _take_vocabulary(config, checkpoint)
     warn_of_another_config(config, checkpoint)
@@ -118,7 +114,7 @@ def warn_of_another_config(config: Config, checkpoint: Optional[Union[str, Path]
     named = find_model(checkpoint) if copy is None else get_model(copy.original)
     if named is None or named.kind != MODEL:
         return
-    own = Config.fromfile(find_config(named.config))
+    own = read_model_config(named)
     differing = []
     for key in ('model.protocol', 'model.head.mask', 'inputs.tokenizer.semantic_token'):
         given, wanted = _value(config, key), _value(own, key)
@@ -182,10 +178,7 @@ def read_zoo_model(model: ZooModel) -> Tuple[Config, Optional[Path]]:
         ValueError: If the row is of towers.
         FileNotFoundError, ConnectionError, OSError, ValueError: If a file cannot be fetched.
     """
-    check_kind(model, MODEL, weights=False)
-    config = Config.fromfile(find_config(model.config))
-    complete_config(config, model)
-    return config, None if model.weights is None else fetch_weights(model)
+    return read_model_config(model), None if model.weights is None else fetch_weights(model)
 
 
 def _check_device(device: Optional[str]) -> None:

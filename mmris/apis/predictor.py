@@ -118,12 +118,13 @@ class Predictor(BasePredictor):
         return predictor
 
     @classmethod
-    def from_pretrained(cls, name: str, **settings: Any) -> 'Predictor':
-        """Make a predictor of a model of the zoo: ``mmris models`` lists them.
+    def from_pretrained(cls, name: Union[str, Path], **settings: Any) -> 'Predictor':
+        """Make a predictor of a model of the zoo (``mmris models`` lists them), or of one that someone shared.
 
         Args:
-            name (str): Its name; its repository on the Hugging Face hub; or a copy of a published model: a folder as
-                the hub gives it, or ``'hf-hub:OWNER/NAME'``.
+            name (str or Path): Its name in the zoo; a folder that ``mmris push`` wrote; a repository of the Hugging
+                Face hub, ``'user/name'`` or ``'hf-hub:user/name'``; or a copy of a published model, as folder or
+                repository. Nothing in a shared folder is run.
             **settings: ``device``, ``threshold``, ``dtype`` and ``existence_threshold``, as above.
 
         Returns:
@@ -132,8 +133,9 @@ class Predictor(BasePredictor):
         Raises:
             ValueError: If there is no such name, or if it is of towers.
             FileNotFoundError, ConnectionError, ValueError: If the weights cannot be fetched.
+            ValueError: If a shared folder holds anything but a plain description of a model of this package.
         """
-        return cls(*read_zoo_model(get_model(name)), **settings)
+        return cls(*read_zoo_model(get_model(str(name))), **settings)
 
     @property
     def takes_instance_masks(self) -> bool:

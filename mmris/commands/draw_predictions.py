@@ -8,6 +8,7 @@ from mmris.apis import Predictor
 from mmris.apis.samples import build_expressions, predict_sample
 from mmris.utils import write_atomically
 from mmris.utils.configs import (
+    check_data,
     check_output,
     choose_checkpoint,
     prediction_settings,
@@ -20,6 +21,7 @@ def main(arguments: argparse.Namespace) -> None:
     check_output(arguments.out, SHEET_SUFFIXES)
     arguments.checkpoint = choose_checkpoint(arguments)
     config = read_config(arguments)
+    check_data(config, arguments.config)
     predictor = Predictor.trained(config, arguments.checkpoint, **prediction_settings(arguments))
     dataset = build_expressions(config, arguments.split)
     chosen = np.random.default_rng(arguments.seed).permutation(len(dataset))[:arguments.number]

@@ -13,6 +13,7 @@ from mmris.evaluation.error_analysis import analyse, find_scored_by, read_expres
 from mmris.evaluation.error_tables import format_error_report, name_scored_by
 from mmris.utils import write_atomically
 from mmris.utils.configs import (
+    check_data,
     check_output,
     choose_checkpoint,
     prediction_settings,
@@ -54,6 +55,7 @@ def choose_splits(arguments: argparse.Namespace) -> Dict[str, List[dict]]:
 def draw_worst(arguments: argparse.Namespace, split: str, worst: List[dict]) -> None:
     """Predict the worst expressions again, and draw them."""
     config = read_config(arguments)
+    check_data(config, arguments.config)
     predictions = predict(config, arguments, split, worst)
     differ = [row for row, made in zip(worst, predictions) if abs(row['iou'] - made.iou) > 0.01]
     if differ:

@@ -12,7 +12,14 @@ from mmris.evaluation import format_results, nest_metrics, to_json
 from mmris.names import MASK_CONTROLS, SENTENCE_CONTROLS
 from mmris.registry import RUNNERS
 from mmris.utils import unwrap_model, write_atomically
-from mmris.utils.configs import check_output, check_text, choose_checkpoint, name_work_dir, read_config
+from mmris.utils.configs import (
+    check_data,
+    check_output,
+    check_text,
+    choose_checkpoint,
+    name_work_dir,
+    read_config,
+)
 from mmris.utils.launching import destroy_process_group, set_launcher
 
 
@@ -40,6 +47,7 @@ def main(arguments: argparse.Namespace) -> None:
     for path in (arguments.out, arguments.dump):
         check_output(path)
     config = read_config(arguments)
+    check_data(config, arguments.config)
     set_launcher(config, arguments)
     name_work_dir(config, arguments.config, arguments.work_dir)
     config.load_from, config.resume = None, False

@@ -12,6 +12,27 @@ _WORD = re.compile(r'\w+|[^\w\s]')
 _VOCABULARIES = Path(__file__).parents[1] / 'datasets' / 'vocabularies'
 
 
+def find_words(vocabulary: Union[str, Path]) -> Path:
+    """Find the file that ``vocabulary`` of a :class:`WordTokenizer` means: one of the package's by its name, or any.
+
+    Args:
+        vocabulary (str or Path): The name, or the file.
+
+    Returns:
+        Path: The file.
+
+    Raises:
+        FileNotFoundError: If there is neither a vocabulary of that name nor such a file.
+    """
+    shipped = {path.stem: path for path in _VOCABULARIES.glob('*.txt')}
+    path = shipped.get(str(vocabulary), Path(vocabulary))
+    if not path.is_file():
+        names = ', '.join(map(repr, sorted(shipped)))
+        raise FileNotFoundError(f'{path}, the vocabulary of WordTokenizer, is neither a file nor one of the '
+                                f'package\'s vocabularies ({names}). Set `vocabulary` of the tokenizer.')
+    return path
+
+
 class WordTokenizer(SentenceTokenizer):
     """Whole words of a small vocabulary (lower case): what a model needs that is trained on few words, from scratch.
 
@@ -39,7 +60,7 @@ class WordTokenizer(SentenceTokenizer):
 
     def __init__(self, *, context_length: int, vocabulary: Union[str, Path], pad_to_longest: bool = False) -> None:
         super().__init__(context_length=context_length, pad_to_longest=pad_to_longest, ends='[BEGIN] and [END]')
-        self.vocabulary_file = self._find(vocabulary)
+        self.vocabulary_file = find_words(vocabulary)
         self._words = self._read(self.vocabulary_file)
         self._numbers = {word: number for number, word in enumerate(self._words)}
 
@@ -48,15 +69,6 @@ class WordTokenizer(SentenceTokenizer):
 
     def _decode(self, words: List[int]) -> str:
         return ' '.join(self._words[number] for number in words)
-
-    def _find(self, vocabulary: Union[str, Path]) -> Path:
-        shipped = {path.stem: path for path in _VOCABULARIES.glob('*.txt')}
-        path = shipped.get(str(vocabulary), Path(vocabulary))
-        if not path.is_file():
-            names = ', '.join(map(repr, sorted(shipped)))
-            raise FileNotFoundError(f'{path}, the vocabulary of WordTokenizer, is neither a file nor one of the '
-                                    f'package\'s vocabularies ({names}). Set `vocabulary` of the tokenizer.')
-        return path
 
     def _read(self, path: Path) -> List[str]:
         try:

@@ -10,11 +10,11 @@ from mmengine.config import Config, DictAction
 
 from mmris.checkpoints.files import find_weights_in
 from mmris.datasets.pipelines import resolve_pipelines
-from mmris.zoo import MODEL, check_kind, complete_config, find_model, suggest
+from mmris.zoo import MODEL, check_kind, find_model, suggest
 
 from .config_keys import merge_options
 from .pretrained import forget_pretrained
-from .resources import check_config_file, find_config
+from .resources import read_named_config
 from .terminal import one_line
 from .text import shorten
 
@@ -35,12 +35,7 @@ def read_config(arguments: argparse.Namespace) -> Config:
         ValueError: If one refs file is named for a data set of several.
         ValueError: If an option sets what nothing reads (see :func:`merge_options`).
     """
-    path = find_config(arguments.config)
-    check_config_file(path, suggest(arguments.config))
-    config = Config.fromfile(path)
-    named = find_model(arguments.config)
-    if named is not None:
-        complete_config(config, named)
+    config = read_named_config(arguments.config, data=True, advice=suggest(arguments.config))
     changes = dict(
         data_root=arguments.data_root,
         refs_file=arguments.refs_file,
@@ -60,6 +55,21 @@ def read_config(arguments: argparse.Namespace) -> Config:
     _begin_from_whole_model(config)
     resolve_pipelines(config)
     return config
+
+
+def check_data(config: Config, name: str) -> None:
+    """Check that a config says which data a model is scored on, before any work.
+
+    Args:
+        config (Config): What :func:`read_config` gave.
+        name (str): What the user calls it.
+
+    Raises:
+        ValueError: If it does not: it is of a published model whose own config is not one of the project's.
+    """
+    if 'type' not in ((config.get('test_dataloader') or {}).get('dataset') or {}):
+        raise ValueError(f'{name} does not say which data it is scored on. Give a config that does, and the model as '
+                         f'its checkpoint: CONFIG {name}.')
 
 
 def _parse_options(given: Sequence[str]) -> Dict[str, Any]:
@@ -141,7 +151,7 @@ def choose_checkpoint(arguments: argparse.Namespace) -> Optional[str]:
     Raises:
         FileNotFoundError, ValueError: See :func:`check_checkpoint`.
     """
-    named = None if arguments.config is None else find_model(arguments.config)
+    named = None if arguments.config is None else find_model(arguments.config, hub=True)
     if arguments.checkpoint is None and named is not None and named.weights is not None:
         return named.name
     check_checkpoint(arguments.checkpoint)

@@ -189,5 +189,5 @@ class Page:
 
 def _describe(name: str) -> str:
     """A model's name, with what it was trained on if it is of the zoo."""
-    model = find_model(name)
-    return name if model is None else f'{name}, trained on {model.trained_on}'
+    model = find_model(name, hub=True)
+    return name if model is None or model.folder is not None else f'{name}, trained on {model.trained_on}'

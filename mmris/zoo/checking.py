@@ -14,10 +14,11 @@ from mmris.apis import Predictor
 from mmris.checkpoints import PUBLISHED, Misfits, compare_checkpoint, compare_published, read_published
 from mmris.registry import MODELS
 from mmris.utils import find_config
+from mmris.utils.resources import read_model_config
 
 from .fetching import fetch_weights
 from .models import MODEL, ZooModel
-from .names import complete_config, get_model
+from .names import get_model
 
 #: A picture of ShapeRef (style refcoco, seed 0, testA, number 8), a sentence about it, and the mask of what it means.
 EXAMPLE = Path(__file__).with_name('example.jpg')
@@ -81,8 +82,10 @@ def check(model: ZooModel) -> Check:
         ValueError, RuntimeError: If the file cannot be read at all.
     """
     init_default_scope('mmris')
-    config = Config.fromfile(find_config(model.config))
-    complete_config(config, model)
+    if model.kind == MODEL:
+        config = read_model_config(model)
+    else:
+        config = Config.fromfile(find_config(model.config))
     source = model if model.weights is not None else get_model(model.towers)
     path = fetch_weights(source)
     built = MODELS.build(config.model)

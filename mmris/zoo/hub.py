@@ -5,7 +5,7 @@ first, and without an answer to it nothing else is tried.
 """
 
 import os
-from fnmatch import fnmatch
+import re
 from pathlib import Path
 from threading import Thread
 from typing import List, Sequence
@@ -13,11 +13,16 @@ from typing import List, Sequence
 import huggingface_hub
 from huggingface_hub import constants, errors, utils
 
+from mmris.hub.folder import CONFIG, MOST_OF_CONFIG, explain_no_model, is_published_file
+
 from .fetching import describe
 from .models import HubFile
 
 # Seconds to wait for the hub's first answer. The client's own variable changes them.
 _PATIENCE = 4.0
+# Names of weights in a published model's copy, with their index if they are several files.
+_SAFE = re.compile(r'model.*\.safetensors(\.index\.json)?')
+_PICKLED = re.compile(r'pytorch_model.*\.bin(\.index\.json)?')
 
 
 def download(file: HubFile, what: str, placed: Path, beside: str = '') -> Path:
@@ -58,40 +63,56 @@ def download(file: HubFile, what: str, placed: Path, beside: str = '') -> Path:
 def download_repository(repository: str, beside: Sequence[str]) -> Path:
     """Download weights out of a repository, in one file or in several, and the files that stand beside them.
 
+    Of a model that ``mmris push`` wrote, that is its config, its weights as safetensors and its vocabulary, and nothing
+    else: no program, no pickle.
+
     Args:
         repository (str): Such as ``YxZhang/evf-sam``.
-        beside (Sequence[str]): Names of other files, which need not be there.
+        beside (Sequence[str]): Names of other files of a published model's copy, which need not be there.
 
     Returns:
         Path: The folder in the hub's cache.
 
     Raises:
         ConnectionError, FileNotFoundError, OSError: As :func:`download`.
+        ValueError: If its config is too large to be one.
     """
     what = f'the weights of {repository}'
-    file = HubFile(repository=repository, file='config.json')
+    file = HubFile(repository=repository, file=CONFIG)
     address = f'{constants.ENDPOINT}/{repository}'
     advice = f'Or fetch the files of {address} on another machine, put them into one folder and give that folder.'
     if constants.HF_HUB_OFFLINE:
-        try:
-            return Path(huggingface_hub.snapshot_download(repository, local_files_only=True))
-        except errors.LocalEntryNotFoundError as error:
-            raise ConnectionError(
-                f'HF_HUB_OFFLINE is set, but the cache {constants.HF_HUB_CACHE} lacks {what}. Unset it, and run this '
-                f'again with a network. {advice}') from error
+        # Not snapshot_download, which in some versions asks for all files of the repository.
+        cached = huggingface_hub.try_to_load_from_cache(repository, CONFIG)
+        if isinstance(cached, str):
+            return Path(cached).parent
+        raise ConnectionError(
+            f'HF_HUB_OFFLINE is set, but the cache {constants.HF_HUB_CACHE} lacks {what}. Unset it, and run this '
+            f'again with a network. {advice}')
     _check_answer(address, what, advice)
     try:
-        names = _list_weights(repository)
-        return Path(huggingface_hub.snapshot_download(repository, allow_patterns=[*names, *beside]))
+        size = huggingface_hub.get_hf_file_metadata(
+            huggingface_hub.hf_hub_url(repository, CONFIG), timeout=_patience()).size or 0
+    except Exception as error:
+        raise _explain(error, file, what, advice) from error
+    if size > MOST_OF_CONFIG:
+        raise ValueError(f'{CONFIG} of {address} has {size:,} bytes, but at most {MOST_OF_CONFIG:,} are read. '
+                         f'Do not use the model unless you know why.')
+    try:
+        return Path(huggingface_hub.snapshot_download(
+            repository, allow_patterns=_list_wanted(repository, beside), etag_timeout=_patience()))
     except Exception as error:
         raise _explain(error, file, what, advice) from error
 
 
-def _list_weights(repository: str) -> List[str]:
-    """Patterns of the files of weights: the safe ones if there are such."""
+def _list_wanted(repository: str, beside: Sequence[str]) -> List[str]:
+    """The files to download: of weights the safe ones if there are such."""
     names = huggingface_hub.list_repo_files(repository)
-    safe = [name for name in names if fnmatch(name, 'model*.safetensors*')]
-    return safe or [name for name in names if fnmatch(name, 'pytorch_model*.bin*')]
+    config = Path(huggingface_hub.hf_hub_download(repository, CONFIG, etag_timeout=_patience()))
+    if not explain_no_model(config.parent):
+        return [name for name in names if is_published_file(name)]
+    safe = [name for name in names if _SAFE.fullmatch(name)]
+    return [*(safe or [name for name in names if _PICKLED.fullmatch(name)]), *beside]
 
 
 def _patience() -> float:
@@ -100,15 +121,23 @@ def _patience() -> float:
 
 def _check_answer(address: str, what: str, advice: str) -> None:
     """Check that the hub answers at all: its client would wait long."""
-    problem = _ask(address, _patience())
+    problem = what_is_wrong(address)
     if problem:
         raise ConnectionError(
             f'{what[0].upper()}{what[1:]} cannot be downloaded: {constants.ENDPOINT} {problem}. With a network, run '
             f'this again; HF_ENDPOINT names a mirror. {advice}')
 
 
-def _ask(address: str, patience: float) -> str:
-    """Ask for a file's headers. Return what went wrong; empty if anything was answered."""
+def what_is_wrong(address: str) -> str:
+    """Ask the hub for the headers of an address, and wait a few seconds.
+
+    Args:
+        address (str): The address.
+
+    Returns:
+        str: What went wrong, as the predicate of a sentence about the hub; empty if anything was answered.
+    """
+    patience = _patience()
     problems: List[str] = [f'does not answer within {patience:g} seconds (HF_HUB_ETAG_TIMEOUT changes this)']
 
     def ask() -> None:
@@ -117,7 +146,7 @@ def _ask(address: str, patience: float) -> str:
             problems.append('')
         except Exception as error:
             if 'timeout' not in type(error).__name__.lower():
-                problems.append(f'cannot be reached ({_reason(error)})')
+                problems.append(f'cannot be reached ({reason(error)})')
 
     # The name of a host may take longer to look up than any time limit of the request.
     thread = Thread(target=ask, daemon=True)
@@ -126,8 +155,12 @@ def _ask(address: str, patience: float) -> str:
     return problems[-1]
 
 
-def _reason(error: BaseException) -> str:
-    """What the system said, below all that the client's layers add."""
+def reason(error: BaseException) -> str:
+    """What the system said, below all that the client's layers add.
+
+    Args:
+        error (BaseException): What the client raised.
+    """
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__
     return getattr(error, 'strerror', None) or str(error) or type(error).__name__
@@ -135,7 +168,7 @@ def _reason(error: BaseException) -> str:
 
 def _explain(error: Exception, file: HubFile, what: str, advice: str) -> OSError:
     if isinstance(error, errors.LocalEntryNotFoundError):
-        return ConnectionError(f'The download of {what} failed: {_reason(error)}. Run this again. {advice}')
+        return ConnectionError(f'The download of {what} failed: {reason(error)}. Run this again. {advice}')
     if isinstance(error, errors.GatedRepoError):
         return ConnectionError(
             f'{file.repository}, which has {what}, asks for an account. Accept its terms at '
@@ -149,4 +182,4 @@ def _explain(error: Exception, file: HubFile, what: str, advice: str) -> OSError
             f'{describe(file)} cannot be written to the cache {constants.HF_HUB_CACHE}: {error.strerror}. See to that, '
             f'or name another folder by HF_HOME.')
     return ConnectionError(
-        f'The download of {what} broke off ({_reason(error)}). Run this again: it continues where it stopped. {advice}')
+        f'The download of {what} broke off ({reason(error)}). Run this again: it continues where it stopped. {advice}')

@@ -149,6 +149,8 @@ class ZooModel:
         example_iou (float, optional): The least IoU, in percent, that the model reaches on the picture of
             ``mmris models --check``. Default: None, the picture is not what it was trained for.
         note (str): What else to know. Default: ''.
+        folder (str, optional): The folder of a model that someone published with ``mmris push``, whose own config
+            takes the place of ``config``. Default: None, the config is the project's.
     """
     name: str
     kind: str
@@ -165,3 +167,4 @@ class ZooModel:
     quick_gelu: Optional[bool] = None
     example_iou: Optional[float] = None
     note: str = ''
+    folder: Optional[str] = None

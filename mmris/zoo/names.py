@@ -5,9 +5,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, List, Optional, Union
 
+from mmris.hub.folder import explain_no_model
+
 from .fetching import fetch_vocabulary, fetch_weights
 from .models import MODEL, TOWERS, ZooModel
-from .own import copy_of, find_copy
+from .own import HUB, copy_of, find_copy, find_folder, find_published, with_hub
 from .table import MODELS
 
 
@@ -24,34 +26,39 @@ def list_models(pattern: str = '*') -> List[str]:
 
 
 def get_model(name: str) -> ZooModel:
-    """Get a row by its name, or that of a copy of a published model.
+    """Get a row by its name, or that of a model that is not in the table.
 
     Args:
-        name (str): The name; its repository on the Hugging Face hub; or a copy (see :func:`find_model`).
+        name (str): What :func:`find_model` takes, or ``'user/name'``, a repository of the Hugging Face hub.
 
     Returns:
         ZooModel: The row.
 
     Raises:
         ValueError: If there is no such name; the message lists similar ones.
+        FileNotFoundError, ConnectionError, OSError: If a repository cannot be downloaded.
     """
-    found = _find_row(str(name).lower()) or find_model(name)
+    found = _find_row(str(name).lower()) or find_model(name, hub=True)
     if found is not None:
         return found
+    folder = find_folder(with_hub(name))
+    if folder is not None:
+        raise ValueError(explain_no_model(folder))
     close = difflib.get_close_matches(str(name).lower(), list_models())
     advice = f'Did you mean {" or ".join(close)}?' if close else f'There are {", ".join(list_models())}.'
     raise ValueError(f'The zoo has no model {name!r}. {advice} `mmris models` shows all of them. For a file '
                      f'of yours, use Predictor(CONFIG, FILE).')
 
 
-def find_model(name: object, *, folders: bool = False) -> Optional[ZooModel]:
+def find_model(name: object, *, folders: bool = False, hub: bool = False) -> Optional[ZooModel]:
     """Find the row that a name means where a file may stand too.
 
     Args:
         name (object): What the user gave: a name; the repository of a row on the Hugging Face hub
-            (``'YxZhang/evf-sam'``); a copy of a published model, as a folder or as a repository
-            (``'hf-hub:OWNER/NAME'``); or any other path or address.
-        folders (bool): Whether a folder may stand there too, so that a copy in a folder is none here. Default: False.
+            (``'YxZhang/evf-sam'``); a copy of a published model, or a model that ``mmris push`` wrote, as a folder or
+            as a repository (``'hf-hub:OWNER/NAME'``); or any other path or address.
+        folders (bool): Whether a folder may stand there too, so that a model in a folder is none here. Default: False.
+        hub (bool): Whether a model is named there, so that ``'user/name'`` is a repository too. Default: False.
 
     Returns:
         ZooModel, optional: The row. None if there is none, or if there is a file (or folder) of that name.
@@ -63,10 +70,13 @@ def find_model(name: object, *, folders: bool = False) -> Optional[ZooModel]:
     if found is not None:
         path = Path(str(name))
         return None if path.is_file() or folders and path.is_dir() else found
-    copy = find_copy(name)
-    if copy is None or Path(str(name)).is_file() or folders and Path(str(name)).is_dir():
+    name = with_hub(name) if hub else name
+    if folders and not str(name).startswith(HUB) and Path(str(name)).is_dir():
         return None
-    original = _find_row(copy.original)
+    copy = find_copy(name)
+    if copy is None:
+        return find_published(name)
+    original = None if Path(str(name)).is_file() else _find_row(copy.original)
     return None if original is None else copy_of(original, copy, name)
 
 

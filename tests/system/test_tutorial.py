@@ -17,7 +17,8 @@ def test_every_cell_runs(tmp_path: Path, monkeypatch):
     # As in an activated environment.
     monkeypatch.setenv('PATH', f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}')
     notebook = nbformat.read(ROOT / 'docs' / 'tutorial.ipynb', as_version=4)
-    NotebookClient(notebook, timeout=300, kernel_name='python3', resources=dict(metadata=dict(path=str(tmp_path)))).execute()
+    folder = dict(metadata=dict(path=str(tmp_path)))
+    NotebookClient(notebook, timeout=300, kernel_name='python3', resources=folder).execute()
 
     outputs = [''.join(part.get('text', '') for part in cell.outputs) for cell in notebook.cells
                if cell.cell_type == 'code']

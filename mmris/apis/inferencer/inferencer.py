@@ -53,11 +53,11 @@ class ReferringInferencer(BaseInferencer):
     An image that cannot be read is skipped, with a warning, and listed at the end.
 
     Args:
-        model (str, Path, Config, dict or Predictor): A config, or a name of ``mmris models``, as
-            :class:`~mmris.apis.Predictor` takes it; or a predictor, with which no other argument about the model is
-            given.
-        weights (str or Path, optional): The checkpoint. Default: None, the weights of the zoo if ``model`` is a name
-            there.
+        model (str, Path, Config, dict or Predictor): A config, a name of ``mmris models``, or a model that someone
+            published, as :class:`~mmris.apis.Predictor` takes it; or a predictor, with which no other argument about
+            the model is given.
+        weights (str or Path, optional): The checkpoint. Default: None, its own weights if ``model`` is a name of the
+            zoo or a published model.
         device (str, optional): Default: None, a GPU where there is one.
         scope (str): The scope of registries. Default: ``'mmris'``.
         show_progress (bool): Whether :meth:`__call__` and :meth:`write` show a progress bar. Default: True.
@@ -88,7 +88,7 @@ class ReferringInferencer(BaseInferencer):
             self.predictor = model
         else:
             config = Config(model) if isinstance(model, dict) else model
-            named = find_model(config) if isinstance(config, str) else None
+            named = find_model(config, hub=True) if isinstance(config, (str, Path)) else None
             if weights is None and named is not None and named.weights is not None:
                 weights = named.name
             self.predictor = Predictor.trained(config, weights, device=device, **settings)

@@ -11,7 +11,8 @@ from torch import Tensor
 from .casting import as_dtype
 from .kinds import unreadable
 
-_DTYPES = {
+#: Types of numbers, by what safetensors calls them.
+DTYPES = {
     'F64': torch.float64,
     'F32': torch.float32,
     'F16': torch.float16,
@@ -60,11 +61,11 @@ def read_safetensors(local: Path, name: str, dtype: Optional[torch.dtype] = None
         header.pop('__metadata__', None)
         state = {}
         for key, entry in sorted(header.items(), key=lambda item: item[1]['data_offsets']):
-            if entry['dtype'] not in _DTYPES:
+            if entry['dtype'] not in DTYPES:
                 raise unreadable(name, f'{key} in it has numbers of the type {entry["dtype"]}, which is not read')
             begin, end = entry['data_offsets']
             opened.seek(8 + length + begin)
-            state[key] = as_dtype(_tensor(opened.read(end - begin), _DTYPES[entry['dtype']], entry['shape']), dtype)
+            state[key] = as_dtype(_tensor(opened.read(end - begin), DTYPES[entry['dtype']], entry['shape']), dtype)
     return {key: state[key] for key in header}, _meta(metadata)
 
 

@@ -71,7 +71,7 @@ def publish(checkpoint: Union[str, Path],
     weights, meta, others = _open(checkpoint)
     kept = {name: weights[name] for name in sorted(weights) if not name.startswith(DISTILLATION)}
     if half:
-        kept = {name: _halve(name, weight) for name, weight in kept.items()}
+        kept = {name: halve(name, weight) for name, weight in kept.items()}
     described = dict(
         config=_config_name(checkpoint, meta, config), mmris_version=meta.get('mmris_version', __version__))
     excluded = read_excluded_parts(dict(meta=meta), checkpoint)
@@ -108,7 +108,19 @@ def _open(checkpoint: Union[str, Path]) -> Tuple[Dict[str, Tensor], dict, List[s
     return weights, meta if isinstance(meta, dict) else {}, dropped if found is content else [*beside, *dropped]
 
 
-def _halve(name: str, weight: Tensor) -> Tensor:
+def halve(name: str, weight: Tensor) -> Tensor:
+    """Cast a weight to float16, if it is of floating-point numbers.
+
+    Args:
+        name (str): Its name, for the message.
+        weight (Tensor): The weight.
+
+    Returns:
+        Tensor: The cast weight; one of whole numbers as it was.
+
+    Raises:
+        ValueError: If it has a value that is too large for float16.
+    """
     if not weight.is_floating_point():
         return weight
     halved = weight.half()
