@@ -77,6 +77,10 @@ def load(model: str, options: argparse.Namespace) -> Tuple[Predictor, bool]:
     if weights is None:
         torch.manual_seed(0)
         forget_pretrained(config.model)
+        # Any words do, and the config's may be a file to get.
+        lengths = {name: value for name, value in config.inputs.tokenizer.items()
+                   if name in ('context_length', 'pad_to_longest')}
+        config.inputs.tokenizer = dict(type='WordTokenizer', vocabulary='shaperef_full', **lengths)
     return Predictor(config, weights, device='cpu'), weights is not None
 
 
