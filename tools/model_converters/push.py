@@ -1,4 +1,4 @@
-"""Publish a trained model: write a folder that others can load, or upload it to the Hugging Face hub.
+"""Publish a trained model: a folder that others can load, or a repository of the Hugging Face hub.
 
     mmris push configs/cm_masksd/vit-b_refcoco.py work_dirs/vit-b_refcoco/best_mIoU_epoch_90.pth user/vit-b_refcoco \
         --scores scores.json --scored-on "RefCOCO (unc)" --licence apache-2.0
