@@ -130,7 +130,8 @@ def format_results(models: Dict[str, Dict[str, Any]]) -> str:
     heading = ['model', 'form', 'MB', 'logits differ by', 'time, PyTorch = 1', 'mean IoU', f'masks below {ENOUGH}']
     rows = []
     for model, result in models.items():
-        name = Path(model.partition('=')[0]).stem
+        path = Path(model.partition('=')[0])
+        name = f'{path.parent.name}/{path.stem}' if path.parent.name else path.stem
         rows.append([name, TORCH, '', '', f'{statistics.median(result["seconds"]):.3f} s', '', ''])
         rows += [['', form, *describe(values)] for form, values in result['forms'].items()]
     return markdown_table(heading, rows)

@@ -3,8 +3,7 @@
 :mod:`mmris.datasets.tokenizers` has the tokenizers of the registry, which give tensors.
 """
 
-from importlib import import_module
-from typing import Any
+from mmris.utils.importing import import_when_asked
 
 _MODULES = dict(
     BEiT3Tokenizer='beit3',
@@ -15,10 +14,4 @@ _MODULES = dict(
 
 __all__ = list(_MODULES)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    value = getattr(import_module(f'.{_MODULES[name]}', __name__), name)
-    globals()[name] = value
-    return value
+__getattr__ = import_when_asked(__name__, _MODULES)

@@ -1,7 +1,6 @@
 """Tools of the whole package. Its modules are imported when something of them is first asked for."""
 
-from importlib import import_module
-from typing import Any
+from .importing import import_when_asked
 
 _MODULES = dict(
     empty_parameters='empty',
@@ -17,10 +16,4 @@ _MODULES = dict(
 
 __all__ = list(_MODULES)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    value = getattr(import_module(f'.{_MODULES[name]}', __name__), name)
-    globals()[name] = value
-    return value
+__getattr__ = import_when_asked(__name__, _MODULES)

@@ -3,8 +3,7 @@
 Drawing masks and sheets needs Pillow, OpenCV and NumPy alone.
 """
 
-from importlib import import_module
-from typing import Any
+from mmris.utils.importing import import_when_asked
 
 _MODULES = dict(
     COLOURS='drawing',
@@ -23,10 +22,4 @@ _MODULES = dict(
 
 __all__ = list(_MODULES)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    value = getattr(import_module(f'.{_MODULES[name]}', __name__), name)
-    globals()[name] = value
-    return value
+__getattr__ = import_when_asked(__name__, _MODULES)
