@@ -79,6 +79,18 @@ def test_int8_alone(predictor, tmp_path):
     OnnxPredictor(tmp_path / 'exported', form='int8')
 
 
+@pytest.mark.slow
+def test_weights_in_files_of_their_own(predictor, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmris.export.graphs._LARGEST_FILE', 0)
+    card = export_model(predictor, tmp_path / 'exported', forms=['float32', 'int8'])
+    assert {'image.onnx.data', 'sentences.onnx.data', 'image_int8.onnx.data'} <= set(card['files'])
+    assert card['files']['image.onnx']['bytes'] < card['files']['image.onnx.data']['bytes']
+    assert form_size(card, 'int8') < 0.6 * form_size(card, 'float32')
+    (tmp_path / 'exported').rename(tmp_path / 'moved')
+    assert compare_logits(predictor, OnnxPredictor(tmp_path / 'moved', threads=1), PICTURE, SENTENCES) < 1e-4
+    OnnxPredictor(tmp_path / 'moved', form='int8', threads=1)
+
+
 class TestRefused:
 
     def test_unknown_form(self, predictor, tmp_path):
