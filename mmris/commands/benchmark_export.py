@@ -133,11 +133,11 @@ def format_results(models: Dict[str, Dict[str, Any]]) -> str:
         path = Path(model.partition('=')[0])
         name = f'{path.parent.name}/{path.stem}' if path.parent.name else path.stem
         rows.append([name, TORCH, '', '', f'{statistics.median(result["seconds"]):.3f} s', '', ''])
-        rows += [['', form, *describe(values)] for form, values in result['forms'].items()]
+        rows += [['', form, *form_cells(values)] for form, values in result['forms'].items()]
     return markdown_table(heading, rows)
 
 
-def describe(values: Dict[str, Any]) -> List[Optional[str]]:
+def form_cells(values: Dict[str, Any]) -> List[Optional[str]]:
     """The cells of one form."""
     masks = ['', ''] if 'mean_iou' not in values else [f'{values["mean_iou"]:.4f}', f'{100 * values["below"]:.1f}%']
     return [f'{values["megabytes"]:.1f}', f'{values["logits_differ_by"]:.1e}', f'{values["time_over_torch"]:.2f}',

@@ -12,5 +12,6 @@ if _MISSING:
 
 from .agreement import COUNTS, compare_logits, mask_ious  # noqa: E402
 from .exporting import export_model, form_size  # noqa: E402
+from .goal import check_goal  # noqa: E402
 
-__all__ = ['COUNTS', 'compare_logits', 'export_model', 'form_size', 'mask_ious']
+__all__ = ['COUNTS', 'check_goal', 'compare_logits', 'export_model', 'form_size', 'mask_ious']

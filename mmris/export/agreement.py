@@ -1,4 +1,4 @@
-"""How near an exported model comes to the one in PyTorch, measured from the image file on."""
+"""Compare an exported model with PyTorch, starting from the image file."""
 
 from pathlib import Path
 from typing import Sequence, Union
@@ -12,18 +12,18 @@ from mmris.runtime import OnnxPredictor
 COUNTS = (1, 2, 7)
 
 
-def compare_logits(predictor: Predictor, exported: OnnxPredictor, image: Union[str, Path],
+def compare_logits(predictor: Predictor, exported: OnnxPredictor, image: Union[str, Path, np.ndarray],
                    sentences: Sequence[str]) -> float:
     """Measure the largest difference between the logits of both, asked for :data:`COUNTS` sentences at once.
 
     Args:
         predictor (Predictor): The model in PyTorch.
         exported (OnnxPredictor): The model as it was exported.
-        image (str or Path): An image file.
+        image (str, Path or ndarray): An image, as :meth:`Predictor.set_image` takes it.
         sentences (Sequence[str]): At least one; repeated where there are too few.
 
     Returns:
-        float: Over all logits of masks, and those of an existence head.
+        float: Over all logits of masks, and those of an existence head. NaN if one of them is.
     """
     encoded, found = predictor.set_image(image), exported.set_image(image)
     largest = 0.0
@@ -32,8 +32,9 @@ def compare_logits(predictor: Predictor, exported: OnnxPredictor, image: Union[s
         wanted, given = predictor.logits(asked, image=encoded), exported.logits(asked, image=found)
         for one, other in zip(wanted, given, strict=True):
             if one is not None:
-                largest = max(largest, float(np.abs(one - other).max()))
-    return largest
+                # NaN stays NaN, as it would not with max().
+                largest = np.maximum(largest, np.abs(np.subtract(one, other, dtype=np.float64)).max())
+    return float(largest)
 
 
 def mask_ious(masks: np.ndarray, others: np.ndarray) -> np.ndarray:

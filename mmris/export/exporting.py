@@ -1,7 +1,6 @@
 """A model as a folder of ONNX graphs, a card and a vocabulary."""
 
 import copy
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -13,11 +12,13 @@ from torch import nn
 from mmris.apis import Predictor
 from mmris.names import EXPORT_FORMS
 from mmris.runtime.card import CARD, FORMAT, VERSION
-from mmris.utils.folders import write_folder
+from mmris.utils.files import digest_file
+from mmris.utils.folders import remove_leftovers, write_folder
 from mmris.utils.input_sizes import read_input_sizes
 from mmris.version import __version__
 
 from .description import describe_tokenizer, describe_views, find_tokenizer
+from .goal import check_goal
 from .graphs import export_image_half, export_sentence_half
 from .halves import ImageHalf, SentenceHalf
 from .smaller import write_int8
@@ -27,7 +28,7 @@ _SENTENCES = 3
 
 
 class Graphs(NamedTuple):
-    """What was written of a model.
+    """The graphs of an export.
 
     Attributes:
         names (dict[str, dict]): By form the names of the graphs ``image`` and ``sentences``.
@@ -54,12 +55,12 @@ def export_model(predictor: Predictor,
     Args:
         predictor (Predictor): The model in float32, with the thresholds that the export is to have. Its model is moved
             to the processor.
-        out (str or Path): The folder. An export that is there is replaced.
+        out (str or Path): The folder. It must be absent, empty, or an earlier export, which is replaced.
         forms (Sequence[str]): Of :data:`mmris.names.EXPORT_FORMS`: ``'float32'``, ``'float16'``, ``'int8'`` (the
             weights of linear maps). Default: float32 alone.
         weights (str or Path, optional): The file of the model's weights, of which the card keeps name and SHA-256.
             Default: None.
-        say (Callable): Takes a line about what is done. Default: nobody listens.
+        say (Callable): Called with a line of progress. Default: progress is not shown.
 
     Returns:
         dict: The card.
@@ -67,10 +68,12 @@ def export_model(predictor: Predictor,
     Raises:
         ValueError: If the model takes instance masks, or its test pipeline has steps that are not exported.
         ValueError: If there is no form, or an unknown one.
-        FileExistsError: If ``out`` is there and is no export.
+        FileExistsError: If ``out`` holds anything else.
     """
-    model, out = predictor.model, Path(out).resolve()
-    _check(model, out, forms)
+    model, out = predictor.model, Path(out).absolute()
+    _check(model, forms)
+    check_goal(out)
+    remove_leftovers(out)
     model.cpu()
     with write_folder(out) as folder:
         card = _describe(predictor, weights)
@@ -84,7 +87,7 @@ def export_model(predictor: Predictor,
     return card
 
 
-def _check(model: nn.Module, out: Path, forms: Sequence[str]) -> None:
+def _check(model: nn.Module, forms: Sequence[str]) -> None:
     unknown = [form for form in forms if form not in EXPORT_FORMS]
     if unknown or not forms:
         raise ValueError(f'forms are some of {", ".join(EXPORT_FORMS)}, but got {", ".join(unknown) or "none"}.')
@@ -92,8 +95,6 @@ def _check(model: nn.Module, out: Path, forms: Sequence[str]) -> None:
         raise ValueError(
             'The model takes instance masks in, and models with them cannot be exported. Take a config without, such '
             'as configs/mail/vilt-b_refcoco_two-modality.py.')
-    if out.exists() and not (out / CARD).is_file():
-        raise FileExistsError(f'{out} is there, and is no exported model (it has no {CARD}): name another folder.')
 
 
 def _describe(predictor: Predictor, weights: Union[str, Path, None]) -> Dict[str, Any]:
@@ -158,8 +159,7 @@ def _trace(model: nn.Module, folder: Path, ending: str) -> Tuple[List[List[Path]
 
 
 def _fingerprint(path: Path) -> Dict[str, Any]:
-    with open(path, 'rb') as opened:
-        return dict(bytes=path.stat().st_size, sha256=hashlib.file_digest(opened, 'sha256').hexdigest())
+    return dict(bytes=path.stat().st_size, sha256=digest_file(path))
 
 
 def form_size(card: Dict[str, Any], form: str) -> int:

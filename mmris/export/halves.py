@@ -5,6 +5,7 @@ from typing import List, Tuple
 import torch
 from torch import Tensor, nn
 
+from mmris.runtime.predictor import input_names
 from mmris.structures import ExpressionBatch, ImageInputs, TensorStructure
 
 #: Before the name of each tensor of the image state, between the two graphs.
@@ -27,8 +28,7 @@ class ImageHalf(nn.Module):
     def input_names(self) -> List[str]:
         """list[str]: Names of the inputs, in the order of :meth:`forward`: ``pixels`` and ``box``, and of each other
         view ``pixels_<view>`` and ``box_<view>``."""
-        endings = ['' if view == 'main' else f'_{view}' for view in self.views]
-        return [name + ending for ending in endings for name in ('pixels', 'box')]
+        return [name for view in self.views for name in input_names(view)]
 
     def forward(self, *inputs: Tensor) -> Tuple[Tensor, ...]:
         """Encode.

@@ -1,6 +1,5 @@
 """What an export folder says of itself in ``card.json``, read and checked."""
 
-import hashlib
 import inspect
 import json
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from mmris.images import geometry, pillow_geometry
 from mmris.images.geometry import InputGeometry
 from mmris.names import EXPORT_FORMS
 from mmris.protocols import Protocol, find_protocol
+from mmris.utils.files import digest_file
 from mmris.utils.text import shorten
 
 from .fields import AGAIN, Fields
@@ -113,8 +113,8 @@ def _open(folder: Path) -> Fields:
                                 f'export wrote.')
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise ValueError(f'{path} is not whole ({error}). {AGAIN}') from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f'{path} is not valid JSON ({error}). {AGAIN}') from error
     if not isinstance(content, dict):
         raise ValueError(f'{path} is {shorten(content)}, but must be an object of JSON. {AGAIN}')
     return Fields(content, str(path))
@@ -215,16 +215,14 @@ def _check_files(fields: Fields, files: Mapping[str, Fields], names: List[str]) 
         if not path.is_file():
             raise FileNotFoundError(f'{path} is missing, which {CARD} lists. Copy the whole folder of the exported '
                                     f'model again.')
+        if path.resolve().parent != folder:
+            raise ValueError(f'{path} is a link to outside the folder, {path.resolve()}, and is not followed. Put the '
+                             f'file itself there.')
         size, wanted = path.stat().st_size, files[name].whole_number('bytes')
         if size != wanted:
             raise ValueError(f'{path} has {size:,} bytes, but {CARD} says {wanted:,}: it is not whole, or another '
                              f'file. Copy it again.')
-        digest, expected = _digest(path), files[name].text('sha256').lower()
+        digest, expected = digest_file(path), files[name].text('sha256').lower()
         if digest != expected:
             raise ValueError(f'{path} has the SHA-256 {digest}, but {CARD} says {expected}: the file was changed. Copy '
                              f'it again.')
-
-
-def _digest(path: Path) -> str:
-    with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()

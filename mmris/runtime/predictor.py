@@ -139,13 +139,15 @@ class Graphs:
     def __init__(self, card: Card, threads: Optional[int], providers: Optional[Sequence[Any]]) -> None:
         self._views, self._most = card.views, card.max_expressions
         settings = dict(threads=threads, providers=providers)
-        pixels = [name for view in card.views for name in input_names(view)]
+        pixels = {name: shape for view, geometry in card.views.items()
+                  for name, shape in zip(input_names(view), ((1, 3, *geometry.size), (1, 4)))}
+        tokens = None, None if card.tokenizer.get('pad_to_longest') else card.tokenizer['context_length']
         self._image = Graph(card.graphs['image'], outputs=card.state, inputs=pixels, **settings)
         self._sentences = Graph(
             card.graphs['sentences'],
             outputs=['logits'],
             optional=['existence'],
-            inputs=['token_ids', 'token_mask', *card.state],
+            inputs=dict.fromkeys(card.state) | dict(token_ids=tokens, token_mask=tokens),
             **settings)
 
     def encode(self, pixels: np.ndarray) -> Dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
-"""Files that are either whole or absent."""
+"""Files that are either whole or absent, and what tells one from another."""
 
+import hashlib
 import os
 import tempfile
 from contextlib import contextmanager
@@ -37,3 +38,9 @@ def write_atomically(path: Union[str, Path]) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def digest_file(path: Union[str, Path]) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    with open(path, 'rb') as opened:
+        return hashlib.file_digest(opened, 'sha256').hexdigest()

@@ -1,8 +1,9 @@
 """Files of the zoo: from the package, the hub's cache, or the folder that users put them into."""
 
-import hashlib
 import os
 from pathlib import Path
+
+from mmris.utils.files import digest_file
 
 from .models import HubFile, LocalFile, PackageFile, ZooFile, ZooModel
 
@@ -119,9 +120,3 @@ def _check(path: Path, file: ZooFile, what: str) -> None:
         raise ValueError(
             f'{path} should be {what}, but its SHA-256 is {digest} instead of {file.sha256}. Remove it and fetch it '
             f'again from {file.place}.')
-
-
-def digest_file(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal digits."""
-    with open(path, 'rb') as opened:
-        return hashlib.file_digest(opened, 'sha256').hexdigest()

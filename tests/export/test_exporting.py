@@ -8,6 +8,7 @@ import pytest
 
 from mmris.apis import Predictor
 from mmris.export import compare_logits, export_model, form_size, mask_ious
+from mmris.prediction import Logits
 from mmris.runtime import OnnxPredictor
 from mmris.web.examples import EXAMPLES
 from tests.conftest import run_command, tiny_config
@@ -100,12 +101,21 @@ class TestRefused:
             export_model(predictor, tmp_path / 'exported', forms=[])
         assert not list(tmp_path.iterdir())
 
-    def test_a_folder_of_something_else(self, predictor, tmp_path):
+    @pytest.mark.parametrize('card', [None, {'title': 'my photos'}, {'format': 'mmris-export', 'files': {}}])
+    def test_a_folder_of_something_else(self, predictor, tmp_path, card):
         (tmp_path / 'notes.txt').write_text('mine')
-        with pytest.raises(FileExistsError, match='is there, and is no exported model .it has no card.json.: name '
-                                                  'another'):
+        if card is not None:
+            (tmp_path / 'card.json').write_text(json.dumps(card))
+        there = sorted(tmp_path.iterdir())
+        with pytest.raises(FileExistsError, match='is not empty, and would be replaced, but it is not an exported '
+                                                  'model alone: it has .*Name another folder, or empty this one'):
             export_model(predictor, tmp_path)
-        assert [path.name for path in tmp_path.iterdir()] == ['notes.txt']
+        assert sorted(tmp_path.iterdir()) == there and (tmp_path / 'notes.txt').read_text() == 'mine'
+
+    def test_a_file_in_place_of_the_folder(self, predictor, tmp_path):
+        (tmp_path / 'exported').write_text('mine')
+        with pytest.raises(FileExistsError, match='is a file, but a folder is to be written'):
+            export_model(predictor, tmp_path / 'exported')
 
     def test_instance_masks(self, tmp_path):
         predictor = Predictor(tiny_config('mail/tiny_shaperef.py'), device='cpu')
@@ -132,7 +142,23 @@ def test_failing_leaves_the_export_that_was_there(predictor, folder, monkeypatch
     OnnxPredictor(folder)
 
 
+def test_no_number_is_not_near(predictor, folder, monkeypatch):
+    exported = OnnxPredictor(folder, threads=1)
+    monkeypatch.setattr(exported, '_logits', lambda *_: Logits(np.full((3, 1, 2, 2), np.nan), None))
+    monkeypatch.setattr(predictor, '_logits', lambda *_: Logits(np.ones((3, 1, 2, 2)), None))
+    assert np.isnan(compare_logits(predictor, exported, PICTURE, SENTENCES))
+
+
+def test_a_broken_picture_is_noticed_before_the_work(tmp_path):
+    (tmp_path / 'broken.jpg').write_text('no picture')
+    with pytest.raises(ValueError, match='broken.jpg is of no image format that Pillow reads'):
+        run_command('export', '--model', SHAPES, '--out', tmp_path / 'exported', '--image', tmp_path / 'broken.jpg')
+    assert not (tmp_path / 'exported').exists()
+
+
 def test_the_command(tmp_path, capsys):
+    # An empty folder will do.
+    (tmp_path / 'exported').mkdir()
     assert not run_command('export', '--model', SHAPES, '--out', tmp_path / 'exported')
     printed = capsys.readouterr().out
     row = next(line for line in printed.splitlines() if line.startswith('| float32 '))

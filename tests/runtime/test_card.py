@@ -57,7 +57,8 @@ class TestTheFolder:
         with pytest.raises(FileNotFoundError, match='has no card.json, so that it is no exported model. Give'):
             read_card(tmp_path, 'float32')
 
-    @pytest.mark.parametrize('content, problem', [(b'{"format"', 'card.json is not whole'), (b'\xff', 'is not whole'),
+    @pytest.mark.parametrize('content, problem', [(b'{"format"', 'card.json is not valid JSON'),
+                                                  (b'\xff', 'card.json is not valid JSON'),
                                                   (b'[1]', r'card.json is \[1\], but must be an object of JSON')])
     def test_no_json(self, tmp_path, content, problem):
         write_export(tmp_path)
@@ -209,3 +210,18 @@ def edit(folder, change):
     card = json.loads(path.read_text())
     change(card)
     path.write_text(json.dumps(card))
+
+
+def test_a_card_that_is_nested_too_deeply(tmp_path):
+    write_export(tmp_path)
+    (tmp_path / 'card.json').write_text('[' * 400_000 + ']' * 400_000)
+    with pytest.raises(ValueError, match='card.json is not valid JSON .*recursion.* Export the model again'):
+        read_card(tmp_path, 'float32')
+
+
+def test_a_link_to_outside(tmp_path):
+    folder = write_export(tmp_path / 'exported')
+    (folder / 'image.onnx').rename(tmp_path / 'elsewhere.onnx')
+    (folder / 'image.onnx').symlink_to(tmp_path / 'elsewhere.onnx')
+    with pytest.raises(ValueError, match='image.onnx is a link to outside the folder, .*elsewhere.onnx, and is not'):
+        read_card(folder, 'float32')

@@ -188,12 +188,21 @@ class TestInterface:
         assert predictor.model._image._session.get_session_options().intra_op_num_threads == 2
         with pytest.raises(ValueError, match="providers must be of .*CPUExecutionProvider.*, but got 'Quantum'. For"):
             OnnxPredictor(folder, providers=['Quantum'])
-        with pytest.raises(ValueError, match='threads must be at least 1, but got 0'):
+        with pytest.raises(ValueError, match=r"providers must be a list, such as .'CPUExecutionProvider'., but got"):
+            OnnxPredictor(folder, providers='CPUExecutionProvider')
+        with pytest.raises(ValueError, match='threads must be a whole number of 1 to 1,024, but got 0'):
             OnnxPredictor(folder, threads=0)
 
 
 class TestGraphs:
     """Those that do not fit the card."""
+
+    def test_another_size(self, tmp_path):
+        # As large as no memory is: nothing may be made of that size.
+        folder = write_export(tmp_path, change=lambda card: card['views'][0]['geometry'].update(size=[10**6, 10**6]))
+        with pytest.raises(ValueError, match=r'image.onnx takes pixels_wide of the shape .1, 3, 12, 20., but the card '
+                                             r'says .1, 3, 1000000, 1000000.: card and graph do not belong together'):
+            OnnxPredictor(folder)
 
     def test_broken(self, tmp_path):
         write_export(tmp_path)
