@@ -27,7 +27,7 @@ _MODULES_PER_TENSOR = 20
 _MODULES_AT_LEAST, _MODULES_AT_MOST = 2000, 20_000
 # The project's models have at most 1,702 tensors.
 _MOST_TENSORS = 20_000
-# What PyTorch names the tensors of the project's models. Others would reach a terminal with whatever is in them.
+# Names of the project's tensors fit this. Others are refused: messages list names, and terminals would obey them.
 _TENSOR = re.compile(r'[\w.]{1,200}', re.ASCII)
 # Bytes of what a model computes for itself when it is built, such as tables of positions. The project's have 7 million.
 _MOST_OF_BUFFERS = 2**28
@@ -69,7 +69,8 @@ def read_shapes(files: Tuple[Path, ...]) -> Dict[str, Tensor]:
 
     Raises:
         ValueError: If a file is no safetensors file, or has numbers of a type that no model has.
-        ValueError: If the files have more than 20,000 tensors, or one has a name that no module of PyTorch gives it.
+        ValueError: If the files have more than 20,000 tensors, or the name of one has other characters than
+            letters, digits, dots and underscores, or more than 200.
     """
     found: Dict[str, Tensor] = {}
     for path in files:
