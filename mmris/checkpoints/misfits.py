@@ -5,6 +5,8 @@ from typing import Any, Mapping, Sequence, Tuple
 
 from torch import Tensor
 
+from mmris.utils.terminal import one_line
+
 # Of more keys than these, a message says how many there are.
 _SHOWN = 10
 
@@ -81,8 +83,9 @@ def check_some_fit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], 
     wrong = [key for key, value in given.items() if key in expected and value.shape != expected[key].shape]
     if wrong or not any(key in expected for key in given):
         what = 'of other shapes' if wrong else 'not one that the model has'
-        raise RuntimeError(f'{path} does not fit the model of the config: its weights are {what}: '
-                           f'{", ".join((wrong or list(given))[:5])}. Use the config that it was trained with.')
+        keys = one_line(', '.join((wrong or list(given))[:5]))
+        raise RuntimeError(f'{path} does not fit the model of the config: its weights are {what}: {keys}. Use the '
+                           f'config that it was trained with.')
 
 
 def _kind(tensor: Tensor) -> tuple:
@@ -92,4 +95,5 @@ def _kind(tensor: Tensor) -> tuple:
 def enumerate_keys(items: Sequence[str]) -> str:
     """List keys for a message: the first ones, and how many more there are; ``'none'`` if there are none."""
     more = f' and {len(items) - _SHOWN} more' if len(items) > _SHOWN else ''
-    return f'{", ".join(map(str, items[:_SHOWN]))}{more}' or 'none'
+    # Keys come from a file, and can hold what steers a terminal.
+    return one_line(f'{", ".join(map(str, items[:_SHOWN]))}{more}') or 'none'

@@ -9,12 +9,14 @@ from typing import Any, Dict, Mapping, NoReturn, Optional, Tuple
 
 from open_clip import get_model_config, list_models
 
+from mmris.datasets.pipeline_steps import MAIN
 from mmris.datasets.transforms import AffineTransform, Tokenize
 from mmris.registry import MODELS, TRANSFORMS
 from mmris.utils.text import shorten
 from mmris.utils.type_parameters import parameters_of
 
 from .folder import LIBRARY, VOCABULARIES
+from .number_checks import MOST, NUMBERS, explain_number, is_whole
 
 FORMAT = 1
 #: What ``config.json`` holds. One of ``inputs`` and ``pipeline`` is there.
@@ -36,8 +38,6 @@ _MODULES = dict(
     head='mmris.models.heads', existence='mmris.models.heads', image='mmris.models.encoders.towers',
     segmenter='mmris.models.encoders.towers', joint='mmris.models.encoders')
 _TOKENIZERS = 'mmris.datasets.tokenizers'
-# Whole numbers above this are of no model's: vocabularies have 64,010 words, expressions are at most a few hundred.
-_MOST = 100_000
 # Pixels of a view's side, and tokens of a sentence. Published models have at most 1,024 of either.
 _MOST_PIXELS = _MOST_TOKENS = 4096
 # Neither paths nor addresses, templates or variables can be written with these.
@@ -96,13 +96,19 @@ class _Check:
         for name, keys in (('instance_masks', MASK_KEYS), ('thresholds', ('threshold', 'existence_threshold'))):
             settings = content.get(name, {})
             self._keys(settings, keys, name)
-            for key, value in settings.items():
-                if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-                    self.refuse(f'{name}.{key}', f'is {shorten(value)} instead of a number')
+            self.numbers(settings, name)
 
     def model(self, model: Any) -> None:
         self._keys(model, MODEL_KEYS, 'model')
         self.part(model, 'model', 'model')
+        self.numbers(model, 'model')
+        where, normalising = 'model.data_preprocessor', model.get('data_preprocessor')
+        if not isinstance(normalising, dict):
+            self.refuse(where, f'is {shorten(normalising)} instead of a dict with a type')
+        self.numbers(normalising, where)
+        views = normalising.get('views')
+        for name, view in (views.items() if isinstance(views, dict) else ()):
+            self.numbers(view if isinstance(view, dict) else {}, f'{where}.views.{name}')
 
     def part(self, part: Any, name: str, where: str) -> None:
         """Check a part of the model, and those inside it."""
@@ -130,17 +136,29 @@ class _Check:
         for name, view in views.items():
             self._name(name, 'inputs.views')
             self.geometry(view, f'inputs.views.{name}')
+            if 'view' in view:
+                self.refuse(f'inputs.views.{name}.view', f'does not belong there: the view is called {name} already')
+        if MAIN not in views:
+            self.refuse('inputs.views', f'lacks {MAIN}, the view that masks are predicted on')
 
     def pipeline(self, steps: Any) -> None:
         if not isinstance(steps, list) or not steps:
             self.refuse('pipeline', f'is {shorten(steps)} instead of a list of steps')
+        views, tokenizers = [], 0
         for number, step in enumerate(steps):
             where = f'pipeline.{number}'
             if self._registered(TRANSFORMS, step, where) is Tokenize:
                 self._keys(step, ('type', 'tokenizer'), where)
                 self.tokenizer(step.get('tokenizer'), f'{where}.tokenizer')
+                tokenizers += 1
             else:
                 self.geometry(step, where)
+                views.append(step.get('view', MAIN))
+        if tokenizers != 1:
+            self.refuse('pipeline', f'has {tokenizers} steps of the type Tokenize instead of 1')
+        if views.count(MAIN) != 1 or views[-1] != MAIN:
+            self.refuse('pipeline', f'has steps for the views {shorten(views)}, but needs one for {MAIN}, after those '
+                        f'for all others')
 
     def geometry(self, step: Any, where: str) -> None:
         kind = self._registered(TRANSFORMS, step, where)
@@ -148,8 +166,11 @@ class _Check:
             self.refuse(f'{where}.type', f'is {step["type"]}, but a geometry such as Letterbox belongs there')
         for key, value in self._arguments(step, kind, where):
             self.plain(value, f'{where}.{key}')
+        self.numbers(step, where)
+        if not isinstance(step.get('view', MAIN), str):
+            self.refuse(f'{where}.view', f'is {shorten(step["view"])} instead of the name of a view')
         sides = step['size'] if isinstance(step.get('size'), list) else [step.get('size')]
-        if len(sides) not in (1, 2) or not all(_is_whole(side, 1, _MOST_PIXELS) for side in sides):
+        if len(sides) not in (1, 2) or not all(is_whole(side, 1, _MOST_PIXELS) for side in sides):
             self.refuse(f'{where}.size', f'is {shorten(step.get("size"))} instead of 1 to {_MOST_PIXELS} pixels')
 
     def tokenizer(self, tokenizer: Any, where: str) -> None:
@@ -158,7 +179,7 @@ class _Check:
             self.refuse(f'{where}.type', f'is {tokenizer["type"]}, but a tokenizer such as CLIPTokenizer belongs there')
         for key, value in self._arguments(tokenizer, kind, where):
             self.plain(value, f'{where}.{key}')
-        if not _is_whole(tokenizer.get('context_length'), 2, _MOST_TOKENS):
+        if not is_whole(tokenizer.get('context_length'), 2, _MOST_TOKENS):
             self.refuse(f'{where}.context_length', f'is {shorten(tokenizer.get("context_length"))} instead of 2 to '
                         f'{_MOST_TOKENS} tokens')
         expected = VOCABULARIES.get(tokenizer['type'])
@@ -189,6 +210,13 @@ class _Check:
                     if key != 'arch' and not (isinstance(number, (int, float)) and 0 <= number <= _SWIN[key]):
                         self.refuse(f'{where}.{key}', f'has {shorten(number)} instead of 0 to {_SWIN[key]}')
 
+    def numbers(self, settings: Mapping[str, Any], where: str) -> None:
+        """Check those of a dict's settings that are numbers with a range."""
+        for name, value in settings.items():
+            problem = explain_number(name, value) if name in NUMBERS else ''
+            if problem:
+                self.refuse(f'{where}.{name}', problem)
+
     def plain(self, value: Any, where: str) -> None:
         """Check a value that names nothing to build."""
         if isinstance(value, dict):
@@ -202,8 +230,8 @@ class _Check:
                 self.plain(inner, f'{where}.{number}')
         elif isinstance(value, str):
             self.text(value, where)
-        elif isinstance(value, int) and not -_MOST <= value <= _MOST:
-            self.refuse(where, f'is {shorten(value)}, but no number above {_MOST:,} is expected')
+        elif isinstance(value, int) and not -MOST <= value <= MOST:
+            self.refuse(where, f'is {shorten(value)}, but no number above {MOST:,} is expected')
 
     def text(self, value: Any, where: str, form: re.Pattern = _TEXT) -> None:
         if not isinstance(value, str) or not form.fullmatch(value):
@@ -237,10 +265,6 @@ class _Check:
         accepted = (parameters_of(kind) or set()) - set(LEFT_OUT)
         self._keys(part, ('type', *sorted(accepted)), where)
         return [(key, value) for key, value in part.items() if key != 'type']
-
-
-def _is_whole(value: Any, least: int, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def vocabulary_of(content: Mapping[str, Any]) -> Optional[str]:

@@ -2,9 +2,10 @@
 
 import json
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import torch
 import yaml
@@ -14,6 +15,7 @@ from mmris.evaluation.tables import ALL_COLUMNS, format_results
 from mmris.protocols import find_protocol
 from mmris.utils.tables import markdown_table
 from mmris.utils.terminal import one_line
+from mmris.utils.text import shorten
 
 from .config_check import tokenizer_of
 from .folder import LIBRARY
@@ -53,7 +55,7 @@ def read_scores(path: Path) -> Dict[str, Dict[str, Any]]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it holds anything else.
+        ValueError: If it holds anything else, or a score that is not a finite number.
     """
     if not path.is_file():
         raise FileNotFoundError(f'There is no file of scores {path}. `mmris test --out {path}` writes it.')
@@ -62,6 +64,9 @@ def read_scores(path: Path) -> Dict[str, Dict[str, Any]]:
     except ValueError as error:
         raise ValueError(f'{path} is not JSON: {error}. Give the file that `mmris test --out FILE` wrote.') from error
     splits = content if isinstance(content, dict) else {}
+    problem = next(_find_wrong_scores(splits, ''), None)
+    if problem is not None:
+        raise ValueError(f'{path}: {one_line(problem)}. Give the file that `mmris test --out FILE` wrote.')
     wrong = [name for name, scores in splits.items() if not isinstance(scores, dict) or not _count(scores)]
     if not splits or wrong:
         where = f'{wrong[0]} in it has no number of expressions' if wrong else 'it has no splits'
@@ -196,6 +201,23 @@ def _count(scores: Mapping[str, Any]) -> int:
         return scores['expressions']
     nested = [value for key, value in scores.items() if isinstance(value, dict) and key != 'skill']
     return next((count for count in map(_count, nested) if count), 0)
+
+
+def _find_wrong_scores(scores: Mapping[str, Any], place: str) -> Iterator[str]:
+    """Describe each score of the card, and each count, that is none. ``place`` is such as ``val/skill/colour``."""
+    for name, value in scores.items():
+        what = f'{name[:60]} of {place[:100]} is {shorten(value)}, but must be'
+        if name == 'expressions':
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                yield f'{what} a whole number of at least 0'
+        elif name in ALL_COLUMNS:
+            # JSON has whole numbers that no float holds.
+            if value is not None and not (_is_number(value) and abs(value) <= sys.float_info.max):
+                yield f'{what} a finite number or null'
+        elif isinstance(value, dict):
+            yield from _find_wrong_scores(value, f'{place}/{name}'.lstrip('/'))
+        elif name == 'skill' or place.endswith('skill'):
+            yield f'{what} a dict of scores'
 
 
 def _is_number(value: Any) -> bool:

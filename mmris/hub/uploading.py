@@ -23,7 +23,7 @@ def check_repository(repository: str, *, private: bool = False) -> None:
         private (bool): Whether nobody else is to see it. Default: False.
 
     Raises:
-        ConnectionError: If the hub cannot be reached, or ``HF_HUB_OFFLINE`` is set.
+        ConnectionError: If the hub cannot be reached or does not answer, or ``HF_HUB_OFFLINE`` is set.
         PermissionError: If there is no token, or it is not accepted.
         FileExistsError: If the repository is there, and holds anything but a published model.
         ValueError: If it is there and public, and is to be private.
@@ -46,7 +46,7 @@ def check_repository(repository: str, *, private: bool = False) -> None:
         # The hub says so too of a repository that the token must not see; making it then fails.
         return
     except Exception as error:
-        raise explain_upload(error, repository) from error
+        raise explain_upload(error, repository, uploading=False) from error
     if private and not found.private:
         raise ValueError(f'{constants.ENDPOINT}/{repository} is public, but --private was given. Make it private in '
                          f'its settings first, or name another repository.')
@@ -60,7 +60,7 @@ def _check_content(repository: str, names: List[str]) -> None:
             try:
                 path = huggingface_hub.hf_hub_download(repository, CONFIG, local_dir=folder)
             except Exception as error:
-                raise explain_upload(error, repository) from error
+                raise explain_upload(error, repository, uploading=False) from error
             is_ours = Path(path).stat().st_size <= MOST_OF_CONFIG and not explain_no_model(Path(folder))
         foreign = [] if is_ours else [CONFIG]
     elif not foreign:
@@ -100,16 +100,17 @@ def upload(folder: Path, repository: str, *, message: str, private: bool = False
         api.upload_folder(repo_id=repository, folder_path=str(folder), commit_message=message,
                           delete_patterns=old or None)
     except Exception as error:
-        raise explain_upload(error, repository) from error
+        raise explain_upload(error, repository, uploading=True) from error
     return f'{constants.ENDPOINT}/{repository}'
 
 
-def explain_upload(error: Exception, repository: str) -> Exception:
+def explain_upload(error: Exception, repository: str, *, uploading: bool) -> Exception:
     """Make an error of the hub's client one that says what to do.
 
     Args:
         error (Exception): What the client raised.
         repository (str): Where it was to upload to.
+        uploading (bool): Whether the upload had begun. If not, the repository was only looked at.
 
     Returns:
         Exception: The error to raise.
@@ -126,8 +127,13 @@ def explain_upload(error: Exception, repository: str) -> Exception:
         return error
     if status is not None and status < 500:
         return ValueError(f'{constants.ENDPOINT} refused {repository} ({status}): {error}')
-    return ConnectionError(f'The upload to {repository} broke off ({reason(error)}). The repository is as it was. Run '
-                           f'this again.')
+    address = f'{constants.ENDPOINT}/{repository}'
+    if not uploading:
+        return ConnectionError(f'{address} cannot be checked before the upload ({reason(error)}). Nothing was '
+                               f'uploaded. Run this again.')
+    # The hub may have made the commit though its answer was lost.
+    return ConnectionError(f'The upload to {repository} broke off ({reason(error)}). No file was changed unless the '
+                           f'hub finished the commit: look at {address}, then run this again.')
 
 
 def _status(error: Exception) -> Optional[int]:

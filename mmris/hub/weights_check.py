@@ -1,9 +1,10 @@
 """Whether the weights of a published model are those of its config, before memory is taken for either."""
 
+import re
 import threading
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, Mapping, Tuple
+from typing import Any, Dict, Iterator, Mapping, Sequence, Tuple
 
 import safetensors
 import torch
@@ -15,11 +16,19 @@ from mmris.checkpoints.files.safetensors_file import DTYPES
 from mmris.checkpoints.files.shards import read_index
 from mmris.checkpoints.misfits import compare_weights
 from mmris.registry import MODELS
+from mmris.utils.terminal import one_line
+from mmris.utils.text import shorten
 
 from .folder import INDEX, MOST_OF_INDEX, WEIGHTS, find_plain_file, is_published_file
 
-# A model is built of at most so many modules for each tensor, and so many in any case. The project's have 1 to 4.
-_MODULES_PER_TENSOR, _MODULES_AT_LEAST = 20, 2000
+# A model is built of at most so many modules for each tensor. The project's have up to 4, and at most 1,677 in all.
+_MODULES_PER_TENSOR = 20
+# The limit is never below the first, and never above the second: a stranger's file can have many empty tensors.
+_MODULES_AT_LEAST, _MODULES_AT_MOST = 2000, 20_000
+# The project's models have at most 1,702 tensors.
+_MOST_TENSORS = 20_000
+# Names of the project's tensors fit this. Others are refused: messages list names, and terminals would obey them.
+_TENSOR = re.compile(r'[\w.]{1,200}', re.ASCII)
 # Bytes of what a model computes for itself when it is built, such as tables of positions. The project's have 7 million.
 _MOST_OF_BUFFERS = 2**28
 
@@ -60,17 +69,23 @@ def read_shapes(files: Tuple[Path, ...]) -> Dict[str, Tensor]:
 
     Raises:
         ValueError: If a file is no safetensors file, or has numbers of a type that no model has.
+        ValueError: If the files have more than 20,000 tensors, or the name of one has other characters than
+            letters, digits, dots and underscores, or more than 200.
     """
     found: Dict[str, Tensor] = {}
     for path in files:
         try:
             with safetensors.safe_open(path, framework='pt') as file:
-                entries = [(key, file.get_slice(key)) for key in file.keys()]
+                keys = file.keys()
+                _check_names(path, keys, len(found))
+                entries = [(key, file.get_slice(key)) for key in keys]
                 shapes = {key: (one.get_dtype(), one.get_shape()) for key, one in entries}
                 metadata = file.metadata() or {}
         except safetensors.SafetensorError as error:
-            raise ValueError(f'{path} is not a safetensors file ({error}). Weights of a published model are not read '
-                             f'in any other format, since pickles run code. Fetch it again.') from error
+            # The error may quote a name from the file.
+            raise ValueError(f'{path} is not a safetensors file ({one_line(str(error))[:200]}). Weights of a published '
+                             f'model are not read in any other format, since pickles run code. Fetch it again.'
+                             ) from error
         if 'excluded_parts' in metadata.get('meta', ''):
             raise ValueError(f'{path} lacks parts that were excluded when it was saved. A published model needs all '
                              f'weights: publish it with `mmris push`, which writes them.')
@@ -95,7 +110,7 @@ def build_without_memory(model: Mapping[str, Any], tensors: int) -> nn.Module:
         ValueError: If it has too many modules, or its parts do not go together.
     """
     init_default_scope('mmris')
-    most = max(_MODULES_AT_LEAST, _MODULES_PER_TENSOR * tensors)
+    most = min(_MODULES_AT_MOST, max(_MODULES_AT_LEAST, _MODULES_PER_TENSOR * tensors))
     with torch.device('meta'), _at_most(most):
         return MODELS.build(dict(model))
 
@@ -128,6 +143,17 @@ def check_weights(config_path: Path, model: Mapping[str, Any], files: Tuple[Path
     if beside > _MOST_OF_BUFFERS:
         raise ValueError(f'{config_path}: model would take {beside:,} bytes beside its weights, but at most '
                          f'{_MOST_OF_BUFFERS:,} are expected. Do not use the model.')
+
+
+def _check_names(path: Path, names: Sequence[str], before: int) -> None:
+    """Check the names of a file's tensors, and that there are not too many with those of the files before."""
+    if before + len(names) > _MOST_TENSORS:
+        raise ValueError(f'{path}: the weights have {before + len(names):,} tensors, but at most {_MOST_TENSORS:,} are '
+                         f'read. Do not use the model.')
+    for name in names:
+        if not _TENSOR.fullmatch(name):
+            raise ValueError(f'{path} has a tensor named {shorten(name)}, but names of tensors have letters, digits, '
+                             f'dots and underscores alone, at most 200. Do not use the model.')
 
 
 @contextmanager

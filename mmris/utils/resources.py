@@ -105,6 +105,10 @@ def check_config_file(path: Path, advice: str = '') -> None:
             f'{explain_no_model(path)} A folder of EVF-SAM has a {CONFIG} with sam_scale and mm_extractor_scale. Of '
             f'other folders give a config, and the folder as the checkpoint.')
     if not path.is_file():
+        # A word without a folder and an ending is no config's, but may be meant as the name of a model.
+        if path.name == str(path) and not path.suffix:
+            advice = advice or ' `mmris models` lists the names; a folder or hf-hub:user/name also works.'
+            raise FileNotFoundError(f'There is no model {path}.{advice}')
         raise FileNotFoundError(f'There is no config {path}.{advice}')
     if path.suffix not in ('.py', '.yml', '.yaml', '.json'):
         raise ValueError(f'{path} is no config, which ends with .py. Give a config first, then the file of weights; of '

@@ -153,6 +153,26 @@ class TestWeights:
             save_file(changed, path)
             stranger.refuse('has other weights than the model of', said, 'Fetch both files again')
 
+    @pytest.mark.parametrize('name, shown', [
+        ('a\x1b[2Jb', "'a\\x1b[2Jb'"), ('a\nMissing: none', "'a\\nMissing: none'"), ('', "''"), ('a/b', "'a/b'"),
+        ('\u202ea', "'\\u202ea'"), ('é', "'é'"), ('x' * 201, 'xxx...xxx'),
+    ])
+    def test_names_of_tensors(self, stranger, name, shown):
+        """None reaches a terminal as it is."""
+        path = stranger.folder / 'model.safetensors'
+        save_file({**load_file(path), name: torch.ones(2)}, path)
+        message = stranger.refuse(f'{path} has a tensor named ', shown, 'dots and underscores alone, at most 200. Do')
+        assert message.isprintable() and len(message) < 500
+
+    def test_names_that_the_library_quotes(self, stranger):
+        header = json.dumps({'a\x1b[2J\nb': dict(dtype='F32', shape=[2], data_offsets=[0, 4])}).encode()
+        (stranger.folder / 'model.safetensors').write_bytes(len(header).to_bytes(8, 'little') + header + bytes(4))
+        assert stranger.refuse('model.safetensors is not a safetensors file').isprintable()
+
+    def test_too_many_tensors(self, stranger):
+        add_empty_tensors(stranger, 20001)
+        stranger.refuse('model.safetensors: the weights have 20,', 'tensors, but at most 20,000 are read')
+
     def test_parts_that_would_come_from_elsewhere(self, stranger):
         path = stranger.folder / 'model.safetensors'
         save_file(load_file(path), path, metadata=dict(meta=json.dumps(dict(excluded_parts=dict(encoder='0')))))
@@ -167,10 +187,22 @@ def swin(**changes: Any) -> Callable:
     return change
 
 
+def add_empty_tensors(stranger: Stranger, count: int) -> None:
+    path = stranger.folder / 'model.safetensors'
+    save_file({**load_file(path), **{f'empty{number}': torch.empty(0) for number in range(count)}}, path)
+
+
+def layers_and_empty_tensors(stranger: Stranger) -> None:
+    """Many tensors, so that many modules would seem to be right."""
+    stranger.set('model.encoder.architecture.vision_cfg.layers', 99999)
+    add_empty_tensors(stranger, 4000)
+
+
 HUGE: List = [
     ('width', lambda one: one.set('model.encoder.architecture.vision_cfg.width', 99968), 'cannot be built|other w'),
     ('vocabulary', lambda one: one.set('model.encoder.architecture.text_cfg.vocab_size', 10**12), 'no number above'),
     ('layers', lambda one: one.set('model.encoder.architecture.vision_cfg.layers', 99999), 'more than .* modules'),
+    ('empty tensors', layers_and_empty_tensors, 'more than 20,000 modules'),
     ('decoder', lambda one: one.set('model.decoder.num_layers', 100000), 'more than .* modules'),
     ('channels', lambda one: one.set('model.decoder.feedforward_channels', 100000), 'other weights'),
     ('list', lambda one: one.set('model.neck.in_channels', [128] * 100000), 'model cannot be built|other weights'),

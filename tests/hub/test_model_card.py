@@ -76,6 +76,35 @@ def test_files_that_hold_no_scores(tmp_path, content, said):
         read_scores(tmp_path / 'scores.json')
 
 
+@pytest.mark.parametrize('value, shown', [
+    ('NaN', 'nan'), ('1e400', 'inf'), ('-Infinity', '-inf'), ('true', 'True'), ('"58"', "'58'"), ('[58]', r'\[58\]'),
+    ('{}', '{}'), ('1' + 400 * '0', '1000.*000'),
+])
+def test_scores_that_are_no_numbers(tmp_path, value, shown):
+    path = tmp_path / 's.json'
+    for text, place in ((f'{{"val": {{"mIoU": {value}, "expressions": 3}}}}', 'val'),
+                        (f'{{"val": {{"expressions": 3, "skill": {{"colour": {{"mIoU": {value}}}}}}}}}',
+                         'val/skill/colour')):
+        path.write_text(text)
+        said = f's.json: mIoU of {place} is {shown}, but must be a finite number or null. Give the file that'
+        with pytest.raises(ValueError, match=said):
+            read_scores(path)
+
+
+@pytest.mark.parametrize('value', ['-1', '2.5', 'true', 'null', 'NaN', '"3"'])
+def test_counts_that_are_none(tmp_path, value):
+    (tmp_path / 's.json').write_text(f'{{"val": {{"mIoU": 1, "expressions": {value}}}}}')
+    with pytest.raises(ValueError, match='s.json: expressions of val is .*, but must be a whole number of at least 0'):
+        read_scores(tmp_path / 's.json')
+
+
+@pytest.mark.parametrize('skill, said', [(5, 'skill of val is 5'), (dict(colour=5), 'colour of val/skill is 5')])
+def test_skills_without_scores(tmp_path, skill, said):
+    (tmp_path / 's.json').write_text(json.dumps(dict(val=dict(mIoU=1, expressions=3, skill=skill))))
+    with pytest.raises(ValueError, match=f's.json: {said}, but must be a dict of scores'):
+        read_scores(tmp_path / 's.json')
+
+
 def test_scores_of_metrics_with_a_prefix(tmp_path):
     scores = dict(val=dict(t35=dict(mIoU=50.0, expressions=7), t50=dict(mIoU=40.0, expressions=7)))
     (tmp_path / 'scores.json').write_text(json.dumps(scores))

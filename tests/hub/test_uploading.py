@@ -13,8 +13,10 @@ from typing import Callable, List, Sequence
 
 import numpy as np
 import pytest
+from huggingface_hub import constants
 
 from mmris.apis import Predictor
+from mmris.hub.uploading import explain_upload
 from tests.conftest import ROOT, tiny_config
 from tests.hub.model_hub import TOKEN, ModelHub, Repository, serve_models
 from tests.hub.published import SENTENCES, edit, photograph, publish_random
@@ -209,7 +211,18 @@ def test_refusals_before_any_work(done):
 
 def test_an_upload_that_breaks_off(done):
     """The repository has no part of the model."""
-    assert 'user/breaks' in done.found['breaks'] and done.hub.repositories['user/breaks'].files == {}
+    found = done.found['breaks']
+    assert found.startswith('ConnectionError: The upload to user/breaks broke off (')
+    assert found.endswith(f'No file was changed unless the hub finished the commit: look at {done.hub.address}/user/'
+                          f'breaks, then run this again.')
+    assert done.hub.repositories['user/breaks'].files == {}
+
+
+def test_a_check_that_breaks_off():
+    """Nothing was uploaded yet."""
+    said = str(explain_upload(OSError(104, 'Connection reset by peer'), 'user/model', uploading=False))
+    assert said == (f'{constants.ENDPOINT}/user/model cannot be checked before the upload (Connection reset by peer). '
+                    f'Nothing was uploaded. Run this again.')
 
 
 def test_tokens(done):

@@ -172,8 +172,13 @@ class TestCommandLine:
         assert config.model.encoder.pretrained == 'others' and checkpoint is None
 
     def test_a_typing_error(self, zoo):
-        with pytest.raises(FileNotFoundError, match='There is no config smal. The zoo has small: is that what you'):
+        with pytest.raises(FileNotFoundError, match='There is no model smal. The zoo has small: is that what you'):
             self.read(config='smal', checkpoint=None)
+        said = 'There is no model nosuch. `mmris models` lists the names; a folder or hf-hub:user/name also works.$'
+        with pytest.raises(FileNotFoundError, match=said):
+            self.read(config='nosuch', checkpoint=None)
+        with pytest.raises(FileNotFoundError, match='There is no config nosuch.py.$'):
+            self.read(config='nosuch.py', checkpoint=None)
 
     def test_a_folder_of_that_name(self, zoo, tmp_path):
         """It is in nobody's way."""
