@@ -16,6 +16,8 @@ VOCABULARIES: Dict[str, str] = dict(
 LIBRARY = 'mmris'
 # Bytes. Configs have a few thousand, BEiT-3's vocabulary has 1.4 million.
 MOST_OF_CONFIG, MOST_OF_VOCABULARY, MOST_OF_INDEX = 10**6, 2 * 10**7, 10**7
+# A name with one of these ends is a file's: of a config, or of weights.
+_OF_FILES = ('.py', '.json', '.yaml', '.yml', '.pth', '.pt', '.ckpt', '.bin', '.tar', '.safetensors')
 # Levels of lists and dicts. Those of the project's configs have at most 6.
 _DEEPEST = 20
 _SHARD = re.compile(r'model-\d{5}-of-\d{5}\.safetensors')
@@ -40,7 +42,9 @@ def means_repository(name: str) -> bool:
         name (str): What the user gave.
     """
     path = Path(name)
-    return is_repository(name) and not path.exists() and not path.is_symlink() and not path.parent.is_dir()
+    if not is_repository(name) or path.suffix in _OF_FILES:
+        return False
+    return not path.exists() and not path.is_symlink() and not path.parent.is_dir()
 
 
 def is_published_file(name: str) -> bool:

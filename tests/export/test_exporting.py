@@ -156,6 +156,7 @@ def test_a_broken_picture_is_noticed_before_the_work(tmp_path):
     assert not (tmp_path / 'exported').exists()
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path, capsys):
     # An empty folder will do.
     (tmp_path / 'exported').mkdir()

@@ -21,6 +21,8 @@ from tests.conftest import ROOT, tiny_config
 from tests.hub.model_hub import TOKEN, ModelHub, Repository, serve_models
 from tests.hub.published import SENTENCES, edit, photograph, publish_random
 
+pytestmark = pytest.mark.slow
+
 # Does what it is told in a list of commands, or of names to predict with, and prints what became of each.
 DRIVER = '''
 import json, sys
