@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 import warnings
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, AsyncIterator, Callable, Tuple
@@ -41,10 +41,10 @@ def serve(models: Models, host: str = '127.0.0.1', port: int = 7860, limits: Lim
         if threading.current_thread() is threading.main_thread():
             # Ended by a service manager, it also removes the files of visitors.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
-        try:
+        # uvicorn raises a signal again when it has stopped. If asyncio has ended meanwhile, nothing comes of that.
+        with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
-        except KeyboardInterrupt:
-            print('Stopped.')
+        print('Stopped.')
 
 
 def listen(host: str, port: int) -> socket.socket:
