@@ -103,6 +103,12 @@ def unresolve_pipelines(config: Config) -> None:
                 _set_masks(dataset.settings, None, own)
 
 
+def find_tokenizer(config: Config) -> Dict[str, Any]:
+    """The config of the tokenizer in the test pipeline of a resolved config; empty if there is none."""
+    steps = config.test_dataloader.dataset.pipeline
+    return next((dict(step['tokenizer']) for step in steps if 'tokenizer' in step), {})
+
+
 def is_geometry(step: dict) -> bool:
     """Whether a step of a pipeline makes an input out of an image: an :class:`AffineTransform`.
 

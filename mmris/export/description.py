@@ -4,8 +4,6 @@ import inspect
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence
 
-from mmengine.config import Config
-
 from mmris.datasets.pipeline_steps import MAIN, STEP_TYPES
 from mmris.registry import TRANSFORMS
 from mmris.runtime.card import GEOMETRIES
@@ -50,12 +48,6 @@ def _arguments(step: Mapping[str, Any]) -> Dict[str, Any]:
     given = {name: value for name, value in step.items() if name not in ('type', 'view')}
     arguments = {**defaults, **given, 'size': list(TRANSFORMS.build(step).size)}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()}
-
-
-def find_tokenizer(config: Config) -> Dict[str, Any]:
-    """The config of the tokenizer in the test pipeline of a resolved config."""
-    pipeline = config.test_dataloader.dataset.pipeline
-    return next(dict(step['tokenizer']) for step in pipeline if type_name(step) == 'Tokenize')
 
 
 def describe_tokenizer(config: Mapping[str, Any], vocabulary: Path) -> Dict[str, Any]:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from mmris.apis import Predictor
+from mmris.datasets.pipelines import find_tokenizer
 from mmris.names import EXPORT_FORMS
 from mmris.runtime.card import CARD, FORMAT, VERSION
 from mmris.utils.files import digest_file
@@ -17,7 +18,7 @@ from mmris.utils.folders import remove_leftovers, write_folder
 from mmris.utils.input_sizes import read_input_sizes
 from mmris.version import __version__
 
-from .description import describe_tokenizer, describe_views, find_tokenizer
+from .description import describe_tokenizer, describe_views
 from .goal import check_goal
 from .graphs import export_image_half, export_sentence_half
 from .halves import ImageHalf, SentenceHalf

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mmris.apis.model import check_untrained, init_model
 from mmris.checkpoints.runs.publishing import halve
 from mmris.datasets.pipeline_steps import STEP_TYPES
+from mmris.datasets.pipelines import find_tokenizer
 from mmris.evaluation import own_metrics
 from mmris.tokenizers.words import find_words
 from mmris.utils.folders import write_folder
@@ -224,8 +225,7 @@ def _is_kept(step: Mapping[str, Any]) -> bool:
 
 
 def _find_vocabulary_file(config: Config) -> Optional[Path]:
-    steps = config.test_dataloader.dataset.pipeline
-    tokenizer = next((step['tokenizer'] for step in steps if 'tokenizer' in step), {})
+    tokenizer = find_tokenizer(config)
     if 'vocabulary' not in tokenizer:
         return None
     given = tokenizer['vocabulary']

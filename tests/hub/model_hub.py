@@ -4,11 +4,11 @@ import base64
 import hashlib
 import json
 import re
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any, Dict, Iterator, List, Optional, Set
+from typing import Any, ContextManager, Dict, List, Optional, Set
 from urllib.parse import unquote, urlsplit
+
+from tests.zoo.hub_server import running
 
 TOKEN = 'hf_writes'
 _NAME = r'([\w.-]+/[\w.-]+)'
@@ -196,13 +196,6 @@ class Handler(BaseHTTPRequestHandler):
         """Be quiet."""
 
 
-@contextmanager
-def serve_models() -> Iterator[ModelHub]:
+def serve_models() -> ContextManager[ModelHub]:
     """A running server."""
-    server = ModelHub()
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
+    return running(ModelHub())

@@ -5,7 +5,7 @@ import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Iterator, List, Optional
+from typing import ContextManager, Iterator, List, Optional
 
 COMMIT = 'a' * 40
 # Longer than what the client writes at once.
@@ -81,12 +81,16 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve_hub() -> Iterator[HubServer]:
-    """A running server."""
-    server = HubServer()
+def running(server: ThreadingHTTPServer) -> Iterator[ThreadingHTTPServer]:
+    """A server that answers until the block ends."""
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server
     finally:
         server.shutdown()
         server.server_close()
+
+
+def serve_hub() -> ContextManager[HubServer]:
+    """A running server."""
+    return running(HubServer())
