@@ -11,12 +11,12 @@ from typing import Any, Callable, Dict, List
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from torch import nn
 
 from mmris.datasets.random_masks import write_random_masks
 from mmris.datasets.random_set import write_random_set
+from mmris.engine.parameter_groups import build_optim_wrapper
 from mmris.registry import DATASETS, MODELS
 from mmris.utils import write_atomically
 from mmris.utils.configs import check_output, read_config

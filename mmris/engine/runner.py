@@ -8,12 +8,13 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.dist import is_distributed, is_main_process
+from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook, EMAHook
 from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner, load_state_dict
-from torch import distributed, nn
+from torch import nn
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from mmris.checkpoints import name_as_model, read_checkpoint, runs, unwrap_weights
@@ -27,6 +28,8 @@ from mmris.utils import unwrap_model, write_atomically
 from mmris.utils.terminal import use_utf8_log_files
 
 from .agreement import agree_on_load_from, ask_main_process, check_same_progress
+from .parameter_groups import merge_parameter_groups
+from .processors import join_processors, wrapper_of_processors
 from .progress import accumulated_batches
 
 # Settings of a data loader that PyTorch refuses, or that do nothing, where there are no workers.
@@ -68,12 +71,8 @@ class ReferringRunner(Runner):
         Raises:
             ValueError: If there is no GPU and the launcher is not ``pytorch``.
         """
-        if self.distributed and not is_distributed() and not torch.cuda.is_available():
-            if self.launcher != 'pytorch':
-                raise ValueError(
-                    f'No GPU is visible, and launcher {self.launcher} starts processes on GPUs alone. On processors '
-                    f'use tools/dist_train.sh or torchrun with --launcher pytorch.')
-            distributed.init_process_group(backend='gloo')
+        if self.distributed:
+            join_processors(self.launcher)
         super().setup_env(env_cfg)
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
@@ -90,15 +89,7 @@ class ReferringRunner(Runner):
         if not any(parameter.requires_grad for parameter in model.parameters()):
             return model.to(get_device())
         if self.distributed and not torch.cuda.is_available():
-            if self.cfg.get('sync_bn') is not None:
-                self.logger.warning('sync_bn is left out: it needs GPUs. BatchNorm takes each process\'s own batch.')
-                self.cfg.sync_bn = None
-            wanted = dict(
-                type='MMDistributedDataParallel',
-                broadcast_buffers=False,
-                device_ids=None,
-                find_unused_parameters=self.cfg.get('find_unused_parameters', False))
-            model_wrapper_cfg = {**wanted, **(model_wrapper_cfg or {})}
+            model_wrapper_cfg = {**wrapper_of_processors(self.cfg, self.logger), **(model_wrapper_cfg or {})}
         return super().wrap_model(model_wrapper_cfg, model)
 
     def build_dataloader(self,
@@ -112,6 +103,13 @@ class ReferringRunner(Runner):
         if isinstance(dataloader, dict) and dataloader.get('num_workers', 0) == 0:
             dataloader = {name: value for name, value in dataloader.items() if name not in _OF_WORKERS}
         return super().build_dataloader(dataloader, seed=self.base_seed)
+
+    def build_optim_wrapper(self, optim_wrapper: Union[Optimizer, OptimWrapper, Dict]) -> OptimWrapper:
+        """Build the optimiser wrapper; of one built here, parameters that are trained alike become one group."""
+        built = super().build_optim_wrapper(optim_wrapper)
+        if built is not optim_wrapper and isinstance(built, OptimWrapper):
+            merge_parameter_groups(built.optimizer)
+        return built
 
     def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: Optional[Dict] = None) -> None:
         """Scale the rate by the samples of a step of the optimiser, those of accumulated batches too."""

@@ -1,5 +1,5 @@
 # CM-MaskSD, section 4.2: Adam, 32 samples a step in all, 100 epochs, 10 of them warm-up, cosine decay.
-optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-5, weight_decay=5e-4))
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-5, weight_decay=5e-4, fused=True))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=10, by_epoch=True, convert_to_iter_based=True),
     dict(type='CosineAnnealingLR', begin=10, end=100, T_max=90, eta_min=0, by_epoch=True, convert_to_iter_based=True),

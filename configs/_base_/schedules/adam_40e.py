@@ -1,7 +1,7 @@
 # Fine-tuning of pretrained towers: Adam, 40 epochs, 2 of them warm-up, cosine decay; towers at a tenth of the rate.
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='Adam', lr=1e-4, weight_decay=5e-4),
+    optimizer=dict(type='Adam', lr=1e-4, weight_decay=5e-4, fused=True),
     paramwise_cfg=dict(custom_keys={'encoder': dict(lr_mult=0.1)}))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=2, by_epoch=True, convert_to_iter_based=True),

@@ -2,7 +2,7 @@
 # of the rate of what follows them, except for their positions.
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='Adam', lr=1e-4, weight_decay=0.0),
+    optimizer=dict(type='Adam', lr=1e-4, weight_decay=0.0, fused=True),
     paramwise_cfg=dict(
         custom_keys={
             'encoder': dict(lr_mult=0.1),

@@ -2,7 +2,7 @@
 # warm-up and clipping the paper is silent; they are LISA's, whose training code EVF-SAM's author points to.
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-4, betas=(0.9, 0.95), weight_decay=0.0),
+    optimizer=dict(type='AdamW', lr=1e-4, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
     clip_grad=dict(max_norm=1.0),
     accumulative_counts=2)
 # An epoch is 125 steps: 16,000 images (draws=16000 of the sampler, in the configs).

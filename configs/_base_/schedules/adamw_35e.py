@@ -1,7 +1,7 @@
 # Shared-RIS: AdamW, 112 samples a step in all, 35 epochs, cosine decay.
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-4, betas=(0.9, 0.98), weight_decay=5e-4),
+    optimizer=dict(type='AdamW', lr=1e-4, betas=(0.9, 0.98), weight_decay=5e-4, fused=True),
     clip_grad=dict(max_norm=1.0))
 param_scheduler = [
     dict(type='CosineAnnealingLR', begin=0, end=35, T_max=35, eta_min=0, by_epoch=True, convert_to_iter_based=True)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mmris.registry import MODELS
 from mmris.structures import FusedFeatures
 
-from ..layers import check_width, sine_position_1d, sine_position_2d
+from ..layers import FusedMultiheadAttention, check_width, sine_position_1d, sine_position_2d
 
 
 class CRISDecoderLayer(nn.Module):
@@ -26,9 +26,9 @@ class CRISDecoderLayer(nn.Module):
     def __init__(self, *, channels: int, word_channels: int, num_heads: int, feedforward_channels: int,
                  dropout: float) -> None:
         super().__init__()
-        self.self_attention = nn.MultiheadAttention(channels, num_heads, dropout=dropout, batch_first=True)
-        self.cross_attention = nn.MultiheadAttention(
-            channels, num_heads, dropout=dropout, kdim=word_channels, vdim=word_channels, batch_first=True)
+        self.self_attention = FusedMultiheadAttention(channels, num_heads, dropout=dropout)
+        self.cross_attention = FusedMultiheadAttention(
+            channels, num_heads, dropout=dropout, context_channels=word_channels)
         self.feedforward = nn.Sequential(
             nn.Linear(channels, feedforward_channels), nn.ReLU(inplace=True), nn.Dropout(dropout),
             nn.LayerNorm(feedforward_channels), nn.Linear(feedforward_channels, channels))

@@ -1,5 +1,8 @@
 """Which tokens of one modality belong most to the other modality's global vector."""
 
+from contextlib import nullcontext
+from typing import ContextManager
+
 import torch
 from torch import Tensor, nn
 
@@ -39,11 +42,16 @@ class CorrelationFilter(nn.Module):
             Tensor: ``(P, N)`` bool, true on the T selected tokens of each row.
         """
         # In half precision many correlations would be equal, and their order an accident.
-        with torch.autocast(query.device.type, enabled=False):
+        with _full_precision(query.device.type):
             correlation = torch.einsum('pd,pnd->pn', query.float(), tokens.float())
         count = candidates.sum(dim=1)
         keep = torch.floor(self.top_k * count + 0.5).clamp(min=1)
         return highest(correlation, keep, candidates)
+
+
+def _full_precision(device: str) -> ContextManager:
+    # The meta device, on which costs are counted, has no autocast to switch off.
+    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
 
 
 def highest(scores: Tensor, count: Tensor, candidates: Tensor) -> Tensor:

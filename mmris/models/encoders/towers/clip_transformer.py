@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ...layers import fuse_attention
+
 
 class GELU(nn.Module):
     """``x * sigmoid(1.702 * x)`` (QuickGELU) or GELU, as its flag says, which may change; modules may not."""
@@ -32,6 +34,7 @@ class CLIPTransformer(BaseModule):
     def __init__(self, clip: nn.Module, *, quick_gelu: bool, activation_checkpointing: bool) -> None:
         super().__init__()
         self.clip = clip
+        fuse_attention(clip)
         self.clip.transformer.grad_checkpointing = activation_checkpointing
         self.register_buffer('quick_gelu', torch.tensor(quick_gelu))
         self.activation = GELU()
