@@ -1,3 +1,4 @@
+from .compiling import compile_stages
 from .referring_segmentor import ReferringSegmentor
 
-__all__ = ['ReferringSegmentor']
+__all__ = ['ReferringSegmentor', 'compile_stages']
