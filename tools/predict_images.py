@@ -12,7 +12,12 @@ Several processes share the images under tools/dist_predict.sh and tools/slurm_p
 """
 
 from mmris.command_line import run_command
-from mmris.command_line.arguments import add_launcher_arguments, add_model_arguments, add_prediction_arguments
+from mmris.command_line.arguments import (
+    add_compile_argument,
+    add_launcher_arguments,
+    add_model_arguments,
+    add_prediction_arguments,
+)
 from mmris.command_line.parser import CommandParser
 from mmris.utils.arguments import at_least, sentence
 
@@ -45,6 +50,7 @@ def add_arguments(parser: CommandParser) -> None:
         help='what not to write beside the COCO results')
     parser.add_argument('--overwrite', action='store_true', help='remove what an earlier run wrote to --out')
     add_prediction_arguments(parser)
+    add_compile_argument(parser)
     add_launcher_arguments(parser)
 
 

@@ -116,10 +116,14 @@ class AttentionPredictor(Predictor):
 
     Raises:
         FileNotFoundError, ValueError, RuntimeError: As :class:`Predictor`.
+        ValueError: If the model is to be compiled.
     """
 
     def __init__(self, config: Union[str, Path, Config], checkpoint: Optional[Union[str, Path]] = None,
                  **settings: Any) -> None:
+        if settings.get('compile'):
+            raise ValueError('AttentionPredictor reads the inputs of single modules, which a compiled model does not '
+                             'show: leave out compile.')
         super().__init__(config, checkpoint, **settings)
         self._probes = find_probes(self.model)
 

@@ -4,7 +4,7 @@ import logging
 from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, Optional, Tuple, Union
+from typing import Any, Dict, Optional, Tuple, Union
 
 import torch
 from mmengine.config import Config
@@ -15,6 +15,7 @@ from torch import nn
 from mmris.checkpoints import load_model_weights, read_model_checkpoint
 from mmris.checkpoints.runs import load_pretrained, pretrained_parts
 from mmris.datasets.pipelines import resolve_pipelines
+from mmris.models.segmentors import compile_stages
 from mmris.names import DTYPES
 from mmris.registry import MODELS
 from mmris.utils import empty_parameters, is_part
@@ -34,7 +35,8 @@ from mmris.zoo import (
 def init_model(config: Union[str, Path, Config],
                checkpoint: Optional[Union[str, Path]] = None,
                device: Optional[str] = None,
-               dtype: Union[str, torch.dtype] = torch.float32) -> nn.Module:
+               dtype: Union[str, torch.dtype] = torch.float32,
+               compile: Union[bool, Dict[str, Any]] = False) -> nn.Module:
     """Build a model for inference.
 
     Args:
@@ -48,6 +50,8 @@ def init_model(config: Union[str, Path, Config],
         device (str, optional): Such as ``'cpu'`` or ``'cuda:0'``. Defaults to None: a GPU where there is one.
         dtype (str or torch.dtype): Type of the weights: ``'float32'``, ``'float16'`` or ``'bfloat16'``. Memory holds
             no others while a checkpoint is loaded, whatever its own type is. Default: float32.
+        compile (bool or dict): Compile the model's stages, with options of ``torch.compile`` or without: see
+            :func:`~mmris.models.segmentors.compile_stages`. Default: False.
 
     Returns:
         nn.Module: The model in evaluation mode; its ``cfg`` is the config.
@@ -82,6 +86,8 @@ def init_model(config: Union[str, Path, Config],
             init_untrained(model)
     model.cfg = config
     model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu'), dtype)
+    if compile:
+        compile_stages(model, **(compile if isinstance(compile, dict) else {}))
     return model.eval()
 
 

@@ -1,7 +1,7 @@
 """Interactive use: set an image, then ask."""
 
 from pathlib import Path
-from typing import Any, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 import torch
 from mmengine.config import Config
@@ -66,6 +66,8 @@ class Predictor(BasePredictor):
         existence_threshold (float, optional): In (0, 1): if the model has an existence head that is less sure than
             this that anything fits, the mask is empty. Default: None, that of the config's first
             ``ReferringIoUMetric``, or the protocol's.
+        compile (bool or dict): Compile the model's stages, which takes a minute or more at the first image and
+            sentence, and makes all that follow faster; a dict holds options of ``torch.compile``. Default: False.
 
     Raises:
         FileNotFoundError, ValueError, RuntimeError: See :func:`init_model`.
@@ -79,8 +81,9 @@ class Predictor(BasePredictor):
                  device: Optional[str] = None,
                  threshold: Optional[float] = None,
                  dtype: Union[str, torch.dtype] = torch.float32,
-                 existence_threshold: Optional[float] = None) -> None:
-        self.model: nn.Module = init_model(config, checkpoint, device, dtype)
+                 existence_threshold: Optional[float] = None,
+                 compile: Union[bool, Dict[str, Any]] = False) -> None:
+        self.model: nn.Module = init_model(config, checkpoint, device, dtype, compile)
         pipeline = self.model.cfg.test_dataloader.dataset.pipeline
         self._encoder = ImageEncoder(pipeline)
         tokenize = [step for step in pipeline if type_name(step) == 'Tokenize']
@@ -103,7 +106,7 @@ class Predictor(BasePredictor):
         Args:
             config (str, Path or Config): As above.
             checkpoint (str or Path, optional): As above.
-            **settings: ``device``, ``threshold``, ``dtype`` and ``existence_threshold``, as above.
+            **settings: ``device``, ``threshold``, ``dtype``, ``existence_threshold`` and ``compile``, as above.
 
         Returns:
             Predictor: One of this class.
@@ -125,7 +128,7 @@ class Predictor(BasePredictor):
             name (str or Path): Its name in the zoo; a folder that ``mmris push`` wrote; a repository of the Hugging
                 Face hub, ``'user/name'`` or ``'hf-hub:user/name'``; or a copy of a published model, as folder or
                 repository. Nothing in a shared folder is run.
-            **settings: ``device``, ``threshold``, ``dtype`` and ``existence_threshold``, as above.
+            **settings: ``device``, ``threshold``, ``dtype``, ``existence_threshold`` and ``compile``, as above.
 
         Returns:
             Predictor: One of this class.

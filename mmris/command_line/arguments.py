@@ -96,6 +96,13 @@ def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
         '(default: %(default)s)')
 
 
+def add_compile_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--compile``."""
+    parser.add_argument(
+        '--compile', action='store_true', help='compile the stages of the model first, which takes a minute or more: '
+        'faster where many images follow')
+
+
 def add_image_arguments(parser: CommandParser, sentences: str) -> None:
     """Add a model, an image, sentences, instance masks, and how to predict.
 
@@ -146,7 +153,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='?',
         const='float16',
         choices=PRECISIONS,
-        help='train in mixed precision, float16 unless told (needs a GPU)')
+        help='train in mixed precision: float16, the default, needs a GPU; bfloat16 does not')
     parser.add_argument(
         '--accumulate', type=int, metavar='N', help='add up the gradients of N batches for each step of the optimiser')
     parser.add_argument(
@@ -154,6 +161,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='scale the rate by the samples of a step, over all processes and accumulated batches, to the config\'s '
         'base_batch_size')
+    add_compile_argument(parser)
     parser.add_argument(
         '--activation-checkpointing',
         action='store_true',

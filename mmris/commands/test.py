@@ -21,6 +21,7 @@ from mmris.utils.configs import (
     read_config,
 )
 from mmris.utils.launching import destroy_process_group, set_launcher
+from mmris.utils.precision import check_precision
 
 
 def set_splits(config: Config, arguments: argparse.Namespace) -> None:
@@ -54,6 +55,11 @@ def main(arguments: argparse.Namespace) -> None:
     # Nothing of training is built.
     config.train_cfg = config.train_dataloader = config.optim_wrapper = config.param_scheduler = None
     set_splits(config, arguments)
+    if arguments.amp is not None:
+        check_precision(arguments.amp)
+        config.test_cfg.precision = arguments.amp
+    if arguments.compile:
+        config.compile = True
 
     runner = RUNNERS.build(config)
     model = unwrap_model(runner.model)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Union
 
+import torch
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import LoggerHook
 from mmengine.logging import print_log
@@ -15,6 +16,7 @@ from torch.utils.data import DataLoader
 from mmris.evaluation import nest_metrics, own_metrics, to_json
 from mmris.registry import LOOPS
 from mmris.utils import write_atomically
+from mmris.utils.precision import mixed_precision
 
 
 @LOOPS.register_module()
@@ -34,7 +36,8 @@ class SplitTestLoop(TestLoop):
             ``dict(other_val=dict(refs_file='other/refs(unc).p', ann_file='other/instances.json', split='val'))``.
         dump_file (str, optional): Where the first ``ReferringIoUMetric`` writes one line of JSON an expression of all
             splits, with its ``split``. Defaults to None: what that metric's own ``dump_file`` says.
-        fp16 (bool): Test in float16. Defaults to False.
+        precision (str, optional): ``'float16'`` or ``'bfloat16'``: evaluate in mixed precision. Default: None, in the
+            type of the weights.
 
     Raises:
         ValueError: If ``splits`` is empty, or the data set has none of a name in it.
@@ -48,7 +51,7 @@ class SplitTestLoop(TestLoop):
                  evaluator: Union[dict, List[dict]],
                  splits: Dict[str, dict],
                  dump_file: Optional[str] = None,
-                 fp16: bool = False) -> None:
+                 precision: Optional[str] = None) -> None:
         if not splits:
             raise ValueError('SplitTestLoop needs at least one split, such as splits=dict(val=dict(split=\'val\')).')
         self._dataloader_config = dataloader
@@ -57,7 +60,8 @@ class SplitTestLoop(TestLoop):
         self.dump_files = _dump_files(self._evaluator_config)
         # All are built, and so checked, before one is scored: a mistake in the last costs no evaluation.
         self._ready = {name: self._build_dataloader(runner, changes) for name, changes in splits.items()}
-        super().__init__(runner, next(iter(self._ready.values())), evaluator, fp16)
+        super().__init__(runner, next(iter(self._ready.values())), evaluator)
+        self.precision = precision
 
     def run(self) -> Dict[str, Any]:
         """Evaluate.
@@ -79,6 +83,15 @@ class SplitTestLoop(TestLoop):
         for dump_file in self.dump_files:
             self._join_dumps(dump_file)
         return {f'{name}/{key}': value for name, own in scores.items() for key, value in own.items()}
+
+    @torch.no_grad()
+    def run_iter(self, idx: int, data_batch: dict) -> None:
+        """Evaluate a batch, in the precision that was asked for."""
+        self.runner.call_hook('before_test_iter', batch_idx=idx, data_batch=data_batch)
+        with mixed_precision(self.precision):
+            outputs = self.runner.model.test_step(data_batch)
+        self.evaluator.process(data_samples=outputs, data_batch=data_batch)
+        self.runner.call_hook('after_test_iter', batch_idx=idx, data_batch=data_batch, outputs=outputs)
 
     def _build_dataloader(self, runner: Runner, changes: dict) -> DataLoader:
         config = copy.deepcopy(self._dataloader_config)

@@ -1,33 +1,59 @@
 """IoU of referring image segmentation, as pure functions."""
 
-from typing import Tuple
+from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 PRECISION_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 
-def intersection_and_union(prediction: Tensor, target: Tensor) -> Tuple[np.ndarray, np.ndarray]:
-    """Count pixels.
+class PixelCounts(NamedTuple):
+    """Pixels of S pairs of masks.
+
+    Attributes:
+        intersection (ndarray): ``(S,)`` int64.
+        union (ndarray): ``(S,)`` int64.
+        predicted (ndarray): ``(S,)`` int64, of the prediction.
+        target (ndarray): ``(S,)`` int64, of the target.
+    """
+
+    intersection: np.ndarray
+    union: np.ndarray
+    predicted: np.ndarray
+    target: np.ndarray
+
+
+class PendingCounts:
+    """Pixels that are being counted, maybe by a GPU, for which nobody waits until the counts are read.
 
     Args:
         prediction (Tensor): ``(S, H, W)`` bool.
-        target (Tensor): ``(S, H, W)`` bool.
-
-    Returns:
-        tuple[ndarray, ndarray]: Intersection and union of each pair, ``(S,)`` int64 pixels.
+        target (Tensor): ``(S, H, W)`` bool, on the same device.
 
     Raises:
         ValueError: If the shapes differ.
     """
-    if prediction.shape != target.shape:
-        raise ValueError(
-            f'Prediction and target must have one shape, but got {tuple(prediction.shape)} and '
-            f'{tuple(target.shape)}. Score at the original size.')
-    intersection = (prediction & target).flatten(1).sum(dim=1)
-    union = (prediction | target).flatten(1).sum(dim=1)
-    return intersection.cpu().numpy().astype(np.int64), union.cpu().numpy().astype(np.int64)
+
+    def __init__(self, prediction: Tensor, target: Tensor) -> None:
+        if prediction.shape != target.shape:
+            raise ValueError(
+                f'Prediction and target must have one shape, but got {tuple(prediction.shape)} and '
+                f'{tuple(target.shape)}. Score at the original size.')
+        counts = torch.stack([one.flatten(1).sum(dim=1) for one in (prediction & target, prediction, target)])
+        self._counts = counts.to('cpu', non_blocking=True)
+        self._copied = None
+        if counts.is_cuda:
+            self._copied = torch.cuda.Event()
+            self._copied.record()
+
+    def read(self) -> PixelCounts:
+        """Wait for the counts, if they are not there yet."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        intersection, predicted, target = self._counts.numpy()
+        return PixelCounts(intersection, predicted + target - intersection, predicted, target)
 
 
 def iou_scores(intersection: np.ndarray, union: np.ndarray, empty: float = 1.0) -> np.ndarray:

@@ -2,9 +2,8 @@
 
 import json
 import logging
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-import numpy as np
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
@@ -17,7 +16,7 @@ from mmris.utils.ids import id_order
 
 from .cases import count_cases
 from .expression_rows import score_rows, scoring_of
-from .iou import intersection_and_union
+from .iou import PendingCounts
 
 # What a row holds of its expression's pixels.
 _COUNTED = ('intersection', 'union', 'iou', 'predicted_pixels', 'target_pixels', 'existence', 'rejected')
@@ -90,28 +89,19 @@ class ReferringIoUMetric(BaseMetric):
             if protocol.scoring.uses_ignored and sample.get('gt_ignored') is not None:
                 counted = ~sample['gt_ignored'].bool()
                 prediction, target = prediction & counted, target & counted
-            intersection, union = intersection_and_union(prediction, target)
-            predicted_pixels, target_pixels = _count_pixels(prediction), _count_pixels(target)
-            existence = _existence_of(sample)
-            cases = count_cases(protocol.scoring, intersection, union, predicted_pixels, target_pixels, existence)
             self.results.append(
-                dict(
-                    intersection=cases.intersection.tolist(),
-                    union=cases.union.tolist(),
-                    iou=cases.iou.tolist(),
-                    predicted_pixels=predicted_pixels.tolist(),
-                    target_pixels=target_pixels.tolist(),
-                    existence=[None] * len(target) if existence is None else existence.tolist(),
-                    rejected=cases.rejected.tolist(),
-                    image_pixels=target[0].numel(),
-                    protocol=protocol.name,
-                    resampling=sample.get('resampling'),
-                    threshold=protocol.threshold,
-                    img_id=sample['img_id'],
-                    sent_ids=sample['sent_ids'],
-                    ref_ids=sample['ref_ids'],
-                    text=sample['text'],
-                    skills=sample.get('skills')))
+                _Scored(
+                    PendingCounts(prediction, target), _existence_of(sample), protocol,
+                    dict(
+                        image_pixels=target[0].numel(),
+                        protocol=protocol.name,
+                        resampling=sample.get('resampling'),
+                        threshold=protocol.threshold,
+                        img_id=sample['img_id'],
+                        sent_ids=sample['sent_ids'],
+                        ref_ids=sample['ref_ids'],
+                        text=sample['text'],
+                        skills=sample.get('skills'))))
 
     def protocol_of(self, sample: Any) -> Protocol:
         """Find how a sample is scored.
@@ -150,7 +140,7 @@ class ReferringIoUMetric(BaseMetric):
             RuntimeError: If the number of expressions is not the data set's.
         """
         seen = {(entry['img_id'], *entry['ref_ids'], *entry['sent_ids']): entry
-                for part in all_gather_object(self.results) for entry in part}
+                for part in all_gather_object([one.entry() for one in self.results]) for entry in part}
         self.results.clear()
         metrics = self.compute_metrics(list(seen.values()))
         return {f'{self.prefix}/{name}' if self.prefix else name: value for name, value in metrics.items()}
@@ -182,11 +172,38 @@ class ReferringIoUMetric(BaseMetric):
         return metrics
 
 
-def _count_pixels(masks: Tensor) -> np.ndarray:
-    return masks.flatten(1).sum(dim=1).cpu().numpy()
+class _Scored(NamedTuple):
+    """A sample of S expressions whose pixels are being counted.
+
+    Attributes:
+        counts (PendingCounts): Of S expressions.
+        existence (Tensor, optional): ``(S,)`` float32, of the model's existence head. None: it has none.
+        protocol (Protocol): Which scores it.
+        described (dict): What else its entry holds.
+    """
+
+    counts: PendingCounts
+    existence: Optional[Tensor]
+    protocol: Protocol
+    described: Dict[str, Any]
+
+    def entry(self) -> Dict[str, Any]:
+        """What the sample's expressions count, of values that processes can exchange."""
+        counts, size = self.counts.read(), len(self.described['text'])
+        existence = None if self.existence is None else self.existence.cpu().numpy()
+        cases = count_cases(self.protocol.scoring, *counts, existence)
+        return dict(
+            intersection=cases.intersection.tolist(),
+            union=cases.union.tolist(),
+            iou=cases.iou.tolist(),
+            predicted_pixels=counts.predicted.tolist(),
+            target_pixels=counts.target.tolist(),
+            existence=[None] * size if existence is None else existence.tolist(),
+            rejected=cases.rejected.tolist(),
+            **self.described)
 
 
-def _existence_of(sample: dict) -> Optional[np.ndarray]:
+def _existence_of(sample: dict) -> Optional[Tensor]:
     """What the model's existence head says of a sample's S expressions: ``(S,)`` float32. None: it has none."""
     existence = sample.get('existence')
     if existence is None:
@@ -194,7 +211,7 @@ def _existence_of(sample: dict) -> Optional[np.ndarray]:
     if tuple(existence.shape) != (len(sample['text']), ):
         raise ValueError(f'{sample["img_path"]} has {len(sample["text"])} expressions, but existence of the shape '
                          f'{tuple(existence.shape)}. The model must give one probability for each expression.')
-    return existence.detach().float().cpu().numpy()
+    return existence.detach().float()
 
 
 def _expression_rows(results: List[dict]) -> List[dict]:

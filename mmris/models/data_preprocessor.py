@@ -32,7 +32,7 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
             whatever colour the border has before. Default: False.
         views (dict[str, dict], optional): ``mean``, ``std`` and, where wanted, ``zero_border`` of views other than the
             main one, by their names. Default: None, there are no others; a name with None is left out.
-        non_blocking (bool): Copy to the device without waiting. Defaults to False.
+        non_blocking (bool): Copy to a GPU without waiting, where batches are in pinned memory. Default: True.
 
     Raises:
         ValueError: If a view lacks ``mean`` or ``std``, or has something else.
@@ -44,7 +44,7 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
                  std: Sequence[float],
                  zero_border: bool = False,
                  views: Optional[Dict[str, dict]] = None,
-                 non_blocking: bool = False) -> None:
+                 non_blocking: bool = True) -> None:
         super().__init__(non_blocking=non_blocking)
         views = {name: view for name, view in (views or {}).items() if view is not None}
         for name, view in views.items():

@@ -93,7 +93,9 @@ def prediction_settings(arguments: argparse.Namespace) -> Dict[str, Any]:
     """How to predict, as :class:`~mmris.apis.Predictor` takes it, from what
     :func:`mmris.command_line.arguments.add_prediction_arguments` added.
     """
-    return {name: getattr(arguments, name) for name in ('threshold', 'existence_threshold', 'device', 'dtype')}
+    settings = {name: getattr(arguments, name) for name in ('threshold', 'existence_threshold', 'device', 'dtype')}
+    # Not of commands that look into a model.
+    return dict(settings, compile=getattr(arguments, 'compile', False))
 
 
 def name_work_dir(config: Config, config_path: str, work_dir: Optional[str]) -> None:

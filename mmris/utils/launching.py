@@ -3,11 +3,14 @@
 import argparse
 import os
 
-import torch
 from mmengine.config import Config
 from torch import distributed
 
+from .precision import check_precision
 from .tracking import add_trackers
+
+# What --amp can change.
+_WRAPPERS = ('OptimWrapper', 'AmpOptimWrapper', 'BFloat16OptimWrapper')
 
 
 def set_launcher(config: Config, arguments: argparse.Namespace) -> None:
@@ -53,7 +56,7 @@ def set_training(config: Config, arguments: argparse.Namespace) -> None:
     """Change a config as the options of :func:`mmris.command_line.arguments.add_training_arguments` say.
 
     Raises:
-        ValueError: If ``--amp`` is given without a GPU, or with an optimiser wrapper that it cannot change.
+        ValueError: If ``--amp`` is float16 without a GPU, or meets an optimiser wrapper that it cannot change.
         ValueError: If ``--accumulate`` is below 1, or ``--auto-scale-lr`` meets a config without a base batch.
         ModuleNotFoundError: If a package that ``--track`` needs is not installed.
     """
@@ -74,6 +77,8 @@ def set_training(config: Config, arguments: argparse.Namespace) -> None:
                 '--auto-scale-lr needs the batch that the config\'s rate was chosen for: set '
                 'auto_scale_lr = dict(base_batch_size=...) there.')
         config.auto_scale_lr.enable = True
+    if arguments.compile:
+        config.compile = True
     if arguments.activation_checkpointing:
         config.model.encoder.activation_checkpointing = True
     if arguments.ema is not None:
@@ -100,13 +105,15 @@ def enable_mixed_precision(config: Config, precision: str = 'float16') -> None:
         precision (str): ``'float16'``, with dynamic loss scaling, or ``'bfloat16'``, whose range needs none.
 
     Raises:
-        ValueError: If there is no GPU.
+        ValueError: See :func:`mmris.utils.precision.check_precision`.
         ValueError: If the config has another optimiser wrapper than the plain one.
     """
-    if not torch.cuda.is_available():
-        raise ValueError('--amp needs a GPU, and none is visible. Leave --amp out to train in float32.')
+    check_precision(precision)
     kind = config.optim_wrapper.get('type', 'OptimWrapper')
-    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+    if kind not in _WRAPPERS:
         raise ValueError(f'--amp changes an OptimWrapper, but the config has {kind}: set AmpOptimWrapper there.')
-    config.optim_wrapper.update(type='AmpOptimWrapper', dtype=precision)
-    config.optim_wrapper.setdefault('loss_scale', 'dynamic' if precision == 'float16' else dict(enabled=False))
+    if precision == 'bfloat16':
+        config.optim_wrapper.type = 'BFloat16OptimWrapper'
+    else:
+        config.optim_wrapper.update(type='AmpOptimWrapper', dtype=precision)
+        config.optim_wrapper.setdefault('loss_scale', 'dynamic')

@@ -160,7 +160,7 @@ def test_processes_and_order_change_no_bit(protocol, monkeypatch):
     others = ReferringIoUMetric()
     for one in samples[20::-1] + samples[-1:]:
         others.process({}, [one])
-    monkeypatch.setattr(metric, 'all_gather_object', lambda mine: [mine, others.results])
+    monkeypatch.setattr(metric, 'all_gather_object', lambda mine: [mine, [one.entry() for one in others.results]])
     assert evaluate(samples[21:], by_skill=True) == alone
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmris.evaluation import count_cases, intersection_and_union, iou_scores, summarise_cases
+from mmris.evaluation import PendingCounts, count_cases, iou_scores, summarise_cases
 from mmris.protocols import Scoring
 
 
@@ -37,9 +37,12 @@ def test_against_the_reference():
     predictions = targets ^ noise
     predictions[0] = targets[0] = False
     pairs, expected = reference(predictions, targets)
-    intersection, union = intersection_and_union(predictions, targets)
-    assert intersection.dtype == union.dtype == np.int64
+    counts = PendingCounts(predictions, targets).read()
+    intersection, union = counts.intersection, counts.union
+    assert all(values.dtype == np.int64 for values in counts)
     assert list(zip(intersection.tolist(), union.tolist())) == pairs
+    assert counts.predicted.tolist() == [int(mask.sum()) for mask in predictions]
+    assert counts.target.tolist() == [int(mask.sum()) for mask in targets]
     assert summarise(intersection, union) == pytest.approx(expected)
     assert len({expected[f'Pr@{x}'] for x in (0.5, 0.7, 0.9)}) == 3
 
@@ -71,4 +74,4 @@ def test_nothing_to_summarise():
 
 def test_another_size_is_an_error():
     with pytest.raises(ValueError, match=r'one shape, but got \(1, 4, 4\) and \(1, 8, 8\)'):
-        intersection_and_union(torch.zeros(1, 4, 4, dtype=torch.bool), torch.zeros(1, 8, 8, dtype=torch.bool))
+        PendingCounts(torch.zeros(1, 4, 4, dtype=torch.bool), torch.zeros(1, 8, 8, dtype=torch.bool))

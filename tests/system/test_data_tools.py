@@ -309,5 +309,5 @@ class TestBenchmarkSteps:
 
     def test_mixed_precision_without_a_gpu(self, monkeypatch):
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-        with pytest.raises(ValueError, match='--amp needs a GPU'):
-            run_command('benchmark_steps', ROOT / CONFIG, '--amp', 'bfloat16')
+        with pytest.raises(ValueError, match='--amp float16 needs a GPU'):
+            run_command('benchmark_steps', ROOT / CONFIG, '--amp', 'float16')

@@ -64,16 +64,21 @@ def test_seed():
 
 class TestMixedPrecision:
 
-    def test_without_a_gpu(self, monkeypatch):
+    def test_float16_without_a_gpu(self, monkeypatch):
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-        with pytest.raises(ValueError, match='--amp needs a GPU, and none is visible. Leave --amp out'):
+        with pytest.raises(ValueError, match='--amp float16 needs a GPU, and none is visible. Take --amp bfloat16'):
             changed('--amp')
 
-    def test_precisions(self, monkeypatch):
+    @pytest.mark.parametrize('gpu', [True, False])
+    def test_bfloat16_on_any_device(self, gpu, monkeypatch):
+        monkeypatch.setattr(torch.cuda, 'is_available', lambda: gpu)
+        wrapper = changed('--amp', 'bfloat16').optim_wrapper
+        assert wrapper.type == 'BFloat16OptimWrapper' and not {'dtype', 'loss_scale'} & set(wrapper)
+
+    def test_float16_with_a_gpu(self, monkeypatch):
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
-        half, brain = changed('--amp').optim_wrapper, changed('--amp', 'bfloat16').optim_wrapper
-        assert (half.type, half.dtype, half.loss_scale) == ('AmpOptimWrapper', 'float16', 'dynamic')
-        assert (brain.type, brain.dtype, brain.loss_scale) == ('AmpOptimWrapper', 'bfloat16', dict(enabled=False))
+        wrapper = changed('--amp').optim_wrapper
+        assert (wrapper.type, wrapper.dtype, wrapper.loss_scale) == ('AmpOptimWrapper', 'float16', 'dynamic')
 
     def test_another_wrapper_is_not_replaced(self, monkeypatch):
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
@@ -82,6 +87,10 @@ class TestMixedPrecision:
         add_training_arguments(parser)
         with pytest.raises(ValueError, match='the config has ApexOptimWrapper: set AmpOptimWrapper there'):
             set_training(config, parser.parse_args(['--amp']))
+
+
+def test_compilation():
+    assert 'compile' not in changed() and changed('--compile').compile is True
 
 
 def test_accumulation():

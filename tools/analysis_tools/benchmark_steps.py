@@ -21,7 +21,7 @@ def add_arguments(parser: CommandParser) -> None:
         type=at_least(1),
         default=20,
         help='steps measured, after as many to warm up as a fifth of them (default: %(default)s)')
-    parser.add_argument('--amp', choices=PRECISIONS, help='mixed precision, in both (needs a GPU)')
+    parser.add_argument('--amp', choices=PRECISIONS, help='mixed precision, in both; float16 needs a GPU')
     parser.add_argument('--out', help='JSON file to write the numbers to')
 
 

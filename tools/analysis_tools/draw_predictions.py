@@ -5,7 +5,7 @@
 """
 
 from mmris.command_line import run_command
-from mmris.command_line.arguments import add_model_arguments, add_prediction_arguments
+from mmris.command_line.arguments import add_compile_argument, add_model_arguments, add_prediction_arguments
 from mmris.command_line.parser import CommandParser
 from mmris.utils.arguments import at_least
 
@@ -16,6 +16,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument('--number', type=at_least(1), default=12, help='how many expressions (default: %(default)s)')
     parser.add_argument('--seed', type=at_least(0), default=0, help='which ones are drawn (default: %(default)s)')
     add_prediction_arguments(parser)
+    add_compile_argument(parser)
     parser.add_argument('--out', default='predictions.png', help='picture to write (default: %(default)s)')
 
 

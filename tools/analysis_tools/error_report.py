@@ -8,7 +8,7 @@ The last one also draws the worst predictions.
 """
 
 from mmris.command_line import run_command
-from mmris.command_line.arguments import add_optional_model_arguments, add_prediction_arguments
+from mmris.command_line.arguments import add_compile_argument, add_optional_model_arguments, add_prediction_arguments
 from mmris.command_line.parser import CommandParser
 from mmris.utils.arguments import at_least
 
@@ -21,6 +21,7 @@ def add_arguments(parser: CommandParser) -> None:
         '--number', type=at_least(1), default=12, help='how many of the worst to show (default: %(default)s)')
     add_optional_model_arguments(parser)
     add_prediction_arguments(parser)
+    add_compile_argument(parser)
 
 
 if __name__ == '__main__':

@@ -61,7 +61,8 @@ class ReferringInferencer(BaseInferencer):
         device (str, optional): Default: None, a GPU where there is one.
         scope (str): The scope of registries. Default: ``'mmris'``.
         show_progress (bool): Whether :meth:`__call__` and :meth:`write` show a progress bar. Default: True.
-        **settings: ``threshold``, ``dtype`` and ``existence_threshold``, as of :class:`~mmris.apis.Predictor`.
+        **settings: ``threshold``, ``dtype``, ``existence_threshold`` and ``compile``, as of
+            :class:`~mmris.apis.Predictor`.
 
     Raises:
         ValueError: If ``model`` is None: the config that a checkpoint holds is a program, and none is run.

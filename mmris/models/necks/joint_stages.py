@@ -29,8 +29,8 @@ def check_joint_stages(neck: str, encoded: EncoderOutput, in_channels: Sequence[
     found = {'the image': [stage.size(1) for stage in stages], 'the words': [stage.size(2) for stage in words]}
     for of, widths in found.items():
         check_width(neck, 'in_channels', tuple(in_channels), of=f'{of} in the encoder\'s stages', found=tuple(widths))
-    grids = sorted({tuple(stage.shape[-2:]) for stage in stages})
-    if len(grids) > 1:
-        given = ', '.join(f'{height} x {width}' for height, width in grids)
+    grids = [tuple(stage.shape[-2:]) for stage in stages]
+    if any(grid != grids[0] for grid in grids):
+        given = ', '.join(f'{height} x {width}' for height, width in sorted(set(grids)))
         raise ValueError(
             f'{neck} takes stages on one grid, but got {given}: take an encoder whose stages have one size.')

@@ -184,9 +184,11 @@ class ReferringSegmentor(BaseSegmentor):
         answers = []
         for rows in self._chunks(image_index):
             used, index = image_index[rows].unique(return_inverse=True)
-            fused = self.fuse(self.encoder.join(images.select(used), sentences.select(rows), index))
-            answers.append(self.answer(fused))
+            answers.append(self._ask(images.select(used), sentences.select(rows), index))
         return Answer.concatenate(answers)
+
+    def _ask(self, images: TensorStructure, sentences: TensorStructure, image_index: Tensor) -> Answer:
+        return self.answer(self.fuse(self.encoder.join(images, sentences, image_index)))
 
     def _chunks(self, image_index: Tensor) -> Sequence[Tensor]:
         return torch.arange(len(image_index), device=image_index.device).split(self.max_expressions)
@@ -305,8 +307,11 @@ class ReferringSegmentor(BaseSegmentor):
         return self._answer_batch(inputs).logits
 
     def _answer_batch(self, inputs: ReferringInputs) -> Answer:
-        sentences = self.encode_sentences(inputs.expressions)
-        return self.segment(self.encode_images(inputs.images), sentences, inputs.expressions.image_index)
+        sentences, image_index = self.encode_sentences(inputs.expressions), inputs.expressions.image_index
+        images = self.encode_images(inputs.images)
+        # All images are asked about, and to find that out would make the processor wait for a GPU.
+        ask = self._ask if len(image_index) <= self.max_expressions else self.segment
+        return ask(images, sentences, image_index)
 
     def _forward(self,
                  inputs: ReferringInputs,
