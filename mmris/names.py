@@ -6,6 +6,9 @@ Of what has more to it than a name (a published model, a form of data sets), the
 
 from typing import Dict, NamedTuple, Tuple
 
+#: What ``gpu_check`` measures or checks, the most important first: see :mod:`mmris.gpu_check.plan`.
+GPU_CHECKS = ('evaluation', 'steps', 'compile', 'losses', 'distributed', 'restart')
+
 #: What stands in place of a model's right sentences or instance masks: see :mod:`mmris.datasets.controls`.
 SENTENCE_CONTROLS = ('exchanged', 'empty')
 MASK_CONTROLS = ('shuffled_masks', 'no_masks')

@@ -16,7 +16,7 @@ GROUPS: Dict[str, Tuple[str, ...]] = {
     'data': ('download', 'convert_dataset', 'check_dataset', 'browse_dataset', 'make_shaperef', 'make_expressions'),
     'convert': ('convert_weights', 'publish_model', 'push', 'export'),
     'inspect': ('print_config', 'get_flops', 'analyze_logs', 'attention_maps', 'benchmark_export', 'benchmark_index',
-                'benchmark_loading', 'benchmark_samples', 'benchmark_sentences', 'benchmark_steps'),
+                'benchmark_loading', 'benchmark_samples', 'benchmark_sentences', 'benchmark_steps', 'gpu_check'),
 }
 
 

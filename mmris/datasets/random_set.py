@@ -4,7 +4,7 @@ import json
 import math
 import pickle
 from pathlib import Path
-from typing import Any, Dict, List, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import cv2
 import numpy as np
@@ -24,6 +24,7 @@ def write_random_set(folder: Union[str, Path],
                      sentences: int,
                      annotations: int,
                      pictures: bool,
+                     distinct_pictures: Optional[int] = None,
                      seed: int = 0) -> Path:
     """Write ``instances.json``, ``refs(unc).p`` and ``images/`` in the published layout, all of it split ``train``.
 
@@ -36,6 +37,8 @@ def write_random_set(folder: Union[str, Path],
         sentences (int): Sentences, spread over the objects.
         annotations (int): Annotated objects, with those that no sentence refers to.
         pictures (bool): Draw each image (as noise of all scales). If false, all images name one empty file.
+        distinct_pictures (int, optional): How many of the pictures differ; the others repeat these, which is quicker to
+            write. Default: None, all.
         seed (int): Seed of everything. Defaults to 0.
 
     Returns:
@@ -52,12 +55,15 @@ def write_random_set(folder: Union[str, Path],
     (folder / 'images').mkdir(parents=True, exist_ok=True)
     if not pictures:
         (folder / 'images' / SHARED_IMAGE).write_bytes(b'')
-    entries = []
+    entries: List[Dict[str, Any]] = []
+    drawn: List[bytes] = []
     for image_id in range(1, images + 1):
         name = f'COCO_train2014_{image_id:012d}.jpg' if pictures else SHARED_IMAGE
         entries.append(dict(id=image_id, file_name=name, height=HEIGHT, width=WIDTH, license=1))
         if pictures:
-            (folder / 'images' / name).write_bytes(_noise_jpeg(generator))
+            if len(drawn) < (distinct_pictures or images):
+                drawn.append(_noise_jpeg(generator))
+            (folder / 'images' / name).write_bytes(drawn[(image_id - 1) % len(drawn)])
     outlined = [_annotation(number, number % images + 1, generator) for number in range(annotations)]
     content = dict(images=entries, annotations=outlined, categories=[dict(id=1, name='thing')])
     (folder / 'instances.json').write_text(json.dumps(content), encoding='utf-8')

@@ -28,6 +28,24 @@ def at_least(least: int) -> Callable[[str], int]:
     return read
 
 
+def above_zero(given: str) -> float:
+    """Read a number above 0.
+
+    Args:
+        given (str): What was typed.
+
+    Returns:
+        float: The number.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is no number, infinite, or not above 0.
+    """
+    value = _read(float, given)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f'a number above 0 is needed, but got {given}')
+    return value
+
+
 def probability(given: str) -> float:
     """Read a probability above which pixels are predicted.
 

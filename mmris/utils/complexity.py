@@ -49,20 +49,7 @@ def count_complexity(model: nn.Module,
         ValueError: If ``instances`` is negative, or not 0 for a model that takes none.
         ValueError: If the encoder cannot take an image of that shape, or so many tokens.
     """
-    if len(shape) != 2 or min(shape) < 1:
-        raise ValueError(f'shape must be a height and a width of at least 1 pixel, but got {tuple(shape)}.')
-    if tokens < 1:
-        raise ValueError(f'tokens must be at least 1, but got {tokens}.')
-    if instances < 0:
-        raise ValueError(f'instances must not be negative, but got {instances}.')
-    if instances and not model.encoder.takes_instances:
-        raise ValueError(f'The encoder, {type(model.encoder).__name__}, takes no instance masks: leave instances at 0.')
-    devices = {parameter.device.type for parameter in model.parameters()}
-    if devices != {'meta'}:
-        # Elsewhere attention runs in fused operators, which torch does not count on every device.
-        raise ValueError(
-            f'The model must be on the meta device alone, but has parameters on {", ".join(sorted(devices))}: build it '
-            f'inside of torch.device(\'meta\').')
+    check_countable(model, shape, tokens, instances)
     model.eval()
     with torch.device('meta'), torch.no_grad():
         sizes = InputSizes(tuple(shape), tokens, dict(views or {}), instances)
@@ -78,6 +65,31 @@ def count_complexity(model: nn.Module,
     if model.distillation:
         costs['distillation'] = _parameters(model.distillation)
     return costs
+
+
+def check_countable(model: nn.Module, shape: Sequence[int], tokens: int, instances: int) -> None:
+    """Check that a model's multiply-adds can be counted for inputs of that size.
+
+    Args:
+        model, shape, tokens, instances: See :func:`count_complexity`.
+
+    Raises:
+        ValueError: If one of them is not as it must be; the message says which and how.
+    """
+    if len(shape) != 2 or min(shape) < 1:
+        raise ValueError(f'shape must be a height and a width of at least 1 pixel, but got {tuple(shape)}.')
+    if tokens < 1:
+        raise ValueError(f'tokens must be at least 1, but got {tokens}.')
+    if instances < 0:
+        raise ValueError(f'instances must not be negative, but got {instances}.')
+    if instances and not model.encoder.takes_instances:
+        raise ValueError(f'The encoder, {type(model.encoder).__name__}, takes no instance masks: leave instances at 0.')
+    devices = {parameter.device.type for parameter in model.parameters()}
+    if devices != {'meta'}:
+        # Elsewhere attention runs in fused operators, which torch does not count on every device.
+        raise ValueError(
+            f'The model must be on the meta device alone, but has parameters on {", ".join(sorted(devices))}: build it '
+            f'inside of torch.device(\'meta\').')
 
 
 def _count_stages(model: nn.Module, images: ImageInputs, expressions: ExpressionBatch) -> Dict[str, int]:

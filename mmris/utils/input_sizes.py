@@ -34,36 +34,39 @@ class InputSizes:
     views: Dict[str, Sequence[int]] = field(default_factory=dict)
     instances: int = 0
 
-    def image(self, encoder: nn.Module) -> ImageInputs:
-        """Make an image of random pixels, which fills its views.
+    def image(self, encoder: nn.Module, count: int = 1) -> ImageInputs:
+        """Make images of random pixels, which fill their views.
 
         Args:
-            encoder (nn.Module): The encoder that is to look at it.
+            encoder (nn.Module): The encoder that is to look at them.
+            count (int): How many. Default: 1.
 
         Returns:
-            ImageInputs: One row, on PyTorch's default device.
+            ImageInputs: A row for each, on PyTorch's default device.
         """
         found = InstanceMasks(
-            masks=torch.ones(1, self.instances, *self.shape, dtype=torch.bool),
-            present=torch.ones(1, self.instances, dtype=torch.bool)) if encoder.takes_instances else None
-        main = _random_view(self.shape)
+            masks=torch.ones(count, self.instances, *self.shape, dtype=torch.bool),
+            present=torch.ones(count, self.instances, dtype=torch.bool)) if encoder.takes_instances else None
+        main = _random_view(self.shape, count)
         return ImageInputs(main.pixels, main.box, found, {
-            name: _random_view(size) for name, size in self.views.items()
+            name: _random_view(size, count) for name, size in self.views.items()
         })
 
-    def expressions(self, count: int) -> ExpressionBatch:
-        """Make sentences about one image, of as many tokens as they may have.
+    def expressions(self, count: int, images: int = 1) -> ExpressionBatch:
+        """Make sentences of as many tokens as they may have.
 
         Args:
-            count (int): How many.
+            count (int): How many about each image.
+            images (int): Images. Default: 1.
 
         Returns:
-            ExpressionBatch: So many rows, on PyTorch's default device.
+            ExpressionBatch: So many rows for each image, on PyTorch's default device.
         """
+        rows = count * images
         return ExpressionBatch(
-            token_ids=(torch.arange(count)[:, None] + torch.arange(self.tokens)) % _IDS,
-            token_mask=torch.ones(count, self.tokens, dtype=torch.bool),
-            image_index=torch.zeros(count, dtype=torch.int64))
+            token_ids=(torch.arange(rows)[:, None] + torch.arange(self.tokens)) % _IDS,
+            token_mask=torch.ones(rows, self.tokens, dtype=torch.bool),
+            image_index=torch.arange(images).repeat_interleave(count))
 
 
 def read_input_sizes(config: Config,
@@ -103,9 +106,10 @@ def describe_sizes(sizes: InputSizes, takes_instances: bool) -> str:
     return f'{described}, {sizes.instances} instance masks' if takes_instances else described
 
 
-def _random_view(size: Sequence[int]) -> ImageView:
+def _random_view(size: Sequence[int], count: int) -> ImageView:
     height, width = size
-    return ImageView(torch.randn(1, 3, height, width), torch.tensor([[0.0, 0.0, width, height]]))
+    return ImageView(
+        torch.randn(count, 3, height, width), torch.tensor([[0.0, 0.0, width, height]]).repeat(count, 1))
 
 
 def _last_step(steps: List[dict], is_one: Callable[[dict], bool], option: str) -> dict:

@@ -10,13 +10,14 @@ import pytest
 import torch
 from mmengine.config import ConfigDict
 
-from mmris.commands import benchmark_index, benchmark_samples, benchmark_steps
+from mmris.commands import benchmark_index, benchmark_samples
 from mmris.datasets import published_counts
 from mmris.datasets.published_counts import Counts, PublishedSet
 from mmris.datasets.random_set import write_random_set
 from mmris.datasets.set_check import check_set
 from mmris.registry import DATASETS, MODELS
 from mmris.utils.configs import read_config
+from mmris.utils.steps import load_batch, measure_training
 from mmris.utils.tool import run_tool
 from tests.conftest import ROOT, read_arguments, run_command, run_python, write_set
 
@@ -295,7 +296,7 @@ class TestBenchmarkSteps:
         options = read_arguments(
             'benchmark_steps', ROOT / CONFIG, '--batch-size', 1, '--cfg-options',
             'train_dataloader.dataset.instance_masks=None')
-        batch = benchmark_steps.load_batch(read_config(options).train_dataloader, options)
+        batch = load_batch(read_config(options).train_dataloader, batch_size=1)
         assert 'instance_masks' not in batch['data_samples'][0]
 
     def test_a_measured_training_step_trains(self, refer_set):
@@ -304,7 +305,7 @@ class TestBenchmarkSteps:
         config = read_config(options)
         model = MODELS.build(config.model)
         before = {name: value.clone() for name, value in model.named_parameters()}
-        benchmark_steps.measure_training(model, config, options)
+        measure_training(model, config, load_batch(config.train_dataloader, 2, str(refer_set)), steps=1)
         assert not any(torch.equal(before[name], value) for name, value in model.named_parameters())
 
     def test_mixed_precision_without_a_gpu(self, monkeypatch):
