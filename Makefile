@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install browser try demo test test-all lint clean
+.PHONY: help install browser try demo test test-all bench lint clean
 
 help:
 	@echo "make try    ask the model that comes with mmris about a few pictures: within a minute after the install"
 	@echo "make demo   make ShapeRef, train CM-MaskSD on it, evaluate and draw predictions"
 	@echo "make test   lint and tests, in a quarter of an hour on two cores"
 	@echo "make test-all   the slow tests too, as CI does; installs Chromium where it is missing"
+	@echo "make bench  the ratios of docs/benchmarks.md, in 45 minutes on one idle core; BRIEF=1 make bench: five"
 	@echo "make lint   style alone"
 	@echo "make clean  remove the environment and all results"
 	@echo "PYTHON=python3.13 make test   with another interpreter (3.11 to 3.14)"
@@ -43,6 +44,9 @@ test: install lint
 
 test-all: install browser lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+bench: install
+	OMP_NUM_THREADS=1 $(BIN)/mmris benchmark $(if $(BRIEF),--brief --out work_dirs/bench_brief.json,--out bench.json --docs docs/benchmarks.md)
 
 lint: install
 	$(BIN)/python -m ruff check .

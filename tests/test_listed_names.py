@@ -1,6 +1,7 @@
 """The names that command lines list are those of the parts that they are about."""
 
 from mmris import names
+from mmris.benchmarks.cases import CASES
 from mmris.checkpoints import PUBLISHED
 from mmris.checkpoints.published.model import OURS
 from mmris.datasets.downloading import DATA_SETS
@@ -14,6 +15,7 @@ def test_names_are_those_of_the_tables():
     assert names.DOWNLOADS == tuple(DATA_SETS)
     assert names.COUNTED_SETS == tuple(PUBLISHED_SETS)
     assert names.TRACKERS == tuple(TRACKERS)
+    assert names.BENCHMARKS == tuple(CASES)
 
 
 def test_published_models():

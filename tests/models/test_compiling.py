@@ -74,6 +74,7 @@ def train_step(model, batch):
         name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None}
 
 
+@pytest.mark.slow
 def test_training_with_both_branches(refer_set):
     config, model = build('cm_masksd/vit-b_refcoco')
     batch = batch_of(config.train_dataloader, refer_set, 'refs(unc).p')

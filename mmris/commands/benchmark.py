@@ -1,0 +1,40 @@
+"""The work of ``mmris benchmark``."""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import torch
+
+from mmris.benchmarks.cases import CASES
+from mmris.benchmarks.report import compare, format_entries, read_before, to_entry, write_docs
+from mmris.utils import write_atomically
+from mmris.utils.configs import check_output
+from mmris.utils.machine import machine_name
+
+
+def main(options: argparse.Namespace) -> int:
+    check_output(options.out)
+    torch.set_num_threads(1)
+    names = options.only or [name for name, case in CASES.items() if case.brief or not options.brief]
+    before = None if options.out is None else read_before(Path(options.out))
+    found = dict(machine=machine_name(), torch=torch.__version__, brief=options.brief, results={})
+    for name in names:
+        case = CASES[name]
+        print(f'{name} ...', flush=True)
+        start = time.perf_counter()
+        result = (case.brief if options.brief and case.brief else case.full)()
+        found['results'][name] = to_entry(result, time.perf_counter() - start)
+        goal = f', goal: {result.describe_goal()}' if result.describe_goal() else ''
+        bound = '' if result.bound is None else f', bound {result.bound:.2f}, {result.share:.0%} of it'
+        print(f'{result.title}: {result.ratio:.2f}{bound}{goal}', flush=True)
+        if options.out is not None:
+            # As it goes: a run that is cut leaves what it measured.
+            with write_atomically(options.out) as path:
+                path.write_text(json.dumps(found, indent=2) + '\n', encoding='utf-8')
+    print('\n' + format_entries(found['results']) + '\n')
+    print('\n'.join(compare(before, found)))
+    if options.docs is not None:
+        write_docs(Path(options.docs), found)
+    return int(any(entry['reached'] is False for entry in found['results'].values()))
