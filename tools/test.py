@@ -9,7 +9,7 @@ Without a checkpoint, the model is what its config's pretrained weights make of 
 """
 
 from mmris.command_line import run_command
-from mmris.command_line.arguments import add_launcher_arguments, add_model_arguments
+from mmris.command_line.arguments import add_cache_argument, add_launcher_arguments, add_model_arguments
 from mmris.command_line.parser import CommandParser
 from mmris.names import CONTROLS
 
@@ -27,6 +27,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument('--out', help='JSON file for the scores of each split')
     parser.add_argument('--dump', help='JSON lines file with ids, sentence, intersection, union, IoU an expression')
     parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config name>)')
+    add_cache_argument(parser)
     add_launcher_arguments(parser)
 
 

@@ -2,10 +2,13 @@
 
 import argparse
 import os
+from typing import Optional
 
 import torch
 from mmengine.config import Config
 from torch import distributed
+
+from mmris.datasets.pipelines import resolve_pipelines
 
 from .tracking import add_trackers
 
@@ -76,6 +79,7 @@ def set_training(config: Config, arguments: argparse.Namespace) -> None:
         config.auto_scale_lr.enable = True
     if arguments.activation_checkpointing:
         config.model.encoder.activation_checkpointing = True
+    set_feature_cache(config, arguments.cache_features)
     if arguments.ema is not None:
         # Annealed, so that the random weights of the beginning do not stay in the average of a short training. It
         # counts batches, of which a step of the optimiser takes several where gradients are accumulated.
@@ -90,6 +94,18 @@ def set_training(config: Config, arguments: argparse.Namespace) -> None:
     if arguments.exclude_frozen:
         config.custom_hooks = [*config.get('custom_hooks', []), dict(type='ExcludeFrozenHook')]
     add_trackers(config, arguments.track)
+
+
+def set_feature_cache(config: Config, folder: Optional[str]) -> None:
+    """Keep features of frozen towers in a folder, besides what the config says of ``model.feature_cache``.
+
+    Args:
+        config (Config): The config to change.
+        folder (str, optional): The folder. None: the config stays as it is.
+    """
+    if folder is not None:
+        config.model.feature_cache = {**(config.model.get('feature_cache') or {}), 'folder': folder}
+        resolve_pipelines(config)
 
 
 def enable_mixed_precision(config: Config, precision: str = 'float16') -> None:
