@@ -8,8 +8,6 @@ import torch
 from mmengine.config import Config
 from torch import distributed
 
-from mmris.datasets.pipelines import resolve_pipelines
-
 from .tracking import add_trackers
 
 
@@ -105,7 +103,6 @@ def set_feature_cache(config: Config, folder: Optional[str]) -> None:
     """
     if folder is not None:
         config.model.feature_cache = {**(config.model.get('feature_cache') or {}), 'folder': folder}
-        resolve_pipelines(config)
 
 
 def enable_mixed_precision(config: Config, precision: str = 'float16') -> None:

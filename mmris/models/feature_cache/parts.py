@@ -48,9 +48,12 @@ def _find_trained(model: nn.Module, names: List[str]) -> str:
         for name in loose for own, parameter in model.get_submodule(name).named_parameters()
     }
     trained = [name for name, is_trained in weights.items() if is_trained]
-    found = f'{len(trained)} of {len(weights)} weights of {" and ".join(loose)} are trained'
-    example = f', such as {trained[0]}' if trained else ', but it is not frozen as a whole'
-    return f'{found}{example}: name {" and ".join(loose)} in model.frozen'
+    listed = ' and '.join(loose)
+    if trained:
+        fault = f'{len(trained)} of {len(weights)} weights of {listed} are trained, such as {trained[0]}'
+    else:
+        fault = f'{listed} is frozen in parts, not as a whole'
+    return f'{fault}: name {listed} in model.frozen'
 
 
 def _preprocessing(model: nn.Module, view: str) -> Dict[str, Any]:
