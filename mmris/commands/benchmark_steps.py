@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List
 
 import torch
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from torch import nn
@@ -84,7 +85,7 @@ def load_batch(loader: Config, options: argparse.Namespace) -> Dict[str, list]:
                 loader.dataset.instance_masks.file = write_random_masks(folder)
         dataset = DATASETS.build(loader.dataset)
         samples = [dataset[index % len(dataset)] for index in range(count)]
-    return {key: [sample[key] for sample in samples] for key in samples[0]}
+    return pseudo_collate(samples)
 
 
 def measure(step: Callable, batch: Dict[str, list], steps: int) -> Dict[str, Any]:
