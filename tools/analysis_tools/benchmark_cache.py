@@ -1,9 +1,10 @@
-"""Measure a training step with a filled feature cache, beside one that skips the frozen towers altogether.
+"""Measure a training step with a filled feature cache, beside one without frozen towers.
 
     mmris benchmark_cache configs/evf_sam/vit-h_beit3-l_refcoco.py --amp bfloat16
 
-Random weights and random images of COCO's size, loaded beforehand, so that the model and the cache alone are measured.
-The cache is in a temporary folder, which TMPDIR moves. On a GPU if there is one.
+The bound is a step that gets the features of its batch for nothing. Random weights and random images of COCO's size,
+loaded beforehand, so that the model and the cache alone are measured. The cache is in a temporary folder, which TMPDIR
+moves. On a GPU if there is one.
 """
 
 from mmris.command_line import run_command

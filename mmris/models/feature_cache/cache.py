@@ -89,10 +89,11 @@ class FeatureCache:
     def describe(self) -> str:
         """Describe what is kept, in a line."""
         entries = sum(len(store) for store in self.stores.values())
+        content = f'{entries:,} {"entry" if entries == 1 else "entries"}'
         size = in_words(sum(store.size for store in self.stores.values()))
         if self.folder is None:
-            return f'{entries:,} entries, {size} in memory'
-        line = f'{entries:,} entries, {size} in {self.folder} ({", ".join(sorted(self.stores)) or "nothing"})'
+            return f'{content}, {size} in memory'
+        line = f'{content}, {size} in {self.folder} ({", ".join(sorted(self.stores)) or "nothing"})'
         others = {name: size for name, size in folder_sizes(self.folder).items() if name not in self.stores}
         if not others:
             return line

@@ -269,7 +269,7 @@ class TestBounds:
         for _ in range(2):
             assert_close(model.encode_decode(inputs), plain.encode_decode(inputs))
         assert model.feature_cache.take_counts() == (2, 5)
-        assert model.feature_cache.describe().startswith('1 entries, 8.')
+        assert model.feature_cache.describe().startswith('1 entry, 8.')
 
     @pytest.mark.parametrize('arguments, message', [
         (dict(max_gigabytes=1, dtype='int8'), "dtype must be one of float32, float16, bfloat16, but got 'int8'"),
