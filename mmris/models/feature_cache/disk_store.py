@@ -138,9 +138,13 @@ class DiskStore:
         """Read what has been added to the indices of all processes."""
         for path in sorted(self.folder.glob(f'*{INDEX}')):
             done = self._read_of.get(str(path), 0)
-            with open(path, 'rb') as index:
-                index.seek(done)
-                added = index.read()
+            try:
+                with open(path, 'rb') as index:
+                    index.seek(done)
+                    added = index.read()
+            except FileNotFoundError:
+                # Someone is clearing up.
+                continue
             whole = len(added) // RECORD_BYTES * RECORD_BYTES
             self._read_of[str(path)] = done + whole
             for start in range(0, whole, RECORD_BYTES):

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Dict, Optional
 
@@ -72,16 +73,9 @@ def folder_sizes(folder: Path) -> Dict[str, int]:
     Returns:
         dict[str, int]: Bytes by the folders' names.
     """
-    sizes = {}
-    for store in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if store.is_dir():
-            sizes[store.name] = sum(_size(path) for path in store.iterdir())
-    return sizes
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        # Someone is clearing up.
-        return 0
+    sizes: Dict[str, int] = {}
+    for path in folder.glob('*/*'):
+        # Someone may be clearing up.
+        with suppress(FileNotFoundError):
+            sizes[path.parent.name] = sizes.get(path.parent.name, 0) + path.stat().st_size
+    return dict(sorted(sizes.items()))
