@@ -9,7 +9,12 @@ Without a checkpoint, the model is what its config's pretrained weights make of 
 """
 
 from mmris.command_line import run_command
-from mmris.command_line.arguments import add_compile_argument, add_launcher_arguments, add_model_arguments
+from mmris.command_line.arguments import (
+    add_cache_argument,
+    add_compile_argument,
+    add_launcher_arguments,
+    add_model_arguments,
+)
 from mmris.command_line.parser import CommandParser
 from mmris.names import CONTROLS, PRECISIONS
 
@@ -29,6 +34,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config name>)')
     parser.add_argument('--amp', choices=PRECISIONS, help='evaluate in mixed precision; float16 needs a GPU')
     add_compile_argument(parser)
+    add_cache_argument(parser)
     add_launcher_arguments(parser)
 
 

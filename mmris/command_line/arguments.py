@@ -8,6 +8,8 @@ from mmris.zoo import MODEL, MODELS
 
 from .parser import CommandParser, suggest
 
+# Where --cache-features keeps features.
+FEATURES = 'work_dirs/features'
 _CONFIG = 'config file, mmris::FOLDER/NAME.py for one of the project\'s, or a name of `mmris models`'
 _CHECKPOINT = 'checkpoint file, or a name of `mmris models`; none, if the config trains nothing'
 
@@ -166,6 +168,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         '--activation-checkpointing',
         action='store_true',
         help='compute the encoder\'s activations again in the backward pass: less memory, more time')
+    add_cache_argument(parser)
     parser.add_argument(
         '--ema',
         nargs='?',
@@ -181,3 +184,14 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         'the same weights')
     parser.add_argument(
         '--track', nargs='+', choices=TRACKERS, default=[], help='also log to these (see docs/analysis.md)')
+
+
+def add_cache_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cache-features``."""
+    parser.add_argument(
+        '--cache-features',
+        nargs='?',
+        const=FEATURES,
+        metavar='FOLDER',
+        help='keep what frozen image towers compute of each image, in this folder (default: %(const)s), and compute it '
+        'once')

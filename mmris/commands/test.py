@@ -20,7 +20,7 @@ from mmris.utils.configs import (
     name_work_dir,
     read_config,
 )
-from mmris.utils.launching import destroy_process_group, set_launcher
+from mmris.utils.launching import destroy_process_group, set_feature_cache, set_launcher
 from mmris.utils.precision import check_precision
 
 
@@ -50,6 +50,7 @@ def main(arguments: argparse.Namespace) -> None:
     config = read_config(arguments)
     check_data(config, arguments.config)
     set_launcher(config, arguments)
+    set_feature_cache(config, arguments.cache_features)
     name_work_dir(config, arguments.config, arguments.work_dir)
     config.load_from, config.resume = None, False
     # Nothing of training is built.

@@ -34,7 +34,7 @@ STEP_TYPES = dict(
     pack='PackReferringInputs')
 
 
-def build_pipeline(inputs: Mapping[str, Any], phase: str, prefix: str = '') -> List[dict]:
+def build_pipeline(inputs: Mapping[str, Any], phase: str, prefix: str = '', digests: bool = False) -> List[dict]:
     """List the steps of a pipeline.
 
     Args:
@@ -46,6 +46,7 @@ def build_pipeline(inputs: Mapping[str, Any], phase: str, prefix: str = '') -> L
         phase (str): ``'train'`` or ``'test'``, which is also that of validation and of the ``Predictor``.
         prefix (str): What stands before the types of steps that every pipeline has, ``'mmris.'`` in a config of
             another scope. Default: ''.
+        digests (bool): Whether samples get digests of their pixels, for a feature cache. Default: False.
 
     Returns:
         list[dict]: Configs of the steps, in order.
@@ -55,6 +56,8 @@ def build_pipeline(inputs: Mapping[str, Any], phase: str, prefix: str = '') -> L
     """
     check_inputs(inputs)
     steps, changes = _usual_steps(inputs, phase, prefix), dict(inputs.get('steps') or {})
+    if digests:
+        steps['pack']['digests'] = True
     usual = {*steps, *STEP_TYPES}
     for name, change in changes.items():
         if change is None:

@@ -12,7 +12,7 @@ from mmris.protocols import Geometry, find_protocol
 from mmris.registry import TRANSFORMS
 
 from .pipeline_steps import MAIN, build_pipeline
-from .transforms import AffineTransform
+from .transforms import AffineTransform, PackReferringInputs
 
 LOADERS = dict(train_dataloader='train', val_dataloader='test', test_dataloader='test')
 OWN_SCOPE = 'mmris'
@@ -53,7 +53,7 @@ class DataSet(NamedTuple):
 
 
 def resolve_pipelines(config: Union[Config, dict]) -> None:
-    """Give the data sets of a config the pipelines that its ``inputs`` and its protocol say.
+    """Give the data sets of a config the pipelines that its ``inputs``, its protocol and its feature cache say.
 
     Call it when all is merged and before anything is built. Called again, it changes nothing. What a data set says of
     ``instance_masks`` itself goes before ``inputs.instance_masks``: single settings, or None for none. The same holds
@@ -72,7 +72,8 @@ def resolve_pipelines(config: Union[Config, dict]) -> None:
         geometry = find_protocol(said['protocol']).geometry
         for dataset in _datasets(content):
             if dataset.settings.get('pipeline') is not None:
-                dataset.settings['pipeline'] = _with_geometry(dataset.settings['pipeline'], geometry, _prefix(said))
+                steps = _with_geometry(dataset.settings['pipeline'], geometry, _prefix(said))
+                dataset.settings['pipeline'] = _with_digests(steps) if said['digests'] else steps
         return
     before = content.get(RESOLVED)
     for dataset in _datasets(content):
@@ -143,9 +144,11 @@ def _set_masks(dataset: dict, masks: Optional[Mapping[str, Any]], own: Optional[
 
 def _what_is_said(content: Mapping[str, Any]) -> Dict[str, Any]:
     """All that pipelines follow from."""
+    model = content.get('model') or {}
     return dict(
         inputs=content.get('inputs'),
-        protocol=(content.get('model') or {}).get('protocol', 'mmris'),
+        protocol=model.get('protocol', 'mmris'),
+        digests=model.get('feature_cache') is not None,
         scope=content.get('default_scope'))
 
 
@@ -157,7 +160,7 @@ def _prefix(said: Mapping[str, Any]) -> str:
 def _pipeline(said: Mapping[str, Any], loader: str, masked: bool = True) -> List[dict]:
     """The pipeline of a loader; without instance masks if a data set is to have none."""
     inputs = said['inputs'] if masked else dict(said['inputs'], instance_masks=None)
-    steps = build_pipeline(inputs, LOADERS[loader], prefix=_prefix(said))
+    steps = build_pipeline(inputs, LOADERS[loader], prefix=_prefix(said), digests=said['digests'])
     return _with_geometry(steps, find_protocol(said['protocol']).geometry, _prefix(said))
 
 
@@ -170,6 +173,11 @@ def _with_geometry(steps: List[dict], geometry: Optional[Geometry], prefix: str)
         if is_geometry(step) and step.get('view', MAIN) == MAIN and _kind(step).__name__ != geometry.step else step
         for step in steps
     ]
+
+
+def _with_digests(steps: List[dict]) -> List[dict]:
+    """The steps, of which packing also computes digests of pixels, for a feature cache."""
+    return [dict(step, digests=True) if _kind(step) is PackReferringInputs else step for step in steps]
 
 
 def _datasets(content: Mapping[str, Any]) -> Iterator[DataSet]:

@@ -25,6 +25,7 @@ from mmris.utils import unwrap_model
 from mmris.utils.terminal import use_utf8_log_files
 
 from .checkpointed_runner import CheckpointedRunner
+from .hooks.feature_cache_hook import FeatureCacheHook
 from .parameter_groups import merge_parameter_groups
 from .processors import join_processors, wrapper_of_processors
 from .progress import accumulated_batches
@@ -93,6 +94,12 @@ class ReferringRunner(CheckpointedRunner):
         if self.distributed and not torch.cuda.is_available():
             model_wrapper_cfg = {**wrapper_of_processors(self.cfg, self.logger), **(model_wrapper_cfg or {})}
         return super().wrap_model(model_wrapper_cfg, model)
+
+    def register_hooks(self, *args, **kwargs) -> None:
+        """Register hooks; for a model with a feature cache, also the hook that logs what the cache does."""
+        super().register_hooks(*args, **kwargs)
+        if getattr(unwrap_model(self.model), 'feature_cache', None) is not None:
+            self.register_hook(FeatureCacheHook())
 
     def build_dataloader(self,
                          dataloader: Union[DataLoader, Dict],

@@ -1,5 +1,6 @@
 """From collated samples to a batch on the device."""
 
+from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import torch
@@ -13,6 +14,7 @@ from mmris.structures import (
     ImageInputs,
     ImageView,
     InstanceMasks,
+    PixelDigests,
     ReferringDataSample,
     ReferringInputs,
     concatenate_tokens,
@@ -98,9 +100,9 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
             name: (pixels, [sample.view_boxes[name] for sample in samples])
             for name, pixels in data.get('views', {}).items()
         }
-        inputs = ReferringInputs(
-            images=self.batch_images(images, boxes, found or None, views), expressions=batch_expressions(samples))
-        return dict(inputs=inputs, data_samples=samples)
+        batched = with_digests(self.batch_images(images, boxes, found or None, views), samples)
+        return dict(
+            inputs=ReferringInputs(images=batched, expressions=batch_expressions(samples)), data_samples=samples)
 
     def batch_images(self,
                      images: List[Tensor],
@@ -158,6 +160,19 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
             normalised = normalised.masked_fill(~patches_inside(box, size, size).unsqueeze(1), 0)
         return ImageView(normalised, box)
 
+    def view_settings(self, view: str = 'main') -> Dict[str, Any]:
+        """Say what is done to the pixels of a view.
+
+        Args:
+            view (str): The view's name. Default: ``'main'``.
+
+        Returns:
+            dict: ``mean``, ``std`` and ``zero_border``.
+        """
+        ending = '' if view == 'main' else f'_{view}'
+        statistics = {name: self._statistics[f'{name}{ending}'] for name in ('mean', 'std')}
+        return dict(statistics, zero_border=view in self._zeroed)
+
     def _boxes(self, boxes: Sequence[Sequence[float]]) -> Tensor:
         return torch.tensor(boxes, dtype=torch.float32, device=self.device)
 
@@ -173,6 +188,26 @@ def _stack(images: Sequence[Tensor]) -> Tensor:
 
 def _per_channel(values: Sequence[float]) -> Tensor:
     return torch.tensor(values, dtype=torch.float32).view(-1, 1, 1)
+
+
+def with_digests(images: ImageInputs, samples: Sequence[ReferringDataSample]) -> ImageInputs:
+    """Add the digests of their pixels to images.
+
+    Args:
+        images (ImageInputs): B images.
+        samples (Sequence[ReferringDataSample]): B samples, with ``pixel_digests`` if their pipeline computed them.
+
+    Returns:
+        ImageInputs: The images, with digests of each view; as they came if a sample has none.
+    """
+    if not all('pixel_digests' in sample for sample in samples):
+        return images
+
+    def of_view(name: str) -> PixelDigests:
+        return PixelDigests(tuple(sample.pixel_digests[name] for sample in samples))
+
+    views = {name: replace(view, digests=of_view(name)) for name, view in images.views.items()}
+    return replace(images, views=views, digests=of_view('main'))
 
 
 def batch_expressions(samples: Sequence[ReferringDataSample]) -> ExpressionBatch:

@@ -13,13 +13,21 @@ from .features import (
     TextEmbeddings,
     TextFeatures,
 )
-from .inputs import ExpressionBatch, ImageInputs, ImageView, InstanceMasks, ReferringInputs, word_positions
+from .inputs import (
+    ExpressionBatch,
+    ImageInputs,
+    ImageView,
+    InstanceMasks,
+    PixelDigests,
+    ReferringInputs,
+    word_positions,
+)
 from .referring_data_sample import ReferringDataSample, gather_existence, gather_input_masks
 from .tensor_structure import SharedRows, TensorStructure, concatenate_tokens
 
 __all__ = [
     'Answer', 'BranchOutput', 'EncoderOutput', 'ExpressionBatch', 'FusedFeatures', 'ImageEmbeddings', 'ImageFeatures',
     'ImageInputs', 'ImageView', 'InstanceEmbeddings', 'InstanceFeatures', 'InstanceMasks', 'MainPass',
-    'ReferringDataSample', 'ReferringInputs', 'SharedRows', 'TargetShare', 'TensorStructure', 'TextEmbeddings',
-    'TextFeatures', 'concatenate_tokens', 'gather_existence', 'gather_input_masks', 'word_positions'
+    'PixelDigests', 'ReferringDataSample', 'ReferringInputs', 'SharedRows', 'TargetShare', 'TensorStructure',
+    'TextEmbeddings', 'TextFeatures', 'concatenate_tokens', 'gather_existence', 'gather_input_masks', 'word_positions'
 ]

@@ -1,7 +1,7 @@
 """What enters a model."""
 
 from dataclasses import dataclass, field
-from typing import Dict, Optional
+from typing import Dict, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -41,6 +41,26 @@ class InstanceMasks(TensorStructure):
 
 
 @dataclass(frozen=True)
+class PixelDigests(TensorStructure):
+    """What tells B inputs from others, so that what was computed of one can be found again.
+
+    Attributes:
+        values (tuple[bytes]): A digest of each image's pixels before normalisation (:mod:`mmris.images.digest`).
+    """
+
+    values: Tuple[bytes, ...]
+
+    def select(self, rows: Tensor) -> 'PixelDigests':
+        """Return those of some images."""
+        return PixelDigests(tuple(self.values[row] for row in rows.tolist()))
+
+    @staticmethod
+    def concatenate(structures: Sequence['PixelDigests']) -> 'PixelDigests':
+        """Return those of several batches as one."""
+        return PixelDigests(tuple(value for structure in structures for value in structure.values))
+
+
+@dataclass(frozen=True)
 class ImageView(TensorStructure):
     """B images as another part of a model sees them than the one that defines the output grid.
 
@@ -48,10 +68,12 @@ class ImageView(TensorStructure):
         pixels (Tensor): ``(B, 3, H, W)`` float32, RGB normalised by the view's own statistics.
         box (Tensor): ``(B, 4)`` float32, ``x0, y0, x1, y1`` of the rectangle that the image fills, in pixels of the
             view.
+        digests (PixelDigests, optional): Of the view. None: none were computed.
     """
 
     pixels: Tensor
     box: Tensor
+    digests: Optional[PixelDigests] = None
 
 
 @dataclass(frozen=True)
@@ -64,12 +86,14 @@ class ImageInputs(TensorStructure):
             what lies outside is letterbox border.
         instances (InstanceMasks, optional): What was found on them. None: nobody looked.
         views (dict[str, ImageView]): The other views. Encoders ask for them by name (:meth:`view`).
+        digests (PixelDigests, optional): Of the main view, for a feature cache. None: none were computed.
     """
 
     pixels: Tensor
     box: Tensor
     instances: Optional[InstanceMasks] = None
     views: Dict[str, ImageView] = field(default_factory=dict)
+    digests: Optional[PixelDigests] = None
 
     def view(self, name: str) -> ImageView:
         """Find a view.

@@ -19,6 +19,8 @@ class ReferringDataSample(SegDataSample):
             continuous: the first pixel reaches from 0 to 1.
         image_box (tuple[float]): ``x0, y0, x1, y1`` of the rectangle that the image fills in the input.
         view_boxes (dict[str, tuple[float]]): The same of other views, by their names, where there are such.
+        pixel_digests (dict[str, bytes]): By view what tells its pixels from others
+            (:func:`mmris.images.digest.digest_pixels`), where a feature cache is to find them.
         text (list[str]): The S expressions.
         ref_ids, sent_ids (list[int]): Ids of the S expressions' objects and of the expressions themselves.
         protocol (str): The name of the protocol that ``probabilities`` were made by.

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from typing import Optional
 
 from mmengine.config import Config
 from torch import distributed
@@ -81,6 +82,7 @@ def set_training(config: Config, arguments: argparse.Namespace) -> None:
         config.compile = True
     if arguments.activation_checkpointing:
         config.model.encoder.activation_checkpointing = True
+    set_feature_cache(config, arguments.cache_features)
     if arguments.ema is not None:
         # Annealed, so that the random weights of the beginning do not stay in the average of a short training. It
         # counts batches, of which a step of the optimiser takes several where gradients are accumulated.
@@ -95,6 +97,17 @@ def set_training(config: Config, arguments: argparse.Namespace) -> None:
     if arguments.exclude_frozen:
         config.custom_hooks = [*config.get('custom_hooks', []), dict(type='ExcludeFrozenHook')]
     add_trackers(config, arguments.track)
+
+
+def set_feature_cache(config: Config, folder: Optional[str]) -> None:
+    """Keep features of frozen towers in a folder, besides what the config says of ``model.feature_cache``.
+
+    Args:
+        config (Config): The config to change.
+        folder (str, optional): The folder. None: the config stays as it is.
+    """
+    if folder is not None:
+        config.model.feature_cache = {**(config.model.get('feature_cache') or {}), 'folder': folder}
 
 
 def enable_mixed_precision(config: Config, precision: str = 'float16') -> None:

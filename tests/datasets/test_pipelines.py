@@ -257,6 +257,21 @@ class TestResolving:
         resolve_pipelines(config)
         assert config.pretty_text == before
 
+    def test_a_feature_cache_gets_digests(self):
+        """In all phases, only as long as the config has one, and also in pipelines written by hand."""
+        config, plain = tiny_config(), tiny_config().to_dict()
+        config.model.feature_cache = dict(folder='features')
+        resolve_pipelines(config)
+        loaders = (config.train_dataloader, config.val_dataloader, config.test_dataloader)
+        assert all(loader.dataset.pipeline[-1]['digests'] is True for loader in loaders)
+        written = Config(dict(model=config.model, default_scope='mmris', test_dataloader=dict(dataset=dict(
+            pipeline=plain['test_dataloader']['dataset']['pipeline']))))
+        resolve_pipelines(written)
+        assert written.test_dataloader.dataset.pipeline == config.test_dataloader.dataset.pipeline
+        del config.model['feature_cache']
+        resolve_pipelines(config)
+        assert config.to_dict() == plain
+
     def test_data_sets_inside_of_others(self):
         config = tiny_config()
         unresolve_pipelines(config)

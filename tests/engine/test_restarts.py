@@ -1,5 +1,6 @@
 """A run that was interrupted and resumed ends with the same bits; what a checkpoint is; what stops a run."""
 
+import copy
 import itertools
 import random
 import shutil
@@ -69,6 +70,11 @@ def train(config: Config, interrupt_before: int = None) -> dict:
 
 VARIANTS = {
     'epochs': {},
+    # The resumed run finds what the killed one had stored.
+    'feature_cache': {
+        'model.frozen': ['encoder.image'],
+        'model.feature_cache': dict(dtype='float16'),
+    },
     # Six batches an epoch and four of them a step: the last step of an epoch has two.
     'accumulated_ema': {
         'optim_wrapper.accumulative_counts': 4,
@@ -94,11 +100,16 @@ VARIANTS = {
 @pytest.mark.parametrize('variant', ['epochs', *(pytest.param(name, marks=pytest.mark.slow) for name in VARIANTS
                                                 if name != 'epochs')])
 def test_resumed_equals_uninterrupted(tmp_path, variant):
-    changes = VARIANTS[variant]
-    whole = train(small_config(tmp_path, 'whole', **changes))
-    train(small_config(tmp_path, 'parts', **changes), interrupt_before=7)
-    train(small_config(tmp_path, 'parts', resume=True, **changes), interrupt_before=13)
-    resumed = train(small_config(tmp_path, 'parts', resume=True, **changes))
+    def config(work_dir: str, **more) -> Config:
+        changed = small_config(tmp_path, work_dir, **copy.deepcopy(VARIANTS[variant]), **more)
+        if 'feature_cache' in changed.model:
+            changed.model.feature_cache.folder = str(tmp_path / f'features_of_{work_dir}')
+        return changed
+
+    whole = train(config('whole'))
+    train(config('parts'), interrupt_before=7)
+    train(config('parts', resume=True), interrupt_before=13)
+    resumed = train(config('parts', resume=True))
     for part in ('state_dict', 'optimizer', 'param_schedulers'):
         assert_same(whole[part], resumed[part])
     best, same_best = (next((tmp_path / name).glob('best_*.pth')) for name in ('whole', 'parts'))

@@ -5,10 +5,12 @@ import json
 import pytest
 from mmengine.config import Config
 
+from mmris.apis import Predictor
 from mmris.commands.push import find_repository
+from mmris.datasets.pipelines import resolve_pipelines
 from mmris.hub.reading import open_published
 from tests.conftest import ROOT, run_command, tiny_config, write_set
-from tests.hub.published import edit, publish_random, save_random
+from tests.hub.published import edit, photograph, publish_random, save_random
 
 CONFIG = 'mmris::cm_masksd/vit-tiny_shaperef.py'
 
@@ -43,6 +45,20 @@ def test_a_config_of_the_users(tmp_path, checkpoint):
     assert open_published(tmp_path / 'again').content['config'] == 'own.py'
     with pytest.raises(ValueError, match='model does not say which data it is scored on. Give a config that does, and'):
         run_command('test', '--model', tmp_path / 'model')
+
+
+def test_a_feature_cache_is_not_pushed(tmp_path):
+    """Nor does anything fill it on the way, or when a predictor has such a config."""
+    config = tiny_config()
+    config.model.update(frozen=['encoder.image'], feature_cache=dict(folder=str(tmp_path / 'features')))
+    resolve_pipelines(config)
+    folder = publish_random(tmp_path / 'model', config)
+    assert 'feature' not in (folder / 'config.json').read_text()
+    predictor = Predictor(config, folder.with_suffix('.pth'))
+    assert predictor.model.feature_cache is not None
+    predictor.set_image(photograph())
+    predictor.predict('a star')
+    assert not (tmp_path / 'features').exists()
 
 
 def test_scores_of_what_was_pushed(tmp_path, monkeypatch):

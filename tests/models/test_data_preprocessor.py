@@ -86,3 +86,22 @@ def test_a_border_of_zeros():
 def test_statistics_that_are_none(view):
     with pytest.raises(ValueError, match=r'views.near must have mean and std, and may have zero_border, but has mean'):
         ReferringDataPreprocessor(mean=MEAN, std=STD, views=dict(near=view))
+
+
+def test_digests_reach_their_views():
+    """Beside the pixels of each view, in the order of the images; without, there are none."""
+    preprocessor = ReferringDataPreprocessor(mean=MEAN, std=STD, views=dict(small=dict(mean=MEAN, std=STD)))
+    images = [torch.zeros(3, 4, 6, dtype=torch.uint8)] * 2
+    samples = [sample_of(), sample_of()]
+    for number, sample in enumerate(samples):
+        sample.set_metainfo(dict(
+            view_boxes=dict(small=(0.0, 0.0, 6.0, 4.0)),
+            pixel_digests=dict(main=bytes([number]), small=bytes([10 + number]))))
+    data = dict(inputs=images, data_samples=samples, views=dict(small=images))
+    found = preprocessor(data)['inputs'].images
+    assert found.digests.values == (b'\0', b'\1') and found.views['small'].digests.values == (b'\n', b'\x0b')
+    moved = found.to(torch.device('cpu')).select(torch.tensor([1, 1]))
+    assert moved.digests.values == (b'\1', b'\1') and moved.views['small'].digests.values == (b'\x0b', b'\x0b')
+    assert found.concatenate([found, moved]).digests.values == (b'\0', b'\1', b'\1', b'\1')
+    del samples[1].pixel_digests
+    assert preprocessor(data)['inputs'].images.digests is None

@@ -55,6 +55,7 @@ def test_pictures_that_cannot_be_written(run, tmp_path, tool, given):
     ('check_dataset.py', ('--data-root', 'none', '--out')),
     ('benchmark_samples.py', ('none.py', '--out')),
     ('benchmark_steps.py', ('none.py', '--out')),
+    ('benchmark_cache.py', ('none.py', '--out')),
     ('benchmark_sentences.py', ('none.py', '--out')),
     ('benchmark_loading.py', ('none.py', '--out')),
     ('analyze_logs.py', ('none', '--json')),
@@ -75,6 +76,7 @@ def test_reports_that_cannot_be_written(run, tmp_path, tool, given):
     ('analysis_tools/benchmark_index.py', (), ['--objects', '--sentences', '--images', '--annotations', '--workers']),
     ('analysis_tools/benchmark_samples.py', NOWHERE[:1], ['--samples', '--repetitions']),
     ('analysis_tools/benchmark_steps.py', NOWHERE[:1], ['--batch-size', '--steps']),
+    ('analysis_tools/benchmark_cache.py', NOWHERE[:1], ['--batch-size', '--steps']),
     ('analysis_tools/benchmark_sentences.py', NOWHERE[:1], ['--repetitions', '--tokens']),
     ('train_stages.py', NOWHERE[:1], ['--processes']),
 ])

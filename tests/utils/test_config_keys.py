@@ -23,6 +23,7 @@ MIXED = 'shared_ris/beit3-l_mixed.py'
     ('val_dataloader.sampler.shufle', 'val_dataloader.sampler.shuffle'),
     ('model.head.chanels', 'model.head.channels'),
     ('model.resamplin', 'model.resampling'),
+    ('model.feature_cach', 'model.feature_cache'),
     ('model.encoder.activation_checkpoint', 'model.encoder.activation_checkpointing'),
     ('optim_wrapper.optimizer.learn', 'optim_wrapper.optimizer.lr'),
     ('optim_wrapper.clip_grad.maxnorm', 'optim_wrapper.clip_grad.max_norm'),
@@ -116,3 +117,11 @@ def test_the_options_of_the_documentation():
     assert len(commands) > 5
     for path, options in commands:
         merge_options(Config.fromfile(ROOT / path), dict(one.split('=') for one in options.split()))
+
+
+def test_settings_of_a_feature_cache():
+    config = tiny_config()
+    merge_options(config, {'model.feature_cache.folder': 'features', 'model.feature_cache.dtype': 'float16'})
+    assert config.model.feature_cache == dict(folder='features', dtype='float16')
+    with pytest.raises(ValueError, match='model.feature_cache has no foldr. Did you mean model.feature_cache.folder'):
+        check_key(config, 'model.feature_cache.foldr')

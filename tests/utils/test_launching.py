@@ -13,6 +13,7 @@ from mmris.command_line.arguments import add_launcher_arguments, add_training_ar
 from mmris.utils.launching import (
     check_trainable,
     destroy_process_group,
+    set_feature_cache,
     set_launcher,
     set_training,
 )
@@ -30,6 +31,21 @@ def changed(*options: str) -> Config:
 
 def test_nothing_given_changes_nothing():
     assert changed().to_dict() == tiny_config().to_dict()
+
+
+@pytest.mark.parametrize('options, folder', [(('--cache-features', ), 'work_dirs/features'),
+                                             (('--cache-features', 'mine'), 'mine')])
+def test_a_feature_cache(options, folder):
+    assert changed(*options).model.feature_cache == dict(folder=folder)
+
+
+def test_a_feature_cache_keeps_what_the_config_says():
+    config = tiny_config()
+    config.model.feature_cache = dict(folder='own', dtype='float16')
+    set_feature_cache(config, None)
+    assert config.model.feature_cache.folder == 'own'
+    set_feature_cache(config, 'mine')
+    assert config.model.feature_cache == dict(folder='mine', dtype='float16')
 
 
 def test_resume():

@@ -7,6 +7,7 @@ import torch
 from mmcv.transforms import BaseTransform
 from torch import Tensor
 
+from mmris.images.digest import digest_pixels
 from mmris.registry import TRANSFORMS
 from mmris.structures import ReferringDataSample
 
@@ -32,16 +33,19 @@ class PackReferringInputs(BaseTransform):
         masks (Sequence[str]): What is packed of the ground truth: ``gt_input`` for training, ``gt_original`` for
             scoring (with ``gt_ignored`` where the set has pixels to ignore), ``instance_iou`` for training with
             instance masks, nothing for prediction. Defaults to ().
+        digests (bool): Whether to pack a digest of the pixels of each view, by which a feature cache finds them. A
+            config with ``model.feature_cache`` sets it. Default: False.
 
     Raises:
         ValueError: If ``masks`` has another name.
     """
 
-    def __init__(self, *, masks: Sequence[str] = ()) -> None:
+    def __init__(self, *, masks: Sequence[str] = (), digests: bool = False) -> None:
         unknown = set(masks) - set(TRUTHS)
         if unknown:
             raise ValueError(f'masks of PackReferringInputs are {", ".join(TRUTHS)}, but got {sorted(unknown)}.')
         self.masks = tuple(masks)
+        self.digests = digests
 
     def transform(self, results: dict) -> dict:
         """Pack.
@@ -74,6 +78,10 @@ class PackReferringInputs(BaseTransform):
         if 'views' in results:
             packed['views'] = {name: image_tensor(view['img']) for name, view in results['views'].items()}
             sample.set_metainfo(dict(view_boxes={name: view['image_box'] for name, view in results['views'].items()}))
+        if self.digests:
+            views = {'main': results, **results.get('views', {})}
+            digests = {name: digest_pixels(view['img'], view['image_box']) for name, view in views.items()}
+            sample.set_metainfo(dict(pixel_digests=digests))
         return packed
 
 

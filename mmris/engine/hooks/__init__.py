@@ -1,9 +1,11 @@
 from .curves_hook import CurvesHook
 from .exclude_frozen_hook import ExcludeFrozenHook
+from .feature_cache_hook import FeatureCacheHook
 from .non_finite_loss_hook import NonFiniteLossError, NonFiniteLossHook
 from .prediction_sheet_hook import PredictionSheetHook
 from .restart_hook import RestartHook
 
 __all__ = [
-    'CurvesHook', 'ExcludeFrozenHook', 'NonFiniteLossError', 'NonFiniteLossHook', 'PredictionSheetHook', 'RestartHook'
+    'CurvesHook', 'ExcludeFrozenHook', 'FeatureCacheHook', 'NonFiniteLossError', 'NonFiniteLossHook',
+    'PredictionSheetHook', 'RestartHook'
 ]

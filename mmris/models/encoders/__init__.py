@@ -1,4 +1,4 @@
-from .base import Encoder
+from .base import Encoder, ImagePart
 from .beit3 import BEiT3Encoder
 from .clip import CLIPEncoder
 from .clip_backbone import CLIPBackbone
@@ -8,6 +8,6 @@ from .towers import ImageTower, SAM2Tower, SAMTower, SwinTower
 from .trimodal import TrimodalEncoder
 
 __all__ = [
-    'BEiT3Encoder', 'CLIPBackbone', 'CLIPEncoder', 'EVFSAMEncoder', 'Encoder', 'ImageTower', 'RISCLIPEncoder',
-    'SAM2Tower', 'SAMTower', 'SwinTower', 'TrimodalEncoder'
+    'BEiT3Encoder', 'CLIPBackbone', 'CLIPEncoder', 'EVFSAMEncoder', 'Encoder', 'ImagePart', 'ImageTower',
+    'RISCLIPEncoder', 'SAM2Tower', 'SAMTower', 'SwinTower', 'TrimodalEncoder'
 ]

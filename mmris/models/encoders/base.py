@@ -1,8 +1,8 @@
 """The contract of all encoders: embed, encode each modality as far as it goes alone, then join."""
 
 from abc import abstractmethod
-from dataclasses import replace
-from typing import Tuple
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import torch
 from mmengine.model import BaseModule
@@ -13,9 +13,23 @@ from mmris.structures import (
     ExpressionBatch,
     ImageEmbeddings,
     ImageInputs,
+    PixelDigests,
     TensorStructure,
     TextEmbeddings,
 )
+
+
+@dataclass(frozen=True)
+class ImagePart:
+    """What an encoder computes of an image before any sentence enters, so that a feature cache can keep it.
+
+    Attributes:
+        modules (tuple[str]): Submodules of the encoder that compute it, by name.
+        view (str): Name of the view that it looks at.
+    """
+
+    modules: Tuple[str, ...]
+    view: str = 'main'
 
 
 class Encoder(BaseModule):
@@ -30,9 +44,15 @@ class Encoder(BaseModule):
     *Embeddings* are content without position: whatever masks tokens replaces cells there, and knows no encoder by
     name. *States* are what an encoder can compute of one modality without seeing the other, so that an image is set
     once and asked many times: all of it for two towers, nothing but its place in the sequence for a joint transformer.
-    ``join`` does the rest.
+    ``join`` does the rest. :meth:`look_at_images` embeds and encodes images at once, and takes from a feature cache
+    what that has.
+
+    Args:
+        init_cfg (dict, optional): MMEngine initialisation. Default: None.
 
     Attributes:
+        part_caches (dict[str, PartCache]): Caches of :attr:`image_parts` by their names. A segmentor with
+            ``feature_cache`` adds them.
         takes_instances (bool): Whether the instance masks that come with images enter.
         cell_channels (int): Width of ``ImageEmbeddings.cells``.
         word_channels (int): Width of ``TextEmbeddings.words``.
@@ -41,6 +61,23 @@ class Encoder(BaseModule):
     takes_instances: bool = False
     cell_channels: int
     word_channels: int
+
+    def __init__(self, init_cfg: Optional[dict] = None) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.part_caches: Dict[str, Any] = {}
+
+    @property
+    def image_parts(self) -> Dict[str, ImagePart]:
+        """dict[str, ImagePart]: What is computed of an image alone, by name; nothing by default.
+
+        The part of a submodule that is an encoder itself has that one's name before its own (``'joint.image'``).
+        """
+        return {}
+
+    @property
+    def why_no_image_part(self) -> str:
+        """str: Why there is none, for messages."""
+        return 'the sentence enters before its first layer'
 
     @property
     def pretrained_parts(self) -> Tuple[str, ...]:
@@ -74,6 +111,32 @@ class Encoder(BaseModule):
     @abstractmethod
     def encode_image(self, embeddings: ImageEmbeddings) -> TensorStructure:
         """Encode images as far as that needs no sentence."""
+
+    def look_at_images(self, images: ImageInputs) -> Tuple[ImageEmbeddings, TensorStructure]:
+        """Embed B images, and encode them as far as that needs no sentence.
+
+        Returns:
+            tuple[ImageEmbeddings, TensorStructure]: What :meth:`embed_image` and :meth:`encode_image` give.
+
+        Raises:
+            ValueError: As :meth:`embed_image`.
+        """
+        embeddings = self.embed_image(images)
+        return embeddings, self.encode_image(embeddings)
+
+    def run_part(self, name: str, digests: Optional[PixelDigests], compute: Callable[[Optional[Tensor]], Any]) -> Any:
+        """Compute one of :attr:`image_parts`, or take from its cache what that has.
+
+        Args:
+            name (str): The part's name.
+            digests (PixelDigests, optional): Of the view that it looks at. None: all is computed.
+            compute (Callable): Computes it of some of the images, given by their rows; of all of them, given None.
+
+        Returns:
+            Any: What ``compute`` gives of all images.
+        """
+        cache = self.part_caches.get(name)
+        return compute(None) if cache is None else cache.recall(self, digests, compute)
 
     @abstractmethod
     def encode_text(self, embeddings: TextEmbeddings) -> TensorStructure:

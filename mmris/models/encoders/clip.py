@@ -1,6 +1,6 @@
 """CLIP's image and text towers, out of open_clip's modules."""
 
-from typing import Optional, Sequence, Tuple, Union
+from typing import Dict, Optional, Sequence, Tuple, Union
 
 from torch import Tensor
 
@@ -11,11 +11,12 @@ from mmris.structures import (
     ImageEmbeddings,
     ImageFeatures,
     ImageInputs,
+    TensorStructure,
     TextEmbeddings,
     TextFeatures,
 )
 
-from .base import Encoder
+from .base import Encoder, ImagePart
 from .towers import CLIPResNet, build_clip, build_image_tower, build_text_tower, load_clip
 
 
@@ -96,6 +97,11 @@ class CLIPEncoder(Encoder):
             of_image = ('image.clip' if isinstance(self.image, CLIPResNet) else 'image', )
         return (*of_image, 'text')
 
+    @property
+    def image_parts(self) -> Dict[str, ImagePart]:
+        """dict[str, ImagePart]: The image tower."""
+        return dict(image=ImagePart(modules=('image', )))
+
     def load_pretrained(self) -> None:
         """Load ``pretrained`` into CLIP's towers, and into another image tower what it names.
 
@@ -118,6 +124,14 @@ class CLIPEncoder(Encoder):
 
     def encode_image(self, embeddings: ImageEmbeddings) -> ImageFeatures:
         return self.image.encode(embeddings)
+
+    def look_at_images(self, images: ImageInputs) -> Tuple[ImageEmbeddings, TensorStructure]:
+        embeddings = self.embed_image(images)
+        # Embeddings are computed in any case: that is a hundredth of the work, and only masked replays need them.
+        state = self.run_part(
+            'image', images.digests,
+            lambda rows: self.encode_image(embeddings if rows is None else embeddings.select(rows)))
+        return embeddings, state
 
     def encode_text(self, embeddings: TextEmbeddings) -> TextFeatures:
         return self.text.encode(embeddings)

@@ -1,7 +1,7 @@
 """EVF-SAM's encoder: a segmenter's image tower beside an encoder that reads image and sentence."""
 
 from dataclasses import dataclass, replace
-from typing import Optional, Tuple
+from typing import Dict, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from mmris.structures import (
     TextEmbeddings,
 )
 
-from .base import Encoder
+from .base import Encoder, ImagePart
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,12 @@ class EVFSAMEncoder(Encoder):
         parts = dict(segmenter=self.segmenter, joint=self.joint)
         return tuple(f'{name}.{one}' for name, part in parts.items() for one in part.pretrained_parts)
 
+    @property
+    def image_parts(self) -> Dict[str, ImagePart]:
+        """dict[str, ImagePart]: The segmenter's tower, and parts that ``joint`` has."""
+        parts = {f'joint.{name}': replace(part, view=self.view) for name, part in self.joint.image_parts.items()}
+        return dict(segmenter=ImagePart(modules=('segmenter', )), **parts)
+
     def load_pretrained(self) -> None:
         """Load what the configs of ``segmenter`` and ``joint`` name, and raise their errors."""
         self.segmenter.load_pretrained()
@@ -98,13 +104,7 @@ class EVFSAMEncoder(Encoder):
             ValueError: If the images come without the view.
             ValueError: If the segmenter or the joint encoder cannot take a view of that height and width.
         """
-        view = images.view(self.view)
-        embeddings = self.joint.embed_image(ImageInputs(pixels=view.pixels, box=view.box))
-        maps = self.segmenter(images.pixels)
-        return replace(
-            embeddings,
-            frozen=SharedRows.of(maps, view.pixels.size(0), view.pixels.device),
-            region=region_of_view(images.box, view))
+        return self._add_maps(images, self.joint.embed_image(self._seen(images)))
 
     def embed_text(self, expressions: ExpressionBatch) -> TextEmbeddings:
         return self.joint.embed_text(expressions)
@@ -116,6 +116,27 @@ class EVFSAMEncoder(Encoder):
 
     def encode_text(self, embeddings: TextEmbeddings) -> TensorStructure:
         return self.joint.encode_text(embeddings)
+
+    def look_at_images(self, images: ImageInputs) -> Tuple[ImageEmbeddings, PromptedImages]:
+        embeddings, seen = self.joint.look_at_images(self._seen(images))
+        embeddings = self._add_maps(images, embeddings)
+        return embeddings, PromptedImages(seen=seen, maps=embeddings.frozen, region=embeddings.region)
+
+    def _seen(self, images: ImageInputs) -> ImageInputs:
+        """What ``joint`` looks at."""
+        view = images.view(self.view)
+        return ImageInputs(pixels=view.pixels, box=view.box, digests=view.digests)
+
+    def _add_maps(self, images: ImageInputs, embeddings: ImageEmbeddings) -> ImageEmbeddings:
+        """Add to embeddings by ``joint`` what the segmenter's tower makes of the images."""
+        pixels = images.pixels
+        maps = self.run_part(
+            'segmenter', images.digests,
+            lambda rows: self.segmenter(pixels if rows is None else pixels.index_select(0, rows)))
+        return replace(
+            embeddings,
+            frozen=SharedRows.of(maps, pixels.size(0), pixels.device),
+            region=region_of_view(images.box, images.view(self.view)))
 
     def join(self, image: PromptedImages, text: TensorStructure, image_index: Tensor) -> EncoderOutput:
         return replace(

@@ -70,6 +70,11 @@ class JointEncoder(Encoder):
         self.class_token = nn.Parameter(torch.zeros(1, 1, channels))
 
     @property
+    def why_no_image_part(self) -> str:
+        """str: Why no part sees the image alone, for messages."""
+        return 'image and words are one sequence from its first layer on'
+
+    @property
     def pretrained_parts(self) -> Tuple[str, ...]:
         """tuple[str]: If ``pretrained`` is set, submodules with weights, and tokens, types and positions, which are no
         modules; not what is ours."""

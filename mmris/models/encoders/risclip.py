@@ -1,7 +1,7 @@
 """RISCLIP's encoder: CLIP's towers, with small trained parts in, between and behind them."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Callable, List, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Sequence, Tuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,7 @@ from mmris.structures import (
 )
 
 from .adapted_block import BlockAdapters, run_block
+from .base import ImagePart
 from .clip import CLIPEncoder
 from .cross_modal import CrossModalExtraction, SharedSpaceExploitation
 from .towers import CLIPVisionTransformer, at_end_token, patches_as_map, recompute
@@ -134,6 +135,18 @@ class RISCLIPEncoder(CLIPEncoder):
         joint_width = self.text.clip.text_projection.size(1)
         self.ske = nn.ModuleList(
             SharedSpaceExploitation(channels=joint_width, num_heads=ske_heads) for _ in range(ske_modules))
+
+    @property
+    def image_parts(self) -> Dict[str, ImagePart]:
+        """dict[str, ImagePart]: The blocks before the first CFE with their adapters, if there are such blocks."""
+        if not self.apart:
+            return {}
+        return dict(image=ImagePart(modules=('image', 'image_adapters') if len(self.image_adapters) else ('image', )))
+
+    @property
+    def why_no_image_part(self) -> str:
+        """str: Why there is none, for messages."""
+        return 'CFE (cfe_blocks) brings the sentence in before its first block'
 
     def encode_image(self, embeddings: ImageEmbeddings) -> PartlyEncodedImages:
         image = PartlyEncodedImages(tokens=self.image.add_positions(embeddings), stages=(), inside=embeddings.inside)

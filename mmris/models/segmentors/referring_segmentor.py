@@ -24,6 +24,7 @@ from mmris.structures import (
     gather_input_masks,
 )
 
+from ..feature_cache import attach_cache
 from .parts import check_names, find_part
 
 
@@ -59,6 +60,8 @@ class ReferringSegmentor(BaseSegmentor):
             ``'head'``, or single parameters, as ``'neck.no_mask'``. Their weights get no gradient, and they stay in
             evaluation mode, also after :meth:`train`: no dropout, no update of running statistics. Copies that
             distillation branches own are not among them. Defaults to (): all are trained.
+        feature_cache (dict, optional): Arguments of a :class:`~mmris.models.feature_cache.FeatureCache`, which keeps
+            what frozen towers make of images, for training and evaluation. Default: None, all is computed.
         target_resize (str): How the ground truth comes to the logits' grid: ``'nearest'`` as CRIS does, which at
             stride s takes the first of s x s pixels, so shifts the mask by up to s / 2 pixels; ``'area'`` gives each
             cell its covered share, so no shift, and targets between 0 and 1 along edges. Defaults to ``'nearest'``.
@@ -78,6 +81,7 @@ class ReferringSegmentor(BaseSegmentor):
             unknown.
         ValueError: If two of losses, auxiliary losses and distillation branches share a name.
         ValueError: If the model has no such part as ``frozen`` names.
+        ValueError: If there is a ``feature_cache``, and no part of the encoder that it could keep features of.
     """
 
     def __init__(self,
@@ -91,6 +95,7 @@ class ReferringSegmentor(BaseSegmentor):
                  auxiliary_losses: Optional[Dict[str, dict]] = None,
                  distillation: Optional[Dict[str, dict]] = None,
                  frozen: Union[str, Sequence[str]] = (),
+                 feature_cache: Optional[dict] = None,
                  target_resize: str = 'nearest',
                  protocol: str = 'mmris',
                  resampling: Optional[str] = None,
@@ -123,6 +128,10 @@ class ReferringSegmentor(BaseSegmentor):
         self.frozen = (frozen, ) if isinstance(frozen, str) else tuple(frozen)
         for name in self.frozen:
             find_part(self, name).requires_grad_(False)
+        self.feature_cache = None
+        if feature_cache is not None:
+            self.feature_cache = MODELS.build({'type': 'mmris.FeatureCache', **feature_cache})
+            attach_cache(self, self.feature_cache)
         self.train()
 
     @property
@@ -148,6 +157,9 @@ class ReferringSegmentor(BaseSegmentor):
 
     def train(self, mode: bool = True) -> 'ReferringSegmentor':
         """Go to training mode, or to evaluation mode; frozen parts stay in the latter."""
+        if self.feature_cache is not None and mode != self.training:
+            # Before and after an evaluation, hooks exchange weights, in ways that leave no trace.
+            self.feature_cache.weights_may_differ()
         super().train(mode)
         for name in self.frozen:
             part = find_part(self, name)
@@ -157,7 +169,7 @@ class ReferringSegmentor(BaseSegmentor):
 
     def encode_images(self, images: ImageInputs) -> TensorStructure:
         """Compute all of B images that needs no sentence: the encoder's image state, B rows."""
-        return self.encoder.encode_image(self.encoder.embed_image(images))
+        return self.encoder.look_at_images(images)[1]
 
     def encode_sentences(self, expressions: ExpressionBatch) -> TensorStructure:
         """Compute all of P sentences that needs no image, ``max_expressions`` at a time: the encoder's text state.
@@ -250,9 +262,8 @@ class ReferringSegmentor(BaseSegmentor):
 
     def main_pass(self, inputs: ReferringInputs) -> MainPass:
         """Run the main branch and keep what auxiliary losses look at, and distillation branches replay."""
-        image_embeddings = self.encoder.embed_image(inputs.images)
+        image_embeddings, image_state = self.encoder.look_at_images(inputs.images)
         text_embeddings = self.encoder.embed_text(inputs.expressions)
-        image_state = self.encoder.encode_image(image_embeddings)
         text_state = self.encoder.encode_text(text_embeddings)
         image_index = inputs.expressions.image_index
         encoded = self.encoder.join(image_state, text_state, image_index)
