@@ -32,7 +32,7 @@ SHAPEREF_STYLES = ('refcoco', 'refcoco+', 'refcocog')
 #: Ratios that ``benchmark`` measures: see :mod:`mmris.benchmarks.cases`.
 BENCHMARKS = ('sentences', 'sentences_cris', 'branches', 'grouping', 'grouping_cris', 'grouping_shared_ris',
               'grouping_risclip', 'grouping_mail', 'grouping_evf_sam', 'bfloat16_training', 'bfloat16_evaluation',
-              'bfloat16_masks', 'compiling', 'whole_evaluation')
+              'bfloat16_masks', 'compiling', 'cache', 'whole_evaluation')
 
 #: How many tokens a usual sentence has, with its two ends.
 USUAL_TOKENS = 10

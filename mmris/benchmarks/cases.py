@@ -6,6 +6,7 @@ from typing import Callable, Dict, NamedTuple, Optional
 
 from mmris.datasets.shaperef import write_shaperef
 
+from .caching import FULL_OPTIONS, measure_caching
 from .compiling import measure_compiling
 from .evaluation import measure_sentences, measure_whole_evaluation
 from .models import BRIEF, FULL
@@ -59,6 +60,8 @@ CASES: Dict[str, Case] = {
     'bfloat16_masks': Case(lambda: _on_shaperef(measure_agreement, 100, 100),
                            lambda: _on_shaperef(measure_agreement, 30, 30)),
     'compiling': Case(lambda: measure_compiling(BRIEF['cm_masksd'], 20)),
+    'cache': Case(lambda: measure_caching('evf_sam/vit-h_beit3-l_refcoco.py', FULL_OPTIONS, 4),
+                  lambda: measure_caching('evf_sam/tiny_shaperef.py', (), 10)),
     'whole_evaluation': Case(lambda: _on_shaperef(measure_whole_evaluation, 500, 3),
-                             lambda: _on_shaperef(measure_whole_evaluation, 200, 1)),
+                             lambda: _on_shaperef(measure_whole_evaluation, 400, 1)),
 }

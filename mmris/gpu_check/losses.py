@@ -44,7 +44,9 @@ def _compare(name: str) -> Dict[str, Any]:
         precision: abs(value - exact) / max(abs(exact), 1e-12) for precision, value in losses.items()
         if precision != 'float32'
     }
-    problems = [f'the loss in {precision} is {value}' for precision, value in losses.items() if not math.isfinite(value)]
+    problems = [
+        f'the loss in {precision} is {value}' for precision, value in losses.items() if not math.isfinite(value)
+    ]
     problems += [
         f'the loss in {precision} differs by {value:.1%}' for precision, value in difference.items()
         if value > _MOST_DIFFERENCE

@@ -8,6 +8,7 @@ from mmengine.config import Config
 
 from mmris.apis import Predictor
 from mmris.apis.attention import AttentionPredictor
+from mmris.datasets.pipelines import resolve_pipelines
 from mmris.models.segmentors import compile_stages
 from mmris.registry import MODELS
 from mmris.structures import ReferringInputs
@@ -94,6 +95,24 @@ def test_training_with_both_branches(refer_set):
     before = count_graphs()
     train_step(compiled, batch)
     assert count_graphs() == before and list(compiled.state_dict()) == list(model.state_dict())
+
+
+@pytest.mark.slow
+def test_with_a_feature_cache(refer_set, tmp_path):
+    """Features are kept and found beside compiled stages."""
+    torch.manual_seed(0)
+    config = shrink(Config.fromfile(ROOT / 'configs/evf_sam/vit-h_beit3-l_refcoco.py'))
+    config.model.feature_cache = dict(folder=str(tmp_path))
+    resolve_pipelines(config)
+    model = MODELS.build(config.model).eval()
+    batch = batch_of(config.val_dataloader, refer_set, 'refs(unc).p')
+    inputs = model.data_preprocessor(batch)['inputs']
+    with torch.no_grad():
+        plain = model.encode_decode(inputs)
+        model.feature_cache.take_counts()
+        compile_stages(model, **TRACED)
+        torch.testing.assert_close(model.encode_decode(inputs), plain, rtol=1e-4, atol=1e-4)
+    assert model.feature_cache.take_counts() == (3, 0)
 
 
 def test_a_copy_runs_with_its_own_weights():

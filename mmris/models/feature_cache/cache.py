@@ -120,6 +120,8 @@ class PartCache:
         self._seen: Any = None
         self._facts: Dict[str, Any] = {}
 
+    # Files are read and written by Python, also for compiled stages.
+    @torch.compiler.disable
     def recall(self, encoder: nn.Module, digests: Optional[PixelDigests],
                compute: Callable[[Optional[Tensor]], Any]) -> Any:
         """Take from the cache what it has of B images, and compute and store the rest.
