@@ -70,4 +70,4 @@ def training_loss(model: nn.Module, batch: Batch, precision: str) -> float:
     with torch.autocast(get_device(), getattr(torch, precision) if reduced else torch.bfloat16, enabled=reduced):
         data = model.data_preprocessor(batch, training=True)
         losses = model(**data, mode='loss')
-    return float(model.parse_losses(losses)[0])
+    return model.parse_losses(losses)[0].item()

@@ -56,12 +56,12 @@ def plan_parts(*, brief: bool, on_gpu: bool, only: Optional[Sequence[str]] = Non
     compiler = 'inductor' if on_gpu and not brief else 'aot_eager'
     parts = [
         *(_evaluation_part(precision, brief) for precision in ('bfloat16', 'float32')),
-        *(_step_part(row, brief, 'steps', 25, 60, passes=['plain', 'checkpointing']) for row in _CONFIGS),
+        *(_step_part(row, brief, 'steps', 25, 90, passes=['plain', 'checkpointing']) for row in _CONFIGS),
         Part('losses', 'losses', 20, 90, dict(configs=[row[2] for row in _CONFIGS])),
         Part('distributed', 'distributed', 20, 90, dict(config=_TINY, processes=None if on_gpu else 2)),
         Part('restart', 'restart', 20, 90, dict(config=_TINY)),
         # A minute or more each for one number: where time is left.
-        *(_step_part(row, brief, 'compile', 60, 150, passes=['compiled'], backend=compiler) for row in _CONFIGS),
+        *(_step_part(row, brief, 'compile', 60, 240, passes=['compiled'], backend=compiler) for row in _CONFIGS),
     ]
     if brief:
         # Interpreters that start on one slow core are most of it. One compilation stands for all.

@@ -18,6 +18,9 @@ from mmris.utils.training_complexity import count_training
 from .configs import read_project_config
 from .errors import guarded
 
+# The kinds of step of each pass. Evaluation keeps nothing for a backward pass, so has nothing to checkpoint, and is
+# compiled in less time.
+_KINDS = dict(plain=('training', 'evaluation'), checkpointing=('training', ), compiled=('evaluation', 'training'))
 _PRECISIONS = ('bfloat16', 'float32', 'float16')
 
 
@@ -49,10 +52,8 @@ def measure(*, config: str, passes: List[str], batch_size: int, steps: int, most
         model = build_random_model(changed)
         if name == 'compiled':
             compile_stages(model, backend=backend)
-        # Nothing is kept for a backward pass in evaluation, so nothing to checkpoint.
-        kinds = ('training', ) if name == 'checkpointing' else ('training', 'evaluation')
         for precision in precisions_of(name):
-            for kind in kinds:
+            for kind in _KINDS[name]:
                 about = {'config': config, 'pass': name, 'precision': precision, 'step': kind}
                 if kind == 'training' and precision != 'float32' and get_device() != 'cuda':
                     yield dict(about, left_out='training in mixed precision needs a GPU')
