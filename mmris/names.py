@@ -7,7 +7,7 @@ Of what has more to it than a name (a published model, a form of data sets), the
 from typing import Dict, NamedTuple, Tuple
 
 #: What ``gpu_check`` measures or checks, the most important first: see :mod:`mmris.gpu_check.plan`.
-GPU_CHECKS = ('evaluation', 'steps', 'compile', 'losses', 'distributed', 'restart')
+GPU_CHECKS = ('evaluation', 'steps', 'losses', 'distributed', 'restart', 'compile')
 
 #: What stands in place of a model's right sentences or instance masks: see :mod:`mmris.datasets.controls`.
 SENTENCE_CONTROLS = ('exchanged', 'empty')

@@ -5,8 +5,9 @@ import re
 import signal
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, Iterator, List
 
 import torch
 
@@ -34,8 +35,6 @@ def main(options: argparse.Namespace) -> int:
                          '`mmris gpu_check --device cpu --brief` rehearses the check without one.')
     folder = Path(options.out)
     check_output(folder, folder=True)
-    # Ended from outside, a check still ends its part, which would keep the GPU.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     start = time.monotonic()
     parts = plan_parts(brief=options.brief, on_gpu=on_gpu, only=options.only)
     report = dict(
@@ -49,18 +48,30 @@ def main(options: argparse.Namespace) -> int:
 
     save()
     (folder / 'logs').mkdir(exist_ok=True)
-    for part, entry in zip(parts, report['parts']):
-        check_part(part, entry, folder, on_gpu, options.limit_seconds - (time.monotonic() - start), save)
-        save()
+    with ending_by_exit():
+        for part, entry in zip(parts, report['parts']):
+            check_part(part, entry, folder, on_gpu, options.limit_seconds - (time.monotonic() - start), save)
+            save()
     print('\n'.join([*outcome(report), f'The report: {folder / MARKDOWN_FILE}']))
     return 1 if any(entry['status'] == FAILED for entry in report['parts']) else 0
+
+
+@contextmanager
+def ending_by_exit() -> Iterator[None]:
+    """Within the block, a check that is ended from outside still ends its part, which would keep the GPU."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _entry(part: Part) -> Dict[str, Any]:
     return dict(name=part.name, kind=part.kind, status=WAITING, seconds=0.0, reason=None, error=None, rows=[])
 
 
-def check_part(part: Part, entry: Dict[str, Any], folder: Path, on_gpu: bool, left: float, save: Any) -> None:
+def check_part(part: Part, entry: Dict[str, Any], folder: Path, on_gpu: bool, left: float,
+               save: Callable[[], None]) -> None:
     """Run a part if there is time left for it, and write down in its entry what becomes of it.
 
     Args:

@@ -3,9 +3,8 @@
 import tempfile
 import time
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, Optional
 
 import torch
 from mmengine.config import Config
@@ -21,13 +20,13 @@ from .configs import read_project_config, set_run
 from .errors import guarded
 
 
-def measure(*, config: str, precisions: List[str], goal_seconds: Optional[float],
+def measure(*, config: str, precision: str, goal_seconds: Optional[float],
             **sizes: int) -> Iterator[Dict[str, Any]]:
-    """Evaluate made-up images of COCO's size as ``mmris test`` does, a row for each precision.
+    """Evaluate made-up images of COCO's size as ``mmris test`` does.
 
     Args:
         config (str): Name of the config.
-        precisions (list[str]): ``'float32'`` and types of automatic mixed precision.
+        precision (str): ``'float32'``, or the type of automatic mixed precision.
         goal_seconds (float, optional): What it shall take at most, for the report. None: there is no goal.
         **sizes: ``images``, ``objects``, ``sentences`` and ``distinct_pictures`` of the set.
 
@@ -37,9 +36,8 @@ def measure(*, config: str, precisions: List[str], goal_seconds: Optional[float]
     """
     with tempfile.TemporaryDirectory() as folder:
         write_random_set(folder, annotations=sizes['objects'], pictures=True, **sizes)
-        for precision in precisions:
-            about = dict(config=config, precision=precision, goal_seconds=goal_seconds)
-            yield guarded(about, partial(_evaluate, config, precision, Path(folder), sizes))
+        about = dict(config=config, precision=precision, goal_seconds=goal_seconds)
+        yield guarded(about, lambda: _evaluate(config, precision, Path(folder), sizes))
 
 
 def _evaluate(name: str, precision: str, folder: Path, sizes: Dict[str, int]) -> Dict[str, Any]:

@@ -26,8 +26,8 @@ def measure(*, configs: List[str]) -> Iterator[Dict[str, Any]]:
         configs (list[str]): Names of configs.
 
     Yields:
-        dict: ``losses`` by precision, ``difference`` from float32's by precision (of its size), and ``problem`` if one
-        is not finite, or far from float32's.
+        dict: ``losses`` by precision, ``difference`` from float32's by precision (of its size), both of finite losses
+        alone, and ``problem`` if one is not finite, or far from float32's.
     """
     for name in configs:
         yield guarded(dict(config=name), lambda name=name: _compare(name))
@@ -42,7 +42,7 @@ def _compare(name: str) -> Dict[str, Any]:
     exact = losses['float32']
     difference = {
         precision: abs(value - exact) / max(abs(exact), 1e-12) for precision, value in losses.items()
-        if precision != 'float32'
+        if precision != 'float32' and math.isfinite(value) and math.isfinite(exact)
     }
     problems = [
         f'the loss in {precision} is {value}' for precision, value in losses.items() if not math.isfinite(value)
@@ -51,7 +51,9 @@ def _compare(name: str) -> Dict[str, Any]:
         f'the loss in {precision} differs by {value:.1%}' for precision, value in difference.items()
         if value > _MOST_DIFFERENCE
     ]
-    found = dict(losses=losses, difference=difference)
+    # JSON has no number that is not finite.
+    finite = {precision: value for precision, value in losses.items() if math.isfinite(value)}
+    found = dict(losses=finite, difference=difference)
     return dict(found, problem='; '.join(problems)) if problems else found
 
 
@@ -68,4 +70,4 @@ def training_loss(model: nn.Module, batch: Batch, precision: str) -> float:
     with torch.autocast(get_device(), getattr(torch, precision) if reduced else torch.bfloat16, enabled=reduced):
         data = model.data_preprocessor(batch, training=True)
         losses = model(**data, mode='loss')
-    return float(model.parse_losses(losses)[0])
+    return model.parse_losses(losses)[0].item()

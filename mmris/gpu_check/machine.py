@@ -23,8 +23,8 @@ _PEAKS = (
     (r'L40S', 362.0),
     (r'L4', 121.0),
     (r'A10', 125.0),
-    (r'RTX 4090', 165.2),
-    (r'RTX 3090', 71.0),
+    (r'RTX 4090$', 165.2),
+    (r'RTX 3090$', 71.0),
 )
 _PACKAGES = ('torchvision', 'timm', 'open_clip_torch', 'opencv-python', 'numpy', 'onedl-mmengine')
 
@@ -38,7 +38,7 @@ def find_peak(card: str) -> Optional[float]:
     Returns:
         float, optional: TFLOP/s. None for a card that is not in the table.
     """
-    found = (peak for pattern, peak in _PEAKS if re.search(rf'\b(?:{pattern})\b', card))
+    found = (peak for pattern, peak in _PEAKS if re.search(rf'\b(?:{pattern})(?!\w)', card))
     return next(found, None)
 
 

@@ -1,7 +1,7 @@
 """Training and evaluation steps of one config: plain, with activation checkpointing, or compiled."""
 
 import copy
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import torch
 from mmengine.config import Config
@@ -18,9 +18,10 @@ from mmris.utils.training_complexity import count_training
 from .configs import read_project_config
 from .errors import guarded
 
-# For each pass, in which precisions, the most useful first.
-_PRECISIONS = dict(
-    plain=('bfloat16', 'float32', 'float16'), checkpointing=('bfloat16', ), compiled=('bfloat16', ))
+# The kinds of step of each pass. Evaluation keeps nothing for a backward pass, so has nothing to checkpoint, and is
+# compiled in less time.
+_KINDS = dict(plain=('training', 'evaluation'), checkpointing=('training', ), compiled=('evaluation', 'training'))
+_PRECISIONS = ('bfloat16', 'float32', 'float16')
 
 
 def measure(*, config: str, passes: List[str], batch_size: int, steps: int, most_seconds: float,
@@ -51,10 +52,8 @@ def measure(*, config: str, passes: List[str], batch_size: int, steps: int, most
         model = build_random_model(changed)
         if name == 'compiled':
             compile_stages(model, backend=backend)
-        # Nothing is kept for a backward pass in evaluation, so nothing to checkpoint.
-        kinds = ('training', ) if name == 'checkpointing' else ('training', 'evaluation')
-        for precision in _PRECISIONS[name]:
-            for kind in kinds:
+        for precision in precisions_of(name):
+            for kind in _KINDS[name]:
                 about = {'config': config, 'pass': name, 'precision': precision, 'step': kind}
                 if kind == 'training' and precision != 'float32' and get_device() != 'cuda':
                     yield dict(about, left_out='training in mixed precision needs a GPU')
@@ -63,6 +62,14 @@ def measure(*, config: str, passes: List[str], batch_size: int, steps: int, most
                     _measure_one(model, changed, kind, precision, batches[kind], steps, most_seconds),
                     multiply_adds=counts[kind]))
         del model
+
+
+def precisions_of(name: str) -> Sequence[str]:
+    """In which precisions a pass is measured, the most useful first."""
+    if name == 'plain':
+        return _PRECISIONS
+    # Without a GPU it is a rehearsal, for which training must be possible.
+    return ('bfloat16', ) if get_device() == 'cuda' else ('float32', )
 
 
 def _measure_one(model: nn.Module, config: Config, kind: str, precision: str, batch: Batch, steps: int,

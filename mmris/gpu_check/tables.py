@@ -36,8 +36,8 @@ def steps_table(rows: List[Row], machine: Machine) -> str:
 def losses_table(rows: List[Row], machine: Machine) -> str:
     """Losses by precision."""
     cells = [[
-        row['config'], *(f'{row["losses"][name]:.5f}' for name in ('float32', 'bfloat16', 'float16')),
-        *(f'{row["difference"][name]:.1e}' for name in ('bfloat16', 'float16'))
+        row['config'], *(_number(row['losses'], name, '.5f') for name in ('float32', 'bfloat16', 'float16')),
+        *(_number(row['difference'], name, '.1e') for name in ('bfloat16', 'float16'))
     ] for row in rows if 'losses' in row]
     heading = ['config', 'float32', 'bfloat16', 'float16', 'bfloat16, relative', 'float16, relative']
     return _with_notes(heading, cells, rows)
@@ -91,13 +91,20 @@ def _seconds_at_peak(row: Row, machine: Machine) -> Any:
     return 2 * row['multiply_adds'] / (peak * 1e12) if peak else '-'
 
 
+def _number(values: Dict[str, float], name: str, form: str) -> str:
+    return format(values[name], form) if name in values else '-'
+
+
 def _mebibytes(row: Row) -> Any:
     return '-' if row['peak_mebibytes'] is None else round(row['peak_mebibytes'])
 
 
 def _with_notes(heading: List[str], cells: List[list], rows: List[Row]) -> str:
     """A table, and below it a line for each row that has no numbers, or wrong ones."""
-    notes = [f'- {describe_row(row)}' for row in rows if {'error', 'left_out', 'problem'} & set(row)]
+    notes = [f'- {describe_row(row)}' for row in rows if {'error', 'problem'} & set(row)]
+    # The same reason for many rows.
+    left_out = dict.fromkeys(row['left_out'] for row in rows if 'left_out' in row)
+    notes += [f'- Left out: {reason}.' for reason in left_out]
     blocks = [markdown_table(heading, cells)] if cells else []
     return '\n\n'.join([*blocks, *(['\n'.join(notes)] if notes else [])])
 

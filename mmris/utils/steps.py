@@ -144,7 +144,8 @@ def measure(step: Callable, batch: Batch, steps: int, most_seconds: float = floa
 
     Returns:
         dict: ``images`` and ``expressions`` of the batch, ``seconds``, ``spread`` (least and most seconds),
-        ``first_seconds`` (of the very first step, which prepares for the others), ``images_per_second``, ``peak_mebibytes`` (allocated on the GPU; without one, resident of the process so far).
+        ``first_seconds`` (of the very first step, which prepares for the others), ``images_per_second``,
+        ``peak_mebibytes`` (allocated on the GPU; without one, resident of the process so far).
     """
     on_gpu = get_device() == 'cuda'
     if on_gpu:

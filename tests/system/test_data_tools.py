@@ -19,7 +19,7 @@ from mmris.registry import DATASETS, MODELS
 from mmris.utils.configs import read_config
 from mmris.utils.steps import load_batch, measure_training
 from mmris.utils.tool import run_tool
-from tests.conftest import ROOT, read_arguments, run_command, run_python, write_set
+from tests.conftest import ROOT, read_arguments, run_command, run_python, tiny_config, write_set
 
 CONFIG = 'configs/cm_masksd/vit-tiny_shaperef.py'
 TOOLS = ROOT / 'tools' / 'analysis_tools'
@@ -190,6 +190,11 @@ class TestRandomSet:
         sizes = [path.stat().st_size for path in (folder / 'images').iterdir()]
         assert len(sizes) == 7 and all(100_000 < size < 250_000 for size in sizes)
 
+    def test_pictures_may_repeat(self, tmp_path):
+        folder = write_random_set(tmp_path / 'random', pictures=True, distinct_pictures=2, **self.SIZES)
+        contents = [path.read_bytes() for path in sorted((folder / 'images').iterdir())]
+        assert len(contents) == 7 and contents[:2] * 3 + contents[:1] == contents and contents[0] != contents[1]
+
     def test_outlines_are_as_long_as_cocos(self, tmp_path):
         folder = write_random_set(
             tmp_path / 'random', pictures=False, images=5, objects=5, sentences=5, annotations=2000)
@@ -289,6 +294,7 @@ class TestBenchmarkSteps:
         assert (results['training']['expressions'], results['evaluation']['expressions']) == (8, 14)
         for one in (results['training'], results['evaluation']):
             assert one['images'] == 2 and one['images_per_second'] == pytest.approx(2 / one['seconds'])
+            assert one['first_seconds'] > 0
             assert one['spread'][0] <= one['seconds'] <= one['spread'][1] and one['peak_mebibytes'] > 100
         assert 'vit-tiny_shaperef, float32, ' in capsys.readouterr().out
 
@@ -298,6 +304,16 @@ class TestBenchmarkSteps:
             'train_dataloader.dataset.instance_masks=None')
         batch = load_batch(read_config(options).train_dataloader, batch_size=1)
         assert 'instance_masks' not in batch['data_samples'][0]
+
+    def test_sentences_without_their_vocabulary(self, tmp_path, monkeypatch, capsys):
+        """EVF-SAM's, whose file is to be fetched, padded to the longest; and its two views."""
+        monkeypatch.chdir(tmp_path)
+        loader = tiny_config('evf_sam/vit-h_beit3-l_refcoco.py').train_dataloader
+        batch = load_batch(loader, batch_size=2)
+        assert 'data/beit3.spm is absent: made-up sentences are numbered by' in capsys.readouterr().out
+        lengths = [sample.token_mask.sum(1).max() for sample in batch['data_samples']]
+        assert lengths == [sample.token_ids.size(1) for sample in batch['data_samples']] and max(lengths) < 20
+        assert [pixels.shape for pixels in batch['views']['joint']] == 2 * [(3, 224, 224)]
 
     def test_a_measured_training_step_trains(self, refer_set):
         options = read_arguments('benchmark_steps', ROOT / CONFIG, '--batch-size', 2, '--steps', 1, '--data-root',

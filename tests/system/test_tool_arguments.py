@@ -78,6 +78,7 @@ def test_reports_that_cannot_be_written(run, tmp_path, tool, given):
     ('analysis_tools/benchmark_steps.py', NOWHERE[:1], ['--batch-size', '--steps']),
     ('analysis_tools/benchmark_cache.py', NOWHERE[:1], ['--batch-size', '--steps']),
     ('analysis_tools/benchmark_sentences.py', NOWHERE[:1], ['--repetitions', '--tokens']),
+    ('analysis_tools/gpu_check.py', (), ['--limit-seconds']),
     ('train_stages.py', NOWHERE[:1], ['--processes']),
 ])
 def test_numbers_out_of_range(run, capsys, tool, given, options):

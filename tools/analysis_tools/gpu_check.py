@@ -1,8 +1,8 @@
-"""Measure and check what mmris does on a GPU: speed, memory, mixed precision, distribution, restarts.
+"""Measure and check what mmris does on a GPU, without data, weights or network.
 
     mmris gpu_check --out work_dirs/gpu_check
 
-Needs no data, no weights and no network, and takes at most --limit-seconds. The folder gets gpu_check.md and
+Speed, memory, mixed precision, distribution, restarts; at most --limit-seconds. The folder gets gpu_check.md and
 gpu_check.json, which hold all results so far after each part, and the output of each part in logs. Exit status 1: a
 part failed.
 """
@@ -23,7 +23,7 @@ def add_arguments(parser: CommandParser) -> None:
                         help=f'parts to run: {", ".join(GPU_CHECKS)} (default: all)')
     parser.add_argument(
         '--limit-seconds', type=at_least(1), default=480,
-        help='no part runs longer than that from the start; those that no longer fit are skipped (default: %(default)s)')
+        help='the whole check ends after that; parts that no longer fit are skipped (default: %(default)s)')
     parser.add_argument(
         '--peak', type=above_zero, metavar='TFLOPS',
         help='dense bfloat16 peak of the card (default: that of its name, if mmris knows the card)')
