@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Callable, Optional, Sequence
 
 from mmris.stack import check_stack
+from mmris.utils.cpus import wait_shortly
 from mmris.utils.tool import run_tool
 
 from .parser import CommandParser
@@ -65,6 +66,7 @@ def do_command(path: str, documentation: str, add_arguments: Callable[[CommandPa
     """
     options = make_parser(path, documentation, add_arguments, prog=prog, by_name=_names_model(given)).read(given)
     name = Path(path).stem
+    wait_shortly()
     if name not in _WITHOUT_STACK:
         check_stack()
     # A module cannot be imported by a word of Python's, such as `try`.

@@ -7,6 +7,18 @@ from typing import Dict
 
 _QUOTA, _STATISTICS = Path('/sys/fs/cgroup/cpu.max'), Path('/proc/stat')
 _OBSERVED_SECONDS = 1.0
+# How often a thread of PyTorch looks for work before it sleeps. By default it looks on for tens of milliseconds, on a
+# processor that another program, or the thread that it waits for, could have.
+_LOOKS = '10000'
+
+
+def wait_shortly() -> None:
+    """Let PyTorch's threads sleep soon when they wait for one another, unless the environment says how they wait.
+
+    To be called before PyTorch is imported: its threads read the environment then.
+    """
+    if 'OMP_WAIT_POLICY' not in os.environ:
+        os.environ.setdefault('GOMP_SPINCOUNT', _LOOKS)
 
 
 def _affinity() -> set:
