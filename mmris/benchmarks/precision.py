@@ -56,7 +56,7 @@ def measure_evaluation_precision(name: str, sentences: int, repetitions: int) ->
 
     @torch.no_grad()
     def run(precision: str) -> None:
-        with mixed_precision(None if precision == 'float32' else precision):
+        with mixed_precision(precision):
             model.encode_decode(inputs)
 
     seconds = take_turns({one: (lambda one=one: run(one)) for one in ('float32', 'bfloat16')}, repetitions)

@@ -22,6 +22,7 @@ from mmris.utils.complexity import count_complexity
 from mmris.utils.configs import check_output, read_config
 from mmris.utils.input_sizes import InputSizes, describe_sizes, read_input_sizes
 from mmris.utils.machine import machine_name
+from mmris.utils.precision import mixed_precision
 from mmris.utils.pretrained import forget_pretrained
 from mmris.utils.tables import markdown_table
 
@@ -66,8 +67,7 @@ def measure(config: Config, sizes: InputSizes, options: argparse.Namespace) -> D
     seconds: Dict[str, List[float]] = {way: [] for way in batches}
     images: Dict[str, int] = {}
     progress = ProgressBar(options.repetitions * (1 + options.sentences), file=sys.stderr)
-    with torch.no_grad(), torch.autocast(
-            get_device(), getattr(torch, options.amp or 'bfloat16'), enabled=options.amp is not None):
+    with torch.no_grad(), mixed_precision(options.amp):
         tower, first = find_tower(model, inputs)
         # Memory and plans for each shape are made at its first run.
         for part in (inputs, singles[0]):

@@ -15,6 +15,7 @@ from mmris.datasets.random_set import write_random_set
 from mmris.registry import MODELS, RUNNERS
 from mmris.utils.complexity import count_complexity
 from mmris.utils.input_sizes import read_input_sizes
+from mmris.utils.precision import mixed_precision
 
 from .configs import read_project_config, set_run
 from .errors import guarded
@@ -89,7 +90,7 @@ def timed_steps(model: nn.Module, precision: str) -> Iterator[Callable[[], float
         Callable: Returns the seconds of all steps; to be called once they are done.
     """
     step, spent = model.test_step, []
-    on_gpu, reduced = get_device() == 'cuda', precision != 'float32'
+    on_gpu = get_device() == 'cuda'
 
     def mark() -> Any:
         if not on_gpu:
@@ -100,7 +101,7 @@ def timed_steps(model: nn.Module, precision: str) -> Iterator[Callable[[], float
 
     def timed(data: dict) -> list:
         begun = mark()
-        with torch.autocast(get_device(), getattr(torch, precision) if reduced else torch.bfloat16, enabled=reduced):
+        with mixed_precision(precision):
             outputs = step(data)
         spent.append((begun, mark()))
         return outputs

@@ -4,10 +4,10 @@ import math
 from typing import Any, Dict, Iterator, List
 
 import torch
-from mmengine.device import get_device
 from torch import nn
 
 from mmris.utils import seed_all
+from mmris.utils.precision import mixed_precision
 from mmris.utils.steps import Batch, build_random_model, load_batch
 
 from .configs import read_project_config
@@ -66,8 +66,7 @@ def training_loss(model: nn.Module, batch: Batch, precision: str) -> float:
         precision (str): ``'float32'``, or the type of automatic mixed precision.
     """
     seed_all(0)
-    reduced = precision != 'float32'
-    with torch.autocast(get_device(), getattr(torch, precision) if reduced else torch.bfloat16, enabled=reduced):
+    with mixed_precision(precision):
         data = model.data_preprocessor(batch, training=True)
         losses = model(**data, mode='loss')
     return model.parse_losses(losses)[0].item()

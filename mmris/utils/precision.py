@@ -43,9 +43,11 @@ def mixed_precision(precision: Optional[str]) -> ContextManager:
     """Autocast on the device that models are on by default.
 
     Args:
-        precision (str, optional): ``'float16'`` or ``'bfloat16'``. None: none, all stays as it is.
+        precision (str, optional): ``'float16'`` or ``'bfloat16'``. None or ``'float32'``: all stays as it is.
 
     Returns:
         ContextManager: Within it, products of matrices and convolutions are computed in that precision.
     """
-    return nullcontext() if precision is None else torch.autocast(get_device(), getattr(torch, precision))
+    if precision in (None, 'float32'):
+        return nullcontext()
+    return torch.autocast(get_device(), getattr(torch, precision))

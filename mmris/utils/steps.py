@@ -20,6 +20,7 @@ from mmris.registry import DATASETS, MODELS
 
 from .memory import process_memory
 from .modules import type_name
+from .precision import mixed_precision
 
 #: A batch as a loader collates it: lists of images, samples and views, one of each an image.
 Batch = Dict[str, Any]
@@ -127,7 +128,7 @@ def measure_evaluation(model: nn.Module, batch: Batch, precision: Optional[str],
 
     @torch.no_grad()
     def predict() -> None:
-        with torch.autocast(get_device(), getattr(torch, precision or 'bfloat16'), enabled=precision is not None):
+        with mixed_precision(precision):
             model.val_step(batch)
 
     return measure(predict, batch, steps, most_seconds)
