@@ -16,6 +16,9 @@ from mmris.utils.machine import machine_name
 
 def main(options: argparse.Namespace) -> int:
     check_output(options.out)
+    if torch.cuda.is_available():
+        raise ValueError('mmris benchmark measures on one thread of a processor, and there is a GPU: hide it by '
+                         'CUDA_VISIBLE_DEVICES="", or measure it by mmris gpu_check.')
     torch.set_num_threads(1)
     names = options.only or [name for name, case in CASES.items() if case.brief or not options.brief]
     before = None if options.out is None else read_before(Path(options.out))

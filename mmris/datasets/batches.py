@@ -89,7 +89,7 @@ class _Writer(pickle.Pickler):
     def persistent_id(self, value: Any) -> Any:
         # One that is there twice is sent twice, so that two samples can be changed apart.
         if type(value) is not Tensor or value.device.type != 'cpu' or value.layout is not torch.strided \
-                or value.requires_grad:
+                or value.requires_grad or value.is_quantized:
             return None
         self._tensors.append(value)
         return len(self._tensors) - 1

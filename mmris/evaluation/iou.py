@@ -42,7 +42,7 @@ class PendingCounts:
                 f'Prediction and target must have one shape, but got {tuple(prediction.shape)} and '
                 f'{tuple(target.shape)}. Score at the original size.')
         counts = torch.stack([one.flatten(1).sum(dim=1) for one in (prediction & target, prediction, target)])
-        self._counts = counts.to('cpu', non_blocking=True)
+        self._counts = counts.to('cpu', non_blocking=counts.is_cuda)
         self._copied = None
         if counts.is_cuda:
             self._copied = torch.cuda.Event()

@@ -126,6 +126,9 @@ def enable_mixed_precision(config: Config, precision: str = 'float16') -> None:
     if kind not in _WRAPPERS:
         raise ValueError(f'--amp changes an OptimWrapper, but the config has {kind}: set AmpOptimWrapper there.')
     if precision == 'bfloat16':
+        for name in ('dtype', 'loss_scale'):
+            # Of an AmpOptimWrapper.
+            config.optim_wrapper.pop(name, None)
         config.optim_wrapper.type = 'BFloat16OptimWrapper'
     else:
         config.optim_wrapper.update(type='AmpOptimWrapper', dtype=precision)

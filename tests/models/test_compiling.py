@@ -62,7 +62,21 @@ def test_any_number_of_sentences(name):
             torch.testing.assert_close(model.encode_decode(inputs), plain[number], rtol=1e-4, atol=1e-4)
             graphs[number] = count_graphs()
     assert 0 < graphs[3] < graphs[1] == graphs[2] == graphs[7] == graphs[4]
+    assert all('embedding' in name for name in run_plainly(model, asked[4]))
     assert not torch._dynamo.utils.counters['graph_break']
+
+
+def run_plainly(model, inputs):
+    """What runs outside of compiled code, by name: hooks see nothing else. Only words shall be embedded there."""
+    called = set()
+    hooks = [module.register_forward_pre_hook(lambda module, _, name=name: called.add(name))
+             for name, module in model.named_modules() if not list(module.children()) and list(module.parameters())
+             and 'forward' not in vars(module)]
+    with torch.no_grad():
+        model.encode_decode(inputs)
+    for hook in hooks:
+        hook.remove()
+    return called
 
 
 def train_step(model, batch):

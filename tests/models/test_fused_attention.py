@@ -69,6 +69,27 @@ def test_weights_are_pytorchs():
         assert torch.equal(found, wanted)
 
 
+@pytest.mark.parametrize('options', [
+    dict(attn_mask=torch.ones(5, 5).triu(1).bool()),
+    dict(attn_mask=torch.randn(3 * HEADS, 5, 5).double()),
+    dict(key_padding_mask=torch.zeros(3, 5).double().masked_fill(torch.arange(5) > 2, float('-inf'))),
+    dict(attn_mask=torch.ones(5, 5).triu(1).bool(), key_padding_mask=torch.arange(5).expand(3, 5) > 3),
+])
+def test_other_masks_are_pytorchs_work(options):
+    """PyTorch's bool masks hide where the fused operator's show."""
+    plain, fused = make_pair()
+    inputs = inputs_of('self')
+    wanted, found = (module.train()(*inputs, need_weights=False, **options)[0] for module in (plain, fused))
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
+
+
+def test_a_single_sequence():
+    plain, fused = make_pair()
+    inputs = [one[0] for one in inputs_of('words')]
+    wanted, found = (module(*inputs, need_weights=False)[0] for module in (plain, fused))
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
+
+
 def test_dropout_acts_in_training_alone():
     _, fused = make_pair(dropout=0.5)
     inputs = inputs_of('self')

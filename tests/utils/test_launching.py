@@ -91,6 +91,13 @@ class TestMixedPrecision:
         wrapper = changed('--amp', 'bfloat16').optim_wrapper
         assert wrapper.type == 'BFloat16OptimWrapper' and not {'dtype', 'loss_scale'} & set(wrapper)
 
+    def test_bfloat16_in_place_of_float16(self):
+        config = Config(dict(optim_wrapper=dict(type='AmpOptimWrapper', dtype='float16', loss_scale='dynamic')))
+        parser = argparse.ArgumentParser()
+        add_training_arguments(parser)
+        set_training(config, parser.parse_args(['--amp', 'bfloat16']))
+        assert dict(config.optim_wrapper) == dict(type='BFloat16OptimWrapper')
+
     def test_float16_with_a_gpu(self, monkeypatch):
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
         wrapper = changed('--amp').optim_wrapper

@@ -54,11 +54,13 @@ class Encoder(BaseModule):
         part_caches (dict[str, PartCache]): Caches of :attr:`image_parts` by their names. A segmentor with
             ``feature_cache`` adds them.
         takes_instances (bool): Whether the instance masks that come with images enter.
+        towers (tuple[str]): Names of submodules that work outside of the steps between embeddings and features.
         cell_channels (int): Width of ``ImageEmbeddings.cells``.
         word_channels (int): Width of ``TextEmbeddings.words``.
     """
 
     takes_instances: bool = False
+    towers: Tuple[str, ...] = ()
     cell_channels: int
     word_channels: int
 

@@ -58,6 +58,8 @@ class EVFSAMEncoder(Encoder):
         ValueError: If ``joint`` takes instance masks in, which lie in the main view.
     """
 
+    towers = ('segmenter', )
+
     def __init__(self,
                  *,
                  segmenter: dict,

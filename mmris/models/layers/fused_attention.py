@@ -2,6 +2,7 @@
 
 from typing import Optional, Tuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -14,7 +15,7 @@ class FusedMultiheadAttention(nn.MultiheadAttention):
     scores, ``(P, heads, T, S)``. This one projects the rows as they lie and takes
     ``F.scaled_dot_product_attention``.
 
-    Where the weights of attention are asked for, it is PyTorch's module.
+    Where the weights of attention are asked for, or a mask is of another form than here, it is PyTorch's module.
 
     Args:
         channels (int): Width of the queries and of what is returned, divisible by ``num_heads``.
@@ -57,8 +58,10 @@ class FusedMultiheadAttention(nn.MultiheadAttention):
             tuple[Tensor, Tensor or None]: ``(P, T, channels)``, and the weights if they are asked for: ``(P, T, S)``,
             or ``(P, num_heads, T, S)`` if not averaged.
         """
-        if need_weights:
-            return super().forward(query, key, value, key_padding_mask, True, attn_mask, average_attn_weights)
+        known = (key_padding_mask is None or key_padding_mask.dtype is torch.bool) and (
+            attn_mask is None or attn_mask.dim() == 2 and attn_mask.is_floating_point())
+        if need_weights or not known or query.dim() != 3:
+            return super().forward(query, key, value, key_padding_mask, need_weights, attn_mask, average_attn_weights)
         mask = attn_mask
         if key_padding_mask is not None:
             taking_part = ~key_padding_mask[:, None, None]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mmris.structures import TensorStructure
 
+from ..encoders import Encoder
 from .referring_segmentor import ReferringSegmentor
 
 # Sentences are embedded by Python: that checks their values.
@@ -26,10 +27,13 @@ def compile_stages(model: ReferringSegmentor, **options: Any) -> None:
         model (ReferringSegmentor): The model.
         **options: Of ``torch.compile``. Default: none.
     """
-    for name in ENCODER_STEPS:
-        _compile_method(model.encoder, name, options)
+    encoders = [module for module in model.encoder.modules() if isinstance(module, Encoder)]
+    for encoder in encoders:
+        for name in ENCODER_STEPS:
+            _compile_method(encoder, name, options)
+    towers = [encoder.get_submodule(name) for encoder in encoders for name in encoder.towers]
     own = [stage for branch in model.distillation.values() for stage in (branch.stages or ())]
-    for stage in (*model.stages, model.existence, *own):
+    for stage in (*towers, *model.stages, model.existence, *own):
         if stage is not None and not isinstance(stage, nn.Identity):
             _compile_method(stage, 'forward', options)
 
@@ -37,12 +41,16 @@ def compile_stages(model: ReferringSegmentor, **options: Any) -> None:
 def _compile_method(owner: nn.Module, name: str, options: dict) -> None:
     """Put compiled code in the place of a method that takes tensors and structures of them."""
     # Bound to its owner, so that a copy of the owner runs with weights of its own.
-    setattr(owner, name, MethodType(_with_free_rows(torch.compile(getattr(type(owner), name), **options)), owner))
+    plain = getattr(type(owner), name)
+    setattr(owner, name, MethodType(_with_free_rows(plain, torch.compile(plain, **options)), owner))
 
 
-def _with_free_rows(compiled: Callable) -> Callable:
+def _with_free_rows(plain: Callable, compiled: Callable) -> Callable:
 
     def run(owner: nn.Module, *inputs: Any) -> Any:
+        if torch.compiler.is_compiling():
+            # A part of what is compiled already.
+            return plain(owner, *inputs)
         for value in inputs:
             tensors = value.named_tensors().values() if isinstance(value, TensorStructure) else (value, )
             for tensor in tensors:
