@@ -273,7 +273,7 @@ def test_main_configs_have_the_papers_settings():
     visual, language = config.model.distillation.lmvsd, config.model.distillation.vmlsd
     assert (visual.mask_ratio, visual.correlation_filter.top_k, visual.loss.loss_weight) == (0.25, 0.5, 0.75)
     assert (language.mask_ratio, language.correlation_filter.top_k, language.loss.loss_weight) == (0.1, 0.5, 0.1)
-    assert config.optim_wrapper.optimizer == dict(type='Adam', lr=1e-5, weight_decay=5e-4)
+    assert config.optim_wrapper.optimizer == dict(type='Adam', lr=1e-5, weight_decay=5e-4, fused=True)
     assert config.train_cfg.max_epochs == 100 and config.auto_scale_lr.base_batch_size == 32
 
 

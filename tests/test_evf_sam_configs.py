@@ -138,7 +138,7 @@ def test_the_published_recipe(name):
     config = Config.fromfile(ROOT / f'configs/evf_sam/vit-h_beit3-l_{name}.py')
     assert config.optim_wrapper == dict(
         type='OptimWrapper',
-        optimizer=dict(type='AdamW', lr=1e-4, betas=(0.9, 0.95), weight_decay=0.0),
+        optimizer=dict(type='AdamW', lr=1e-4, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
         clip_grad=dict(max_norm=1.0),
         accumulative_counts=2)
     loader = config.train_dataloader

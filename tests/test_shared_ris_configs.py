@@ -50,7 +50,7 @@ def test_training(name):
     config = read(FOLDER / f'{name}.py')
     assert config['optim_wrapper'] == dict(
         type='OptimWrapper',
-        optimizer=dict(type='AdamW', lr=1e-4, betas=(0.9, 0.98), weight_decay=5e-4),
+        optimizer=dict(type='AdamW', lr=1e-4, betas=(0.9, 0.98), weight_decay=5e-4, fused=True),
         clip_grad=dict(max_norm=1.0))
     schedule, = config['param_scheduler']
     assert schedule == dict(
