@@ -45,7 +45,7 @@ CASES: Dict[str, Case] = {
                            lambda: measure_sentences(BRIEF['cris'], 7, 20)),
     'branches': Case(lambda: measure_branches(FULL['cm_masksd'], 2, 2),
                      lambda: measure_branches(BRIEF['cm_masksd'], 8, 10)),
-    'grouping': Case(lambda: measure_grouping(FULL['cm_masksd'], 4, 1),
+    'grouping': Case(lambda: measure_grouping(FULL['cm_masksd'], 4, 1, options=('model.distillation=None', )),
                      lambda: measure_grouping(BRIEF['cm_masksd'], 8, 10, goal=False)),
     'grouping_cris': Case(lambda: measure_grouping(FULL['cris'], 4, 2),
                           lambda: measure_grouping(BRIEF['cris'], 8, 10, goal=False)),

@@ -1,5 +1,6 @@
 """Evaluation: sentences of an image together, and a whole run beside the model alone."""
 
+import gc
 import time
 from pathlib import Path
 
@@ -67,8 +68,12 @@ def measure_whole_evaluation(data: Path, repetitions: int) -> Result:
             runner.test()
             seconds.append(time.perf_counter() - start)
         ratios.append(seconds[-1] / model_seconds())
+        images = len(runner.test_loop.dataloader.dataset)
+        # Its data workers end now, and not while the next is measured.
+        del runner
+        gc.collect()
     return Result(
-        title=f'{SHIPPED_WEIGHTS}: a whole evaluation of {len(runner.test_loop.dataloader.dataset)} images over its '
+        title=f'{SHIPPED_WEIGHTS}: a whole evaluation of {images} images over its '
         f'test steps',
         ratios=ratios,
         most=1.1,

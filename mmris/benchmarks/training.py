@@ -1,6 +1,6 @@
 """Training steps: branches of distillation, and several sentences of an image at once."""
 
-from typing import Callable, Dict
+from typing import Callable, Dict, Sequence
 
 from torch import nn
 
@@ -42,7 +42,8 @@ def measure_branches(name: str, images: int, repetitions: int) -> Result:
         notes=dict(seconds=seconds))
 
 
-def measure_grouping(name: str, sentences: int, repetitions: int, goal: bool = True) -> Result:
+def measure_grouping(name: str, sentences: int, repetitions: int, goal: bool = True,
+                     options: Sequence[str] = ()) -> Result:
     """Measure a training step on as many images as sentences over one on a single image with all of them.
 
     Args:
@@ -50,11 +51,12 @@ def measure_grouping(name: str, sentences: int, repetitions: int, goal: bool = T
         sentences (int): Sentences of a step.
         repetitions (int): Steps of each.
         goal (bool): Whether the ratio should reach its bound: small models spend their time elsewhere. Default: True.
+        options (Sequence[str]): Changes of the config, as of ``--cfg-options``. Default: none.
 
     Returns:
         Result: The bound is the same ratio of multiply-adds, forward and backward.
     """
-    measured = prepare(name)
+    measured = prepare(name, options)
     measured.model.train()
     step = _train(measured)
     batches: Dict[str, Batch] = dict(
@@ -62,7 +64,8 @@ def measure_grouping(name: str, sentences: int, repetitions: int, goal: bool = T
     seconds = take_turns({way: (lambda one=batch: step(one)) for way, batch in batches.items()}, repetitions)
     counts = [count_step(measured.config, *size) for size in ((sentences, 1), (1, sentences))]
     return Result(
-        title=f'{name}: a training step on {sentences} images over one image with {sentences} sentences',
+        title=f'{" ".join((name, *options))}: a training step on {sentences} images over one image with {sentences} '
+        'sentences',
         ratios=ratios_of(seconds['single'], seconds['grouped']),
         bound=counts[0] / counts[1],
         least=0.9 if goal else None,
