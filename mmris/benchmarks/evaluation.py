@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 from mmris.checkpoints import load_model_weights
 from mmris.gpu_check.evaluation import timed_steps
 from mmris.registry import MODELS, RUNNERS
-from mmris.utils.complexity import count_complexity
+from mmris.utils.complexity import bound_together, count_complexity
 
 from .models import SHIPPED, SHIPPED_WEIGHTS, prepare, read_benchmark_config
 from .result import Result, ratios_of
@@ -39,11 +39,11 @@ def measure_sentences(name: str, sentences: int, repetitions: int) -> Result:
         }, repetitions)
     with torch.device('meta'):
         total = count_complexity(MODELS.build(measured.config.model), **vars(measured.sizes))['total']
-    image, sentence = (total[part]['flops'] for part in ('image', 'sentence'))
+    flops = {part: total[part]['flops'] for part in ('image', 'sentence')}
     return Result(
         title=f'{name}: {sentences} sentences of an image one by one over together',
         ratios=ratios_of(seconds['one by one'], seconds['together']),
-        bound=sentences * (image + sentence) / (image + sentences * sentence),
+        bound=bound_together(flops, sentences),
         least=0.9,
         notes=dict(seconds=seconds))
 

@@ -12,6 +12,7 @@ from .result import Result
 
 # In docs/benchmarks.md, what stands between these is written by a run.
 BEGIN, END = '<!-- Made by `make bench`: -->', '<!-- Until here. -->'
+_TABLE = re.compile(f'{re.escape(BEGIN)}.*?{re.escape(END)}', re.DOTALL)
 # By how much a ratio has to change before the comparison says so.
 CHANGE = 0.1
 
@@ -80,6 +81,19 @@ def read_before(path: Path) -> Optional[Dict[str, Any]]:
     return json.loads(path.read_text(encoding='utf-8')) if path.is_file() else None
 
 
+def read_page(path: Path) -> str:
+    """Read a page that has a table to replace: also before a run, which takes long.
+
+    Raises:
+        FileNotFoundError: If there is no page.
+        ValueError: If the page has no marks, or has them twice.
+    """
+    page = path.read_text(encoding='utf-8')
+    if len(_TABLE.findall(page)) != 1:
+        raise ValueError(f'{path} must have the lines {BEGIN} and {END} once: the table is written between them.')
+    return page
+
+
 def write_docs(path: Path, found: Dict[str, Any]) -> None:
     """Replace the table between the marks of a page.
 
@@ -88,12 +102,9 @@ def write_docs(path: Path, found: Dict[str, Any]) -> None:
         found (dict): What a run found.
 
     Raises:
-        ValueError: If the page has no marks, or has them twice.
+        FileNotFoundError, ValueError: See :func:`read_page`.
     """
-    page = path.read_text(encoding='utf-8')
-    pattern = re.compile(f'{re.escape(BEGIN)}.*?{re.escape(END)}', re.DOTALL)
-    if len(pattern.findall(page)) != 1:
-        raise ValueError(f'{path} must have the lines {BEGIN} and {END} once: the table is written between them.')
+    page = read_page(path)
     table = f'{BEGIN}\n\n{found["machine"]}, PyTorch {found["torch"]}:\n\n{format_entries(found["results"])}\n\n{END}'
     with write_atomically(path) as temporary:
-        temporary.write_text(pattern.sub(lambda _: table, page), encoding='utf-8')
+        temporary.write_text(_TABLE.sub(lambda _: table, page), encoding='utf-8')

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from mmris.benchmarks.cases import CASES
-from mmris.benchmarks.report import compare, format_entries, read_before, to_entry, write_docs
+from mmris.benchmarks.report import compare, format_entries, read_before, read_page, to_entry, write_docs
 from mmris.utils import write_atomically
 from mmris.utils.configs import check_output
 from mmris.utils.machine import machine_name
@@ -19,6 +19,8 @@ def main(options: argparse.Namespace) -> int:
     if torch.cuda.is_available():
         raise ValueError('mmris benchmark measures on one thread of a processor, and there is a GPU: hide it by '
                          'CUDA_VISIBLE_DEVICES="", or measure it by mmris gpu_check.')
+    if options.docs is not None:
+        read_page(Path(options.docs))
     torch.set_num_threads(1)
     names = options.only or [name for name, case in CASES.items() if case.brief or not options.brief]
     before = None if options.out is None else read_before(Path(options.out))

@@ -18,7 +18,7 @@ from torch import nn
 from mmris.registry import MODELS
 from mmris.structures import ReferringInputs
 from mmris.utils import write_atomically
-from mmris.utils.complexity import count_complexity
+from mmris.utils.complexity import bound_together, count_complexity
 from mmris.utils.configs import check_output, read_config
 from mmris.utils.input_sizes import InputSizes, describe_sizes, read_input_sizes
 from mmris.utils.machine import machine_name
@@ -123,7 +123,7 @@ def ratios(seconds: Dict[str, List[float]], flops: Dict[str, int], sentences: in
     """How many times as long one by one takes: measured, as multiply-adds allow, and the share of it reached."""
     found = [alone / together for alone, together in zip(seconds[ALONE], seconds[TOGETHER])]
     measured = statistics.median(found)
-    allowed = sentences * (flops['image'] + flops['sentence']) / (flops['image'] + sentences * flops['sentence'])
+    allowed = bound_together(flops, sentences)
     return dict(measured=measured, spread=[min(found), max(found)], allowed=allowed, reached=measured / allowed)
 
 

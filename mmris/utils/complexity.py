@@ -92,6 +92,17 @@ def check_countable(model: nn.Module, shape: Sequence[int], tokens: int, instanc
             f'inside of torch.device(\'meta\').')
 
 
+def bound_together(flops: Mapping[str, int], sentences: int) -> float:
+    """How many times as fast sentences of an image can be together as one by one, by their multiply-adds.
+
+    Args:
+        flops (Mapping[str, int]): Multiply-adds once per ``image`` and once per ``sentence``.
+        sentences (int): How many.
+    """
+    image, sentence = flops['image'], flops['sentence']
+    return sentences * (image + sentence) / (image + sentences * sentence)
+
+
 def _count_stages(model: nn.Module, images: ImageInputs, expressions: ExpressionBatch) -> Dict[str, int]:
     """Multiply-adds of the encoder's three parts, and of what follows it, for expressions about one image."""
     encoder, flops = model.encoder, {}

@@ -82,6 +82,14 @@ def test_command(tmp_path, monkeypatch, capsys):
         run_command('benchmark', '--only', 'compiling')
 
 
+def test_a_page_without_a_table_is_found_before_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr('mmris.commands.benchmark.CASES', dict(sentences=cases.Case(lambda: 1 / 0)))
+    page = tmp_path / 'page.md'
+    page.write_text('No marks')
+    with pytest.raises(ValueError, match='page.md must have the lines'):
+        run_command('benchmark', '--only', 'sentences', '--docs', page)
+
+
 def test_what_is_measured_is_what_the_title_says():
     """Branches cost about what their multiply-adds do; a batch of one image holds its sentences."""
     result = cases.measure_branches('cm_masksd/vit-tiny_shaperef.py', 2, 2)

@@ -22,7 +22,7 @@ def add_arguments(parser: CommandParser) -> None:
         type=at_least(1),
         default=20,
         help='steps measured of each kind, after as many to warm up as a fifth of them (default: %(default)s)')
-    parser.add_argument('--amp', choices=PRECISIONS, help='mixed precision (needs a GPU)')
+    parser.add_argument('--amp', choices=PRECISIONS, help='mixed precision; float16 needs a GPU')
     parser.add_argument(
         '--stored', choices=DTYPES, default='float32', help='type of numbers in the cache (default: %(default)s)')
     parser.add_argument('--out', help='JSON file to write the numbers to')
