@@ -11,7 +11,6 @@ from typing import Any, Callable, Dict, List, Optional
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from mmris.datasets.pipelines import resolve_pipelines
@@ -19,12 +18,10 @@ from mmris.engine.parameter_groups import build_optim_wrapper
 from mmris.registry import MODELS
 from mmris.structures import PixelDigests
 from mmris.utils import write_atomically
-from mmris.utils.configs import check_output, read_config
-from mmris.utils.launching import enable_mixed_precision
+from mmris.utils.configs import check_output
 from mmris.utils.machine import machine_name
-from mmris.utils.pretrained import forget_pretrained
 from mmris.utils.sizes import in_words
-from mmris.utils.steps import load_batch
+from mmris.utils.steps import load_batch, read_step_config
 from mmris.utils.tables import markdown_table
 
 COMPUTED, CACHED, BOUND = 'without a cache', 'with a filled cache', 'features given (bound)'
@@ -32,11 +29,7 @@ COMPUTED, CACHED, BOUND = 'without a cache', 'with a filled cache', 'features gi
 
 def main(options: argparse.Namespace) -> None:
     check_output(options.out)
-    config = read_config(options)
-    forget_pretrained(config.model)
-    if options.amp is not None:
-        enable_mixed_precision(config, options.amp)
-    init_default_scope(config.get('default_scope', 'mmris'))
+    config = read_step_config(options)
     results = measure_cache(config, options)
     print(format_results(results))
     if options.out is not None:

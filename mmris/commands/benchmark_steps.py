@@ -6,24 +6,23 @@ from pathlib import Path
 from typing import Any, Dict
 
 import torch
-from mmengine.registry import init_default_scope
 
 from mmris.utils import write_atomically
-from mmris.utils.configs import check_output, read_config
-from mmris.utils.launching import enable_mixed_precision
+from mmris.utils.configs import check_output
 from mmris.utils.machine import machine_name
-from mmris.utils.pretrained import forget_pretrained
-from mmris.utils.steps import build_random_model, load_batch, measure_evaluation, measure_training
+from mmris.utils.steps import (
+    build_random_model,
+    load_batch,
+    measure_evaluation,
+    measure_training,
+    read_step_config,
+)
 from mmris.utils.tables import markdown_table
 
 
 def main(options: argparse.Namespace) -> None:
     check_output(options.out)
-    config = read_config(options)
-    forget_pretrained(config.model)
-    if options.amp is not None:
-        enable_mixed_precision(config, options.amp)
-    init_default_scope(config.get('default_scope', 'mmris'))
+    config = read_step_config(options)
     torch.manual_seed(0)
     model = build_random_model(config)
     batches = {

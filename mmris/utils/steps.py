@@ -1,5 +1,6 @@
 """What a training or an evaluation step takes: made-up batches, and steps on them against the clock."""
 
+import argparse
 import gc
 import statistics
 import tempfile
@@ -11,6 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
+from mmengine.registry import init_default_scope
 from torch import nn
 
 from mmris.datasets.random_masks import write_random_masks
@@ -18,14 +20,38 @@ from mmris.datasets.random_set import write_random_set
 from mmris.engine.parameter_groups import build_optim_wrapper
 from mmris.registry import DATASETS, MODELS
 
+from .configs import read_config
+from .launching import enable_mixed_precision
 from .memory import process_memory
 from .modules import type_name
 from .precision import mixed_precision
+from .pretrained import forget_pretrained
 
 #: A batch as a loader collates it: lists of images, samples and views, one of each an image.
 Batch = Dict[str, Any]
 # What numbers words without a file of its own: whole words of the package, whose few ids every vocabulary has.
 _STAND_IN = dict(type='mmris.WordTokenizer', vocabulary='shaperef')
+
+
+def read_step_config(options: argparse.Namespace) -> Config:
+    """Read the config of a command that measures steps with random weights.
+
+    Args:
+        options (argparse.Namespace): As of :func:`mmris.utils.configs.read_config`, and ``amp``.
+
+    Returns:
+        Config: Without the weights that it names, and in the precision that was asked for.
+
+    Raises:
+        FileNotFoundError, ValueError: See :func:`mmris.utils.configs.read_config` and
+            :func:`mmris.utils.launching.enable_mixed_precision`.
+    """
+    config = read_config(options)
+    forget_pretrained(config.model)
+    if options.amp is not None:
+        enable_mixed_precision(config, options.amp)
+    init_default_scope(config.get('default_scope', 'mmris'))
+    return config
 
 
 def build_random_model(config: Config) -> nn.Module:
