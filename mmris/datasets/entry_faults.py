@@ -83,22 +83,25 @@ def fault_of_image(image: dict) -> Optional[str]:
     if not given:
         return _fault_of_name(image)
     sizes = [read_whole_number(image[side]) for side in ('height', 'width')]
-    told = f'has file_name={shorten(image["file_name"])}, height={shorten(image["height"])}, ' \
-        f'width={shorten(image["width"])}'
     if not isinstance(image['file_name'], str) or not all(size is not None and size > 0 for size in sizes):
-        return f'{told}, but needs a name and two positive integers'
+        return f'{_told(image)}, but needs a name and two positive integers'
     if sizes[0] * sizes[1] > max_image_pixels():
-        return f'{told}, which are more than {max_image_pixels() // 10**6} million pixels. Make it smaller'
+        return f'{_told(image)}, which are more than {max_image_pixels() // 10**6} million pixels. Make it smaller'
     return _fault_of_name(image)
 
 
 def _fault_of_name(image: dict) -> Optional[str]:
-    told = f'has file_name={shorten(image["file_name"])}'
-    if not isinstance(image['file_name'], str):
-        return f'{told}, but needs a name'
-    if '://' in image['file_name']:
-        return f'{told}, but images are files below data_prefix.img_path. Download it, and name the file'
+    name = image['file_name']
+    if not isinstance(name, str):
+        return f'has file_name={shorten(name)}, but needs a name'
+    if '://' in name:
+        return f'has file_name={shorten(name)}, but images are files below data_prefix.img_path. Download it, and ' \
+            'name the file'
     return None
+
+
+def _told(image: dict) -> str:
+    return 'has ' + ', '.join(f'{key}={shorten(image[key])}' for key in ('file_name', 'height', 'width'))
 
 
 def fault_of_keys(entry: Any, wanted: Sequence[str]) -> Optional[str]:

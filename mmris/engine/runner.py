@@ -22,6 +22,7 @@ from mmris.evaluation import check_save_best, check_thresholds
 from mmris.models.segmentors import compile_stages
 from mmris.registry import RUNNERS
 from mmris.utils import unwrap_model
+from mmris.utils.memory import keep_freed_memory
 from mmris.utils.terminal import use_utf8_log_files
 
 from .checkpointed_runner import CheckpointedRunner
@@ -45,6 +46,7 @@ class ReferringRunner(CheckpointedRunner):
     - The order of the data follows from the seed of the config alone, also where ranks draw apart.
     - Without GPUs, processes of torchrun are joined by gloo, and ``sync_bn`` is left out.
     - Parameters that are trained alike are one group of the optimiser.
+    - Where the model runs on the processor, the process keeps the memory that it frees.
     - Batches come from data workers in one piece, and with a GPU in pinned memory.
     - ``compile`` of the config, True or options of ``torch.compile``, compiles the model stage by stage.
 
@@ -69,7 +71,7 @@ class ReferringRunner(CheckpointedRunner):
         return self.seed - (self.rank if self._randomness_cfg.get('diff_rank_seed', False) else 0)
 
     def setup_env(self, env_cfg: Dict) -> None:
-        """Set up the environment; without GPUs, join the processes by gloo.
+        """Set up the environment; without GPUs, join the processes by gloo and keep freed memory.
 
         Raises:
             ValueError: If there is no GPU and the launcher is not ``pytorch``.
@@ -77,6 +79,8 @@ class ReferringRunner(CheckpointedRunner):
         if self.distributed:
             join_processors(self.launcher)
         super().setup_env(env_cfg)
+        if get_device() == 'cpu':
+            keep_freed_memory()
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
         """Build MMEngine's logger, whose file holds any text."""

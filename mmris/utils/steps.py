@@ -22,7 +22,7 @@ from mmris.registry import DATASETS, MODELS
 
 from .configs import read_config
 from .launching import enable_mixed_precision
-from .memory import process_memory
+from .memory import keep_freed_memory, process_memory
 from .modules import type_name
 from .precision import mixed_precision
 from .pretrained import forget_pretrained
@@ -55,7 +55,9 @@ def read_step_config(options: argparse.Namespace) -> Config:
 
 
 def build_random_model(config: Config) -> nn.Module:
-    """Build a config's model with random weights, on the GPU if there is one."""
+    """Build a config's model with random weights, on the GPU if there is one, in a process like a training's."""
+    if get_device() == 'cpu':
+        keep_freed_memory()
     # Where it is to be: numbers for a billion weights are drawn on a processor for half a minute.
     with torch.device(get_device()):
         model = MODELS.build(config.model)
