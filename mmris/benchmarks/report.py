@@ -81,6 +81,16 @@ def read_before(path: Path) -> Optional[Dict[str, Any]]:
     return json.loads(path.read_text(encoding='utf-8')) if path.is_file() else None
 
 
+def kept_results(before: Optional[Dict[str, Any]], now: Dict[str, Any]) -> Dict[str, Dict[str, Any]]:
+    """Give what a run that measures some benchmarks leaves of the others: those of the same machine and sizes.
+
+    Args:
+        before (dict, optional): What the run before wrote. None: there was none.
+        now (dict): ``machine``, ``torch`` and ``brief`` of this one.
+    """
+    return dict(before['results']) if before is not None and all(before[key] == now[key] for key in now) else {}
+
+
 def read_page(path: Path) -> str:
     """Read a page that has a table to replace: also before a run, which takes long.
 

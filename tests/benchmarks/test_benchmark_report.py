@@ -76,8 +76,14 @@ def test_command(tmp_path, monkeypatch, capsys):
     assert [one['ratio'] for one in json.loads(out.read_text())['results'].values()] == [1.0, 1.0]
     assert run_command('benchmark', '--only', 'sentences', 'branches', '--out', out) == 0
     assert 'sentences: 1.00 before, 3.00 now' in capsys.readouterr().out
-    ratios = iter([[2.0]])
-    assert run_command('benchmark', '--only', 'branches') == 1
+    ratios, page = iter([[2.0], [2.0]]), tmp_path / 'page.md'
+    page.write_text(f'{BEGIN}\n{END}')
+    # Of the same machine and sizes, what was measured before stays.
+    assert run_command('benchmark', '--only', 'branches', '--out', out, '--docs', page) == 1
+    assert [one['ratio'] for one in json.loads(out.read_text())['results'].values()] == [3.0, 2.0]
+    assert page.read_text().count('| measured') == 2
+    assert run_command('benchmark', '--only', 'branches', '--brief', '--out', out) == 1
+    assert len(json.loads(out.read_text())['results']) == 1
     with pytest.raises(ZeroDivisionError):
         run_command('benchmark', '--only', 'compiling')
 
