@@ -20,7 +20,9 @@ HEADER = ('Paper:', 'Data:', 'Cost:', 'Command: ')
 
 
 TOY_TEXT = dict(context_length=24, vocab_size=49408, width=40, heads=2, layers=1)
-TOY_SWIN = dict(arch=dict(embed_dims=8, depths=[1, 1, 2, 1], num_heads=[1, 2, 2, 2]), window_size=4, pad_small_map=True)
+TOY_SWIN = dict(
+    type='TimmTower', model='swin_tiny_patch4_window7_224',
+    options=dict(embed_dim=8, depths=(1, 1, 2, 1), num_heads=(1, 2, 2, 2), window_size=4))
 
 
 def shrink(config: Config) -> Config:
@@ -53,7 +55,7 @@ def shrink_clip(model: Config) -> int:
         vision = dict(image_size=2 * patch, patch_size=patch, width=32, head_width=16, layers=3)
         if 'image' in encoder:
             channels = (16, 32, 24)
-            encoder.image.update(swin=TOY_SWIN, joint_channels=24, pretrained=None)
+            encoder.image = dict(TOY_SWIN)
         elif encoder.architecture.startswith('RN'):
             vision, channels = dict(image_size=64, layers=[1, 1, 1, 1], width=8, head_width=32), (64, 128, 24)
         else:

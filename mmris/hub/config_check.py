@@ -8,6 +8,7 @@ import re
 from typing import Any, Dict, Mapping, NoReturn, Optional, Tuple
 
 from open_clip import get_model_config, list_models
+from timm import is_model
 
 from mmris.datasets.pipeline_steps import MAIN
 from mmris.datasets.transforms import AffineTransform, Tokenize
@@ -49,9 +50,10 @@ _CLIP_KEYS = dict(
     embed_dim=None, quick_gelu=None, custom_text=None,
     vision_cfg=('image_size', 'patch_size', 'width', 'head_width', 'layers', 'mlp_ratio'),
     text_cfg=('context_length', 'vocab_size', 'width', 'heads', 'layers'))
-# Of MMPretrain's Swin, which is built with memory: what it may be given, and the largest numbers.
-_SWIN = dict(arch=0, embed_dims=512, depths=64, num_heads=64, feedforward_channels=4096, img_size=_MOST_PIXELS,
-             patch_size=64, window_size=32, pad_small_map=1, drop_path_rate=1, drop_rate=1)
+# Of models of timm: what may be set of their own, and the largest numbers.
+_TIMM = dict(embed_dim=2048, depth=128, num_heads=128, depths=128, dims=4096, window_size=64, patch_size=64,
+             reg_tokens=64, mlp_ratio=16, init_values=1, drop_rate=1, drop_path_rate=1, proj_drop_rate=1,
+             attn_drop_rate=1)
 
 
 class ImproperConfigError(ValueError):
@@ -120,8 +122,8 @@ class _Check:
         for key, value in self._arguments(part, kind, where):
             if key in _MODULES and isinstance(value, dict):
                 self.part(value, key, f'{where}.{key}')
-            elif key == 'swin':
-                self.swin(value, f'{where}.{key}')
+            elif kind.__name__ == 'TimmTower' and key in ('model', 'options', 'image_size'):
+                self.timm(key, value, f'{where}.{key}')
             elif key == 'architecture' and 'quick_gelu' in (parameters_of(kind) or ()):
                 self.clip(value, f'{where}.{key}')
             else:
@@ -199,16 +201,22 @@ class _Check:
             if keys is not None:
                 self._keys(architecture.get(name), keys, f'{where}.{name}')
 
-    def swin(self, swin: Any, where: str) -> None:
-        """Check a Swin, whose constructor builds whatever type its settings name, and takes memory at once."""
-        self.plain(swin, where)
-        self._keys(swin, tuple(_SWIN), where)
-        self._keys(swin['arch'] if isinstance(swin.get('arch'), dict) else {}, tuple(_SWIN), f'{where}.arch')
-        for settings in (swin, swin.get('arch')):
-            for key, value in (settings.items() if isinstance(settings, dict) else ()):
-                for number in value if isinstance(value, list) else [value]:
-                    if key != 'arch' and not (isinstance(number, (int, float)) and 0 <= number <= _SWIN[key]):
-                        self.refuse(f'{where}.{key}', f'has {shorten(number)} instead of 0 to {_SWIN[key]}')
+    def timm(self, key: str, value: Any, where: str) -> None:
+        """Check what a model of timm is built from: other names begin a download, other options import or read."""
+        self.plain(value, where)
+        if key == 'model':
+            if not is_model(value):
+                self.refuse(where, f'is {shorten(value)}, which is no model of timm')
+        elif key == 'image_size':
+            sides = value if isinstance(value, list) else [value]
+            if value is not None and not all(is_whole(side, 1, _MOST_PIXELS) for side in sides):
+                self.refuse(where, f'is {shorten(value)} instead of 1 to {_MOST_PIXELS} pixels')
+        elif value is not None:
+            self._keys(value, tuple(_TIMM), where)
+            for name, numbers in value.items():
+                for number in numbers if isinstance(numbers, list) else [numbers]:
+                    if not (isinstance(number, (int, float)) and 0 <= number <= _TIMM[name]):
+                        self.refuse(f'{where}.{name}', f'has {shorten(number)} instead of 0 to {_TIMM[name]}')
 
     def numbers(self, settings: Mapping[str, Any], where: str) -> None:
         """Check those of a dict's settings that are numbers with a range."""

@@ -254,12 +254,10 @@ class TestTwoTowers:
             ('encoder', 'sentence with patches'), ('decoder', 'pixels on words')]
 
     def test_a_swin(self):
-        image = dict(type='SwinTower', swin=TOY_SWIN, joint_channels=64)
-        config = with_model(CM_MASKSD, encoder=dict(image=image))
+        config = with_model(CM_MASKSD, encoder=dict(image=dict(TOY_SWIN)))
         encoder = config.model.encoder
         encoder.pop('taps', None)
         width = encoder.architecture.embed_dim
-        encoder.image.joint_channels = width
         config.model.neck.in_channels = (16, 32, width)
         assert [one.kind for one in build(config).look(SENTENCE).maps] == ['sentence with patches', 'pixels on words']
 

@@ -61,11 +61,11 @@ def test_every_method(name):
 
 @pytest.mark.parametrize('kind', ['half', 'bfloat16'])
 def test_a_swin(kind):
-    """MMPretrain's own attention adds a mask."""
+    """Its attention adds a mask."""
     config = tiny_config('cm_masksd/vit-tiny_shaperef.py')
     encoder = config.model.encoder
     encoder.pop('taps', None)
-    encoder.image = dict(type='SwinTower', swin=TOY_SWIN, joint_channels=encoder.architecture.embed_dim)
+    encoder.image = dict(TOY_SWIN)
     config.model.neck.in_channels = (16, 32, encoder.architecture.embed_dim)
     torch.manual_seed(0)
     predictor = Predictor(config, device='cpu')

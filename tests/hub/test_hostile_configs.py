@@ -98,11 +98,17 @@ class TestTypes:
         message = stranger.refuse('config.json: ')
         assert f'{place}.0.type does not belong there' in message or 'vision_cfg.norm does not belong' in message
 
-    def test_in_a_part_that_mmpretrain_builds(self, stranger):
-        """Its constructor builds the types of its settings, by names that MMEngine imports."""
-        swin = dict(arch='tiny', norm_cfg=dict(type='os.system', command=stranger.command))
-        stranger.set('model.encoder.image', dict(type='SwinTower', joint_channels=128, swin=swin))
-        stranger.refuse('model.encoder.image.swin.norm_cfg.type does not belong there')
+    @pytest.mark.parametrize('change, said', [
+        (dict(model='hf-hub:stranger/model'), 'model is'),
+        (dict(model='local-dir:stranger'), 'model is'),
+        (dict(model='no_such_model'), "model is 'no_such_model', which is no model of timm"),
+        (dict(options=dict(norm_layer='os.system')), 'options.norm_layer does not belong there'),
+        (dict(options=dict(checkpoint_path='weights.pth')), 'options.checkpoint_path does not belong there'),
+    ])
+    def test_in_a_part_that_timm_builds(self, stranger, change, said):
+        """Which would fetch models by some names, and reads files and imports layers by some arguments."""
+        stranger.set('model.encoder.image', dict(dict(type='TimmTower', model='test_vit', joint_channels=128), **change))
+        stranger.refuse(f'model.encoder.image.{said}')
 
     def test_in_a_pipeline(self, stranger):
         content = json.loads(stranger.text())

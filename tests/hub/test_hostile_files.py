@@ -179,10 +179,10 @@ class TestWeights:
         stranger.refuse('model.safetensors lacks parts that were excluded when it was saved')
 
 
-def swin(**changes: Any) -> Callable:
+def timm_swin(**changes: Any) -> Callable:
     def change(stranger: Stranger) -> None:
-        image = dict(type='SwinTower', joint_channels=128, swin={'arch': 'tiny', **changes})
-        stranger.set('model.encoder.image', image)
+        model = 'swin_tiny_patch4_window7_224'
+        stranger.set('model.encoder.image', dict(type='TimmTower', model=model, joint_channels=128, options=changes))
 
     return change
 
@@ -210,9 +210,9 @@ HUGE: List = [
     ('sides', lambda one: one.set('inputs.views.main.size', [80, 10**5]), 'instead of 1 to 4096 pixels'),
     ('no size', lambda one: one.set('inputs.views.main', dict(type='Letterbox')), 'size is None instead of 1 to'),
     ('tokens', lambda one: one.set('inputs.tokenizer.context_length', 10**5), 'instead of 2 to 4096 tokens'),
-    ('swin', swin(embed_dims=100000), 'embed_dims has 100000 instead of 0 to 512'),
-    ('swin as a dict', swin(arch=dict(embed_dims=64, depths=[2, 2, 10**5, 2], num_heads=[1, 1, 1, 1])), 'depths has'),
-    ('swin window', swin(window_size=20000), 'window_size has 20000 instead of 0 to 32'),
+    ('timm', timm_swin(embed_dim=100000), 'embed_dim has 100000 instead of 0 to 2048'),
+    ('depths of timm', timm_swin(depths=[2, 2, 10**5, 2]), 'depths has'),
+    ('window of timm', timm_swin(window_size=20000), 'window_size has 20000 instead of 0 to 64'),
 ]
 # Within this address space, in a process of its own.
 LIMIT = '''

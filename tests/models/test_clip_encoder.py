@@ -134,7 +134,7 @@ class TestErrors:
     def test_taps_beside_another_image_tower(self):
         for taps, got in (((3, ), r'\(3,\)'), (3, '3')):
             with pytest.raises(ValueError, match=f'taps={got} are those of CLIP\'s image tower: set them in image'):
-                CLIPEncoder(architecture=ARCHITECTURE, taps=taps, image=dict(type='SwinTower'))
+                CLIPEncoder(architecture=ARCHITECTURE, taps=taps, image=dict(type='TimmTower'))
 
     def test_unknown_architecture(self):
         with pytest.raises(ValueError, match=r"architecture 'ViT-Z' is no open_clip model.*ViT-B-16"):

@@ -26,8 +26,8 @@ from tests.checkpoints.published.clip_files import RESNET, VIT, open_clip_model
 from tests.conftest import assert_same, tiny_config
 from tests.models.test_beit3_architecture import ARCHITECTURE, published
 from tests.models.test_distillation import make_inputs
-from tests.models.test_image_towers import SWIN
 from tests.models.test_referring_segmentor import total_loss
+from tests.test_configs import TOY_SWIN
 
 
 def frozen_model(*names: str, **changes) -> nn.Module:
@@ -206,16 +206,15 @@ class TestPretrainedParts:
 
     @pytest.mark.parametrize('text_too', [False, True])
     def test_another_image_tower(self, clip, tmp_path, text_too):
-        """It loads its own; its projection and the norms of inner stages are learnt."""
-        tower = dict(type='SwinTower', swin=SWIN, joint_channels=24)
-        state = {f'backbone.{name}': torch.ones_like(value)
-                 for name, value in MODELS.build(dict(tower, taps=(4, ))).swin.state_dict().items()}
+        """It loads its own; its projection is learnt."""
+        tower = dict(TOY_SWIN, joint_channels=24)
+        state = {name: torch.ones_like(value) for name, value in MODELS.build(tower).timm.state_dict().items()}
+        state = {name.replace('patch_embed.stem', 'patch_embed'): value for name, value in state.items()}
         torch.save(dict(state_dict=state), tmp_path / 'swin.pth')
         tower['pretrained'] = str(tmp_path / 'swin.pth')
         encoder = CLIPEncoder(
             architecture=VIT, image=tower, pretrained=clip if text_too else None, quick_gelu=True)
-        swin = ('image.swin.patch_embed', 'image.swin.stages', 'image.swin.norm3')
-        self.check(encoder, (*swin, 'text') if text_too else swin)
+        self.check(encoder, ('image.timm', 'text') if text_too else ('image.timm', ))
 
     def test_beit3(self, tmp_path):
         """Class token and positions are no modules."""

@@ -1,21 +1,19 @@
-"""Image towers other than CLIP's ViT: CLIP's ResNet with the spatial attention pool, and MMPretrain's Swin."""
+"""Image towers other than CLIP's ViT: CLIP's ResNet with the spatial attention pool, and a Swin of timm."""
 
 import pytest
 import torch
 import torch.nn.functional as F
-from mmpretrain.models import SwinTransformer
 
-from mmris.models.encoders import CLIPEncoder, SwinTower
+from mmris.models.encoders import CLIPEncoder, TimmTower
 from mmris.registry import MODELS
 from mmris.structures import ImageEmbeddings, ImageInputs
 from tests.conftest import tiny_config
-from tests.test_configs import batch_of
+from tests.test_configs import TOY_SWIN, batch_of
 
 RESNET = dict(
     embed_dim=24,
     vision_cfg=dict(image_size=64, layers=[1, 2, 1, 1], width=8, head_width=32),
     text_cfg=dict(context_length=16, vocab_size=64, width=40, heads=2, layers=2))
-SWIN = dict(arch=dict(embed_dims=8, depths=[1, 1, 2, 1], num_heads=[1, 2, 2, 2]), window_size=4, pad_small_map=True)
 
 
 def images(count, height, width):
@@ -30,7 +28,7 @@ def resnet(**options):
 
 def swin(**options):
     torch.manual_seed(0)
-    return SwinTower(swin=SWIN, joint_channels=24, **options)
+    return MODELS.build(dict(TOY_SWIN, joint_channels=24, **options))
 
 
 class TestResNet:
@@ -89,8 +87,7 @@ class TestActivationCheckpointingOfTheEncoder:
 
     @staticmethod
     def build(tower, **options):
-        return CLIPEncoder(architecture=RESNET, image=dict(type='SwinTower', swin=SWIN, joint_channels=24, **tower),
-                           **options).image.activation_checkpointing
+        return CLIPEncoder(architecture=RESNET, image=dict(TOY_SWIN, **tower), **options).image.activation_checkpointing
 
     def test_a_tower_keeps_its_own(self):
         assert self.build(dict(activation_checkpointing=True))
@@ -102,10 +99,11 @@ class TestActivationCheckpointingOfTheEncoder:
 
     def test_a_tower_without_it(self):
 
-        class PlainTower(SwinTower):
+        class PlainTower(TimmTower):
 
             def __init__(self):
-                super().__init__(swin=SWIN, joint_channels=24)
+                options = {key: value for key, value in TOY_SWIN.items() if key != 'type'}
+                super().__init__(joint_channels=24, **options)
 
         assert isinstance(CLIPEncoder(architecture=RESNET, image=dict(type=PlainTower)).image, PlainTower)
         with pytest.raises(TypeError, match="unexpected keyword argument 'activation_checkpointing'"):
@@ -141,49 +139,6 @@ def test_activation_checkpointing_keeps_less_and_gives_the_same(build):
     assert kept[1] < kept[0] / 2, kept
 
 
-class TestSwin:
-
-    @pytest.mark.parametrize('size', [(64, 64), (32, 96)])
-    def test_stages_are_mmpretrains(self, size):
-        tower = swin().eval()
-        given = images(2, *size)
-        features = tower.encode(tower.embed(given))
-        expected = tower.swin(given.pixels)
-        for mine, theirs in zip(features.stages[:-1], expected):
-            assert torch.allclose(mine, theirs, atol=1e-6)
-        joint = tower.projection(expected[-1])
-        assert torch.allclose(features.stages[-1], joint, atol=1e-6)
-        assert torch.equal(features.patches, features.stages[-1].flatten(2).transpose(1, 2))
-        assert torch.allclose(features.image_global, joint.mean(dim=(2, 3)), atol=1e-6)
-
-    def test_the_whole_image_is_without_its_border(self):
-        tower = swin().eval()
-        given = images(1, 64, 64)
-        given = ImageInputs(given.pixels, torch.tensor([[0.0, 0.0, 64.0, 32.0]]))
-        features = tower.encode(tower.embed(given))
-        assert torch.allclose(features.image_global[0], features.patches[0, :2].mean(dim=0), atol=1e-6)
-
-    def test_weights_of_a_classifier(self, tmp_path):
-        """A checkpoint as MMPretrain writes it; the norms of inner stages are not in it, the head is not wanted."""
-        torch.manual_seed(1)
-        expected = SwinTransformer(**SWIN).state_dict()
-        state = {f'backbone.{name}': value for name, value in expected.items()}
-        path = tmp_path / 'swin.pth'
-        torch.save(dict(state_dict={**state, 'head.fc.weight': torch.zeros(3, 64)}, meta=dict(epoch=1)), path)
-        encoder = CLIPEncoder(
-            architecture=RESNET, image=dict(type='SwinTower', swin=SWIN, joint_channels=24, pretrained=str(path)))
-        encoder.init_weights()
-        found = encoder.image.swin.state_dict()
-        assert set(found) - set(expected) == {f'norm{stage}.{name}' for stage in (1, 2) for name in ('weight', 'bias')}
-        assert all(torch.equal(value, found[name]) for name, value in expected.items())
-
-    def test_towers_that_do_not_fit(self):
-        with pytest.raises(ValueError, match='use_abs_pos_embed=False'):
-            SwinTower(swin=dict(SWIN, use_abs_pos_embed=True, img_size=64), joint_channels=24)
-        with pytest.raises(ValueError, match='end at the last of 4'):
-            swin(taps=(1, 2, 3))
-
-
 @pytest.mark.parametrize('kind', ['ResNet', 'Swin'])
 def test_both_branches_train_every_parameter(kind, refer_set):
     """CM-MaskSD's branches as they are, on an encoder that is no ViT."""
@@ -196,7 +151,7 @@ def test_both_branches_train_every_parameter(kind, refer_set):
         channels = (64, 128, 24)
     else:
         config.encoder.pop('taps')
-        config.encoder.image = dict(type='SwinTower', swin=SWIN, joint_channels=96)
+        config.encoder.image = dict(TOY_SWIN)
         channels = (16, 32, 96)
     width = config.encoder.architecture['embed_dim']
     config.neck.update(in_channels=channels, sentence_channels=width)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional, Sequence, Tuple
 
 from mmris.zoo import TOWERS, ZooModel, find_model, find_weights
 
@@ -64,7 +64,7 @@ def read_published(model: PublishedModel,
         raise FileNotFoundError(
             f'{error} docs/pretrained.md says where {model.title}\'s files come from, and how to name one that lies '
             f'elsewhere.') from error
-    _check_whole(model, checkpoint, path)
+    check_saved_parts(checkpoint, path, [model.root + part for part in model.parts])
     state, beside = strip_layout_prefix(unwrap_weights(checkpoint, path), path, model.is_in, model.knows)
     layout = model.find_layout(state)
     if layout is not None:
@@ -84,7 +84,7 @@ def read_published(model: PublishedModel,
 def _find_file(model: PublishedModel, source: str, architecture: Any) -> Tuple[str, Optional[bool]]:
     """The file that holds the weights, and the activation where a tag stands for it."""
     if Path(source).is_dir():
-        return str(_find_in_folder(Path(source))), None
+        return str(find_in_folder(Path(source))), None
     if model.find_tag is None or Path(source).is_file() or '://' in source:
         return source, None
     return model.find_tag(source, architecture)
@@ -96,7 +96,12 @@ def _check_named(model: PublishedModel, named: ZooModel) -> None:
             f'{named.name} is not {model.title}, which is needed here. `mmris models` lists what there is.')
 
 
-def _find_in_folder(folder: Path) -> Path:
+def find_in_folder(folder: Path) -> Path:
+    """Find the weights in a folder: of the Hugging Face hub's form, or the best checkpoint of a training here.
+
+    Raises:
+        ValueError: If there are none.
+    """
     found = find_weights_in(folder)
     if found is not None:
         return found
@@ -108,9 +113,12 @@ def _find_in_folder(folder: Path) -> Path:
             f'a training here leaves.') from error
 
 
-def _check_whole(model: PublishedModel, checkpoint: Mapping[str, Any], path: str) -> None:
-    """Check that a checkpoint of a training was not saved without parts of the published model."""
-    parts = [model.root + part for part in model.parts]
+def check_saved_parts(checkpoint: Mapping[str, Any], path: str, parts: Sequence[str]) -> None:
+    """Check that a checkpoint of a training was not saved without parts, given by prefixes of their keys.
+
+    Raises:
+        UnreadableCheckpointError: If it was.
+    """
     excluded = [f'{name}.' for name in read_excluded_parts(checkpoint, path)]
     absent = [
         name.removesuffix('.') for name in excluded

@@ -20,13 +20,12 @@ from mmris.checkpoints import (
 )
 from mmris.checkpoints.files import unwrapping
 from mmris.checkpoints.published import BEIT3, CLIP, CRIS, VILT, cris
-from mmris.models.encoders import SwinTower
 from mmris.registry import MODELS, RUNNERS
 from tests.checkpoints.published import beit3_files, vilt_files
 from tests.checkpoints.published.clip_files import open_clip_model
 from tests.conftest import assert_same, tiny_config
-from tests.models.test_image_towers import SWIN
 from tests.parity.toy_cris import our_config, plain_model, released
+from tests.test_configs import TOY_SWIN
 
 
 def toy() -> nn.Module:
@@ -148,12 +147,14 @@ class TestLoaders:
 
     def test_swin(self, save):
         torch.manual_seed(0)
-        source = SwinTower(swin=SWIN, joint_channels=24)
-        state = {f'backbone.{name}': value for name, value in source.swin.state_dict().items()}
+        toy = dict(TOY_SWIN, joint_channels=24)
+        source = MODELS.build(toy)
+        state = {name.replace('patch_embed.stem', 'patch_embed'): value
+                 for name, value in source.timm.state_dict().items()}
         torch.manual_seed(1)
-        tower = SwinTower(swin=SWIN, joint_channels=24, pretrained=save({**state, 'head.fc.weight': torch.ones(1)}))
+        tower = MODELS.build(dict(toy, pretrained=save({**state, 'head.fc.weight': torch.ones(1)})))
         tower.load_pretrained()
-        assert_same(tower.swin.state_dict(), source.swin.state_dict())
+        assert_same(tower.timm.state_dict(), source.timm.state_dict())
 
     @pytest.mark.parametrize('to', ['mmris', 'cris'])
     def test_cris(self, save, tmp_path, monkeypatch, to):

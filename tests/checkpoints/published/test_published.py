@@ -69,12 +69,12 @@ def test_a_work_folder(tmp_path):
     (BEIT3, 'encoder.layers', True),
     (BEIT3, 'neck', False),
     (SWIN, 'encoder.image', True),
-    (SWIN, 'encoder.image.swin.stages', True),
+    (SWIN, 'encoder.image.timm.layers', True),
     (SWIN, 'encoder.text', False),
 ])
 def test_a_checkpoint_that_was_saved_without_parts(tmp_path, model, part, refused):
     """Whichever model they are of, frozen parts that are not in a checkpoint are no source of weights."""
-    state = {'encoder.image.swin.x': torch.zeros(1)} if model is SWIN else {
+    state = {'encoder.image.timm.layers.x': torch.zeros(1)} if model is SWIN else {
         'encoder.word_embedding.weight': torch.zeros(1), 'encoder.layers.0.x': torch.zeros(1)
     }
     torch.save(dict(state_dict=state, meta={EXCLUDED_PARTS: {part: '0' * 64}}), tmp_path / 'epoch_1.pth')

@@ -49,6 +49,25 @@ class TimmForm(NamedTuple):
     keys: frozenset
 
 
+# Arguments of `timm.create_model` that the tower sets, or that read files.
+_TAKEN = ('pretrained', 'pretrained_cfg', 'pretrained_cfg_overlay', 'checkpoint_path', 'cache_dir', 'features_only',
+          'in_chans', 'num_classes', 'global_pool', 'img_size', 'dynamic_img_size', 'strict_img_size', 'scriptable',
+          'exportable', 'no_jit')
+
+
+def check_options(options: Dict[str, Any]) -> None:
+    """Check arguments of a model's own.
+
+    Raises:
+        ValueError: If they hold one that the tower sets.
+    """
+    taken = [name for name in options if name in _TAKEN]
+    if taken:
+        raise ValueError(f'options of TimmTower has {", ".join(taken)}, which TimmTower sets itself. It takes '
+                         f'image_size and pretrained; options are arguments of the model\'s own, such as '
+                         f'dict(drop_path_rate=0.1).')
+
+
 def check_name(name: str) -> None:
     """Check that timm knows a model, without its tag.
 
@@ -73,9 +92,14 @@ def examine(name: str, options: Dict[str, Any], image_size: Optional[Tuple[int, 
 
     Raises:
         UnfitModelError: If it cannot be an image tower.
+        ValueError: If it does not take the options, or takes any size and is given one.
     """
-    with torch.device('meta'):
-        whole = timm.create_model(name, pretrained=False, **options)
+    check_options(options)
+    try:
+        with torch.device('meta'):
+            whole = timm.create_model(name, pretrained=False, **options)
+    except TypeError as error:
+        raise ValueError(f'{name} of timm does not take options={options} of TimmTower ({error}).') from error
     accepted = inspect.signature(type(whole).__init__).parameters
     native = tuple(whole.default_cfg['input_size'][1:])
     complete, fixed = dict(options, num_classes=0), None
@@ -208,8 +232,9 @@ def _find_idle(name: str, form: TimmForm, taps: Sequence[int]) -> List[str]:
     """Names of parameters that the taps do not depend on."""
     with torch.device('meta'):
         model = _build_pruned(name, form, taps).eval()
+        tapped = [tap - 1 for tap in taps]
         stages = model.forward_intermediates(
-            _blank(form.size or form.native), indices=[tap - 1 for tap in taps], norm=form.norm, intermediates_only=True)
+            _blank(form.size or form.native), indices=tapped, norm=form.norm, intermediates_only=True)
         sum(stage.sum() for stage in stages).backward()
     return [key for key, parameter in model.named_parameters() if parameter.grad is None]
 

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from mmris.checkpoints import read_checkpoint, strip_model_prefix, unwrap_weights
 from mmris.checkpoints.misfits import compare_weights
+from mmris.checkpoints.published import SWIN
+from mmris.checkpoints.published.reading import check_saved_parts, find_in_folder
 from mmris.zoo import TOWERS, find_model, find_weights
 
 from .timm_models import TimmForm
@@ -27,7 +29,7 @@ def load_timm(module: nn.Module, name: str, form: TimmForm, source: str, *, trus
         module (nn.Module): The model.
         name (str): timm's name of it.
         form (TimmForm): What it was built by.
-        source (str): A tag, a file or an address.
+        source (str): A tag, a file, an address, or the work folder of a training here.
         trust (bool): Also read a file that holds more than tensors.
 
     Raises:
@@ -36,9 +38,9 @@ def load_timm(module: nn.Module, name: str, form: TimmForm, source: str, *, trus
         RuntimeError: If it holds another model.
     """
     path = _find_file(name, source)
-    state = unwrap_weights(
-        read_checkpoint(path, trust=trust, trust_option='trust_pretrained=True of TimmTower'), path)
-    state = _to_timm(module, name, form, state, path)
+    checkpoint = read_checkpoint(path, trust=trust, trust_option='trust_pretrained=True of TimmTower')
+    check_saved_parts(checkpoint, path, _ROOTS[:1])
+    state = _to_timm(module, name, form, unwrap_weights(checkpoint, path), path)
     expected = {_timms_key(key, form.stem): value for key, value in module.state_dict().items()}
     misfits = compare_weights(
         {key: value for key, value in expected.items() if key in state or not key.endswith('num_batches_tracked')},
@@ -57,13 +59,17 @@ def _timms_key(key: str, stem: str) -> str:
 
 
 def _to_timm(module: nn.Module, name: str, form: TimmForm, state: Dict[str, Tensor], path: str) -> Dict[str, Tensor]:
-    """Bring weights to timm's names, positions to the size that the model was built for."""
+    """Bring weights to timm's names, and positions to the size that the model was built for."""
+    layout = SWIN.find_layout(state)
+    if layout is not None:
+        state = layout.key_map.to_ours(state, path)
     root = next((root for root in _ROOTS if any(key.startswith(root) for key in state)), None)
-    if root is not None:
-        return {
+    if root is None:
+        state = strip_model_prefix(state, form.keys, path)
+    else:
+        state = {
             _timms_key(key[len(root):], form.stem): value for key, value in state.items() if key.startswith(root)
         }
-    state = strip_model_prefix(state, form.keys, path)
     convert = getattr(sys.modules[timm.model_entrypoint(name).__module__], 'checkpoint_filter_fn', None)
     if convert is None:
         return state
@@ -79,12 +85,14 @@ def _find_file(name: str, source: str) -> str:
     named = find_model(source, folders=True)
     if named is not None:
         return find_weights(source, TOWERS)
+    if Path(source).is_dir():
+        return str(find_in_folder(Path(source)))
     if Path(source).is_file() or '://' in source:
         return source
     tags, tag = _find_tag(name, source)
     if tag is None:
         known = f'tags of {name} are {", ".join(tags)}' if tags else f'{name} has no tags'
-        raise ValueError(f'pretrained={source!r} of TimmTower is neither a file nor a tag of timm: {known}.')
+        raise ValueError(f'pretrained={source!r} of TimmTower is neither a file nor a folder nor a tag of timm: {known}.')
     try:
         return hf_hub_download(tag.hf_hub_id, tag.hf_hub_filename or 'model.safetensors')
     except Exception as error:

@@ -40,8 +40,8 @@ class TimmTower(ImageTower):
         image_size (int or tuple[int, int], optional): Height and width, in pixels, that a model with positions is
             built for; weights are resized to it when they are loaded. Default: None, those of its weights.
         pretrained (str, optional): Weights that :meth:`load_pretrained` loads: a tag of timm's, such as ``'lvd142m'``,
-            which is downloaded, or a file or an address in a layout that timm reads, or of a model trained here.
-            Default: None, from scratch.
+            which is downloaded; a file or an address in a layout that timm reads, of a Swin also in MMPretrain's; or a
+            model trained here, by file or work folder. Default: None, from scratch.
         trust_pretrained (bool): Also read a file that holds more than tensors, by running what it says. Default: False.
         taps (Sequence[int], optional): Stages, counted from 1, that are given on; the last is the last. Default: None,
             of a plain transformer the blocks at a third, two thirds and the end, of others the last three stages.
@@ -53,7 +53,7 @@ class TimmTower(ImageTower):
 
     Raises:
         ValueError: If timm has no model of that name, or it cannot be a tower; the message has the reason.
-        ValueError: If ``image_size`` is given to a model that takes any size.
+        ValueError: If the model does not take ``options``, or is given ``image_size`` and takes any size.
         ValueError: If ``taps`` are no whole numbers, do not increase or do not end at the last stage.
     """
 
@@ -78,6 +78,7 @@ class TimmTower(ImageTower):
         self.taps = tuple(_default_taps(self.form.strides) if taps is None else taps)
         check_taps(type(self).__name__, self.taps, len(self.form.channels))
         self.pretrained, self.trust_pretrained = pretrained, trust_pretrained
+        self.activation_checkpointing = activation_checkpointing
         self.timm = build(model, self.form, self.taps)
         if activation_checkpointing:
             for block in blocks_of(self.timm):
