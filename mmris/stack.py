@@ -9,7 +9,7 @@ BESIDE = ('onedl-mmpretrain', 'mmpretrain')
 
 # Spelled out: an installed package has no requirements/maintained_stack.txt, whose versions these are.
 INSTALL_MAINTAINED = (
-    'pip install onedl-mmengine==0.10.12 onedl-mmcv==2.3.6 onedl-mmsegmentation==1.4.2 onedl-mmpretrain==1.3.6')
+    'pip install onedl-mmengine==0.10.12 onedl-mmcv==2.3.6 onedl-mmsegmentation==1.4.2')
 
 
 def _is_installed(distribution: str) -> bool:

@@ -15,7 +15,7 @@ from tests.conftest import ROOT, tiny_config
 
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/**/*.py') if '_base_' not in path.parts)
 # A new config raises this number, so that one that is not found is noticed.
-NUMBER_OF_CONFIGS = 131
+NUMBER_OF_CONFIGS = 133
 HEADER = ('Paper:', 'Data:', 'Cost:', 'Command: ')
 
 
@@ -46,6 +46,16 @@ def shrink(config: Config) -> Config:
     return config
 
 
+def shrink_timm(image: Config) -> tuple:
+    """Shrink a model of timm; the input's size in pixels, and the widths of its stages."""
+    if image.model.startswith('swin'):
+        image.update(TOY_SWIN)
+        return 64, (16, 32, 24)
+    image.options = dict(embed_dim=32, depth=3, num_heads=2)
+    image.taps = (1, 2, 3)
+    return 56, (32, 32, 24)
+
+
 def shrink_clip(model: Config) -> int:
     """Shrink a model on CLIP; the input's size in pixels."""
     encoder, size = model.encoder, 64
@@ -54,8 +64,7 @@ def shrink_clip(model: Config) -> int:
         size, channels = 4 * patch, (32, 32, 24)
         vision = dict(image_size=2 * patch, patch_size=patch, width=32, head_width=16, layers=3)
         if 'image' in encoder:
-            channels = (16, 32, 24)
-            encoder.image = dict(TOY_SWIN)
+            size, channels = shrink_timm(encoder.image)
         elif encoder.architecture.startswith('RN'):
             vision, channels = dict(image_size=64, layers=[1, 1, 1, 1], width=8, head_width=32), (64, 128, 24)
         else:

@@ -34,15 +34,11 @@ NEEDED = {
 # Other distributions of the same modules.
 ALTERNATIVES = {
     'opencv-python': ('opencv-python-headless', 'opencv-contrib-python', 'opencv-contrib-python-headless'),
-    'onedl-mmpretrain': ('mmpretrain', ),
 }
 # Modules of either stack, by the ends of its distributions' names.
 STACK_MODULES = {'mmengine': 'mmengine', 'mmcv': 'mmcv', 'mmsegmentation': 'mmseg'}
 # What else is used if it is there: its module, what for, and how to get it.
 OPTIONAL = {
-    'onedl-mmpretrain': ('mmpretrain', "MMPretrain's Swin as an image tower", stack.INSTALL_MAINTAINED),
-    'transformers': ('transformers', "writing Hugging Face's form of CLIP, and MMPretrain's models",
-                     'pip install "transformers<5"'),
     'pyarrow': ('pyarrow', 'data sets in Parquet', 'pip install "mmris[maintained,parquet]"'),
     'supervision': ('supervision', 'Prediction.to_supervision', 'pip install "mmris[maintained,supervision]"'),
     'gradio': ('gradio', 'mmris web', 'pip install "mmris[maintained,web]"'),
@@ -134,10 +130,6 @@ def examine_optional(errors: Mapping[str, Optional[str]]) -> Section:
         section.facts[name] = f'{version or "not installed"}: {purpose}' + ('' if version else f' (`{command}`)')
         if version is not None:
             _blame_import(section, name, module, errors, command)
-    transformers = version_of('transformers')
-    if transformers is not None and int(transformers.partition('.')[0]) > 4:
-        section.blame(f"With transformers {transformers} MMPretrain's models cannot be imported.",
-                      'Install an older one: `pip install "transformers<5"`.')
     return section
 
 

@@ -87,12 +87,6 @@ def test_another_distribution_of_the_same_module(monkeypatch):
     assert section.facts['opencv-python'] == '4.12.0' and section.facts['torch'] == 'missing'
 
 
-def test_transformers_of_another_age(tmp_path, monkeypatch):
-    install(tmp_path, 'transformers', '5.1.0')
-    monkeypatch.syspath_prepend(tmp_path)
-    assert 'transformers 5.1.0' in only_problem(packages.examine_optional({}))[0]
-
-
 @pytest.mark.parametrize('examine, module, name', [
     (packages.examine_versions, 'torchvision', 'torchvision'),
     (packages.examine_stack, 'mmcv', 'onedl-mmcv'),
