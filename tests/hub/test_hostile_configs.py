@@ -107,7 +107,8 @@ class TestTypes:
     ])
     def test_in_a_part_that_timm_builds(self, stranger, change, said):
         """Which would fetch models by some names, and reads files and imports layers by some arguments."""
-        stranger.set('model.encoder.image', dict(dict(type='TimmTower', model='test_vit', joint_channels=128), **change))
+        image = dict(type='TimmTower', model='test_vit', joint_channels=128)
+        stranger.set('model.encoder.image', dict(image, **change))
         stranger.refuse(f'model.encoder.image.{said}')
 
     def test_in_a_pipeline(self, stranger):

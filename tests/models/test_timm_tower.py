@@ -5,7 +5,7 @@ import timm
 import torch
 
 from mmris.models.encoders import CLIPEncoder, TimmTower
-from mmris.models.encoders.towers.timm_models import UnfitModelError
+from mmris.models.encoders.towers.timm_form import UnfitModelError
 from mmris.registry import MODELS
 from mmris.structures import ImageInputs
 from tests.conftest import tiny_config

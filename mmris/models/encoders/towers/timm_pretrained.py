@@ -15,7 +15,7 @@ from mmris.checkpoints.published import SWIN
 from mmris.checkpoints.published.reading import check_saved_parts, find_in_folder
 from mmris.zoo import TOWERS, find_model, find_weights
 
-from .timm_models import TimmForm
+from .timm_form import TimmForm
 
 # Of models trained here: where an encoder has the tower.
 _ROOTS = ('encoder.image.timm.', 'image.timm.', 'timm.')
@@ -92,7 +92,8 @@ def _find_file(name: str, source: str) -> str:
     tags, tag = _find_tag(name, source)
     if tag is None:
         known = f'tags of {name} are {", ".join(tags)}' if tags else f'{name} has no tags'
-        raise ValueError(f'pretrained={source!r} of TimmTower is neither a file nor a folder nor a tag of timm: {known}.')
+        raise ValueError(
+            f'pretrained={source!r} of TimmTower is neither a file nor a folder nor a tag of timm: {known}.')
     try:
         return hf_hub_download(tag.hf_hub_id, tag.hf_hub_filename or 'model.safetensors')
     except Exception as error:

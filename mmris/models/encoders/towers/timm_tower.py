@@ -13,7 +13,8 @@ from mmris.structures import ImageEmbeddings, ImageFeatures, ImageInputs
 
 from ...layers import keep_running_statistics, restore_running_statistics
 from .image_tower import ImageTower, check_tap_numbers, check_taps, recompute
-from .timm_models import blocks_of, build, check_name, examine
+from .timm_form import examine
+from .timm_models import blocks_of, build, check_name, check_options
 from .timm_pretrained import load_timm
 
 
@@ -70,6 +71,7 @@ class TimmTower(ImageTower):
                  init_cfg: Optional[dict] = None) -> None:
         super().__init__(init_cfg=init_cfg)
         check_name(model)
+        check_options(options or {})
         self.model = model
         size = (image_size, image_size) if isinstance(image_size, int) else image_size
         self.form = examine(model, dict(options or {}), None if size is None else tuple(size))
