@@ -16,7 +16,8 @@ from mmris.utils.input_sizes import read_input_sizes
 from tests.conftest import ROOT
 from tests.test_configs import batch_of, shrink, shrink_existence
 
-METHODS = ('cm_masksd/vit-b_grefcoco', 'cm_masksd/swin-b_refcoco', 'cm_masksd/dinov2-b_refcoco', 'cm_masksd/beit3-b_refcoco', 'cris/rn101_refcoco',
+METHODS = ('cm_masksd/vit-b_grefcoco', 'cm_masksd/swin-b_refcoco', 'cm_masksd/dinov2-b_refcoco',
+           'cm_masksd/beit3-b_refcoco', 'cris/rn101_refcoco',
            'shared_ris/beit3-b_refcoco', 'risclip/vit-b_refcoco_stage1', 'risclip/vit-b_refcoco_stage2',
            'mail/vilt-b_refcoco', 'evf_sam/vit-h_beit3-l_refcoco', 'evf_sam/evf-sam2')
 QUICK = ('cm_masksd/vit-b_grefcoco', )
