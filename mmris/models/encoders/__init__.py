@@ -4,10 +4,11 @@ from .clip import CLIPEncoder
 from .clip_backbone import CLIPBackbone
 from .evf_sam import EVFSAMEncoder
 from .risclip import RISCLIPEncoder
-from .towers import ImageTower, SAM2Tower, SAMTower, SwinTower
+from .towers import ImageTower, SAM2Tower, SAMTower, SwinTower, TimmTower
 from .trimodal import TrimodalEncoder
 
 __all__ = [
     'BEiT3Encoder', 'CLIPBackbone', 'CLIPEncoder', 'EVFSAMEncoder', 'Encoder', 'ImagePart', 'ImageTower',
-    'RISCLIPEncoder', 'SAM2Tower', 'SAMTower', 'SwinTower', 'TrimodalEncoder'
+    'RISCLIPEncoder', 'SAM2Tower', 'SAMTower', 'SwinTower', 'TimmTower',
+    'TrimodalEncoder'
 ]

@@ -15,6 +15,7 @@ from mmris.structures import (
     TextEmbeddings,
     TextFeatures,
 )
+from mmris.utils.type_parameters import parameters_of_type
 
 from .base import Encoder, ImagePart
 from .towers import CLIPResNet, build_clip, build_image_tower, build_text_tower, load_clip
@@ -39,8 +40,10 @@ class CLIPEncoder(Encoder):
             False.
         taps (Sequence[int], optional): Blocks of CLIP's image tower, counted from 1, after which a stage is taken:
             of a ViT by default those at a third, two thirds and the end; of a ResNet its layers, by default 2, 3, 4.
-        image (dict, optional): Config of an :class:`ImageTower` in place of CLIP's. One that has weights of its own to
-            load has ``pretrained_parts`` and ``load_pretrained``, as an :class:`Encoder`. Defaults to None: CLIP's.
+        image (dict, optional): Config of an :class:`ImageTower` in place of CLIP's, such as
+            ``dict(type='TimmTower', model='vit_base_patch14_reg4_dinov2')``. One that takes ``joint_channels`` gets the
+            width of the text's joint space, unless it is set. One that has weights of its own to load has
+            ``pretrained_parts`` and ``load_pretrained``, as an :class:`Encoder`. Defaults to None: CLIP's.
         activation_checkpointing (bool): Keep no activations inside the towers' blocks, and compute them again in the
             backward pass: less memory, more time, the same gradients. The tower of ``image`` then needs an argument of
             this name; where this is False, its own config decides. Defaults to False.
@@ -72,6 +75,7 @@ class CLIPEncoder(Encoder):
         self.image_is_foreign = image is not None
         clip, self.quick_gelu = build_clip(architecture, quick_gelu)
         options = dict(quick_gelu=self.quick_gelu, activation_checkpointing=activation_checkpointing)
+        text = build_text_tower(clip.text, architecture, **options)
         if image is None:
             self.image = build_image_tower(clip.visual, architecture, taps=taps, **options)
         elif taps is not None:
@@ -79,8 +83,10 @@ class CLIPEncoder(Encoder):
         else:
             # Passed only where wanted: the tower may say so itself, or not know the argument.
             checkpointing = dict(activation_checkpointing=True) if activation_checkpointing else {}
+            if 'joint_channels' in (parameters_of_type(image.get('type')) or ()):
+                image = {'joint_channels': text.clip.text_projection.size(1), **image}
             self.image = MODELS.build({**image, **checkpointing})
-        self.text = build_text_tower(clip.text, architecture, **options)
+        self.text = text
         self.cell_channels = self.image.cell_channels
         self.word_channels = self.text.word_channels
 

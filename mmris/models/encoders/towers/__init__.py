@@ -7,8 +7,10 @@ from .image_tower import ImageTower, recompute
 from .sam import SAMTower
 from .sam2 import SAM2Tower
 from .swin import SwinTower
+from .timm_tower import TimmTower
 
 __all__ = [
     'CLIPResNet', 'CLIPTextTower', 'CLIPVisionTransformer', 'ImageTower', 'SAM2Tower', 'SAMTower', 'SwinTower',
-    'at_end_token', 'build_clip', 'build_image_tower', 'build_text_tower', 'load_clip', 'patches_as_map', 'recompute'
+    'TimmTower', 'at_end_token', 'build_clip', 'build_image_tower', 'build_text_tower', 'load_clip', 'patches_as_map',
+    'recompute'
 ]
