@@ -25,9 +25,10 @@ _ADAPTERS = ((f'{_TEXT}transformer.resblocks.{{block}}.adapter', 'encoder.text_a
 _ADAPTER = (
     ('D_fc1', 'down'),
     ('D_fc2', 'up'),
-    *((f'dense_branch1.{layer}', f'dense.one.{place}') for layer, place in (('conv', 0), ('bn', 1))),
-    *((f'dense_branch{branch}.{number}.{layer}', f'dense.{ours}.{number}.{place}')
-      for branch, ours in ((2, 'three'), (3, 'five')) for number in (0, 1) for layer, place in (('conv', 0), ('bn', 1))),
+    *((f'{theirs}.{layer}', f'dense.{ours}.{place}')
+      for theirs, ours in (('dense_branch1', 'one'), ('dense_branch2.0', 'three.0'), ('dense_branch2.1', 'three.1'),
+                           ('dense_branch3.0', 'five.0'), ('dense_branch3.1', 'five.1'))
+      for layer, place in (('conv', '0'), ('bn', '1'))),
     ('cross.image_proj', 'look_at_words.patches_in'),
     ('cross.text_proj', 'look_at_words.words_in'),
     ('cross.back_proj', 'look_at_words.out'),
