@@ -45,6 +45,8 @@ TIMM_KEY_MAP = KeyMap(
         # timm has no position of the class token: it is added to the token, from which it cannot be taken again.
         Rule(('cls_token', 'pos_embed'), ('class_token', 'positions'), _split_class_position, _add_class_position),
         rename('reg_token', 'register_tokens'),
+        # Of a classifier that was trained from it.
+        rename('head.{p}', f'{EXCLUDED}head.{{p}}'),
         *_SHARED,
     ))
 

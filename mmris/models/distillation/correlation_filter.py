@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from mmris.registry import MODELS
 
+from ..layers import check_joint_space
+
 
 @MODELS.register_module()
 class CorrelationFilter(nn.Module):
@@ -42,13 +44,9 @@ class CorrelationFilter(nn.Module):
             Tensor: ``(P, N)`` bool, true on the T selected tokens of each row.
 
         Raises:
-            ValueError: If both have other widths, so that they lie in no joint space.
+            ValueError: If the two differ in width, so that they lie in no joint space.
         """
-        if query.size(-1) != tokens.size(-1):
-            raise ValueError(
-                f'CorrelationFilter compares the image with the sentence in a joint space, but the encoder gives '
-                f'vectors of widths {query.size(-1)} and {tokens.size(-1)}: it has none. Set its joint_map=True or '
-                f'joint_channels, if it has such an argument.')
+        check_joint_space(type(self).__name__, tokens.size(-1), query.size(-1))
         # In half precision many correlations would be equal, and their order an accident.
         with _full_precision(query.device.type):
             correlation = torch.einsum('pd,pnd->pn', query.float(), tokens.float())
