@@ -258,26 +258,6 @@ class TestTraining:
         assert trained <= moved, trained - moved
         assert all(name.endswith(('running_mean', 'running_var', 'num_batches_tracked')) for name in moved - trained)
 
-    def test_optimiser(self, config):
-        assert config.optim_wrapper == dict(
-            type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-4, weight_decay=0.0, fused=True))
-        assert config.train_dataloader.batch_size * 8 == config.auto_scale_lr.base_batch_size == 32
-
-    @pytest.mark.parametrize('name, epochs, milestones', [
-        ('vit-b_refcoco', 65, [35, 55]), ('vit-b_refcoco+', 65, [35, 55]), ('vit-b_refcocog_umd', 65, [35, 55]),
-        ('vit-b_refcocog_google', 50, [35]), ('vit-l_refcoco', 50, [35]), ('vit-l_refcoco_mixed', 50, [35])])
-    def test_schedule(self, name, epochs, milestones):
-        schedule = Config.fromfile(ROOT / f'configs/detris/{name}.py')
-        assert schedule.train_cfg.max_epochs == schedule.param_scheduler[0].end == epochs
-        assert schedule.param_scheduler[0].milestones == milestones
-
-    def test_length(self):
-        """Of tokeniser and encoder alike."""
-        for path in (ROOT / 'configs/detris').glob('*.py'):
-            found = Config.fromfile(path)
-            expected = 22 if 'umd' in path.stem else 16 if 'shaperef' in path.stem else 17
-            assert found.inputs.tokenizer.context_length == found.model.encoder.text_length == expected
-
 
 class TestDistillation:
     """CM-MaskSD's branches by config alone."""
