@@ -15,7 +15,7 @@ from tests.conftest import ROOT, tiny_config
 
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/**/*.py') if '_base_' not in path.parts)
 # A new config raises this number, so that one that is not found is noticed.
-NUMBER_OF_CONFIGS = 133
+NUMBER_OF_CONFIGS = 143
 HEADER = ('Paper:', 'Data:', 'Cost:', 'Command: ')
 
 
@@ -29,6 +29,7 @@ def shrink(config: Config) -> Config:
     """Toy widths and depths; wiring, losses, branches and pipelines, which are added, stay the config's own."""
     shrinks = dict(
         BEiT3Encoder=shrink_beit3,
+        DETRISEncoder=shrink_detris,
         EVFSAMEncoder=shrink_evf_sam,
         RISCLIPEncoder=shrink_risclip,
         TrimodalEncoder=shrink_trimodal)
@@ -91,6 +92,25 @@ def shrink_risclip(model: Config) -> int:
         if 'decoder' in model:
             model.decoder.update(in_channels=(32, 32, 32, 32), channels=16)
             model.head.channels = 16
+    return 4 * patch
+
+
+def shrink_detris(model: Config) -> int:
+    """Shrink a model on DETRIS's encoder; the input's size in pixels. The three sets' adapters stay wider, and more."""
+    encoder, patch = model.encoder, 8
+    if isinstance(encoder.architecture, str):
+        wide, patch = encoder.text_adapter_channels > 64, 14
+        encoder.architecture = dict(
+            embed_dim=24, vision_cfg=dict(image_size=32, patch_size=16, width=32, head_width=16, layers=1),
+            text_cfg=dict(TOY_TEXT, layers=3))
+        encoder.image.update(architecture=dict(layers=4, channels=32, heads=2, image_size=42), taps=(2, 3, 4))
+        encoder.update(
+            image_adapter_blocks=(2, 3, 4) if wide else (2, 4), image_adapter_channels=48 if wide else 32,
+            text_adapter_blocks=(2, 3), text_adapter_channels=32 if wide else 16,
+            attention_channels=16, attention_heads=2)
+        model.neck.update(in_channels=(32, 32, 32), sentence_channels=24, channels=16)
+        model.decoder.update(channels=16, word_channels=40, num_layers=1, num_heads=2, feedforward_channels=16)
+        model.head.update(channels=16, sentence_channels=24)
     return 4 * patch
 
 

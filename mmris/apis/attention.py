@@ -42,9 +42,10 @@ class AttentionMap:
     - ``'start token on patches'``: weights of the sentence's start token (the paper's textual [CLS]) on patches,
     - ``'class token on patches'``: those of the image's class token in a tower that does not see the sentence,
     - ``'pixels on words'``: how much of each pixel's attention falls on the sentence's words; the rest falls on its
-      start and end token,
+      start and end token, and in DETRIS's encoder on padding,
     - ``'sentence with patches'``: no attention, but the dot product of the sentence with each patch in the joint
-      space, by which CM-MaskSD filters patches; of encoders in which the sentence does not look at patches.
+      space, by which CM-MaskSD filters patches; of encoders that have such a space, in which the sentence does not
+      look at patches.
 
     Attributes:
         part (str): ``'encoder'``, ``'neck'`` or ``'decoder'``.
@@ -158,7 +159,8 @@ class AttentionPredictor(Predictor):
         weights = {**image.attention, **weights}
         encoded, fused = inputs['neck'], inputs['decoder']
         maps = [_map(probe, weights[place], encoded, fused, image) for place, probe in enumerate(self._probes)]
-        if not any(one.part == 'encoder' and one.kind == START_ON_PATCHES for one in maps):
+        joint_space = encoded.image.patches.size(2) == encoded.text.sentence.size(1)
+        if joint_space and not any(one.part == 'encoder' and one.kind == START_ON_PATCHES for one in maps):
             after = sum(one.part == 'encoder' for one in maps)
             maps.insert(after, _correlation(encoded, image))
         return Attention(prediction=prediction, maps=maps)

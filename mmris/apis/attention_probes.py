@@ -8,7 +8,7 @@ from timm.layers import Attention
 from torch import Tensor, nn
 
 from mmris.models.decoders.cris_decoder import CRISDecoderLayer
-from mmris.models.encoders import BEiT3Encoder, RISCLIPEncoder, TrimodalEncoder
+from mmris.models.encoders import BEiT3Encoder, DETRISEncoder, RISCLIPEncoder, TrimodalEncoder
 from mmris.models.encoders.multiway import MultiwayLayer
 from mmris.models.encoders.towers import CLIPVisionTransformer
 from mmris.models.layers import BiAttention, FusionLayer, MultiHeadAttention
@@ -49,7 +49,8 @@ def find_probes(model: nn.Module) -> List[Probe]:
     """Find where sentence and image look at one another, and where CLIP's class token looks at the image.
 
     Those are a joint encoder's layers that give a stage, the last block of CLIP's ViT, the modules between and behind
-    RISCLIP's towers, and whatever attention between image and words a neck and a decoder have.
+    RISCLIP's towers, DETRIS's image adapters before a stage, and whatever attention between image and words a neck and
+    a decoder have.
 
     Args:
         model (nn.Module): A :class:`~mmris.models.segmentors.ReferringSegmentor`.
@@ -71,6 +72,8 @@ def _encoder_probes(encoder: nn.Module) -> Iterator[Probe]:
             yield Probe('encoder', f'block {tap}', START_ON_PATCHES, encoder.blocks[tap - 1].attn, _timm_weights)
     if isinstance(encoder, RISCLIPEncoder):
         yield from _cfe_probes(encoder)
+    if isinstance(encoder, DETRISEncoder):
+        yield from _aligner_probes(encoder)
     for tower in encoder.modules():
         if isinstance(tower, CLIPVisionTransformer):
             last = tower.blocks[-1].attn
@@ -87,6 +90,15 @@ def _cfe_probes(encoder: RISCLIPEncoder) -> Iterator[Probe]:
         if any((tap - 1) // step == int(number) - 1 for tap in encoder.image.taps):
             yield Probe('encoder', f'CFE {number}', END_ON_PATCHES, module.word_attention,
                         MultiHeadAttention.attention_weights)
+
+
+def _aligner_probes(encoder: DETRISEncoder) -> Iterator[Probe]:
+    """Of the last image adapter before each stage."""
+    numbers = [int(index) + 1 for index in encoder.image_adapters]
+    before = [max((number for number in numbers if number <= tap), default=None) for tap in encoder.image.taps]
+    for number in dict.fromkeys(number for number in before if number is not None):
+        yield Probe('encoder', f'block {number}', PIXELS_ON_WORDS,
+                    encoder.image_adapters[str(number - 1)].look_at_words.attention, _torch_weights)
 
 
 def _stage_probes(stage: nn.Module, part: str) -> Iterator[Probe]:

@@ -1,6 +1,6 @@
 """The zoo: one row for each name."""
 
-from typing import Dict, Optional, Tuple
+from typing import Dict, Optional, Tuple, Union
 
 from .models import MODEL, NO, PARTLY, TOWERS, UNKNOWN, YES, HubFile, OtherFile, PackageFile, Score, ZooModel
 
@@ -31,6 +31,7 @@ _EVF_SAM = dict(
     link='https://github.com/hustvl/EVF-SAM')
 _REFERRING = 'RefCOCO, RefCOCO+, RefCOCOg (umd), RefCLEF'
 _MULTITASK = 'as evf-sam, and Objects365, ADE20K, PartImageNet, HumanParsing, Pascal-Part'
+_ONE_SET = 'Its training split shares images with val and test splits of other sets.'
 _SEEN = 'Its training sets keep images of one another\'s val and test splits.'
 
 
@@ -40,6 +41,35 @@ def _evf_sam_files(name: str, weights: str, size: Optional[int] = None) -> Dict[
     return dict(
         weights=HubFile(repository=repository, file=weights, size=size),
         vocabulary=HubFile(repository=repository, file='sentencepiece.bpe.model'))
+
+
+def _detris(name: str, weights: Union[HubFile, OtherFile], trained_on: str, note: str,
+            **scores: float) -> ZooModel:
+    """A model of DETRIS's author, by the name of its config; scores are mIoU by data and split."""
+    return ZooModel(
+        name='detris-' + name.replace('+', '-plus').replace('_', '-'),
+        kind=MODEL,
+        config=f'mmris::detris/{name}.py',
+        weights=weights,
+        published='detris',
+        licence='not stated',
+        trained_on=trained_on,
+        test_images=PARTLY,
+        link='https://github.com/jiaqihuang01/DETRIS',
+        scores=tuple(Score(data=data, metric='mIoU', value=value) for data, value in scores.items()),
+        note=f'{note} To score it as DETRIS\'s code does: --cfg-options model.protocol=cris.')
+
+
+def _detris_base(name: str, file: str, digits: str, trained_on: str, **scores: float) -> ZooModel:
+    weights = HubFile(repository='thuteam/DETRIS', file=f'base/base_{file}.pth')
+    return _detris(f'vit-b_{name}', weights, trained_on,
+                   f'703 MB. Its SHA-256 begins with {digits}. {_ONE_SET}', **scores)
+
+
+def _detris_large(name: str, folder: str, file: str, trained_on: str, note: str, **scores: float) -> ZooModel:
+    weights = OtherFile(address=f'https://huggingface.co/thuteam/DETRIS/tree/main/{folder}', file=file)
+    return _detris(f'vit-l_{name}', weights, trained_on,
+                   f'We have not seen the names of the files there. {note}', **scores)
 
 
 def _published_oiou(**scores: float) -> Tuple[Score, ...]:
@@ -91,6 +121,34 @@ MODELS: Tuple[ZooModel, ...] = (
         note='A user of CRIS\'s code trained it and links it in this thread. The link expires. Of RefCOCO it has seen '
         'the train split alone, which shares images with val and test of RefCOCOg. To score it as CRIS\'s code does: '
         '--cfg-options model.protocol=cris.'),
+    _detris_base(
+        'refcoco', 'refcoco', 'f52c5b00', 'RefCOCO (unc) train',
+        **{'RefCOCO (unc) val': 76.0, 'RefCOCO (unc) testA': 78.2, 'RefCOCO (unc) testB': 73.5}),
+    _detris_base(
+        'refcoco+', 'refcoco+', 'cdcc780f', 'RefCOCO+ (unc) train',
+        **{'RefCOCO+ (unc) val': 68.9, 'RefCOCO+ (unc) testA': 74.0, 'RefCOCO+ (unc) testB': 61.5}),
+    _detris_base(
+        'refcocog_umd', 'refcocog_u', 'afec3bca', 'RefCOCOg (umd) train',
+        **{'RefCOCOg (umd) val': 67.9, 'RefCOCOg (umd) test': 68.1}),
+    _detris_base(
+        'refcocog_google', 'refcocog_g', 'c5ac5531', 'RefCOCOg (google) train',
+        **{'RefCOCOg (google) val': 65.9}),
+    _detris_large(
+        'refcoco', 'large', 'large_refcoco.pth', 'RefCOCO (unc) train', _ONE_SET,
+        **{'RefCOCO (unc) val': 77.3, 'RefCOCO (unc) testA': 79.0, 'RefCOCO (unc) testB': 75.2}),
+    _detris_large(
+        'refcoco+', 'large', 'large_refcoco+.pth', 'RefCOCO+ (unc) train', _ONE_SET,
+        **{'RefCOCO+ (unc) val': 70.8, 'RefCOCO+ (unc) testA': 75.3, 'RefCOCO+ (unc) testB': 64.7}),
+    _detris_large(
+        'refcocog_umd', 'large', 'large_refcocog_u.pth', 'RefCOCOg (umd) train', _ONE_SET,
+        **{'RefCOCOg (umd) val': 69.3, 'RefCOCOg (umd) test': 70.2}),
+    _detris_large(
+        'refcocog_google', 'large', 'large_refcocog_g.pth', 'RefCOCOg (google) train', _ONE_SET,
+        **{'RefCOCOg (google) val': 67.9}),
+    _detris_large(
+        'refcoco_mixed', 'mix', 'mix.pth', 'RefCOCO, RefCOCO+, RefCOCOg (umd)', _SEEN,
+        **{'RefCOCO (unc) val': 81.0, 'RefCOCO (unc) testA': 81.9, 'RefCOCO (unc) testB': 79.0,
+           'RefCOCO+ (unc) val': 75.2, 'RefCOCOg (umd) val': 74.6}),
     ZooModel(
         name='evf-sam',
         config='mmris::evf_sam/evf-sam.py',

@@ -12,7 +12,7 @@ from tests.conftest import tiny_config
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
 CONFIGS = ['cm_masksd/vit-tiny_shaperef.py', 'shared_ris/tiny_shaperef.py', 'mail/tiny_shaperef.py',
-           'risclip/ablations/shaperef_value-path.py', 'cris/rn-tiny_shaperef.py']
+           'risclip/ablations/shaperef_value-path.py', 'cris/rn-tiny_shaperef.py', 'detris/tiny_shaperef.py']
 
 
 def build(config: str = CONFIGS[0]) -> Predictor:

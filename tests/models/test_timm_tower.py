@@ -237,7 +237,7 @@ class TestArguments:
         assert build('ViT').taps == (1, 2, 3) and build('ResNet').taps == (3, 4, 5)
         with pytest.raises(ValueError, match='end at the last of 5 blocks'):
             build('ResNet', taps=(1, 2))
-        with pytest.raises(ValueError, match='A model of 2 stages has no default taps, which are three: set taps='):
+        with pytest.raises(ValueError, match='tower of 2 blocks has no default taps, which are three: set taps='):
             TimmTower(model='test_vit', options=dict(depth=2), joint_channels=8)
 
     @pytest.mark.parametrize('name, said', [

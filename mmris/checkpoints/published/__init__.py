@@ -9,6 +9,8 @@ from .beit3 import BEIT3
 from .clip import CLIP
 from .converting import Conversion, convert
 from .cris import CRIS
+from .detris import DETRIS
+from .dinov2 import DINOV2
 from .evf_sam import EVF_SAM
 from .key_map import EXCLUDED, Derived, KeyMap, KeyMapError, Rule, fuse, rename, transpose
 from .loading import compare_published, load_published
@@ -21,11 +23,12 @@ from .whole import convert_whole
 
 #: The published models by the names that commands know them by.
 PUBLISHED: Dict[str, PublishedModel] = {
-    model.name: model for model in (CLIP, BEIT3, VILT, SWIN, CRIS, SAM, EVF_SAM)
+    model.name: model for model in (CLIP, BEIT3, VILT, SWIN, DINOV2, CRIS, DETRIS, SAM, EVF_SAM)
 }
 
 __all__ = [
-    'BEIT3', 'CLIP', 'CRIS', 'EVF_SAM', 'EXCLUDED', 'PUBLISHED', 'SAM', 'SWIN', 'VILT', 'ConfigFile',
-    'Conversion', 'Derived', 'KeyMap', 'KeyMapError', 'Layout', 'PublishedModel', 'PublishedWeights', 'Rule',
-    'compare_published', 'convert', 'convert_whole', 'fuse', 'load_published', 'read_published', 'rename', 'transpose'
+    'BEIT3', 'CLIP', 'CRIS', 'DETRIS', 'DINOV2', 'EVF_SAM', 'EXCLUDED', 'PUBLISHED', 'SAM', 'SWIN', 'VILT',
+    'ConfigFile', 'Conversion', 'Derived', 'KeyMap', 'KeyMapError', 'Layout', 'PublishedModel', 'PublishedWeights',
+    'Rule', 'compare_published', 'convert', 'convert_whole', 'fuse', 'load_published', 'read_published', 'rename',
+    'transpose'
 ]

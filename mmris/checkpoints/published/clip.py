@@ -40,9 +40,8 @@ def _causal_mask(ours: State) -> Tensor:
     return torch.full((length, length), float('-inf')).triu(1)
 
 
-# The text tower's keys stand beside `visual`, not below a name of their own.
-_TOGETHER = (
-    rename('visual.{rest}', f'{IMAGE}{{rest}}'),
+#: The text tower's keys, which stand beside `visual`, not below a name of their own.
+TEXT_RULES = (
     rename('transformer.{rest}', f'{TEXT}transformer.{{rest}}'),
     rename('token_embedding.weight', f'{TEXT}token_embedding.weight'),
     rename('positional_embedding', f'{TEXT}positional_embedding'),
@@ -50,6 +49,7 @@ _TOGETHER = (
     rename('text_projection', f'{TEXT}text_projection'),
     rename('logit_scale', f'{EXCLUDED}logit_scale'),
 )
+_TOGETHER = (rename('visual.{rest}', f'{IMAGE}{{rest}}'), *TEXT_RULES)
 _LOGIT_BIAS = rename('logit_bias', f'{EXCLUDED}logit_bias')
 _SIZES = (
     Derived('input_resolution', _input_resolution),

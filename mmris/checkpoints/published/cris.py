@@ -4,12 +4,13 @@ Ours are those of the :class:`mmris.models.segmentors.ReferringSegmentor` of con
 """
 
 import math
-from typing import Mapping, Tuple
+from typing import Mapping, Sequence, Tuple
 
 import torch
 from torch import Tensor
 
-from .key_map import EXCLUDED, KeyMap, rename
+from ..files import State
+from .key_map import EXCLUDED, KeyMap, Rule, rename
 from .model import Layout, PublishedModel, PublishedWeights
 from .whole import find_fitting_config
 
@@ -36,6 +37,8 @@ _MODULES = (
     ('neck.aggr', 'neck.aggregate'),
     ('neck.coordconv.0.conv1', 'neck.coordinates.0'),
     ('neck.coordconv.1', 'neck.coordinates.1'),
+)
+_DECODER = (
     ('decoder.layers.{layer}.norm1', 'decoder.layers.{layer}.self_norm_in'),
     ('decoder.layers.{layer}.self_attn', 'decoder.layers.{layer}.self_attention'),
     ('decoder.layers.{layer}.self_attn_norm', 'decoder.layers.{layer}.self_norm_out'),
@@ -49,16 +52,28 @@ _MODULES = (
     ('proj.txt', 'head.kernel_projection'),
 )
 
+
+def _rename_modules(modules: Sequence[Tuple[str, str]]) -> Tuple[Rule, ...]:
+    return tuple(rename(f'{theirs}.{{rest}}', f'{ours}.{{rest}}') for theirs, ours in modules)
+
+
+def temperature(_: State) -> Tensor:
+    """CLIP's temperature, which CRIS does not use and its loader asks for."""
+    return torch.tensor(math.log(100))
+
+
+#: The rules of decoder and head, which DETRIS shares.
+DECODER_RULES = _rename_modules(_DECODER)
 KEY_MAP = KeyMap(
     name='CRIS',
     rules=(
-        *(rename(f'{theirs}.{{rest}}', f'{ours}.{{rest}}') for theirs, ours in _MODULES),
+        *_rename_modules(_MODULES),
+        *DECODER_RULES,
         rename('backbone.positional_embedding', 'encoder.text.clip.positional_embedding'),
         rename('backbone.text_projection', 'encoder.text.clip.text_projection'),
         rename('backbone.logit_scale', f'{EXCLUDED}logit_scale'),
     ),
-    # CLIP's temperature, which CRIS does not use and its loader asks for.
-    defaults={f'{EXCLUDED}logit_scale': lambda ours: torch.tensor(math.log(100))})
+    defaults={f'{EXCLUDED}logit_scale': temperature})
 
 
 def _describe(weights: PublishedWeights) -> str:

@@ -1,6 +1,6 @@
 """Published weights of whole models: which config has such a model, and how they become a checkpoint of it."""
 
-from typing import Collection, Dict, Optional, Sequence
+from typing import Collection, Dict, Optional, Sequence, Tuple
 
 import torch
 from mmengine.config import Config
@@ -34,11 +34,17 @@ def find_fitting_config(weights: PublishedWeights, configs: Sequence[str], flags
     if weights.quick_gelu is not None:
         state.update({flag: torch.tensor(weights.quick_gelu) for flag in flags})
     models = {config: _empty_weights(config) for config in configs}
-    closest = min(models, key=lambda config: len(models[config].keys() ^ state.keys()))
+    closest = min(models, key=lambda config: _difference(models[config], state))
     misfits = find_misfits(models[closest], state)
     if misfits:
         raise KeyMapError(f'{weights.source} does not fit {closest}, the closest of {", ".join(models)}. {misfits}')
     return closest
+
+
+def _difference(expected: State, state: State) -> Tuple[int, int]:
+    """How many keys two sets of weights do not have in common, and how many of those in common differ in shape."""
+    common = expected.keys() & state.keys()
+    return len(expected.keys() ^ state.keys()), sum(expected[key].shape != state[key].shape for key in common)
 
 
 def _empty_weights(config: str) -> Dict[str, Tensor]:

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from mmris.registry import MODELS
 
+from ..layers import check_joint_space
+
 
 @MODELS.register_module()
 class CorrelationFilter(nn.Module):
@@ -40,7 +42,11 @@ class CorrelationFilter(nn.Module):
 
         Returns:
             Tensor: ``(P, N)`` bool, true on the T selected tokens of each row.
+
+        Raises:
+            ValueError: If the two differ in width, so that they lie in no joint space.
         """
+        check_joint_space(type(self).__name__, tokens.size(-1), query.size(-1))
         # In half precision many correlations would be equal, and their order an accident.
         with _full_precision(query.device.type):
             correlation = torch.einsum('pd,pnd->pn', query.float(), tokens.float())

@@ -1,7 +1,7 @@
 """RISCLIP's encoder: CLIP's towers, with small trained parts in, between and behind them."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, List, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Sequence, Tuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,7 @@ from mmris.structures import (
     TextFeatures,
 )
 
-from .adapted_block import BlockAdapters, run_block
+from .adapted_block import BlockAdapters, check_blocks, run_block
 from .base import ImagePart
 from .clip import CLIPEncoder
 from .cross_modal import CrossModalExtraction, SharedSpaceExploitation
@@ -120,7 +120,8 @@ class RISCLIPEncoder(CLIPEncoder):
                 f'RISCLIPEncoder pairs the blocks of both towers, so that the number of one must be a multiple of the '
                 f'other\'s, but {self.architecture!r} has {image_depth} and {text_depth}.')
         self.steps = (image_depth // depth, text_depth // depth)
-        numbers = _check_blocks(cfe_blocks, depth)
+        numbers = list(range(1, depth + 1)) if cfe_blocks == 'all' else check_blocks(
+            "cfe_blocks of RISCLIPEncoder must be 'all' or", cfe_blocks, depth)
         # Groups of blocks that know nothing of the other modality, and all there are.
         self.apart, self.depth = (numbers[0] - 1 if numbers else depth), depth
 
@@ -224,13 +225,3 @@ def _build_adapters(depth: int, channels: int, ratio: float) -> nn.ModuleList:
 def _group(number: int, step: int) -> range:
     """The blocks, counted from 0, of a group, counted from 1."""
     return range((number - 1) * step, number * step)
-
-
-def _check_blocks(blocks: Union[str, Sequence[int]], depth: int) -> List[int]:
-    known = list(range(1, depth + 1))
-    if blocks == 'all':
-        return known
-    if not isinstance(blocks, (list, tuple)) or list(blocks) != [number for number in known if number in blocks]:
-        raise ValueError(
-            f"cfe_blocks of RISCLIPEncoder must be 'all' or increasing numbers from 1 to {depth}, but got {blocks!r}.")
-    return list(blocks)

@@ -35,8 +35,9 @@ def resize_positions(positions: Tensor, grid: Tuple[int, int], size: Tuple[int, 
         positions (Tensor): ``(grid_height * grid_width, C)``, row by row.
         grid (tuple[int, int]): Height and width of the learned grid.
         size (tuple[int, int]): Wanted height and width.
-        mode (str): ``'bicubic'``, corners not aligned, as CLIP's and BEiT-3's are; or ``'bilinear'``, corners aligned,
-            as ViLT's are. Defaults to ``'bicubic'``.
+        mode (str): ``'bicubic'``, corners not aligned, as CLIP's and BEiT-3's are; ``'bilinear'``, corners aligned, as
+            ViLT's are; or ``'bicubic_offset'``, as DINOv2's are: bicubic, by a scale that is a tenth of a cell more
+            than the size asks for. Defaults to ``'bicubic'``.
 
     Returns:
         Tensor: ``(height * width, C)``; ``positions`` itself where the size is the learned one.
@@ -44,7 +45,12 @@ def resize_positions(positions: Tensor, grid: Tuple[int, int], size: Tuple[int, 
     if grid == size:
         return positions
     image = positions.T.reshape(1, -1, *grid)
-    return F.interpolate(image, size=size, mode=mode, align_corners=mode == 'bilinear').flatten(2)[0].T
+    if mode == 'bicubic_offset':
+        scale = tuple((wanted + 0.1) / learned for wanted, learned in zip(size, grid))
+        resized = F.interpolate(image, scale_factor=scale, mode='bicubic', align_corners=False)
+    else:
+        resized = F.interpolate(image, size=size, mode=mode, align_corners=mode == 'bilinear')
+    return resized.flatten(2)[0].T
 
 
 def patches_inside(image_box: Tensor, grid: Tuple[int, int], input_size: Tuple[int, int]) -> Tensor:

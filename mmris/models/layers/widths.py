@@ -21,3 +21,21 @@ def check_width(owner: str, option: str, expected: Width, *, of: str, found: Wid
     if found != expected:
         raise ValueError(
             f'{option} of {owner} is {expected}, but the width of {of} is {found}: set {option}={found}.')
+
+
+def check_joint_space(owner: str, image: int, sentence: int) -> None:
+    """Check that image and sentence can be compared.
+
+    Args:
+        owner (str): What compares them, for the message.
+        image (int): Width of an encoder's patches, or of its vector of the whole image.
+        sentence (int): Width of its sentence or words.
+
+    Raises:
+        ValueError: If the two differ, so that there is no joint space.
+    """
+    if image != sentence:
+        raise ValueError(
+            f'{owner} compares image and sentence in a joint space, but the encoder has none: its patches are {image} '
+            f'wide, its sentence {sentence}. Set joint_map=True of DETRISEncoder, or joint_channels of an encoder or '
+            f'image tower that has such an argument.')

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mmris.registry import MODELS
 from mmris.structures import MainPass, ReferringDataSample, gather_input_masks
 
-from ..layers import cosine_map, mask_coverage
+from ..layers import check_joint_space, cosine_map, mask_coverage
 
 
 @MODELS.register_module()
@@ -60,8 +60,10 @@ class PatchTextAlignmentLoss(nn.Module):
             Tensor: Scalar.
 
         Raises:
-            ValueError: If a sample has no ``gt_input``.
+            ValueError: If a sample has no ``gt_input``, or the encoder has no joint space.
         """
+        encoded = main.encoded
+        check_joint_space(type(self).__name__, encoded.image.patches.size(2), encoded.text.sentence.size(1))
         inside = main.inside
         grid = tuple(inside.shape[1:])
         image = main.encoded.image

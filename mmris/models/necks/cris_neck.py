@@ -5,17 +5,17 @@ from typing import Optional, Sequence
 import torch
 import torch.nn.functional as F
 from mmengine.dist import get_world_size
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmris.registry import MODELS
 from mmris.structures import EncoderOutput, FusedFeatures
 
-from ..layers import check_width, conv_bn_relu, linear_bn_relu
+from ..layers import CoordinateConvolutions, conv_bn_relu, linear_bn_relu
+from .three_stage_neck import ThreeStageNeck
 
 
 @MODELS.register_module()
-class CRISNeck(BaseModule):
+class CRISNeck(ThreeStageNeck):
     """Fuses three stages of an image encoder with the sentence (Wang et al., CRIS, CVPR 2022, section 3.2).
 
     With CBR(k) a ``k`` x ``k`` convolution, BatchNorm and ReLU::
@@ -47,12 +47,10 @@ class CRISNeck(BaseModule):
                  sentence_channels: int,
                  out_channels: Sequence[int] = (256, 512, 1024),
                  init_cfg: Optional[dict] = None) -> None:
-        super().__init__(init_cfg=init_cfg)
-        if len(in_channels) != 3 or len(out_channels) != 3:
+        super().__init__(in_channels=in_channels, sentence_channels=sentence_channels, init_cfg=init_cfg)
+        if len(out_channels) != 3:
             raise ValueError(
-                f'CRISNeck fuses three stages: in_channels and out_channels need three numbers each, but got '
-                f'{tuple(in_channels)} and {tuple(out_channels)}.')
-        self.in_channels, self.sentence_channels = tuple(in_channels), sentence_channels
+                f'CRISNeck fuses three stages: out_channels needs three numbers, but got {tuple(out_channels)}.')
         shallow, middle, deep = out_channels
         self.sentence_projection = linear_bn_relu(sentence_channels, deep)
         self.stage_projections = nn.ModuleList([
@@ -69,7 +67,7 @@ class CRISNeck(BaseModule):
             conv_bn_relu(deep, middle, 3),
         ])
         self.aggregate = conv_bn_relu(3 * middle, middle, 1)
-        self.coordinates = nn.Sequential(conv_bn_relu(middle + 2, middle, 3), conv_bn_relu(middle, middle, 3))
+        self.coordinates = CoordinateConvolutions(middle)
 
     def forward(self, encoded: EncoderOutput) -> FusedFeatures:
         """Fuse.
@@ -87,7 +85,8 @@ class CRISNeck(BaseModule):
             ValueError: If stages or sentence have other widths than ``in_channels`` and ``sentence_channels``.
             ValueError: If in training there is one expression alone, and BatchNorm is not synchronised.
         """
-        self._check(encoded)
+        self.check(encoded)
+        self._check_rows(encoded.text.sentence.size(0))
         stages, text = encoded.image.stages, encoded.text
         grid = stages[1].shape[-2:]
         projected = [projection(stage) for projection, stage in zip(self.stage_projections, stages)]
@@ -101,25 +100,13 @@ class CRISNeck(BaseModule):
 
         levels = [projection(level) for projection, level in zip(self.level_projections, (shallow, middle, deep))]
         levels[2] = _to_grid(levels[2], grid)
-        pixels = self.aggregate(torch.cat(levels, dim=1))
-        pixels = self.coordinates(torch.cat((pixels, _coordinates(pixels)), dim=1))
+        pixels = self.coordinates(self.aggregate(torch.cat(levels, dim=1)))
         return FusedFeatures(pixels=pixels, words=text.words, sentence=text.sentence, token_mask=text.token_mask)
 
-    def _check(self, encoded: EncoderOutput) -> None:
-        stages, sentence = encoded.image.stages, encoded.text.sentence
-        if len(stages) != 3:
-            raise ValueError(f'CRISNeck takes three stages, but the encoder gave {len(stages)}: set its taps.')
-        widths = tuple(stage.size(1) for stage in stages)
-        check_width('CRISNeck', 'in_channels', self.in_channels, of='the encoder\'s stages', found=widths)
-        check_width(
-            'CRISNeck',
-            'sentence_channels',
-            self.sentence_channels,
-            of='the encoder\'s sentence',
-            found=sentence.size(1))
+    def _check_rows(self, rows: int) -> None:
         norm = self.sentence_projection[1]
         alone = isinstance(norm, nn.BatchNorm1d) or get_world_size() == 1
-        if norm.training and alone and sentence.size(0) == 1:
+        if norm.training and alone and rows == 1:
             raise ValueError(
                 'CRISNeck normalises sentences over the batch: training takes at least 2 expressions a batch, but got '
                 '1: raise train_dataloader.batch_size or expressions_per_image (and lower --accumulate). Where only '
@@ -137,10 +124,3 @@ def _to_grid(level: Tensor, grid: torch.Size) -> Tensor:
     raise ValueError(
         f'CRISNeck takes stages of half, equal or double the middle stage\'s grid, but got {size[0]} x {size[1]} '
         f'beside {grid[0]} x {grid[1]}.')
-
-
-def _coordinates(pixels: Tensor) -> Tensor:
-    rows, _, height, width = pixels.shape
-    x = torch.linspace(-1, 1, width, device=pixels.device, dtype=pixels.dtype).expand(rows, 1, height, width)
-    y = torch.linspace(-1, 1, height, device=pixels.device, dtype=pixels.dtype)
-    return torch.cat((x, y[:, None].expand(rows, 1, height, width)), dim=1)

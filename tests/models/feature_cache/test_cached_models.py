@@ -46,12 +46,19 @@ def risclip(**changes: Any) -> Config:
     return config
 
 
+def detris(**changes: Any) -> Config:
+    config = tiny_config('detris/tiny_shaperef.py').model
+    config.update(frozen=['encoder.image', 'encoder.text'], **changes)
+    return config
+
+
 MODELS_WITH_TOWERS = dict(
     evf_sam=evf_sam,
     evf_sam2=evf_sam2,
     cm_masksd=lambda **changes: of_config('cm_masksd/vit-tiny_shaperef.py', **changes),
     cris=lambda **changes: of_config('cris/rn-tiny_shaperef.py', **changes),
-    risclip=risclip)
+    risclip=risclip,
+    detris=detris)
 
 
 def build(config: Config, **changes: Any) -> nn.Module:

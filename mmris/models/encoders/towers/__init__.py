@@ -3,12 +3,14 @@ from .clip_pretrained import load_clip
 from .clip_resnet import CLIPResNet
 from .clip_text import CLIPTextTower, at_end_token
 from .clip_vit import CLIPVisionTransformer, patches_as_map
-from .image_tower import ImageTower, recompute
+from .dinov2 import DINOv2Tower
+from .image_tower import ImageTower, recompute, recompute_counted
 from .sam import SAMTower
 from .sam2 import SAM2Tower
 from .timm_tower import TimmTower
 
 __all__ = [
-    'CLIPResNet', 'CLIPTextTower', 'CLIPVisionTransformer', 'ImageTower', 'SAM2Tower', 'SAMTower', 'TimmTower',
-    'at_end_token', 'build_clip', 'build_image_tower', 'build_text_tower', 'load_clip', 'patches_as_map', 'recompute'
+    'CLIPResNet', 'CLIPTextTower', 'CLIPVisionTransformer', 'DINOv2Tower', 'ImageTower', 'SAM2Tower', 'SAMTower',
+    'TimmTower', 'at_end_token', 'build_clip', 'build_image_tower', 'build_text_tower', 'load_clip', 'patches_as_map',
+    'recompute', 'recompute_counted'
 ]

@@ -10,7 +10,7 @@ from mmris.structures import ImageEmbeddings, ImageFeatures
 
 from ...layers import resize_positions
 from .clip_transformer import CLIPTransformer
-from .image_tower import ImageTower, check_taps
+from .image_tower import ImageTower, check_taps, default_taps
 
 
 class CLIPVisionTransformer(CLIPTransformer, ImageTower):
@@ -35,7 +35,7 @@ class CLIPVisionTransformer(CLIPTransformer, ImageTower):
                  activation_checkpointing: bool) -> None:
         super().__init__(visual, quick_gelu=quick_gelu, activation_checkpointing=activation_checkpointing)
         depth = len(self.blocks)
-        taps = _default_taps(depth) if taps is None else taps
+        taps = default_taps(depth) if taps is None else taps
         check_taps(type(self).__name__, taps, depth)
         self.taps = tuple(taps)
         self.stride = visual.patch_size
@@ -72,9 +72,3 @@ class CLIPVisionTransformer(CLIPTransformer, ImageTower):
 def patches_as_map(tokens: Tensor, grid: Tuple[int, int]) -> Tensor:
     """Lay out a class token and patches, ``(M, 1 + h * w, C)``, as a map of the patches, ``(M, C, h, w)``."""
     return tokens[:, 1:].transpose(1, 2).unflatten(2, grid)
-
-
-def _default_taps(depth: int) -> Tuple[int, ...]:
-    if depth < 3:
-        raise ValueError(f'An image tower of {depth} blocks has no default taps, which are three: set taps=({depth},).')
-    return depth - 2 * (depth // 3), depth - depth // 3, depth

@@ -1,16 +1,18 @@
 """The contract of image towers: image encoders that do not see the sentence."""
 
 from abc import abstractmethod
+from contextlib import nullcontext
 from typing import Any, Callable, Sequence, Tuple
 
 import torch
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint, noop_context_fn
 
 from mmris.structures import ImageEmbeddings, ImageFeatures, ImageInputs
 
-from ...layers import patch_grid, patches_inside
+from ...layers import keep_running_statistics, patch_grid, patches_inside, restore_running_statistics
 
 
 class ImageTower(BaseModule):
@@ -69,6 +71,38 @@ def recompute(block: Callable, *inputs: Any, context_fn: Callable = noop_context
     if not torch.is_grad_enabled():
         return block(*inputs, **options)
     return checkpoint(block, *inputs, use_reentrant=False, context_fn=context_fn, **options)
+
+
+def recompute_counted(module: nn.Module, function: Callable, *inputs: Any, **options: Any) -> Any:
+    """Run a function as :func:`recompute` does; the BatchNorms of a module in it count each batch once.
+
+    Args:
+        module (nn.Module): The module.
+        function (Callable): What is run.
+        *inputs: What it takes.
+        **options: What it takes by name.
+
+    Returns:
+        Any: What it returns.
+    """
+    norms = [norm for norm in module.modules() if isinstance(norm, _BatchNorm)]
+    if not norms:
+        return recompute(function, *inputs, **options)
+    # What is computed again has been counted already, or was not to be.
+    counted = all(norm.track_running_stats for norm in norms)
+    context = restore_running_statistics if counted else keep_running_statistics
+    return recompute(function, *inputs, context_fn=lambda: (nullcontext(), context(module)), **options)
+
+
+def default_taps(depth: int) -> Tuple[int, ...]:
+    """The blocks, counted from 1, at a third, two thirds and the end.
+
+    Raises:
+        ValueError: If there are fewer than three.
+    """
+    if depth < 3:
+        raise ValueError(f'An image tower of {depth} blocks has no default taps, which are three: set taps=({depth},).')
+    return depth - 2 * (depth // 3), depth - depth // 3, depth
 
 
 def check_taps(owner: str, taps: Sequence[int], depth: int) -> None:

@@ -9,7 +9,7 @@ def complete_measures(architecture: Union[str, dict],
                       title: str,
                       default: str,
                       multiples: Sequence[Tuple[str, str]] = ()) -> Dict[str, Any]:
-    """Give all measures of an architecture that has ``layers``, some of which are its ``global_layers``.
+    """Give all measures of an architecture that has ``layers``, some of which may be its ``global_layers``.
 
     Args:
         architecture (str or dict): A name, or some of the measures. Those left out are those of its ``name``.
@@ -45,7 +45,7 @@ def complete_measures(architecture: Union[str, dict],
                              f'{complete[part]}.')
     layers = complete['layers']
     depth = sum(layers) if isinstance(layers, tuple) else layers
-    if any(number > depth for number in complete['global_layers']):
+    if any(number > depth for number in complete.get('global_layers', ())):
         raise ValueError(f'global_layers of the architecture, counted from 1, are {complete["global_layers"]}, but it '
                          f'has {depth} layers.')
     return complete

@@ -1,18 +1,15 @@
 """Any model of timm as an image tower."""
 
-from contextlib import nullcontext
 from functools import partial
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmris.registry import MODELS
 from mmris.structures import ImageEmbeddings, ImageFeatures, ImageInputs
 
-from ...layers import keep_running_statistics, restore_running_statistics
-from .image_tower import ImageTower, check_tap_numbers, check_taps, recompute
+from .image_tower import ImageTower, check_tap_numbers, check_taps, default_taps, recompute_counted
 from .timm_form import examine
 from .timm_models import blocks_of, build, check_name, check_options
 from .timm_pretrained import load_timm
@@ -84,7 +81,7 @@ class TimmTower(ImageTower):
         self.timm = build(model, self.form, self.taps)
         if activation_checkpointing:
             for block in blocks_of(self.timm):
-                block.forward = partial(_run_again, block, block.forward)
+                block.forward = partial(recompute_counted, block, block.forward)
         self.projection = nn.Conv2d(self.form.channels[-1], joint_channels, 1, bias=False)
         self.cell_channels = self.form.cell_channels
         self.stride = (self.form.strides[-1], ) * 2
@@ -137,19 +134,5 @@ class TimmTower(ImageTower):
 
 def _default_taps(strides: Sequence[int]) -> Tuple[int, ...]:
     depth = len(strides)
-    if depth < 3:
-        raise ValueError(f'A model of {depth} stages has no default taps, which are three: set taps=({depth},).')
-    if len(set(strides)) == 1:
-        return depth - 2 * (depth // 3), depth - depth // 3, depth
-    return depth - 2, depth - 1, depth
-
-
-def _run_again(block: nn.Module, forward: Callable, *inputs: Any, **options: Any) -> Any:
-    """Run a block as :func:`recompute` does; its BatchNorms count each batch once."""
-    norms = [norm for norm in block.modules() if isinstance(norm, _BatchNorm)]
-    if not norms:
-        return recompute(forward, *inputs, **options)
-    # What is computed again has been counted already, or was not to be.
-    counted = all(norm.track_running_stats for norm in norms)
-    context = restore_running_statistics if counted else keep_running_statistics
-    return recompute(forward, *inputs, context_fn=lambda: (nullcontext(), context(block)), **options)
+    taps = default_taps(depth)
+    return taps if len(set(strides)) == 1 else (depth - 2, depth - 1, depth)
