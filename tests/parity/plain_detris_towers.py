@@ -107,12 +107,7 @@ def cubic(distance: float) -> float:
 
 
 def resampling(learned: int, wanted: int) -> Tensor:
-    """``(wanted, learned)``: bicubic, not antialiased, by the scale of DINOv2's code, a tenth of a cell too much.
-
-    On the learned grid positions stay as they are.
-    """
-    if wanted == learned:
-        return torch.eye(learned, dtype=torch.float64)
+    """``(wanted, learned)``: bicubic, not antialiased, by the scale of DINOv2's code, a tenth of a cell too much."""
     matrix = torch.zeros(wanted, learned, dtype=torch.float64)
     for place in range(wanted):
         centre = (place + 0.5) * learned / (wanted + 0.1) - 0.5
@@ -122,7 +117,7 @@ def resampling(learned: int, wanted: int) -> Tensor:
 
 
 def grid_positions(learned: Tensor, height: int, width: int) -> Tensor:
-    """Positions ``(1, side * side, C)`` for another grid, ``(h * w, C)``."""
+    """Positions ``(1, side * side, C)`` for a grid, ``(h * w, C)``; on their own grid they stay as they are."""
     side = math.isqrt(learned.size(1))
     if side == height == width:
         return learned[0]

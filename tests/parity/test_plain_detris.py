@@ -169,7 +169,7 @@ def test_image_tower_of_timm():
 def test_positions():
     learned = torch.randn(1, 37 * 37, 3)
     grid = learned.mT.reshape(1, 3, 37, 37)
-    for height, width in ((32, 32), (32, 40)):
+    for height, width in ((32, 32), (32, 40), (37, 32)):
         scale = ((height + 0.1) / 37, (width + 0.1) / 37)
         expected = F.interpolate(grid, scale_factor=scale, mode='bicubic')
         close(grid_positions(learned, height, width), expected[0].flatten(1).T)
