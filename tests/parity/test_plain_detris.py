@@ -12,7 +12,14 @@ from torch import Tensor, nn
 from tests.models.plain_shared import part
 from tests.parity import plain_detris as plain
 from tests.parity.plain_cris import PlainDecoder, PlainHead
-from tests.parity.plain_detris_towers import dense_block, grid_positions, image_adapter, image_block, text_adapter
+from tests.parity.plain_detris_towers import (
+    dense_block,
+    grid_positions,
+    image_adapter,
+    image_block,
+    text_adapter,
+    text_block,
+)
 from tests.parity.toy_detris import HEADS, TAPS, toy_inputs, toy_state
 
 # Stored in published files, and read by nothing.
@@ -119,6 +126,16 @@ def test_adapters_share():
     normed = block.norm2(halfway)
     beside = image_adapter(part(state, 'adapter'), normed, words, (3, 4), 2, False)
     close(image_block(state, tokens, words, (3, 4), 2, 2, False), halfway + block.ls2(block.mlp(normed) + 0.2 * beside))
+
+
+def test_text_adapter_reads_tokens_before_the_norm():
+    state, tokens = part(toy_state(), TEXT), torch.randn(3, 9, 16)
+    block = open_clip.transformer.ResidualAttentionBlock(16, 2, act_layer=open_clip.model.QuickGELU)
+    module_of(block, {name: value for name, value in state.items() if not name.startswith('adapter.')})
+    future = torch.full((9, 9), -torch.inf).triu(1)
+    halfway = tokens + block.attention(block.ln_1(tokens), attn_mask=future)
+    expected = halfway + block.mlp(block.ln_2(halfway)) + 0.2 * text_adapter(part(state, 'adapter'), halfway, False)
+    close(text_block(state, tokens, 2, False), expected)
 
 
 def test_text_of_clip():
