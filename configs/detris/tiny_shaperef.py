@@ -10,4 +10,4 @@ _base_ = [
     '../_base_/schedules/adamw_3k.py',
     '../_base_/default_runtime.py',
 ]
-inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=64)))
+inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=128)))

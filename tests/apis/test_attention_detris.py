@@ -2,16 +2,26 @@
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from mmris.apis.attention import AttentionPredictor
-from tests.apis.test_attention import SENTENCE, at_centres, build, passes, photograph, with_model
+from mmris.datasets.pipelines import resolve_pipelines
+from tests.apis.test_attention import SENTENCE, at_centres, build, passes, photograph
+from tests.conftest import ROOT
 
-TINY = 'detris/tiny_shaperef.py'
+
+def predictor_of(**changes: dict) -> AttentionPredictor:
+    """The demo's model at 64 x 64 pixels."""
+    config = Config.fromfile(ROOT / 'configs/detris/tiny_shaperef.py')
+    config.merge_from_dict(dict(model=changes))
+    config.inputs.views.main.size = 64
+    resolve_pipelines(config)
+    return build(config)
 
 
 @pytest.fixture(scope='module')
 def predictor() -> AttentionPredictor:
-    return build(with_model(TINY))
+    return predictor_of()
 
 
 def test_maps(predictor):
@@ -25,8 +35,8 @@ def test_maps(predictor):
 
 def test_adapters_between_stages():
     """The last before each stage, once if it is before several; a joint space, where there is one."""
-    found = build(with_model(
-        TINY, encoder=dict(image_adapter_blocks=(1, 5), joint_map=True), neck=dict(in_channels=(64, 64, 96))))
+    found = predictor_of(
+        encoder=dict(image_adapter_blocks=(1, 5), joint_map=True), neck=dict(in_channels=(64, 64, 96)))
     maps = [(one.name, one.kind) for one in found.look(SENTENCE).maps if one.part == 'encoder']
     assert maps == [('block 1', 'pixels on words'), ('block 5', 'pixels on words'),
                     ('joint space', 'sentence with patches')]
