@@ -7,7 +7,7 @@ _base_ = [
     '../_base_/datasets/shaperef.py',
     '../_base_/inputs/clip.py',
     '../_base_/models/detris_tiny.py',
-    '../_base_/schedules/adamw_3k.py',
+    '../_base_/schedules/adamw_4500.py',
     '../_base_/default_runtime.py',
 ]
-inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=128)))
+inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=64)))

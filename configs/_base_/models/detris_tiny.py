@@ -1,5 +1,5 @@
-# DETRIS at the size of the demo: 128 x 128 pixels, patches of 8, logits at half the input, 3.7M parameters, of which
-# 3.2M embed words. Nothing is frozen, since there are no weights of so small towers.
+# DETRIS at the size of the demo: 64 x 64 pixels, patches of 8, logits at half the input. Nothing is frozen, since there
+# are no weights of so small towers.
 _base_ = './detris_vit-b.py'
 model = dict(
     encoder=dict(
@@ -10,7 +10,7 @@ model = dict(
             text_cfg=dict(context_length=32, vocab_size=49408, width=64, heads=2, layers=2)),
         pretrained=None,
         image=dict(
-            architecture=dict(_delete_=True, layers=6, channels=64, heads=2, patch_size=8, image_size=128),
+            architecture=dict(_delete_=True, layers=6, channels=64, heads=2, patch_size=8, image_size=64),
             taps=(2, 4, 6),
             pretrained=None),
         image_adapter_blocks=(2, 4, 6),
@@ -22,11 +22,11 @@ model = dict(
         dropout=0.0,
         text_length=16),
     frozen=[],
-    neck=dict(in_channels=(64, 64, 64), sentence_channels=96, channels=32),
-    decoder=dict(channels=32, word_channels=64, num_layers=1, num_heads=2, feedforward_channels=128, dropout=0.0),
+    neck=dict(in_channels=(64, 64, 64), sentence_channels=96, channels=64),
+    decoder=dict(channels=64, word_channels=64, num_layers=1, num_heads=2, feedforward_channels=128, dropout=0.0),
     # From scratch, kernels of the default size start with logits of several units: steps lost on shrinking them.
     head=dict(
-        channels=32,
+        channels=64,
         sentence_channels=96,
         init_cfg=dict(type='Normal', layer=[], std=0.01, override=dict(name='kernel_projection'))),
     target_resize='area')
