@@ -1,4 +1,4 @@
-# DETRIS at the size of the demo, on ShapeRef.
+# DETRIS at the size of the demo, on ShapeRef: from scratch, with nothing frozen.
 # Paper: Huang et al., Densely Connected Parameter-Efficient Tuning for Referring Image Segmentation, AAAI 2025.
 # Data: ShapeRef, made by `mmris make_shaperef`; 6,000 images in train.
 # Cost: see README.md beside this file.
