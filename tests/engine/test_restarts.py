@@ -37,9 +37,9 @@ class InterruptHook(Hook):
             raise InterruptionError
 
 
-def small_config(folder: Path, work_dir: str, **changes) -> Config:
+def small_config(folder: Path, work_dir: str, name: str = 'cm_masksd/vit-tiny_shaperef.py', **changes) -> Config:
     """Six batches an epoch, three epochs, no data workers."""
-    config = tiny_config()
+    config = tiny_config(name)
     if not (folder / 'set').exists():
         write_set(folder / 'set', images=12, sentences=2)
     for loader in (config.train_dataloader, config.val_dataloader):
