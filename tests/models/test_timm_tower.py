@@ -266,6 +266,14 @@ class TestArguments:
         with pytest.raises(ValueError, match='The input is 64 x 80 pixels .* must be a multiple of 32 x 32'):
             build('ResNet').embed(images((64, 80)))
 
+    def test_other_patches(self):
+        """Of a side that does not divide the images that the weights were trained on."""
+        options = dict(embed_dim=32, depth=3, num_heads=2, patch_size=8)
+        for image_size in (None, 64):
+            tower = TimmTower(
+                model='vit_small_patch14_reg4_dinov2', options=options, joint_channels=8, image_size=image_size)
+            check(tower.eval(), (64, 96))
+
     def test_positions_are_resized_when_they_are_loaded(self, tmp_path):
         source = timm.create_model('beit_base_patch16_224', embed_dim=32, depth=3, num_heads=2)
         torch.save(source.state_dict(), tmp_path / 'beit.pth')

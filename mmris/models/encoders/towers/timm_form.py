@@ -23,7 +23,7 @@ class TimmForm(NamedTuple):
     Attributes:
         options (dict): Arguments of ``timm.create_model``.
         size (tuple[int, int], optional): The only height and width, in pixels, that it takes. None: any.
-        native (tuple[int, int]): Height and width of the images that its weights were trained on.
+        tried (tuple[int, int]): Height and width of images that it takes.
         stem (str): Dotted name of the stem.
         layout (str): How the stem lays out cells.
         with_size (bool): Whether the stem returns their height and width too.
@@ -37,7 +37,7 @@ class TimmForm(NamedTuple):
 
     options: Dict[str, Any]
     size: Optional[Tuple[int, int]]
-    native: Tuple[int, int]
+    tried: Tuple[int, int]
     stem: str
     layout: str
     with_size: bool
@@ -66,7 +66,7 @@ def examine(name: str, options: Dict[str, Any], image_size: Optional[Tuple[int, 
             whole = timm.create_model(name, pretrained=False, **options)
     except TypeError as error:
         raise ValueError(f'{name} of timm does not take options={options} of TimmTower ({error}).') from error
-    native = tuple(whole.default_cfg['input_size'][1:])
+    native = image_size or tuple(whole.default_cfg['input_size'][1:])
     complete, only = _complete(name, whole, options, image_size)
     with torch.device('meta'):
         model = timm.create_model(name, pretrained=False, **complete).eval()
@@ -81,7 +81,7 @@ def examine(name: str, options: Dict[str, Any], image_size: Optional[Tuple[int, 
     except ValueError as error:
         raise UnfitModelError(name, str(error)) from error
     return TimmForm(
-        options=complete, size=None if size != sizes[-1] else size, native=native, stem=trial.stem, layout=layout,
+        options=complete, size=None if size != sizes[-1] else size, tried=size, stem=trial.stem, layout=layout,
         with_size=isinstance(output, tuple), cell=cell, cell_channels=cells.size(1 if layout == MAP else -1),
         norm=norm, channels=tuple(stage.size(1) for stage in stages), strides=_strides(name, stages, size, cell),
         keys=frozenset(whole.state_dict()))

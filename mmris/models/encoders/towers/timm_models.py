@@ -73,7 +73,7 @@ def _find_idle(name: str, form: TimmForm, taps: Sequence[int]) -> List[str]:
         model = _build_pruned(name, form, taps).eval()
         tapped = [tap - 1 for tap in taps]
         stages = model.forward_intermediates(
-            blank(form.size or form.native), indices=tapped, norm=form.norm, intermediates_only=True)
+            blank(form.tried), indices=tapped, norm=form.norm, intermediates_only=True)
         sum(stage.sum() for stage in stages).backward()
     return [key for key, parameter in model.named_parameters() if parameter.grad is None]
 
