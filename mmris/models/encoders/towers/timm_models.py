@@ -55,9 +55,8 @@ def build(name: str, form: TimmForm, taps: Sequence[int]) -> nn.Module:
     model = _build_pruned(name, form, taps)
     for key in _find_idle(name, form, taps):
         model.get_parameter(key).requires_grad_(False)
-    owner, _, own = form.stem.rpartition('.')
-    model.get_submodule(owner).register_module(
-        own, SplitStem(model.get_submodule(form.stem), layout=form.layout, with_size=form.with_size))
+    SplitStem(
+        model.get_submodule(form.stem), layout=form.layout, with_size=form.with_size).put_into(model, form.stem)
     return model
 
 
@@ -79,10 +78,19 @@ def _find_idle(name: str, form: TimmForm, taps: Sequence[int]) -> List[str]:
 
 
 def blocks_of(model: nn.Module) -> List[nn.Module]:
-    """The blocks of all stages: those that a stage lists, or the stage itself."""
-    blocks = []
+    """The blocks of all stages: those that a stage lists, or the stage itself; none where it is a single layer.
+
+    A layer alone, such as an activation, keeps nothing that would be computed again, and may write into its input.
+    """
+    modules, blocks = dict(model.named_modules()), []
     for entry in model.feature_info:
-        stage = model.get_submodule(entry['module'])
+        # Some models name stages that are no modules of theirs.
+        stage = modules.get(entry['module'], nn.Identity())
         listed = stage if isinstance(stage, nn.Sequential) else getattr(stage, 'blocks', None)
-        blocks.extend(listed if isinstance(listed, (nn.Sequential, nn.ModuleList)) else [stage])
-    return blocks
+        parts = list(listed) if isinstance(listed, (nn.Sequential, nn.ModuleList)) else []
+        blocks.extend(parts if parts and not any(_is_layer(part) for part in parts) else [stage])
+    return [block for block in blocks if not _is_layer(block)]
+
+
+def _is_layer(module: nn.Module) -> bool:
+    return next(module.children(), None) is None

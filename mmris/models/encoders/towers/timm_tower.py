@@ -1,7 +1,7 @@
 """Any model of timm as an image tower."""
 
 from functools import partial
-from typing import Any, Dict, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor, nn
@@ -81,7 +81,7 @@ class TimmTower(ImageTower):
         self.timm = build(model, self.form, self.taps)
         if activation_checkpointing:
             for block in blocks_of(self.timm):
-                block.forward = partial(recompute_counted, block, block.forward)
+                block.forward = partial(recompute_counted, block, partial(_run_on_copies, block.forward))
         self.projection = nn.Conv2d(self.form.channels[-1], joint_channels, 1, bias=False)
         self.cell_channels = self.form.cell_channels
         self.stride = (self.form.strides[-1], ) * 2
@@ -130,6 +130,11 @@ class TimmTower(ImageTower):
         weights = (inside / inside.sum(dim=1, keepdim=True).clamp(min=1)).to(patches.dtype)
         return ImageFeatures(
             stages=(*stages[:-1], joint), patches=patches, image_global=torch.einsum('mn,mnd->md', weights, patches))
+
+
+def _run_on_copies(forward: Callable, *inputs: Any, **options: Any) -> Any:
+    """Run a block on copies of lists: HRNet's write into theirs, which are needed again in the backward pass."""
+    return forward(*(list(one) if isinstance(one, list) else one for one in inputs), **options)
 
 
 def _default_taps(strides: Sequence[int]) -> Tuple[int, ...]:
