@@ -80,12 +80,13 @@ def examine(name: str, options: Dict[str, Any], image_size: Optional[Tuple[int, 
         layout, cell = find_layout(cells, size)
     except ValueError as error:
         raise UnfitModelError(name, str(error)) from error
+    strides = _strides(name, stages, size, cell)
     trial.split(size, SplitStem(
         model.get_submodule(trial.stem), layout=layout, with_size=isinstance(output, tuple)), cell, norm)
     return TimmForm(
         options=complete, size=None if size != sizes[-1] else size, native=native, stem=trial.stem, layout=layout,
         with_size=isinstance(output, tuple), cell=cell, cell_channels=cells.size(1 if layout == MAP else -1),
-        norm=norm, channels=tuple(stage.size(1) for stage in stages), strides=_strides(name, stages, size, cell),
+        norm=norm, channels=tuple(stage.size(1) for stage in stages), strides=strides,
         keys=frozenset(whole.state_dict()))
 
 
