@@ -64,7 +64,8 @@ def examine(name: str, options: Dict[str, Any], image_size: Optional[Tuple[int, 
     try:
         with torch.device('meta'):
             whole = timm.create_model(name, pretrained=False, **options)
-    except TypeError as error:
+    except Exception as error:
+        # Of whatever kind: timm asserts some, and fails on others in its own ways.
         raise ValueError(f'{name} of timm does not take options={options} of TimmTower ({error}).') from error
     native = tuple(whole.default_cfg['input_size'][1:])
     complete, only = _complete(name, whole, options, image_size)

@@ -1,6 +1,6 @@
 """Models of timm by their names, built as far as they are needed."""
 
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import timm
 import torch
@@ -19,13 +19,30 @@ def check_options(options: Dict[str, Any]) -> None:
     """Check arguments of a model's own.
 
     Raises:
-        ValueError: If they hold one that the tower sets.
+        ValueError: If they are no dict, or hold one that the tower sets.
     """
+    if not isinstance(options, dict):
+        raise ValueError(f'options of TimmTower must be a dict, such as dict(drop_path_rate=0.1), but got {options!r}.')
     taken = [name for name in options if name in _TAKEN]
     if taken:
         raise ValueError(f'options of TimmTower has {", ".join(taken)}, which TimmTower sets itself. It takes '
                          f'image_size and pretrained; options are arguments of the model\'s own, such as '
                          f'dict(drop_path_rate=0.1).')
+
+
+def complete_size(image_size: Optional[Union[int, Tuple[int, int]]]) -> Optional[Tuple[int, int]]:
+    """Height and width that a model is to be built for.
+
+    Raises:
+        ValueError: If they are neither a positive whole number nor two.
+    """
+    if image_size is None:
+        return None
+    sides = tuple(image_size) if isinstance(image_size, (list, tuple)) else (image_size, image_size)
+    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+        raise ValueError(f'image_size of TimmTower must be a number of pixels, or height and width, such as 384 or '
+                         f'(384, 512), but got {image_size!r}.')
+    return sides
 
 
 def check_name(name: str) -> None:

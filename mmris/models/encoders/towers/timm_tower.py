@@ -11,7 +11,7 @@ from mmris.structures import ImageEmbeddings, ImageFeatures, ImageInputs
 
 from .image_tower import ImageTower, check_tap_numbers, check_taps, default_taps, recompute_counted
 from .timm_form import examine
-from .timm_models import blocks_of, build, check_name, check_options
+from .timm_models import blocks_of, build, check_name, check_options, complete_size
 from .timm_pretrained import load_timm
 
 
@@ -51,7 +51,8 @@ class TimmTower(ImageTower):
 
     Raises:
         ValueError: If timm has no model of that name, or it cannot be a tower; the message has the reason.
-        ValueError: If the model does not take ``options``, or is given ``image_size`` and takes any size.
+        ValueError: If the model does not take ``options``, or is given ``image_size`` and takes any size, or that is no
+            size.
         ValueError: If ``taps`` are no whole numbers, do not increase or do not end at the last stage.
     """
 
@@ -68,10 +69,9 @@ class TimmTower(ImageTower):
                  init_cfg: Optional[dict] = None) -> None:
         super().__init__(init_cfg=init_cfg)
         check_name(model)
-        check_options(options or {})
+        check_options({} if options is None else options)
         self.model = model
-        size = (image_size, image_size) if isinstance(image_size, int) else image_size
-        self.form = examine(model, dict(options or {}), None if size is None else tuple(size))
+        self.form = examine(model, dict(options or {}), complete_size(image_size))
         if taps is not None:
             check_tap_numbers(type(self).__name__, taps)
         self.taps = tuple(_default_taps(self.form.strides) if taps is None else taps)
