@@ -205,7 +205,7 @@ class _Check:
         """Check what a model of timm is built from: other names begin a download, other options import or read."""
         self.plain(value, where)
         if key == 'model':
-            if not is_model(value):
+            if not isinstance(value, str) or not is_model(value):
                 self.refuse(where, f'is {shorten(value)}, which is no model of timm')
         elif key == 'image_size':
             sides = value if isinstance(value, list) else [value]

@@ -12,7 +12,8 @@ _MEBI = 2**20
 # Of `mallopt`, in <malloc.h>: how much free memory at the end goes back to the system (-1: none), and from what size
 # an array has pages of its own, which go back when it is freed.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_LARGEST_KEPT = 2**30
+# What is asked for, and the most that glibc takes before 2.35.
+_LARGEST_KEPT = (2**30, 2**25)
 # What a user sets to decide on the same.
 _ALLOCATOR_VARIABLES = ('GLIBC_TUNABLES', 'MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_')
 
@@ -47,7 +48,8 @@ def keep_freed_memory() -> bool:
     library = ctypes.CDLL(None)
     if not hasattr(library, 'mallopt'):
         return False
-    return bool(library.mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)) and bool(library.mallopt(_TRIM_THRESHOLD, -1))
+    kept = any(library.mallopt(_MMAP_THRESHOLD, size) for size in _LARGEST_KEPT)
+    return kept and bool(library.mallopt(_TRIM_THRESHOLD, -1))
 
 
 def process_memory() -> Dict[str, float]:

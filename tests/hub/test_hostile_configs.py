@@ -102,6 +102,7 @@ class TestTypes:
         (dict(model='hf-hub:stranger/model'), 'model is'),
         (dict(model='local-dir:stranger'), 'model is'),
         (dict(model='no_such_model'), "model is 'no_such_model', which is no model of timm"),
+        (dict(model=['test_vit']), "model is ['test_vit'], which is no model of timm"),
         (dict(options=dict(norm_layer='os.system')), 'options.norm_layer does not belong there'),
         (dict(options=dict(checkpoint_path='weights.pth')), 'options.checkpoint_path does not belong there'),
     ])

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmris.apis import Predictor
 from mmris.apis.attention import AttentionPredictor
 from mmris.datasets.pipelines import resolve_pipelines
+from mmris.models.encoders.towers import recompute_counted
 from mmris.models.segmentors import compile_stages
 from mmris.registry import MODELS
 from mmris.structures import ReferringInputs
@@ -158,3 +159,17 @@ def test_predictor_with_compiled_code():
 def test_attention_is_not_read_of_a_compiled_model():
     with pytest.raises(ValueError, match='AttentionPredictor reads the inputs of single modules.*leave out compile'):
         AttentionPredictor.from_pretrained('cm-masksd-shaperef', compile=True)
+
+
+@pytest.mark.parametrize('norm', [torch.nn.Identity(), torch.nn.BatchNorm1d(4)])
+def test_activations_are_computed_again_when_compiled(norm):
+    """Gradients are the same, and a BatchNorm counts the batch once."""
+    block = torch.nn.Sequential(torch.nn.Linear(4, 4), norm, torch.nn.Tanh())
+    plain, pixels = copy.deepcopy(block), torch.randn(8, 4)
+    plain(pixels).square().sum().backward()
+    compiled = torch.compile(lambda given: recompute_counted(block, block.forward, given), **TRACED)
+    compiled(pixels).square().sum().backward()
+    for mine, its in zip(block.parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(mine.grad, its.grad, atol=1e-5)
+    for mine, its in zip(block.buffers(), plain.buffers(), strict=True):
+        assert torch.allclose(mine, its)

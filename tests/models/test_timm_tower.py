@@ -253,6 +253,10 @@ class TestArguments:
             build('ResNet', options=dict(checkpoint_path='weights.pth'))
         with pytest.raises(ValueError, match=r"test_resnet of timm does not take options=\{'colour': 3\}"):
             build('ResNet', options=dict(colour=3))
+        with pytest.raises(ValueError, match=r"options=\{'embed_dim': 33\} of TimmTower \(dim should be divisible"):
+            TimmTower(model='test_vit', options=dict(embed_dim=33), joint_channels=8)
+        with pytest.raises(ValueError, match=r'options of TimmTower must be a dict, .* but got \[1\]'):
+            build('ResNet', options=[1])
 
     def test_sizes(self):
         """Of a model whose positions belong to one size."""

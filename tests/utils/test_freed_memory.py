@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from mmris.utils.memory import keep_freed_memory
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != 'linux', reason='another C library')
@@ -42,3 +44,17 @@ def test_the_next_array_takes_its_pages():
 def test_what_the_user_chose_stays():
     kept, pages = pages_cleared(True, MALLOC_MMAP_THRESHOLD_='65536')
     assert not kept and pages >= MEBIBYTES // 2
+
+
+def test_glibc_before_2_35_is_asked_for_the_most_that_it_takes(monkeypatch):
+    asked = []
+
+    def mallopt(parameter, value):
+        asked.append((parameter, value))
+        return int(value <= 2**25)
+
+    for name in ('GLIBC_TUNABLES', 'MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_'):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr('ctypes.CDLL', lambda name: SimpleNamespace(mallopt=mallopt))
+    assert keep_freed_memory()
+    assert asked == [(-3, 2**30), (-3, 2**25), (-1, -1)]

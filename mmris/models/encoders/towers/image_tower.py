@@ -2,13 +2,13 @@
 
 from abc import abstractmethod
 from contextlib import nullcontext
-from typing import Any, Callable, Sequence, Tuple
+from typing import Any, Callable, Optional, Sequence, Tuple
 
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.checkpoint import checkpoint, noop_context_fn
+from torch.utils.checkpoint import checkpoint
 
 from mmris.structures import ImageEmbeddings, ImageFeatures, ImageInputs
 
@@ -56,13 +56,13 @@ class ImageTower(BaseModule):
         return ImageEmbeddings(cells=self.stem(images.pixels), inside=inside)
 
 
-def recompute(block: Callable, *inputs: Any, context_fn: Callable = noop_context_fn, **options: Any) -> Any:
+def recompute(block: Callable, *inputs: Any, context_fn: Optional[Callable] = None, **options: Any) -> Any:
     """Run a block keeping no activations inside it, and again in the backward pass, where gradients are wanted.
 
     Args:
         block (Callable): What is run.
         *inputs: What it takes.
-        context_fn (Callable): Gives two contexts, of the first run and of the second. Defaults to none.
+        context_fn (Callable, optional): Gives two contexts, of the first run and of the second. Defaults to None.
         **options: What it takes by name.
 
     Returns:
@@ -70,7 +70,15 @@ def recompute(block: Callable, *inputs: Any, context_fn: Callable = noop_context
     """
     if not torch.is_grad_enabled():
         return block(*inputs, **options)
-    return checkpoint(block, *inputs, use_reentrant=False, context_fn=context_fn, **options)
+    if context_fn is None:
+        return checkpoint(block, *inputs, use_reentrant=False, **options)
+    return _recompute_in_contexts(block, *inputs, context_fn=context_fn, **options)
+
+
+@torch.compiler.disable
+def _recompute_in_contexts(block: Callable, *inputs: Any, **options: Any) -> Any:
+    """Apart, since torch.compile knows no contexts but its own."""
+    return checkpoint(block, *inputs, use_reentrant=False, **options)
 
 
 def recompute_counted(module: nn.Module, function: Callable, *inputs: Any, **options: Any) -> Any:

@@ -7,7 +7,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from .timm_stem import MAP, find_layout
+from .timm_stem import MAP, SplitStem, find_layout
 
 
 class UnfitModelError(ValueError):
@@ -64,7 +64,8 @@ def examine(name: str, options: Dict[str, Any], image_size: Optional[Tuple[int, 
     try:
         with torch.device('meta'):
             whole = timm.create_model(name, pretrained=False, **options)
-    except TypeError as error:
+    except Exception as error:
+        # Of whatever kind: timm asserts some, and fails on others in its own ways.
         raise ValueError(f'{name} of timm does not take options={options} of TimmTower ({error}).') from error
     native = image_size or tuple(whole.default_cfg['input_size'][1:])
     complete, only = _complete(name, whole, options, image_size)
@@ -80,10 +81,13 @@ def examine(name: str, options: Dict[str, Any], image_size: Optional[Tuple[int, 
         layout, cell = find_layout(cells, size)
     except ValueError as error:
         raise UnfitModelError(name, str(error)) from error
+    strides = _strides(name, stages, size, cell)
+    trial.split(size, SplitStem(
+        model.get_submodule(trial.stem), layout=layout, with_size=isinstance(output, tuple)), cell, norm)
     return TimmForm(
         options=complete, size=None if size != sizes[-1] else size, tried=size, stem=trial.stem, layout=layout,
         with_size=isinstance(output, tuple), cell=cell, cell_channels=cells.size(1 if layout == MAP else -1),
-        norm=norm, channels=tuple(stage.size(1) for stage in stages), strides=_strides(name, stages, size, cell),
+        norm=norm, channels=tuple(stage.size(1) for stage in stages), strides=strides,
         keys=frozenset(whole.state_dict()))
 
 
@@ -143,6 +147,17 @@ class _Trial(NamedTuple):
                 # Of whatever kind: it is a stranger's code.
                 raise UnfitModelError(self.name, f'it cannot be run without memory ({error})') from error
 
+    def split(self, size: Tuple[int, int], stem: SplitStem, cell: Tuple[int, int], norm: bool) -> None:
+        """Put a split stem into the model, and check that the rest of it runs on cells."""
+        stem.put_into(self.model, self.stem)
+        with torch.no_grad():
+            cells = stem.read(blank(size), (size[0] // cell[0], size[1] // cell[1]))
+            try:
+                self.model.forward_intermediates(cells, norm=norm, intermediates_only=True)
+            except Exception as error:
+                raise UnfitModelError(
+                    self.name, f'it cannot be run on the cells of its stem {self.stem} ({error})') from error
+
     def _stages(self, size: Tuple[int, int], norm: bool) -> List[Tensor]:
         return self.model.forward_intermediates(blank(size), norm=norm, intermediates_only=True)
 
@@ -169,7 +184,6 @@ def _find_stem(name: str, model: nn.Module) -> str:
     first = first[0] if isinstance(first, (tuple, list)) and first else first
     if not first:
         raise UnfitModelError(name, 'timm does not say where its first convolution is')
-    stages = [entry['module'] for entry in model.feature_info]
     path, stages = '', [f'{entry["module"]}.' for entry in model.feature_info]
     for part in first.split('.'):
         path = f'{path}.{part}'.lstrip('.')

@@ -1,6 +1,6 @@
 """Models of timm by their names, built as far as they are needed."""
 
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import timm
 import torch
@@ -19,13 +19,30 @@ def check_options(options: Dict[str, Any]) -> None:
     """Check arguments of a model's own.
 
     Raises:
-        ValueError: If they hold one that the tower sets.
+        ValueError: If they are no dict, or hold one that the tower sets.
     """
+    if not isinstance(options, dict):
+        raise ValueError(f'options of TimmTower must be a dict, such as dict(drop_path_rate=0.1), but got {options!r}.')
     taken = [name for name in options if name in _TAKEN]
     if taken:
         raise ValueError(f'options of TimmTower has {", ".join(taken)}, which TimmTower sets itself. It takes '
                          f'image_size and pretrained; options are arguments of the model\'s own, such as '
                          f'dict(drop_path_rate=0.1).')
+
+
+def complete_size(image_size: Optional[Union[int, Tuple[int, int]]]) -> Optional[Tuple[int, int]]:
+    """Height and width that a model is to be built for.
+
+    Raises:
+        ValueError: If they are neither a positive whole number nor two.
+    """
+    if image_size is None:
+        return None
+    sides = tuple(image_size) if isinstance(image_size, (list, tuple)) else (image_size, image_size)
+    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+        raise ValueError(f'image_size of TimmTower must be a number of pixels, or height and width, such as 384 or '
+                         f'(384, 512), but got {image_size!r}.')
+    return sides
 
 
 def check_name(name: str) -> None:
@@ -55,9 +72,8 @@ def build(name: str, form: TimmForm, taps: Sequence[int]) -> nn.Module:
     model = _build_pruned(name, form, taps)
     for key in _find_idle(name, form, taps):
         model.get_parameter(key).requires_grad_(False)
-    owner, _, own = form.stem.rpartition('.')
-    model.get_submodule(owner).register_module(
-        own, SplitStem(model.get_submodule(form.stem), layout=form.layout, with_size=form.with_size))
+    SplitStem(
+        model.get_submodule(form.stem), layout=form.layout, with_size=form.with_size).put_into(model, form.stem)
     return model
 
 
@@ -79,10 +95,19 @@ def _find_idle(name: str, form: TimmForm, taps: Sequence[int]) -> List[str]:
 
 
 def blocks_of(model: nn.Module) -> List[nn.Module]:
-    """The blocks of all stages: those that a stage lists, or the stage itself."""
-    blocks = []
+    """The blocks of all stages: those that a stage lists, or the stage itself; none where it is a single layer.
+
+    A layer alone, such as an activation, keeps nothing that would be computed again, and may write into its input.
+    """
+    modules, blocks = dict(model.named_modules()), []
     for entry in model.feature_info:
-        stage = model.get_submodule(entry['module'])
+        # Some models name stages that are no modules of theirs.
+        stage = modules.get(entry['module'], nn.Identity())
         listed = stage if isinstance(stage, nn.Sequential) else getattr(stage, 'blocks', None)
-        blocks.extend(listed if isinstance(listed, (nn.Sequential, nn.ModuleList)) else [stage])
-    return blocks
+        parts = list(listed) if isinstance(listed, (nn.Sequential, nn.ModuleList)) else []
+        blocks.extend(parts if parts and not any(_is_layer(part) for part in parts) else [stage])
+    return [block for block in blocks if not _is_layer(block)]
+
+
+def _is_layer(module: nn.Module) -> bool:
+    return next(module.children(), None) is None

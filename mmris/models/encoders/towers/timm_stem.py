@@ -34,6 +34,11 @@ class SplitStem(nn.Module):
                 raise
             return getattr(stem, name)
 
+    def put_into(self, model: nn.Module, name: str) -> None:
+        """Stand in a model where its stem has stood, at a dotted name."""
+        owner, _, own = name.rpartition('.')
+        model.get_submodule(owner).register_module(own, self)
+
     def read(self, pixels: Tensor, grid: Tuple[int, int]) -> Tensor:
         """Turn pixels into cells.
 

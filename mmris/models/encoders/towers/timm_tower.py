@@ -1,7 +1,7 @@
 """Any model of timm as an image tower."""
 
 from functools import partial
-from typing import Any, Dict, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from mmris.structures import ImageEmbeddings, ImageFeatures, ImageInputs
 
 from .image_tower import ImageTower, check_tap_numbers, check_taps, default_taps, recompute_counted
 from .timm_form import examine
-from .timm_models import blocks_of, build, check_name, check_options
+from .timm_models import blocks_of, build, check_name, check_options, complete_size
 from .timm_pretrained import load_timm
 
 
@@ -51,7 +51,8 @@ class TimmTower(ImageTower):
 
     Raises:
         ValueError: If timm has no model of that name, or it cannot be a tower; the message has the reason.
-        ValueError: If the model does not take ``options``, or is given ``image_size`` and takes any size.
+        ValueError: If the model does not take ``options``, or is given ``image_size`` and takes any size, or that is no
+            size.
         ValueError: If ``taps`` are no whole numbers, do not increase or do not end at the last stage.
     """
 
@@ -68,10 +69,9 @@ class TimmTower(ImageTower):
                  init_cfg: Optional[dict] = None) -> None:
         super().__init__(init_cfg=init_cfg)
         check_name(model)
-        check_options(options or {})
+        check_options({} if options is None else options)
         self.model = model
-        size = (image_size, image_size) if isinstance(image_size, int) else image_size
-        self.form = examine(model, dict(options or {}), None if size is None else tuple(size))
+        self.form = examine(model, dict(options or {}), complete_size(image_size))
         if taps is not None:
             check_tap_numbers(type(self).__name__, taps)
         self.taps = tuple(_default_taps(self.form.strides) if taps is None else taps)
@@ -81,7 +81,7 @@ class TimmTower(ImageTower):
         self.timm = build(model, self.form, self.taps)
         if activation_checkpointing:
             for block in blocks_of(self.timm):
-                block.forward = partial(recompute_counted, block, block.forward)
+                block.forward = partial(recompute_counted, block, partial(_run_on_copies, block.forward))
         self.projection = nn.Conv2d(self.form.channels[-1], joint_channels, 1, bias=False)
         self.cell_channels = self.form.cell_channels
         self.stride = (self.form.strides[-1], ) * 2
@@ -130,6 +130,11 @@ class TimmTower(ImageTower):
         weights = (inside / inside.sum(dim=1, keepdim=True).clamp(min=1)).to(patches.dtype)
         return ImageFeatures(
             stages=(*stages[:-1], joint), patches=patches, image_global=torch.einsum('mn,mnd->md', weights, patches))
+
+
+def _run_on_copies(forward: Callable, *inputs: Any, **options: Any) -> Any:
+    """Run a block on copies of lists: HRNet's write into theirs, which are needed again in the backward pass."""
+    return forward(*(list(one) if isinstance(one, list) else one for one in inputs), **options)
 
 
 def _default_taps(strides: Sequence[int]) -> Tuple[int, ...]:
