@@ -25,7 +25,6 @@ TOYS = {
 REFUSED = {
     'crossvit': 'a stage of 14 x 14 patches does not divide 240 x 240 pixels',
     'csatv2': 'timm does not say where its first convolution is',
-    'efficientvit_msra': 'a patch of 56 pixels has no whole number of cells of 16',
     'gemma4_vit': r'its stem encoder adds positions \(patch_embed.position_embedding_table\)',
     'inception_resnet_v2': 'which is no grid of whole cells',
     'inception_v3': 'which is no grid of whole cells',

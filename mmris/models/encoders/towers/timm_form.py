@@ -68,14 +68,14 @@ def examine(name: str, options: Dict[str, Any], image_size: Optional[Tuple[int, 
         # Of whatever kind: timm asserts some, and fails on others in its own ways.
         raise ValueError(f'{name} of timm does not take options={options} of TimmTower ({error}).') from error
     native = image_size or tuple(whole.default_cfg['input_size'][1:])
-    complete, only = _complete(name, whole, options, image_size)
+    complete = _complete(name, whole, options, image_size)
     with torch.device('meta'):
         model = timm.create_model(name, pretrained=False, **complete).eval()
     if not hasattr(model, 'forward_intermediates'):
         raise UnfitModelError(name, 'it gives no features of its stages (forward_intermediates)')
     trial = _Trial(name, model, _find_stem(name, model))
-    sizes = [_uneven(model, native), native] if only is None else [only]
-    size, output, stages, norm = trial.first(sizes)
+    # It takes any size, or has something of one, such as a table of positions.
+    size, output, stages, norm = trial.first((_uneven(model, native), native))
     cells = output[0] if isinstance(output, tuple) else output
     try:
         layout, cell = find_layout(cells, size)
@@ -85,15 +85,15 @@ def examine(name: str, options: Dict[str, Any], image_size: Optional[Tuple[int, 
     trial.split(size, SplitStem(
         model.get_submodule(trial.stem), layout=layout, with_size=isinstance(output, tuple)), cell, norm)
     return TimmForm(
-        options=complete, size=None if size != sizes[-1] else size, tried=size, stem=trial.stem, layout=layout,
+        options=complete, size=size if size == native else None, tried=size, stem=trial.stem, layout=layout,
         with_size=isinstance(output, tuple), cell=cell, cell_channels=cells.size(1 if layout == MAP else -1),
         norm=norm, channels=tuple(stage.size(1) for stage in stages), strides=strides,
         keys=frozenset(whole.state_dict()))
 
 
 def _complete(name: str, whole: nn.Module, options: Dict[str, Any],
-              image_size: Optional[Tuple[int, int]]) -> Tuple[Dict[str, Any], Optional[Tuple[int, int]]]:
-    """All arguments for a model, and the size that they bind it to; None if they do not."""
+              image_size: Optional[Tuple[int, int]]) -> Dict[str, Any]:
+    """All arguments for a model."""
     accepted = inspect.signature(type(whole).__init__).parameters
     complete = dict(options, num_classes=0)
     if image_size is not None:
@@ -101,13 +101,12 @@ def _complete(name: str, whole: nn.Module, options: Dict[str, Any],
             raise ValueError(f'image_size={image_size} of TimmTower is not needed: {name} of timm takes any size that '
                              f'is a multiple of its last patch. Leave it out.')
         complete['img_size'] = image_size
+    # Where timm can resize positions, it shall.
     if 'dynamic_img_size' in accepted:
-        return dict(complete, dynamic_img_size=True), None
-    if 'strict_img_size' in accepted:
-        return dict(complete, strict_img_size=False), None
-    if 'img_size' in accepted:
-        return complete, image_size or tuple(whole.default_cfg['input_size'][1:])
-    return complete, None
+        complete['dynamic_img_size'] = True
+    elif 'strict_img_size' in accepted:
+        complete['strict_img_size'] = False
+    return complete
 
 
 def _uneven(model: nn.Module, native: Tuple[int, int]) -> Tuple[int, int]:
