@@ -52,8 +52,8 @@ _CLIP_KEYS = dict(
     text_cfg=('context_length', 'vocab_size', 'width', 'heads', 'layers'))
 # Of models of timm: what may be set of their own, and the largest numbers.
 _TIMM = dict(embed_dim=2048, depth=128, num_heads=128, depths=128, dims=4096, window_size=64, patch_size=64,
-             reg_tokens=64, mlp_ratio=16, qk_norm=1, qkv_bias=1, class_token=1, init_values=1, drop_rate=1, drop_path_rate=1, proj_drop_rate=1,
-             attn_drop_rate=1)
+             reg_tokens=64, mlp_ratio=16, qk_norm=1, qkv_bias=1, class_token=1, init_values=1, drop_rate=1,
+             drop_path_rate=1, proj_drop_rate=1, attn_drop_rate=1)
 
 
 class ImproperConfigError(ValueError):
