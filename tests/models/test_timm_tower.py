@@ -88,7 +88,9 @@ def check(tower, size):
     assert features.stages[-1].shape[2:] == tuple(pixels // side for pixels, side in zip(size, tower.stride))
 
 
-@pytest.mark.parametrize('kind', TOYS)
+# Two stand for all in `make test`.
+@pytest.mark.parametrize('kind', [
+    pytest.param(kind, marks=() if kind in ('registers', 'ResNet') else pytest.mark.slow) for kind in TOYS])
 class TestTowers:
 
     def test_stages_are_timms(self, kind):

@@ -32,7 +32,9 @@ def base() -> Dict[str, dict]:
     return costs_of('vit-b_refcoco')
 
 
-@pytest.mark.parametrize('name', WHOLE)
+# The smallest stands for all in `make test`.
+@pytest.mark.parametrize('name', [
+    pytest.param(name, marks=() if name == 'vit-b_refcoco' else pytest.mark.slow) for name in WHOLE])
 def test_as_published(name):
     costs, (params, trained, flops) = costs_of(name), WHOLE[name]
     assert costs['total']['params'] / 1e6 == pytest.approx(params, abs=0.01)

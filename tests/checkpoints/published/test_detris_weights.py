@@ -92,6 +92,7 @@ def test_another_model_is_refused(tmp_path):
     assert re.search(r'encoder\.\S+ \(.*\b32\b.*\) in the file, \(.*\b48\b.*\) in the model', message)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', CONFIGS)
 def test_full_size(name):
     """Weights of each released model find its config."""
