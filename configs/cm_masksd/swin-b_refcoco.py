@@ -1,4 +1,4 @@
-# CM-MaskSD with Swin-B of timm and CLIP's text tower at 480 x 480, on RefCOCO (unc).
+# CM-MaskSD with Swin-B of timm and CLIP's text tower at 384 x 384, on RefCOCO (unc).
 # Paper: Wang et al., CM-MaskSD, names such encoders as its limitation, and gives neither settings nor numbers for them:
 #   the rest is that of CM-MaskSD with ViTs. Masks act after the patch embedding, on cells of the last grid.
 # Data: 42,404 objects, 120,624 sentences in train; layout in docs/data.md.
@@ -11,4 +11,4 @@ _base_ = [
     '../_base_/schedules/adam_100e.py',
     '../_base_/default_runtime.py',
 ]
-inputs = dict(tokenizer=dict(context_length=17), views=dict(main=dict(size=480)))
+inputs = dict(tokenizer=dict(context_length=17), views=dict(main=dict(size=384)))
