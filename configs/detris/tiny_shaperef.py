@@ -11,3 +11,4 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=64)))
+work_dir = 'work_dirs/detris_tiny_shaperef'

@@ -12,3 +12,4 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 inputs = dict(tokenizer=dict(context_length=17), views=dict(main=dict(size=448)))
+work_dir = 'work_dirs/detris_vit-b_refcoco+'

@@ -13,3 +13,4 @@ _base_ = [
 ]
 inputs = dict(tokenizer=dict(context_length=22), views=dict(main=dict(size=448)))
 model = dict(encoder=dict(text_length=22))
+work_dir = 'work_dirs/detris_vit-b_refcocog_umd'

@@ -14,3 +14,4 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 inputs = dict(tokenizer=dict(context_length=17), views=dict(main=dict(size=448)))
+work_dir = 'work_dirs/detris_vit-l_refcoco_mixed'

@@ -271,6 +271,12 @@ class TestArguments:
         with pytest.raises(ValueError, match='The input is 64 x 80 pixels .* must be a multiple of 32 x 32'):
             build('ResNet').embed(images((64, 80)))
 
+    @pytest.mark.parametrize('mode', [torch.no_grad, torch.inference_mode])
+    def test_built_for_inference(self, mode):
+        with mode():
+            tower = build('ResNet')
+        assert all(parameter.requires_grad for parameter in tower.timm.parameters())
+
     def test_other_patches(self):
         """Of a side that does not divide the images that the weights were trained on."""
         options = dict(embed_dim=32, depth=3, num_heads=2, patch_size=8)

@@ -85,7 +85,8 @@ def _build_pruned(name: str, form: TimmForm, taps: Sequence[int]) -> nn.Module:
 
 def _find_idle(name: str, form: TimmForm, taps: Sequence[int]) -> List[str]:
     """Names of parameters that the taps do not depend on."""
-    with torch.device('meta'):
+    # Also where a model is built for inference alone.
+    with torch.inference_mode(False), torch.enable_grad(), torch.device('meta'):
         model = _build_pruned(name, form, taps).eval()
         tapped = [tap - 1 for tap in taps]
         stages = model.forward_intermediates(
