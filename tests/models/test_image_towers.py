@@ -110,28 +110,34 @@ class TestActivationCheckpointingOfTheEncoder:
             CLIPEncoder(architecture=RESNET, image=dict(type=PlainTower), activation_checkpointing=True)
 
 
+def run_backward(tower, given):
+    """Gradients and buffers of a tower in training, and how many numbers it kept for the backward pass."""
+    for module in tower.train().modules():
+        if hasattr(module, 'drop_prob'):
+            module.drop_prob = 0.0
+    sizes = []
+
+    def note(saved):
+        sizes.append(saved.numel())
+        return saved
+
+    torch.manual_seed(1)
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved):
+        features = tower.encode(tower.embed(given))
+    (features.stages[0].square().mean() + features.patches.square().mean()).backward()
+    gradients = {name: value.grad for name, value in tower.named_parameters() if value.grad is not None}
+    return gradients, dict(tower.named_buffers()), sum(sizes)
+
+
 @pytest.mark.parametrize('build', [lambda **options: resnet(**options).image, swin], ids=['ResNet', 'Swin'])
 def test_activation_checkpointing_keeps_less_and_gives_the_same(build):
     """Gradients, and the running statistics, which must not count a batch twice."""
     found, kept = [], []
     for activation_checkpointing in (False, True):
-        tower = build(activation_checkpointing=activation_checkpointing).train()
-        for block in tower.modules():
-            if hasattr(block, 'drop_prob'):
-                block.drop_prob = 0.0
-        sizes = []
-
-        def note(saved, sizes=sizes):
-            sizes.append(saved.numel())
-            return saved
-
-        torch.manual_seed(1)
-        with torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved):
-            features = tower.encode(tower.embed(images(2, 64, 64)))
-        (features.stages[0].square().mean() + features.patches.square().mean()).backward()
-        found.append(({name: value.grad for name, value in tower.named_parameters() if value.grad is not None},
-                      dict(tower.named_buffers())))
-        kept.append(sum(sizes))
+        gradients, buffers, size = run_backward(
+            build(activation_checkpointing=activation_checkpointing), images(2, 64, 64))
+        found.append((gradients, buffers))
+        kept.append(size)
     assert found[0][0] and found[0][0].keys() == found[1][0].keys()
     for one, other in zip(*found):
         for name, value in one.items():

@@ -9,6 +9,7 @@ from mmris.models.encoders.towers.timm_form import UnfitModelError
 from mmris.registry import MODELS
 from mmris.structures import ImageInputs
 from tests.conftest import tiny_config
+from tests.models.test_image_towers import run_backward
 from tests.test_configs import TOY_SWIN, batch_of
 
 # Small ones of the kinds that people take, and sizes that their weights were not trained at.
@@ -155,22 +156,10 @@ class TestTowers:
         """Less is kept; gradients and running statistics are the same."""
         found, kept = [], []
         for activation_checkpointing in (False, True):
-            tower = build(kind, activation_checkpointing=activation_checkpointing).train()
-            for module in tower.modules():
-                if hasattr(module, 'drop_prob'):
-                    module.drop_prob = 0.0
-            sizes = []
-
-            def note(saved, sizes=sizes):
-                sizes.append(saved.numel())
-                return saved
-
-            with torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved):
-                features = tower.encode(tower.embed(images(TOYS[kind][1])))
-            (features.stages[0].square().mean() + features.patches.square().mean()).backward()
-            values = {name: value.grad for name, value in tower.named_parameters() if value.grad is not None}
-            found.append({**values, **dict(tower.named_buffers())})
-            kept.append(sum(sizes))
+            gradients, buffers, size = run_backward(
+                build(kind, activation_checkpointing=activation_checkpointing), images(TOYS[kind][1]))
+            found.append({**gradients, **buffers})
+            kept.append(size)
         assert found[0].keys() == found[1].keys()
         for name, value in found[0].items():
             assert torch.allclose(value, found[1][name], atol=1e-6), name

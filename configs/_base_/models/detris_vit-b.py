@@ -1,13 +1,9 @@
 # DETRIS on DINOv2 ViT-B/14 with registers and CLIP's text tower. Both are frozen: adapters, neck, decoder and head are
-# trained.
+# trained. Images have CLIP's mean and deviation, also for DINOv2. Decoder and head are CRIS's.
+_base_ = './clip_vit-b_cris.py'
 model = dict(
-    type='ReferringSegmentor',
-    # CLIP's mean and deviation, also for DINOv2.
-    data_preprocessor=dict(
-        type='ReferringDataPreprocessor',
-        mean=[122.7709383, 116.7460125, 104.09373615],
-        std=[68.5005327, 66.6321579, 70.3231631]),
     encoder=dict(
+        _delete_=True,
         type='DETRISEncoder',
         architecture='ViT-B-16',
         pretrained='openai',
@@ -25,14 +21,5 @@ model = dict(
         dropout=0.1,
         text_length=17),
     frozen=['encoder.image', 'encoder.text'],
-    neck=dict(type='ETRISNeck', in_channels=(768, 768, 768), sentence_channels=512, channels=512),
-    decoder=dict(
-        type='CRISDecoder',
-        channels=512,
-        word_channels=512,
-        num_layers=3,
-        num_heads=8,
-        feedforward_channels=512,
-        dropout=0.1),
-    head=dict(type='DynamicConvolutionHead', channels=512, sentence_channels=512),
-    losses=dict(bce=dict(type='BinaryCrossEntropyLoss', loss_weight=1.0)))
+    neck=dict(_delete_=True, type='ETRISNeck', in_channels=(768, 768, 768), sentence_channels=512, channels=512),
+    decoder=dict(feedforward_channels=512))

@@ -1,18 +1,16 @@
 """CLIP's ResNet as an image tower, with the attention pool at every pixel."""
 
-from contextlib import nullcontext
 from typing import Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
 from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmris.structures import ImageEmbeddings, ImageFeatures
 
-from ...layers import keep_running_statistics, resize_positions, restore_running_statistics
-from .image_tower import ImageTower, check_taps, recompute
+from ...layers import resize_positions
+from .image_tower import ImageTower, check_taps, recompute_counted
 
 
 class CLIPResNet(ImageTower):
@@ -55,21 +53,13 @@ class CLIPResNet(ImageTower):
         cells, stages = embeddings.cells, []
         for number, layer in enumerate((self.clip.layer1, self.clip.layer2, self.clip.layer3, self.clip.layer4), 1):
             for block in layer:
-                cells = self._run(block, cells)
+                cells = recompute_counted(block, block, cells) if self.activation_checkpointing else block(cells)
             if number in self.taps:
                 stages.append(cells)
         image_global, patches = attend_everywhere(self.clip.attnpool, cells)
         joint = patches.transpose(1, 2).unflatten(2, cells.shape[-2:])
         return ImageFeatures(
             stages=(*stages[:-1], F.relu(joint + self.shortcut(cells))), patches=patches, image_global=image_global)
-
-    def _run(self, block: nn.Module, cells: Tensor) -> Tensor:
-        if not self.activation_checkpointing:
-            return block(cells)
-        # What is computed again has been counted by the BatchNorms already, or was not to be.
-        counted = all(norm.track_running_stats for norm in block.modules() if isinstance(norm, _BatchNorm))
-        context = restore_running_statistics if counted else keep_running_statistics
-        return recompute(block, cells, context_fn=lambda: (nullcontext(), context(block)))
 
 
 def attend_everywhere(pool: AttentionPool2d, cells: Tensor) -> Tuple[Tensor, Tensor]:
