@@ -100,6 +100,7 @@ PUBLISHED_NAMES: Dict[str, PublishedNames] = {
     'clip': PublishedNames('CLIP', ('OpenAI', "open_clip's CustomTextCLIP", 'open_clip', 'Hugging Face'),
                            ('mmris', 'openai', 'open_clip', 'hugging_face'), asks_activation=True),
     'beit3': PublishedNames('BEiT-3', ('BEiT-3', ), ('mmris', 'beit3')),
+    'bert': PublishedNames('BERT', ('Hugging Face', ), ('mmris', 'hugging_face')),
     'vilt': PublishedNames('ViLT', ('ViLT', 'Hugging Face'), ('mmris', 'vilt')),
     'swin': PublishedNames('Swin', ('MMPretrain', ), ('mmris', 'mmpretrain')),
     'dinov2': PublishedNames('DINOv2', ('DINOv2', 'timm'), ('mmris', 'dinov2', 'timm')),

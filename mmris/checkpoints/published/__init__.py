@@ -6,6 +6,7 @@
 from typing import Dict
 
 from .beit3 import BEIT3
+from .bert import BERT
 from .clip import CLIP
 from .converting import Conversion, convert
 from .cris import CRIS
@@ -23,11 +24,11 @@ from .whole import convert_whole
 
 #: The published models by the names that commands know them by.
 PUBLISHED: Dict[str, PublishedModel] = {
-    model.name: model for model in (CLIP, BEIT3, VILT, SWIN, DINOV2, CRIS, DETRIS, SAM, EVF_SAM)
+    model.name: model for model in (CLIP, BEIT3, BERT, VILT, SWIN, DINOV2, CRIS, DETRIS, SAM, EVF_SAM)
 }
 
 __all__ = [
-    'BEIT3', 'CLIP', 'CRIS', 'DETRIS', 'DINOV2', 'EVF_SAM', 'EXCLUDED', 'PUBLISHED', 'SAM', 'SWIN', 'VILT',
+    'BEIT3', 'BERT', 'CLIP', 'CRIS', 'DETRIS', 'DINOV2', 'EVF_SAM', 'EXCLUDED', 'PUBLISHED', 'SAM', 'SWIN', 'VILT',
     'ConfigFile', 'Conversion', 'Derived', 'KeyMap', 'KeyMapError', 'Layout', 'PublishedModel', 'PublishedWeights',
     'Rule', 'compare_published', 'convert', 'convert_whole', 'fuse', 'load_published', 'read_published', 'rename',
     'transpose'
