@@ -131,6 +131,7 @@ class PaddedSwin(BaseModule):
         """
         if self.pretrained is None:
             return
+        from mmris.checkpoints.published import SWIN_STAGES
         trust_option = 'trust_pretrained=True of the image tower'
         load_published(
             self, SWIN_STAGES,
