@@ -19,17 +19,18 @@ from .model import ConfigFile, Layout, PublishedModel, PublishedWeights
 from .reading import read_published
 from .segment_anything import SAM
 from .swin import SWIN
+from .swin_stages import SWIN_STAGES
 from .vilt import VILT
 from .whole import convert_whole
 
 #: The published models by the names that commands know them by.
 PUBLISHED: Dict[str, PublishedModel] = {
-    model.name: model for model in (CLIP, BEIT3, BERT, VILT, SWIN, DINOV2, CRIS, DETRIS, SAM, EVF_SAM)
+    model.name: model for model in (CLIP, BEIT3, BERT, VILT, SWIN, SWIN_STAGES, DINOV2, CRIS, DETRIS, SAM, EVF_SAM)
 }
 
 __all__ = [
-    'BEIT3', 'BERT', 'CLIP', 'CRIS', 'DETRIS', 'DINOV2', 'EVF_SAM', 'EXCLUDED', 'PUBLISHED', 'SAM', 'SWIN', 'VILT',
-    'ConfigFile', 'Conversion', 'Derived', 'KeyMap', 'KeyMapError', 'Layout', 'PublishedModel', 'PublishedWeights',
-    'Rule', 'compare_published', 'convert', 'convert_whole', 'fuse', 'load_published', 'read_published', 'rename',
-    'transpose'
+    'BEIT3', 'BERT', 'CLIP', 'CRIS', 'DETRIS', 'DINOV2', 'EVF_SAM', 'EXCLUDED', 'PUBLISHED', 'SAM', 'SWIN',
+    'SWIN_STAGES', 'VILT', 'ConfigFile', 'Conversion', 'Derived', 'KeyMap', 'KeyMapError', 'Layout', 'PublishedModel',
+    'PublishedWeights', 'Rule', 'compare_published', 'convert', 'convert_whole', 'fuse', 'load_published',
+    'read_published', 'rename', 'transpose'
 ]
