@@ -4,12 +4,14 @@ import argparse
 import json
 import os
 import shlex
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+import torch
+
 from mmris.checkpoints import best_checkpoint
+from mmris.command_line.main import start
 from mmris.evaluation import format_results
 from mmris.utils import free_cpus
 
@@ -17,15 +19,18 @@ CONFIG = 'mmris::cm_masksd/vit-tiny_shaperef.py'
 
 
 def run(*command: str) -> None:
-    """Print a command of this project, and run it with as many threads as there are free processors."""
+    """Print a command of this project, and do its work here, where all is imported already."""
     print(f'\n$ mmris {shlex.join(command)}', flush=True)
-    threads = os.environ.get('OMP_NUM_THREADS') or str(free_cpus())
-    environment = dict(os.environ, OMP_NUM_THREADS=threads)
-    subprocess.run([sys.executable, '-m', 'mmris', *command], check=True, env=environment)
+    status = start(list(command))
+    if status:
+        sys.exit(status)
 
 
 def main(arguments: argparse.Namespace) -> None:
-    start = time.monotonic()
+    begin = time.monotonic()
+    # A number in OMP_NUM_THREADS has been taken already.
+    if 'OMP_NUM_THREADS' not in os.environ:
+        torch.set_num_threads(free_cpus())
     folder = Path(arguments.work_dir)
     data = ('--data-root', arguments.data)
 
@@ -35,7 +40,7 @@ def main(arguments: argparse.Namespace) -> None:
     run('test', CONFIG, checkpoint, '--split', 'val', 'testA', 'testB', '--controls', 'exchanged', 'empty',
         '--work-dir', str(folder), '--out', str(metrics), '--dump', str(folder / 'per_expression.jsonl'), *data)
     run('draw_predictions', CONFIG, checkpoint, '--split', 'val', '--out', str(sheet), *data)
-    report(json.loads(metrics.read_text()), folder, time.monotonic() - start)
+    report(json.loads(metrics.read_text()), folder, time.monotonic() - begin)
 
 
 def report(results: dict, folder: Path, seconds: float) -> None:

@@ -62,6 +62,11 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.compile:
         config.compile = True
 
+    _evaluate(config, arguments)
+    destroy_process_group()
+
+
+def _evaluate(config: Config, arguments: argparse.Namespace) -> None:
     runner = RUNNERS.build(config)
     model = unwrap_model(runner.model)
     if arguments.checkpoint is not None:
@@ -75,4 +80,3 @@ def main(arguments: argparse.Namespace) -> None:
         if arguments.out is not None:
             with write_atomically(arguments.out) as temporary:
                 temporary.write_text(to_json(results), encoding='utf-8')
-    destroy_process_group()

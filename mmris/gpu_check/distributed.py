@@ -79,19 +79,23 @@ def main() -> None:
     parser.add_argument('config')
     parser.add_argument('folder', type=Path)
     options = parser.parse_args()
+    found = _train_here(options)
+    if distributed.get_rank() == 0:
+        (options.folder / 'found.json').write_text(json.dumps(found))
+    destroy_process_group()
+
+
+def _train_here(options: argparse.Namespace) -> Dict[str, Any]:
     config = read_training(options.config, options.folder / 'set', options.folder / 'work')
     config.launcher, config.sync_bn = 'pytorch', 'torch'
     runner = RUNNERS.build(config)
     model = runner.train()
-    found = dict(
+    return dict(
         group=distributed.get_world_size(),
         backend=distributed.get_backend(),
         synchronised=sum(isinstance(part, nn.SyncBatchNorm) for part in model.modules()),
         steps=runner.iter,
         same_weights=_same_everywhere(model))
-    if distributed.get_rank() == 0:
-        (options.folder / 'found.json').write_text(json.dumps(found))
-    destroy_process_group()
 
 
 def _same_everywhere(model: nn.Module) -> bool:

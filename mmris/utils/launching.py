@@ -1,6 +1,7 @@
 """What the command lines of training and evaluation share: how processes are started, and what is done in them."""
 
 import argparse
+import gc
 import os
 from typing import Optional
 
@@ -31,9 +32,13 @@ def set_launcher_environment(arguments: argparse.Namespace) -> None:
 def destroy_process_group() -> None:
     """Leave the group of processes that the launcher started, if any: to be called when all work is done.
 
-    Left to the interpreter's end, threads of the group may be torn down under it, and NCCL warns.
+    Left to the interpreter's end, threads of the group may be torn down under it, and NCCL warns. The threads live as
+    long as anything refers to the group, as a distributed model does, so callers must have let go of runner and model:
+    a thread of Gloo that frees a tensor while the interpreter ends aborts the process.
     """
     if distributed.is_initialized():
+        # Runner, model and hooks refer to one another.
+        gc.collect()
         distributed.destroy_process_group()
 
 

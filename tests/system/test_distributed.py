@@ -19,11 +19,19 @@ import torch
 
 from mmris.checkpoints import find_checkpoints, read_checkpoint
 from mmris.registry import RUNNERS
-from tests.conftest import ROOT, assert_same, tiny_config, write_set
+from tests.conftest import ROOT, assert_same, run_python, tiny_config, write_set
 
 CONFIG = 'configs/cm_masksd/vit-tiny_shaperef.py'
 # What a training prints as it goes: a kill follows one of these lines, most of them steps.
 MARKS = ('Epoch(train)', 'Saving checkpoint', 'Epoch(val)', 'The best checkpoint')
+# Runs a command, then tells which threads are left.
+LEFT = """
+import sys
+from pathlib import Path
+from mmris.command_line import main
+main.start(sys.argv[1:])
+print('left:', *(path.read_text().strip() for path in Path('/proc/self/task').glob('*/comm')))
+"""
 # At most this many are waited for before a kill, fewer than an epoch has.
 PATIENCE = 8
 
@@ -141,6 +149,23 @@ def test_killed_and_resumed_equals_uninterrupted(folder, processes, request):
     best = [next((folder / name).glob('best_*.pth')) for name in (f'whole_{processes}', parts.name)]
     assert best[0].name == best[1].name
     assert_same(*(read_checkpoint(path)['state_dict'] for path in best))
+
+
+@pytest.mark.slow
+def test_no_thread_of_the_group_outlives_it(folder):
+    """One that frees a tensor while the interpreter ends aborts the process, some time or other."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        group = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(free.getsockname()[1]), RANK='0', LOCAL_RANK='0',
+                     WORLD_SIZE='1', OMP_NUM_THREADS='1')
+    _, _, inputs, options = training(folder, 'alone', 1, 1)
+    started = [*inputs, *options, '--launcher', 'pytorch']
+    trained = run_python('-c', LEFT, 'train', *started, **group)
+    assert 'Distributed training: True' in trained
+    scored = run_python('-c', LEFT, 'test', *inputs, folder / 'alone' / 'epoch_1.pth', '--data-root', folder / 'set',
+                        '--split', 'val', '--work-dir', folder, '--launcher', 'pytorch', **group)
+    for text in (trained, scored):
+        assert 'left: python' in text and 'gloo' not in text.rpartition('left:')[2], text[-2000:]
 
 
 @pytest.mark.slow
