@@ -51,7 +51,8 @@ def reference(mine: BERTTextTower) -> BertModel:
         parts = zip(('query', 'key', 'value'), layer.self_attn.in_proj_weight.chunk(3),
                     layer.self_attn.in_proj_bias.chunk(3))
         for name, weight, bias in parts:
-            state[f'{prefix}.attention.self.{name}.weight'], state[f'{prefix}.attention.self.{name}.bias'] = weight, bias
+            state.update({f'{prefix}.attention.self.{name}.weight': weight,
+                          f'{prefix}.attention.self.{name}.bias': bias})
         copy(f'{prefix}.attention.output.dense', layer.self_attn.out_proj)
         copy(f'{prefix}.attention.output.LayerNorm', layer.norm1)
         copy(f'{prefix}.intermediate.dense', layer.linear1)

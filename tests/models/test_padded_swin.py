@@ -78,12 +78,12 @@ class TestAgainstTimm:
         """So that timm cannot stand for it: at 480 pixels the last map has 15 cells, not whole windows of 12."""
         mine = tower(architecture=dict(MEASURES, layers=(2, 2), heads=(1, 2))).eval()
         theirs = timm.create_model(
-            'swin_tiny_patch4_window7_224', img_size=88, embed_dim=12, depths=(2, 2), num_heads=(1, 2), window_size=4,
+            'swin_tiny_patch4_window7_224', img_size=84, embed_dim=12, depths=(2, 2), num_heads=(1, 2), window_size=4,
             num_classes=0, strict_img_size=False).double().eval()
         state = {name.replace('layers.0.downsample', 'layers.1.downsample'): value
                  for name, value in mine.state_dict().items()}
         theirs.load_state_dict(state, strict=False)
-        pixels = pixels_of(88, 88)
+        pixels = pixels_of(84, 84)
         expected = theirs.forward_intermediates(pixels, intermediates_only=True)
         assert (stages_of(mine, pixels)[0] - expected[0]).abs().max() > 1e-3
 

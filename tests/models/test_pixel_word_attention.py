@@ -12,20 +12,20 @@ CHANNELS, WORDS, OUT = 8, 12, 10
 LENGTHS, IMAGE_INDEX = (6, 3, 5), (1, 0, 1)
 
 
-def attention(activation: str, word_channels: int = WORDS) -> PixelWordAttention:
+def attention(activation: str) -> PixelWordAttention:
     torch.manual_seed(0)
-    built = PixelWordAttention(CHANNELS, OUT, word_channels=word_channels, activation=activation).double()
+    built = PixelWordAttention(CHANNELS, OUT, word_channels=WORDS, activation=activation).double()
     with torch.no_grad():
         for value in built.parameters():
             value.add_(0.3 * torch.randn_like(value))
     return built
 
 
-def inputs(word_channels: int = WORDS) -> tuple:
+def inputs() -> tuple:
     torch.manual_seed(1)
     mask = torch.arange(max(LENGTHS)) < torch.tensor(LENGTHS)[:, None]
     return (torch.randn(2, CHANNELS, 4, 5, dtype=torch.float64),
-            torch.randn(len(LENGTHS), max(LENGTHS), word_channels, dtype=torch.float64), mask, torch.tensor(IMAGE_INDEX))
+            torch.randn(len(LENGTHS), max(LENGTHS), WORDS, dtype=torch.float64), mask, torch.tensor(IMAGE_INDEX))
 
 
 def normed(cells: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from ..layers import check_width, cosine_map
 
 @MODELS.register_module()
 class LAVTDecoder(BaseModule):
-    """From the deepest stage to the shallowest, each joined by what came of the deeper one (LAVT, CVPR 2022).
+    r"""From the deepest stage to the shallowest, each joined by what came of the deeper one (LAVT, CVPR 2022).
 
     With v_1 to v_n the stages from shallow to deep, u bilinear upsampling and D_i two 3x3 convolutions, ``form`` says
     which decoder it is:

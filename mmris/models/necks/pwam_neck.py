@@ -4,7 +4,7 @@ from typing import Optional, Sequence
 
 import torch
 from mmengine.model import BaseModule
-from torch import Tensor, nn
+from torch import nn
 
 from mmris.registry import MODELS
 from mmris.structures import EncoderOutput, FusedFeatures

@@ -2,11 +2,11 @@
 
 from typing import Any, Dict, Optional, Tuple, Union
 
-import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmris.checkpoints import load_published, read_published
+from mmris.checkpoints.published import SWIN_STAGES
 from mmris.registry import MODELS
 from mmris.zoo import TOWERS
 
@@ -131,7 +131,6 @@ class PaddedSwin(BaseModule):
         """
         if self.pretrained is None:
             return
-        from mmris.checkpoints.published import SWIN_STAGES
         trust_option = 'trust_pretrained=True of the image tower'
         load_published(
             self, SWIN_STAGES,
