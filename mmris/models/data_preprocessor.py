@@ -35,9 +35,15 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
         views (dict[str, dict], optional): ``mean``, ``std`` and, where wanted, ``zero_border`` of views other than the
             main one, by their names. Default: None, there are no others; a name with None is left out.
         non_blocking (bool): Copy to a GPU without waiting, where batches are in pinned memory. Default: True.
+        masking (dict[str, Any], optional): Random masks as augmentation, in training alone: ``image``, the config of a
+            :class:`~mmris.models.masking.RandomBlockMask`, which hides pixels after normalisation; ``view``, the view
+            that it hides (default: ``'main'``); ``words``, the config of a
+            :class:`~mmris.models.masking.RandomWordMask`, for tokenizers with [MASK]; others take one with
+            ``mask_share=0``, whose words become random ones. Default: None, nothing is masked.
 
     Raises:
         ValueError: If a view lacks ``mean`` or ``std``, or has something else.
+        ValueError: If ``masking`` has something else, or masks nothing.
     """
 
     def __init__(self,
@@ -46,7 +52,8 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
                  std: Sequence[float],
                  zero_border: bool = False,
                  views: Optional[Dict[str, dict]] = None,
-                 non_blocking: bool = True) -> None:
+                 non_blocking: bool = True,
+                 masking: Optional[Dict[str, Any]] = None) -> None:
         super().__init__(non_blocking=non_blocking)
         views = {name: view for name, view in (views or {}).items() if view is not None}
         for name, view in views.items():
@@ -62,8 +69,21 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
             self._statistics.update({f'{name}_{view}': tuple(statistics[name]) for name in ('mean', 'std')})
         for name, values in self._statistics.items():
             self.register_buffer(name, _per_channel(values), persistent=False)
+        self._build_masks(masking or {})
         # Whatever changes the dtype of a model's weights, as model.half() does, changes this one too.
         self.register_buffer('_like_weights', torch.zeros(1), persistent=False)
+
+    def _build_masks(self, masking: Dict[str, Any]) -> None:
+        masking = {name: value for name, value in masking.items() if value is not None}
+        if masking and not ({'image', 'words'} & set(masking) and set(masking) <= {'image', 'words', 'view'}):
+            raise ValueError(f'model.data_preprocessor.masking has image, words or both, and may have view, but has '
+                             f'{", ".join(masking)}.')
+        self.masked_view = masking.get('view', 'main') if 'image' in masking else None
+        if 'view' in masking and (self.masked_view is None or self.masked_view not in ('main', *self.views)):
+            raise ValueError(f'model.data_preprocessor.masking.view is {masking["view"]!r}, but must be one of '
+                             f'{", ".join(["main", *self.views])}, beside an image mask.')
+        self.image_mask = MODELS.build(masking['image']) if 'image' in masking else None
+        self.word_mask = MODELS.build(masking['words']) if 'words' in masking else None
 
     def _apply(self, *args: Any, **kwargs: Any) -> 'ReferringDataPreprocessor':
         super()._apply(*args, **kwargs)
@@ -80,14 +100,14 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
             data (dict): ``inputs``: list of B ``(3, H, W)`` RGB images, uint8, or float32 of about 0 to 255;
                 ``data_samples``: list of B samples; ``views``, where there are other views than the main one: by name
                 lists as ``inputs``.
-            training (bool): Unused: nothing here differs.
+            training (bool): Whether to mask, where ``masking`` says so. Nothing else differs. Default: False.
 
         Returns:
             dict: ``inputs``: :class:`ReferringInputs`; ``data_samples``: copies of the samples on the device, with
             ``gt_input``, if they have one, as float32 in [0, 1].
 
         Raises:
-            ValueError: See :meth:`batch_images`.
+            ValueError: See :meth:`batch_images`, and the masks.
         """
         data = self.cast_data(data)
         images, samples = data['inputs'], data['data_samples']
@@ -101,8 +121,16 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
             for name, pixels in data.get('views', {}).items()
         }
         batched = with_digests(self.batch_images(images, boxes, found or None, views), samples)
-        return dict(
-            inputs=ReferringInputs(images=batched, expressions=batch_expressions(samples)), data_samples=samples)
+        inputs = ReferringInputs(images=batched, expressions=batch_expressions(samples))
+        return dict(inputs=self._mask(inputs) if training else inputs, data_samples=samples)
+
+    def _mask(self, inputs: ReferringInputs) -> ReferringInputs:
+        images, expressions = inputs.images, inputs.expressions
+        if self.image_mask is not None:
+            images = self.image_mask(images, self.masked_view).images
+        if self.word_mask is not None:
+            expressions = self.word_mask(expressions).expressions
+        return ReferringInputs(images=images, expressions=expressions)
 
     def batch_images(self,
                      images: List[Tensor],
@@ -226,7 +254,9 @@ def batch_expressions(samples: Sequence[ReferringDataSample]) -> ExpressionBatch
     return ExpressionBatch(
         token_ids=token_ids,
         token_mask=concatenate_tokens([sample.token_mask for sample in samples]),
-        image_index=torch.arange(len(samples)).repeat_interleave(counts).to(token_ids.device))
+        image_index=torch.arange(len(samples)).repeat_interleave(counts).to(token_ids.device),
+        # One tokenizer makes the samples of a batch.
+        vocabulary=samples[0].get('vocabulary'))
 
 
 def batch_instances(masks: Sequence[Tensor]) -> InstanceMasks:

@@ -1,6 +1,6 @@
 """What passes between the stages."""
 
-from .distillation import BranchOutput, TargetShare
+from .distillation import BranchOutput, MaskedShares, TargetShare
 from .features import (
     Answer,
     EncoderOutput,
@@ -22,12 +22,13 @@ from .inputs import (
     ReferringInputs,
     word_positions,
 )
+from .masking import MaskedImages, MaskedWords
 from .referring_data_sample import ReferringDataSample, gather_existence, gather_input_masks
 from .tensor_structure import SharedRows, TensorStructure, concatenate_tokens
 
 __all__ = [
     'Answer', 'BranchOutput', 'EncoderOutput', 'ExpressionBatch', 'FusedFeatures', 'ImageEmbeddings', 'ImageFeatures',
     'ImageInputs', 'ImageView', 'InstanceEmbeddings', 'InstanceFeatures', 'InstanceMasks', 'MainPass',
-    'PixelDigests', 'ReferringDataSample', 'ReferringInputs', 'SharedRows', 'TargetShare', 'TensorStructure',
+    'MaskedImages', 'MaskedShares', 'MaskedWords', 'PixelDigests', 'ReferringDataSample', 'ReferringInputs', 'SharedRows', 'TargetShare', 'TensorStructure',
     'TextEmbeddings', 'TextFeatures', 'concatenate_tokens', 'gather_existence', 'gather_input_masks', 'word_positions'
 ]

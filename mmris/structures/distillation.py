@@ -29,13 +29,15 @@ class BranchOutput(TensorStructure):
             branch (str): Name of the branch.
 
         Returns:
-            dict[str, Tensor]: ``<field>_<branch>`` for each field of ``measured``.
+            dict[str, Tensor]: ``<field>_<branch>`` for each field of ``measured`` that is not None.
 
         Raises:
             ValueError: If one of these names contains ``loss``.
         """
-        measured = () if self.measured is None else fields(self.measured)
-        values = {f'{field.name}_{branch}': getattr(self.measured, field.name) for field in measured}
+        measured = {} if self.measured is None else {
+            field.name: getattr(self.measured, field.name) for field in fields(self.measured)
+        }
+        values = {f'{name}_{branch}': value for name, value in measured.items() if value is not None}
         for name in values:
             if 'loss' in name:
                 raise ValueError(
@@ -69,3 +71,22 @@ class TargetShare(TensorStructure):
         weight = counted / counted.sum()
         share = torch.where(known, self.target_share, self.chance)
         return TargetShare(target_share=(weight * share).sum(), chance=(weight * self.chance).sum())
+
+
+@dataclass(frozen=True)
+class MaskedShares(TensorStructure):
+    """How much of a batch was masked. What was not to be masked is None.
+
+    Attributes:
+        masked_image (Tensor, optional): Scalar in [0, 1], the share of the pixels.
+        masked_words (Tensor, optional): Scalar in [0, 1], the share of the words that were chosen, special tokens not
+            counted; those that stay as they are, are chosen, too.
+        target_share (Tensor, optional): Scalar in [0, 1], the share of the targets' pixels that are masked.
+        chance (Tensor, optional): Scalar in [0, 1], the share of the images' blocks that are masked, letterbox border
+            not counted: what a mask that does not know the target hides of it on average.
+    """
+
+    masked_image: Optional[Tensor] = None
+    masked_words: Optional[Tensor] = None
+    target_share: Optional[Tensor] = None
+    chance: Optional[Tensor] = None

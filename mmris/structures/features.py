@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmris.protocols import Protocol
 
-from .inputs import InstanceMasks
+from .inputs import InstanceMasks, ReferringInputs
 from .tensor_structure import SharedRows, TensorStructure
 
 
@@ -191,6 +191,7 @@ class MainPass(TensorStructure):
     """All that the main branch computed for a batch, for losses on the way and for distillation to replay.
 
     Attributes:
+        inputs (ReferringInputs): The batch itself, for what masks pixels or token ids.
         image_embeddings (ImageEmbeddings): B rows.
         text_embeddings (TextEmbeddings): P rows.
         image_state (TensorStructure): What the encoder made of the images alone, B rows; its type is the encoder's
@@ -204,6 +205,7 @@ class MainPass(TensorStructure):
         existence (Tensor, optional): ``(P,)`` logits of the existence head; None without one.
     """
 
+    inputs: ReferringInputs
     image_embeddings: ImageEmbeddings
     text_embeddings: TextEmbeddings
     image_state: TensorStructure

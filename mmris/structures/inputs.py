@@ -1,10 +1,12 @@
 """What enters a model."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Dict, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
+
+from mmris.tokenizers.vocabulary import Vocabulary
 
 from .tensor_structure import TensorStructure
 
@@ -17,11 +19,13 @@ class ExpressionBatch(TensorStructure):
         token_ids (Tensor): ``(P, L)`` int64. A row is a start token, the words' tokens, an end token, then padding.
         token_mask (Tensor): ``(P, L)`` bool, true on real tokens (start and end token included), false on padding.
         image_index (Tensor): ``(P,)`` int64, the image (0 to B - 1) that each expression is about.
+        vocabulary (Vocabulary, optional): The ids that the tokenizer can give, for what masks words. None: unknown.
     """
 
     token_ids: Tensor
     token_mask: Tensor
     image_index: Tensor
+    vocabulary: Optional[Vocabulary] = None
 
     def __len__(self) -> int:
         return self.token_ids.size(0)
@@ -111,6 +115,29 @@ class ImageInputs(TensorStructure):
             raise ValueError(f'The model looks at a view {name!r} of its images, but they come with '
                              f'{", ".join(["main", *self.views])}: add inputs.views.{name} to the config.')
         return self.views[name]
+
+    def pixels_of(self, name: str) -> Tensor:
+        """The pixels of a view, ``(B, 3, H, W)``; ``'main'`` is the main one."""
+        return self.pixels if name == 'main' else self.view(name).pixels
+
+    def box_of(self, name: str) -> Tensor:
+        """The rectangle that images fill in a view, ``(B, 4)``; ``'main'`` is the main one."""
+        return self.box if name == 'main' else self.view(name).box
+
+    def with_pixels(self, name: str, pixels: Tensor) -> 'ImageInputs':
+        """Return the images with other pixels in a view, which loses its digests: they were those of its own pixels.
+
+        Args:
+            name (str): The view's name, ``'main'`` for the main one.
+            pixels (Tensor): ``(B, 3, H, W)``, as large as those of the view.
+
+        Raises:
+            ValueError: If there is no such view.
+        """
+        if name == 'main':
+            return replace(self, pixels=pixels, digests=None)
+        changed = replace(self.view(name), pixels=pixels, digests=None)
+        return replace(self, views={**self.views, name: changed})
 
 
 @dataclass(frozen=True)

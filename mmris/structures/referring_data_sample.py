@@ -26,6 +26,7 @@ class ReferringDataSample(SegDataSample):
         protocol (str): The name of the protocol that ``probabilities`` were made by.
         resampling (str, optional): The way back that was taken instead of the protocol's.
         skills (list[list[str]]): What each expression needs (colour, place, ...), where the data set tells.
+        vocabulary (Vocabulary, optional): The ids that the tokenizer can give. None: it does not say.
 
     Data fields, each a Tensor:
         token_ids ``(S, L)`` int64 and token_mask ``(S, L)`` bool: the tokenised expressions.

@@ -9,6 +9,7 @@ _MODULES = dict(
     BEiT3Tokenizer='beit3',
     CLIPTokenizer='clip',
     SentenceTokenizer='common',
+    Vocabulary='vocabulary',
     WordPieceTokenizer='word_pieces',
     WordTokenizer='words')
 

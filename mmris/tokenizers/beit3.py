@@ -10,6 +10,7 @@ from mmris.utils.file_content import START, name_content
 from mmris.zoo import find_vocabulary
 
 from .common import SentenceTokenizer
+from .vocabulary import Vocabulary
 
 # Of the message that a SentencePiece model is.
 _NORMALIZER_FIELD = 3
@@ -44,8 +45,9 @@ class BEiT3Tokenizer(SentenceTokenizer):
 
     BEGIN, PADDING, END, UNKNOWN = range(4)
     NUMBER_OF_PIECES = 64000
-    # Pieces are counted from 1, and 64001 is XLM-RoBERTa's <mask>.
-    SEMANTIC, SEMANTIC_TEXT = NUMBER_OF_PIECES + 2, '[semantic]'
+    # Pieces are counted from 1, and XLM-RoBERTa's <mask> follows them.
+    MASK = NUMBER_OF_PIECES + 1
+    SEMANTIC, SEMANTIC_TEXT = MASK + 1, '[semantic]'
     _begin, _end, _padding = BEGIN, END, PADDING
 
     def __init__(self,
@@ -63,6 +65,13 @@ class BEiT3Tokenizer(SentenceTokenizer):
         self.semantic_token = semantic_token
         self.vocabulary_file = find_vocabulary(vocabulary)
         self._pieces = self._read(self.vocabulary_file)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        special = (self.BEGIN, self.PADDING, self.END, self.UNKNOWN, self.MASK)
+        if self.semantic_token:
+            return Vocabulary(size=self.SEMANTIC + 1, special=(*special, self.SEMANTIC), mask=self.MASK)
+        return Vocabulary(size=self.MASK + 1, special=special, mask=self.MASK)
 
     def _encode(self, sentence: str) -> List[int]:
         if self.lower_case:

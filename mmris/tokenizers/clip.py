@@ -9,6 +9,7 @@ from tokenizers import Regex, models, pre_tokenizers
 
 from .clip_text import clean_text
 from .common import SentenceTokenizer
+from .vocabulary import Vocabulary
 
 BEGIN, END = '<start_of_text>', '<end_of_text>'
 _END_OF_WORD = '</w>'
@@ -56,6 +57,11 @@ class CLIPTokenizer(SentenceTokenizer):
             pre_tokenizers.Split(Regex(_PIECE), behavior='removed', invert=True),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
         ])
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        # What pads is also a word, "!".
+        return Vocabulary(size=len(self._pieces), special=(self._begin, self._end))
 
     def _encode(self, sentence: str) -> List[int]:
         ids = []

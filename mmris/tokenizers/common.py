@@ -8,6 +8,8 @@ import numpy as np
 
 from mmris.utils.text import to_well_formed
 
+from .vocabulary import Vocabulary
+
 # Of a sentence; many times what a usual context has room for. CLIP takes the square of a word's length in time.
 MOST_CHARACTERS = 5000
 # A long context has room for more. No piece of a published vocabulary has more characters.
@@ -73,6 +75,11 @@ class SentenceTokenizer(ABC):
         words = ids[mask].tolist()[1:]
         # A sentence that was cut may lack the end token.
         return words[:-1] if words and words[-1] == self._end else words
+
+    @property
+    @abstractmethod
+    def vocabulary(self) -> Vocabulary:
+        """Vocabulary: The ids that there are, for what masks words."""
 
     @property
     def _lengths(self) -> str:

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from mmris.zoo import find_vocabulary
 
 from .common import SentenceTokenizer
+from .vocabulary import Vocabulary
 
 # In a vocabulary of words in lower case there is none.
 UPPER_CASE = re.compile('[A-Z]')
@@ -39,7 +40,7 @@ class WordPieceTokenizer(SentenceTokenizer):
         ValueError: If it has too few pieces, since it was cut, or pieces are in other places.
     """
 
-    BEGIN, END, PADDING, UNKNOWN = '[CLS]', '[SEP]', '[PAD]', '[UNK]'
+    BEGIN, END, PADDING, UNKNOWN, MASK = '[CLS]', '[SEP]', '[PAD]', '[UNK]', '[MASK]'
     # Where some pieces stand in the published vocabulary.
     PLACES = {0: '[PAD]', 100: '[UNK]', 101: '[CLS]', 102: '[SEP]', 103: '[MASK]', 1996: 'the', 30521: '##～'}
     # Rows of BERT's embedding of words.
@@ -55,11 +56,17 @@ class WordPieceTokenizer(SentenceTokenizer):
             context_length=context_length, pad_to_longest=pad_to_longest, ends='[CLS] and [SEP]', keep_end=keep_end)
         self.vocabulary_file = find_vocabulary(vocabulary)
         numbers = self._read(self.vocabulary_file)
-        self._begin, self._end, self._padding = (numbers[piece] for piece in (self.BEGIN, self.END, self.PADDING))
+        special = (self.BEGIN, self.END, self.PADDING, self.UNKNOWN, self.MASK)
+        self._special = tuple(numbers[piece] for piece in special)
+        self._begin, self._end, self._padding = self._special[:3]
         self._pieces = Tokenizer(models.WordPiece(numbers, unk_token=self.UNKNOWN))
         self._pieces.normalizer = normalizers.BertNormalizer()
         self._pieces.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         self._pieces.decoder = decoders.WordPiece()
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(size=self.NUMBER_OF_EMBEDDINGS, special=self._special, mask=self._special[-1])
 
     def _encode(self, sentence: str) -> List[int]:
         return self._pieces.encode(sentence).ids

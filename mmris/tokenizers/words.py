@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import List, Union
 
 from .common import SentenceTokenizer
+from .vocabulary import Vocabulary
 
 # Letters and digits together, any other mark by itself.
 _WORD = re.compile(r'\w+|[^\w\s]')
@@ -63,6 +64,10 @@ class WordTokenizer(SentenceTokenizer):
         self.vocabulary_file = find_words(vocabulary)
         self._words = self._read(self.vocabulary_file)
         self._numbers = {word: number for number, word in enumerate(self._words)}
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(size=len(self._words), special=(self.PADDING, self.UNKNOWN, self.BEGIN, self.END))
 
     def _encode(self, sentence: str) -> List[int]:
         return [self._numbers.get(word, self.UNKNOWN) for word in _WORD.findall(sentence.lower())]

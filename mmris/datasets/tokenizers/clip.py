@@ -6,7 +6,7 @@ from typing import List
 from open_clip.tokenizer import SimpleTokenizer, default_bpe
 
 from mmris.registry import TRANSFORMS
-from mmris.tokenizers import SentenceTokenizer
+from mmris.tokenizers import SentenceTokenizer, Vocabulary
 
 from .tensors import TensorTokenizer
 
@@ -32,6 +32,11 @@ class CLIPTokenizer(TensorTokenizer, SentenceTokenizer):
         self.vocabulary_file = Path(default_bpe())
         self._bpe = SimpleTokenizer(str(self.vocabulary_file))
         self._begin, self._end, self._padding = self._bpe.sot_token_id, self._bpe.eot_token_id, 0
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        # What pads is also a word, "!".
+        return Vocabulary(size=self._bpe.vocab_size, special=(self._begin, self._end))
 
     def _encode(self, sentence: str) -> List[int]:
         return self._bpe.encode(sentence)

@@ -12,7 +12,7 @@ from mmris.registry import TRANSFORMS
 from mmris.structures import ReferringDataSample
 
 META_KEYS = ('img_id', 'img_path', 'upright', 'ori_shape', 'img_shape', 'affine', 'image_box', 'text', 'ref_ids',
-             'sent_ids', 'skills')
+             'sent_ids', 'skills', 'vocabulary')
 
 # What may be packed of the truth, and what makes it.
 TRUTHS = {

@@ -1,5 +1,6 @@
-"""Which tokens of one modality belong most to the other modality's global vector."""
+"""Which tokens of one modality may be masked: those that belong most to the other modality's global vector."""
 
+from abc import abstractmethod
 from contextlib import nullcontext
 from typing import ContextManager
 
@@ -11,15 +12,11 @@ from mmris.registry import MODELS
 from ..layers import check_joint_space
 
 
-@MODELS.register_module()
-class CorrelationFilter(nn.Module):
-    """Selects the tokens of highest correlation with a vector (CM-MaskSD, eqs. 3 and 6).
-
-    The correlation is the dot product in the joint space. Of ``n`` candidates in a row, ``T = max(1, round(top_k *
-    n))`` are selected (halves round up), wherever they lie; none where there is no candidate.
+class TokenFilter(nn.Module):
+    """Selects a share of the candidates of each row.
 
     Args:
-        top_k (float): Share of the candidates, in (0, 1]. The paper's TopK. Defaults to 0.5.
+        top_k (float): Share of the candidates, in (0, 1].
 
     Raises:
         ValueError: If ``top_k`` is not in (0, 1].
@@ -28,7 +25,7 @@ class CorrelationFilter(nn.Module):
     def __init__(self, *, top_k: float = 0.5) -> None:
         super().__init__()
         if not 0 < top_k <= 1:
-            raise ValueError(f'top_k of CorrelationFilter is a share in (0, 1], but got {top_k}.')
+            raise ValueError(f'top_k of {type(self).__name__} is a share in (0, 1], but got {top_k}.')
         self.top_k = top_k
 
     @torch.no_grad()
@@ -41,7 +38,33 @@ class CorrelationFilter(nn.Module):
             candidates (Tensor): ``(P, N)`` bool, the tokens that may be selected.
 
         Returns:
-            Tensor: ``(P, N)`` bool, true on the T selected tokens of each row.
+            Tensor: ``(P, N)`` bool. Of n candidates in a row, ``max(1, round(top_k * n))`` are selected (halves round
+            up); none where there is no candidate.
+        """
+        keep = torch.floor(self.top_k * candidates.sum(dim=1) + 0.5).clamp(min=1)
+        return highest(self.rate(query, tokens), keep, candidates)
+
+    @abstractmethod
+    def rate(self, query: Tensor, tokens: Tensor) -> Tensor:
+        """Rate all tokens, ``(P, N)``: those of highest rate are selected."""
+
+
+@MODELS.register_module()
+class CorrelationFilter(TokenFilter):
+    """Selects the tokens of highest correlation with a vector (CM-MaskSD, eqs. 3 and 6).
+
+    The correlation is the dot product in the joint space. Of ``n`` candidates in a row, ``T = max(1, round(top_k *
+    n))`` are selected (halves round up), wherever they lie; none where there is no candidate.
+
+    Args:
+        top_k (float): Share of the candidates, in (0, 1]. The paper's TopK. Defaults to 0.5.
+
+    Raises:
+        ValueError: If ``top_k`` is not in (0, 1].
+    """
+
+    def rate(self, query: Tensor, tokens: Tensor) -> Tensor:
+        """Correlate all tokens with the query: ``(P, N)``.
 
         Raises:
             ValueError: If the two differ in width, so that they lie in no joint space.
@@ -49,10 +72,26 @@ class CorrelationFilter(nn.Module):
         check_joint_space(type(self).__name__, tokens.size(-1), query.size(-1))
         # In half precision many correlations would be equal, and their order an accident.
         with _full_precision(query.device.type):
-            correlation = torch.einsum('pd,pnd->pn', query.float(), tokens.float())
-        count = candidates.sum(dim=1)
-        keep = torch.floor(self.top_k * count + 0.5).clamp(min=1)
-        return highest(correlation, keep, candidates)
+            return torch.einsum('pd,pnd->pn', query.float(), tokens.float())
+
+
+@MODELS.register_module()
+class RandomFilter(TokenFilter):
+    """Selects as many tokens as :class:`CorrelationFilter`, but at random, whatever they hold.
+
+    It shows what the correlation is good for: CM-MaskSD's branches with it mask as much, without the other modality's
+    say. It needs no joint space.
+
+    Args:
+        top_k (float): Share of the candidates, in (0, 1]. Defaults to 0.5.
+
+    Raises:
+        ValueError: If ``top_k`` is not in (0, 1].
+    """
+
+    def rate(self, query: Tensor, tokens: Tensor) -> Tensor:
+        """Rate all tokens at random: ``(P, N)``."""
+        return torch.rand(tokens.shape[:2], device=tokens.device)
 
 
 def _full_precision(device: str) -> ContextManager:

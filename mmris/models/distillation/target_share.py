@@ -53,3 +53,28 @@ def measure_target_share(selected: Tensor,
     share = (patches & selected).sum(dim=(1, 2)) / patches.sum(dim=(1, 2))
     chance = selected.sum(dim=(1, 2)) / candidates.sum(dim=(1, 2)).clamp(min=1)
     return TargetShare(target_share=share, chance=chance)
+
+
+@torch.no_grad()
+def measure_hidden_share(blocks: Tensor,
+                         inside: Tensor,
+                         target: Tensor,
+                         region: Optional[Tensor] = None) -> TargetShare:
+    """Measure how much of the target hidden blocks hide, in pixels.
+
+    Args:
+        blocks (Tensor): ``(P, h, w)`` bool, the hidden blocks.
+        inside (Tensor): ``(P, h, w)`` bool, the blocks that hold some image, not only letterbox border.
+        target (Tensor): ``(P, 1, H, W)`` float in [0, 1], the masks in the input's geometry.
+        region (Tensor, optional): ``(P, 4)`` float32, ``x0, y0, x1, y1`` of the rectangle of the input that the blocks
+            cover. Default: None, all of it.
+
+    Returns:
+        TargetShare: Of each expression: ``target_share``, the share of the target's pixels that is hidden, and
+        ``chance``, the share of the blocks inside that are.
+    """
+    coverage = mask_coverage(target, tuple(blocks.shape[1:]), region).squeeze(1)
+    # 0 / 0 is NaN: an expression without a target.
+    share = (coverage * blocks).sum(dim=(1, 2)) / coverage.sum(dim=(1, 2))
+    chance = (blocks & inside).sum(dim=(1, 2)) / inside.sum(dim=(1, 2)).clamp(min=1)
+    return TargetShare(target_share=share, chance=chance)

@@ -54,12 +54,14 @@ class Encoder(BaseModule):
         part_caches (dict[str, PartCache]): Caches of :attr:`image_parts` by their names. A segmentor with
             ``feature_cache`` adds them.
         takes_instances (bool): Whether the instance masks that come with images enter.
+        sentence_view (str): Name of the view that sentence and image meet on, whose pixels masks of images hide.
         towers (tuple[str]): Names of submodules that work outside of the steps between embeddings and features.
         cell_channels (int): Width of ``ImageEmbeddings.cells``.
         word_channels (int): Width of ``TextEmbeddings.words``.
     """
 
     takes_instances: bool = False
+    sentence_view: str = 'main'
     towers: Tuple[str, ...] = ()
     cell_channels: int
     word_channels: int
@@ -158,6 +160,21 @@ class Encoder(BaseModule):
             text (TensorStructure): Text state of P rows.
             image_index (Tensor): ``(P,)`` int64, the row of ``image`` that belongs to each sentence.
         """
+
+    def embed_masked(self, images: ImageInputs, embeddings: ImageEmbeddings) -> ImageEmbeddings:
+        """Embed images again whose :attr:`sentence_view` is masked.
+
+        An encoder that looks at other views, too, takes over what it made of these instead of computing it again.
+
+        Args:
+            images (ImageInputs): The B masked images. That view has no digests, since no cache may keep what is made
+                of it.
+            embeddings (ImageEmbeddings): Of the same images without a mask.
+
+        Raises:
+            ValueError: As :meth:`embed_image`.
+        """
+        return self.embed_image(images)
 
     def replace_patches(self, embeddings: ImageEmbeddings, mask: Tensor, vector: Tensor) -> ImageEmbeddings:
         """Replace the content of some patches. Their position stays, since embeddings carry none.

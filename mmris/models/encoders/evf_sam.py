@@ -79,6 +79,11 @@ class EVFSAMEncoder(Encoder):
         self.word_channels = self.joint.word_channels
 
     @property
+    def sentence_view(self) -> str:
+        """str: The view that ``joint`` looks at."""
+        return self.view
+
+    @property
     def pretrained_parts(self) -> Tuple[str, ...]:
         """tuple[str]: Those of ``segmenter`` and of ``joint``, under their names."""
         parts = dict(segmenter=self.segmenter, joint=self.joint)
@@ -107,6 +112,10 @@ class EVFSAMEncoder(Encoder):
             ValueError: If the segmenter or the joint encoder cannot take a view of that height and width.
         """
         return self._add_maps(images, self.joint.embed_image(self._seen(images)))
+
+    def embed_masked(self, images: ImageInputs, embeddings: ImageEmbeddings) -> ImageEmbeddings:
+        seen = self.joint.embed_image(self._seen(images))
+        return replace(seen, frozen=embeddings.frozen, region=embeddings.region)
 
     def embed_text(self, expressions: ExpressionBatch) -> TextEmbeddings:
         return self.joint.embed_text(expressions)

@@ -18,14 +18,20 @@ def attach_cache(model: nn.Module, cache: FeatureCache) -> None:
 
     Raises:
         ValueError: If no part of the encoder sees an image alone with frozen weights; the message says why.
+        ValueError: If a part that would be kept looks at a view that the data preprocessor masks in each step.
     """
     encoder, refused = model.encoder, []
+    masked_view = getattr(model.data_preprocessor, 'masked_view', None)
     for name, part in encoder.image_parts.items():
         prefix, _, own_name = name.rpartition('.')
         owner = encoder.get_submodule(prefix)
         trained = _find_trained(model, [f'encoder.{prefix}{"." if prefix else ""}{one}' for one in part.modules])
         if trained:
             refused.append(trained)
+        elif part.view == masked_view:
+            raise ValueError(f'model.feature_cache finds features of {name} by the pixels of the view {part.view!r}, but '
+                             f'model.data_preprocessor.masking hides other ones in each step, so that none would be '
+                             f'found again: leave out one of the two.')
         else:
             owner.part_caches[own_name] = PartCache(
                 cache, name=name, modules=part.modules, preprocessing=_preprocessing(model, part.view))

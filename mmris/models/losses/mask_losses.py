@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from typing import Optional, Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -49,30 +50,54 @@ class BinaryCrossEntropyLoss(MaskLoss):
     """Mean over pixels of ``-t log(p) - (1 - t) log(1 - p)``, p the sigmoid of the logits.
 
     With ``class_weights`` (b, o) each pixel counts by ``w = b (1 - t) + o t``, and the sum is divided by that of the
-    weights: for targets of 0 and 1 what PyTorch's cross entropy of two classes with these weights is.
+    weights: for targets of 0 and 1 what PyTorch's cross entropy of two classes with these weights is. Divided by the
+    number of pixels instead, it is ``-o t log(p) - b (1 - t) log(1 - p)``, PyTorch's cross entropy for targets that are
+    probabilities. It is not least where p is t: its gradient there is ``(b - o) t (1 - t)``, towards the heavier class.
 
     Args:
         loss_weight (float): Factor. Defaults to 1.0.
         class_weights (Sequence[float], optional): Weights of background and object, both above 0. Default: None, all
             pixels count alike.
+        divide_by (str): What the sum with ``class_weights`` is divided by: ``'weights'``, each pixel's weight being
+            ``b (1 - t) + o t``, or ``'pixels'``, where the two terms have their own weights. Default: ``'weights'``.
 
     Raises:
         ValueError: If ``class_weights`` are not two numbers above 0.
+        ValueError: If ``divide_by`` is neither of the two, or ``'pixels'`` without ``class_weights``.
     """
 
-    def __init__(self, *, loss_weight: float = 1.0, class_weights: Optional[Sequence[float]] = None) -> None:
+    def __init__(self,
+                 *,
+                 loss_weight: float = 1.0,
+                 class_weights: Optional[Sequence[float]] = None,
+                 divide_by: str = 'weights') -> None:
         super().__init__(loss_weight=loss_weight)
         if class_weights is not None and (len(class_weights) != 2 or min(class_weights) <= 0):
             raise ValueError(f'class_weights of BinaryCrossEntropyLoss must be two numbers above 0, the weights of '
                              f'background and object, but got {class_weights!r}.')
+        if divide_by not in ('weights', 'pixels'):
+            raise ValueError(f"divide_by of BinaryCrossEntropyLoss must be 'weights' or 'pixels', but got "
+                             f'{divide_by!r}.')
+        if divide_by == 'pixels' and class_weights is None:
+            raise ValueError("divide_by='pixels' of BinaryCrossEntropyLoss changes nothing without class_weights: leave "
+                             'it out, or set class_weights.')
         self.class_weights = class_weights
+        self.divide_by = divide_by
 
     def compute(self, logits: Tensor, target: Tensor) -> Tensor:
         if self.class_weights is None:
             return F.binary_cross_entropy_with_logits(logits, target)
         background, foreground = self.class_weights
+        # A teacher's probabilities may come in half precision.
+        logits, target = _at_least_single(logits), _at_least_single(target)
+        if self.divide_by == 'pixels':
+            return (foreground * target * F.softplus(-logits) + background * (1 - target) * F.softplus(logits)).mean()
         weights = background + (foreground - background) * target
         return F.binary_cross_entropy_with_logits(logits, target, weights, reduction='sum') / weights.sum()
+
+
+def _at_least_single(tensor: Tensor) -> Tensor:
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 @MODELS.register_module()

@@ -270,6 +270,7 @@ class ReferringSegmentor(BaseSegmentor):
         fused = self.fuse(encoded)
         answer = self.answer(fused)
         return MainPass(
+            inputs=inputs,
             image_embeddings=image_embeddings,
             text_embeddings=text_embeddings,
             image_state=image_state,
