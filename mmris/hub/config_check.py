@@ -29,7 +29,7 @@ MODEL_KEYS = ('type', 'data_preprocessor', 'encoder', 'neck', 'decoder', 'head',
               'resampling', 'max_expressions')
 #: Arguments of parts that only training needs, or that name files or addresses: a published model has none of them.
 LEFT_OUT = ('pretrained', 'trust_pretrained', 'init_cfg', 'activation_checkpointing', 'load_from', 'checkpoint',
-            'backend_args')
+            'backend_args', 'masking')
 #: Settings of instance masks that a model may come with.
 MASK_KEYS = ('min_score', 'max_instances')
 # Where the class of a part is defined, by the argument that the part is given as.

@@ -33,6 +33,7 @@ _READ_WITHOUT_TYPE: Dict[str, Tuple[Optional[Callable], Sequence[str]]] = {
     'optim_wrapper.paramwise_cfg': (None, ('base_total_batch_size', 'bias_decay_mult', 'bias_lr_mult',
                                            'bypass_duplicate', 'custom_keys', 'flat_decay_mult', 'norm_decay_mult')),
     'inputs': (None, ('instance_masks', 'steps', 'tokenizer', 'views')),
+    'model.data_preprocessor.masking': (None, ('image', 'view', 'words')),
     'model.feature_cache': (None, ('dtype', 'folder', 'max_gigabytes')),
     'param_scheduler': (None, ('convert_to_iter_based', )),
     'param_scheduler.*': (None, ('convert_to_iter_based', )),
