@@ -15,7 +15,7 @@ from tests.conftest import ROOT, tiny_config
 
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/**/*.py') if '_base_' not in path.parts)
 # A new config raises this number, so that one that is not found is noticed.
-NUMBER_OF_CONFIGS = 150
+NUMBER_OF_CONFIGS = 177
 HEADER = ('Paper:', 'Data:', 'Cost:', 'Command: ')
 
 
@@ -44,8 +44,19 @@ def shrink(config: Config) -> Config:
         lengths = {key: value for key, value in config.inputs.tokenizer.items()
                    if key in ('context_length', 'pad_to_longest')}
         config.inputs.tokenizer = dict(type='CLIPTokenizer', **lengths)
+    shrink_random_masks(config.model)
     resolve_pipelines(config)
     return config
+
+
+def shrink_random_masks(model: Config) -> None:
+    """Blocks that fit into small images; and a [MASK] among the tokens of the vocabulary that stands for BERT's."""
+    masking = [branch for branch in (model.get('distillation') or {}).values() if branch.type == 'MaskRISDistillation']
+    for masks in (*masking, model.data_preprocessor.get('masking') or {}):
+        if masks.get('image') is not None:
+            masks.image.block = 8
+        if masks.get('words') is not None and not masks.get('learned_mask'):
+            masks.words.vocabulary = dict(size=49408, special=(49406, 49407), mask=0)
 
 
 def shrink_timm(image: Config) -> tuple:
@@ -206,6 +217,14 @@ def batch_of(loader: Config, folder: Path, refs_file: str) -> dict:
     return batch
 
 
+def measured_by(branch: Config) -> list:
+    """What a branch of distillation logs beside its loss."""
+    if branch.type == 'MaskRISDistillation':
+        of_image = [] if branch.image is None else ['masked_image', 'target_share', 'chance']
+        return of_image + ([] if branch.words is None else ['masked_words'])
+    return ['target_share', 'chance'] if branch.type == 'MaskedVisualDistillation' else []
+
+
 def test_all_are_found():
     assert len(CONFIGS) == NUMBER_OF_CONFIGS, [str(path.relative_to(ROOT)) for path in CONFIGS]
 
@@ -230,8 +249,7 @@ def test_config(path, refer_set):
         losses = model(**inputs, mode='loss')
         groups = [config.model.get(group) or {} for group in ('losses', 'auxiliary_losses', 'distillation')]
         branches = config.model.get('distillation') or {}
-        visual = [name for name, branch in branches.items() if branch.type == 'MaskedVisualDistillation']
-        measured = {f'{what}_{name}' for what in ('target_share', 'chance') for name in visual}
+        measured = {f'{what}_{name}' for name, branch in branches.items() for what in measured_by(branch)}
         head = {'loss_existence', 'existence_accuracy', 'chance_existence'} if config.model.get('existence') else set()
         assert set(losses) == {f'loss_{name}' for group in groups for name in group} | measured | head
         assert all(0 <= losses[name] <= 1 for name in measured)

@@ -66,6 +66,15 @@ class TestAgainstXLMRoberta:
         assert ids.dtype == torch.int64 and mask.dtype == torch.bool
         assert torch.equal(ids, theirs['input_ids']) and torch.equal(mask, theirs['attention_mask'].bool())
 
+    def test_ids_for_masks(self, vocabulary):
+        theirs = XLMRobertaTokenizer(str(vocabulary))
+        mine = BEiT3Tokenizer(context_length=9, vocabulary=vocabulary).vocabulary
+        assert mine.mask == theirs.mask_token_id == 64001 and mine.size == len(theirs) == 64002
+        assert sorted(mine.special) == sorted(theirs.all_special_ids)
+        theirs.add_tokens([AddedToken('[semantic]')], special_tokens=True)
+        more = BEiT3Tokenizer(context_length=9, vocabulary=vocabulary, semantic_token=True).vocabulary
+        assert more.size == len(theirs) == 64003 and set(more.special) - set(mine.special) == {64002}
+
     def test_the_sentences_show_what_they_are_meant_to(self, vocabulary):
         """Some are cut, some padded, some have unknown characters, and case tells."""
         ids, mask = BEiT3Tokenizer(context_length=8, vocabulary=vocabulary)(SENTENCES)

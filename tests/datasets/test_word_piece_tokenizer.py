@@ -60,6 +60,12 @@ def vocabulary(tmp_path_factory):
 
 class TestAgainstBert:
 
+    def test_ids_for_masks(self, vocabulary):
+        theirs = BertTokenizer(str(vocabulary))
+        mine = WordPieceTokenizer(context_length=9, vocabulary=vocabulary).vocabulary
+        assert mine.mask == theirs.mask_token_id == 103 and mine.size == len(theirs) == 30522
+        assert sorted(mine.special) == sorted(theirs.all_special_ids) == [0, 100, 101, 102, 103]
+
     @pytest.mark.parametrize('length', [3, 8, 40])
     def test_ids_and_mask(self, vocabulary, length):
         theirs = BertTokenizer(str(vocabulary))(

@@ -5,23 +5,32 @@ from mmengine.config import Config
 
 from mmris.utils.launching import enable_mixed_precision
 from mmris.utils.pretrained import forget_pretrained
-from tests.conftest import assert_same
+from tests.conftest import ROOT, assert_same
 from tests.engine.test_restarts import small_config, train
 from tests.test_configs import TOY_SWIN
 
 METHODS = ('cm_masksd/vit-tiny_shaperef', 'cris/rn-tiny_shaperef', 'shared_ris/tiny_shaperef',
            'risclip/vit-tiny_shaperef_stage2', 'mail/tiny_shaperef', 'evf_sam/tiny_shaperef', 'detris/tiny_shaperef',
-           'lavt/tiny_shaperef', 'timm')
+           'lavt/tiny_shaperef', 'maskris', 'timm')
 
 
 def config_of(method: str, folder, work_dir: str, **changes) -> Config:
-    name = 'cm_masksd/vit-tiny_shaperef' if method == 'timm' else method
+    name = 'cm_masksd/vit-tiny_shaperef' if method in ('maskris', 'timm') else method
     config = small_config(
         folder, work_dir, f'{name}.py', **{'optim_wrapper.accumulative_counts': 2, **changes})
     config.load_from = None
     forget_pretrained(config.model)
     config.val_cfg = config.val_dataloader = config.val_evaluator = None
     config.default_hooks.checkpoint.update(interval=1, save_best=None)
+    if method == 'maskris':
+        # Masks that are drawn on either side of a step, one of them in Python.
+        branch = Config.fromfile(ROOT / 'configs/_base_/models/maskris.py').maskris
+        branch.update(learned_mask=True)
+        branch.image.update(block=8, pattern='block')
+        config.model.distillation = dict(maskris=branch)
+        config.model.data_preprocessor.masking = dict(
+            image=dict(type='RandomBlockMask', block=8, ratio=0.25),
+            words=dict(type='RandomWordMask', mask_share=0, random_share=1))
     if method == 'timm':
         config.model.encoder.pop('taps', None)
         config.model.encoder.image = dict(TOY_SWIN)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmris.models.distillation import CorrelationFilter, MaskedVisualDistillation
+from mmris.models.distillation import CorrelationFilter, MaskedVisualDistillation, RandomFilter
 from mmris.models.distillation.correlation_filter import highest
 from mmris.registry import MODELS
 from mmris.structures import ExpressionBatch, ImageInputs, ReferringInputs
@@ -58,6 +58,47 @@ class TestCorrelationFilter:
     def test_highest_marks_all_candidates_where_there_are_few(self):
         candidates = torch.tensor([[True, False, True]])
         assert highest(torch.randn(1, 3), torch.tensor([3]), candidates).tolist() == candidates.tolist()
+
+
+class TestRandomFilter:
+
+    @pytest.mark.parametrize('top_k', [0.01, 0.25, 0.5, 1.0])
+    def test_selects_as_many(self, top_k):
+        torch.manual_seed(0)
+        query, tokens = torch.randn(50, 5), torch.randn(50, 11, 5)
+        candidates = torch.rand(50, 11) < torch.linspace(0, 1, 50)[:, None]
+        drawn = RandomFilter(top_k=top_k)(query, tokens, candidates)
+        assert torch.equal(drawn.sum(dim=1), CorrelationFilter(top_k=top_k)(query, tokens, candidates).sum(dim=1))
+        assert not (drawn & ~candidates).any()
+
+    def test_each_candidate_as_often_whatever_it_holds(self):
+        torch.manual_seed(0)
+        tokens = torch.arange(10.0).view(1, 10, 1).expand(5000, 10, 3)
+        candidates = torch.ones(5000, 10, dtype=torch.bool)
+        candidates[:, 7:] = False
+        share = RandomFilter(top_k=0.5)(torch.ones(5000, 3), tokens, candidates).float().mean(dim=0)
+        assert (share[:7] - 4 / 7).abs().max() < 0.03 and share[7:].sum() == 0
+
+    def test_needs_no_joint_space(self):
+        candidates = torch.ones(2, 4, dtype=torch.bool)
+        assert RandomFilter()(torch.randn(2, 3), torch.randn(2, 4, 8), candidates).sum() == 4
+
+    def test_share_out_of_range(self):
+        with pytest.raises(ValueError, match=r'top_k of RandomFilter is a share in \(0, 1\], but got 2'):
+            RandomFilter(top_k=2)
+
+    def test_in_both_branches(self, tiny_model):
+        """By config alone: the same ratios with the correlation switched off."""
+        config = tiny_config().model
+        for branch in config.distillation.values():
+            branch.correlation_filter.type = 'RandomFilter'
+        model = MODELS.build(config)
+        main = model.main_pass(make_inputs())
+        for name, branch in model.distillation.items():
+            selected = branch.select(main).flatten(1).sum(dim=1)
+            assert torch.equal(selected, tiny_model.distillation[name].select(main).flatten(1).sum(dim=1))
+            branch(main, model.encoder, model.stages).loss.backward(retain_graph=True)
+        assert len({tuple(branch.select(main).flatten().tolist()) for _ in range(5)}) > 1
 
 
 @pytest.fixture

@@ -52,6 +52,42 @@ class TestClassWeights:
         loss = BinaryCrossEntropyLoss(class_weights=(3.0, 0.5))(logits, target)
         assert loss.item() == pytest.approx(sum(terms) / sum(weights), rel=1e-5)
 
+    def test_of_probabilities_by_pixels(self, pair):
+        """PyTorch's cross entropy for probabilities, which divides by the number of pixels; with gradients."""
+        logits, target = (one.double() for one in pair)
+        found, expected = (logits.clone().requires_grad_() for _ in range(2))
+        mine = BinaryCrossEntropyLoss(class_weights=(0.9, 1.1), divide_by='pixels', loss_weight=0.5)(found, target)
+        theirs = 0.5 * F.cross_entropy(
+            torch.cat((torch.zeros_like(expected), expected), dim=1), torch.cat((1 - target, target), dim=1),
+            weight=torch.tensor([0.9, 1.1], dtype=torch.float64))
+        assert mine.item() == pytest.approx(theirs.item(), rel=1e-12)
+        mine.backward()
+        theirs.backward()
+        assert torch.allclose(found.grad, expected.grad, rtol=1e-10)
+
+    def test_gradient_where_prediction_and_probability_agree(self, pair):
+        """Towards the heavier class, if divided by pixels."""
+        target = pair[1].double()
+        logits = target.logit().requires_grad_()
+        BinaryCrossEntropyLoss(class_weights=(0.9, 1.1), divide_by='pixels')(logits, target).backward()
+        expected = -0.2 * target * (1 - target) / target.numel()
+        assert torch.allclose(logits.grad, expected, rtol=1e-8, atol=1e-15)
+
+    @pytest.mark.parametrize('divide_by', ['weights', 'pixels'])
+    def test_of_half_precision(self, pair, divide_by):
+        """A teacher's probabilities in bfloat16 are no reason to compute in it."""
+        logits, target = (one.bfloat16() for one in pair)
+        loss = BinaryCrossEntropyLoss(class_weights=(0.9, 1.1), divide_by=divide_by)
+        assert loss(logits, target).dtype == torch.float32
+        assert loss(logits, target).item() == pytest.approx(loss(logits.double(), target.double()).item(), rel=1e-6)
+
+    def test_divide_by(self):
+        with pytest.raises(ValueError, match="divide_by of BinaryCrossEntropyLoss must be 'weights' or 'pixels', but "
+                                             "got 'mean'"):
+            BinaryCrossEntropyLoss(class_weights=(0.9, 1.1), divide_by='mean')
+        with pytest.raises(ValueError, match="divide_by='pixels' .* changes nothing without class_weights: leave it"):
+            BinaryCrossEntropyLoss(divide_by='pixels')
+
     def test_equal_ones_are_none(self, pair):
         assert BinaryCrossEntropyLoss(class_weights=(2, 2))(*pair).item() == pytest.approx(
             BinaryCrossEntropyLoss()(*pair).item(), rel=1e-6)

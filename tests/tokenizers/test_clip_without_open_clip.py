@@ -105,6 +105,12 @@ def test_mojibake_is_not_repaired(pair):
     assert mine.decode(*(part[0] for part in mine(['cafÃ©']))) == 'cafã ©'
 
 
+def test_ids_for_masks(pair):
+    """"!" is a word, though its id also pads."""
+    mine, theirs = (tokenizer.vocabulary for tokenizer in pair)
+    assert mine == theirs and mine.size == 49408 and mine.special == (49406, 49407) and mine.mask is None
+
+
 def test_lengths_and_a_copy():
     settings = dict(context_length=6)
     theirs, mine = CLIPTokenizer(**settings), tokenizers.CLIPTokenizer(vocabulary=VOCABULARY, **settings)

@@ -1,0 +1,8 @@
+# The branch with masked images alone.
+# Paper: Lee et al., MaskRIS: oIoU 76.02 on RefCOCO val, on CARIS, which the project lacks. Ours is on LAVT.
+# Data: RefCOCO (unc), 42,404 objects in train; layout in docs/data.md.
+# Cost: 40 epochs of 1,325 steps of 32 samples; 8 GPUs x 4 samples. Not measured by us.
+# Command: bash tools/dist_train.sh configs/maskris/ablations/image.py 8
+_base_ = './baseline.py'
+model = dict(losses=dict(bce=dict(loss_weight=0.5)), distillation=dict(maskris=dict(_base_.maskris, words=None)))
+work_dir = 'work_dirs/maskris_ablations_image'
