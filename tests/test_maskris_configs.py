@@ -101,8 +101,10 @@ def test_on_the_demo_in_three_lines(refer_set, tmp_path):
     path = tmp_path / 'config.py'
     path.write_text(f"_base_ = ['{ROOT}/configs/cm_masksd/vit-tiny_shaperef.py', "
                     f"'{ROOT}/configs/_base_/models/maskris.py']\n"
-                    'model = dict(losses=dict(bce=dict(loss_weight=0.5)), distillation=dict(_delete_=True, maskris=dict(\n'
-                    '    _base_.maskris, image=dict(_base_.maskris.image, block=8), learned_mask=True)))\n')
+                    'model = dict(\n'
+                    '    losses=dict(bce=dict(loss_weight=0.5)),\n'
+                    '    distillation=dict(_delete_=True, maskris=dict(\n'
+                    '        _base_.maskris, image=dict(_base_.maskris.image, block=8), learned_mask=True)))\n')
     config = tiny_config(path)
     model = MODELS.build(config.model).train()
     losses = model(**model.data_preprocessor(batch_of(config.train_dataloader, refer_set, 'refs(unc).p'), True),

@@ -27,8 +27,9 @@ from .referring_data_sample import ReferringDataSample, gather_existence, gather
 from .tensor_structure import SharedRows, TensorStructure, concatenate_tokens
 
 __all__ = [
-    'Answer', 'BranchOutput', 'EncoderOutput', 'ExpressionBatch', 'FusedFeatures', 'ImageEmbeddings', 'ImageFeatures',
-    'ImageInputs', 'ImageView', 'InstanceEmbeddings', 'InstanceFeatures', 'InstanceMasks', 'MainPass',
-    'MaskedImages', 'MaskedShares', 'MaskedWords', 'PixelDigests', 'ReferringDataSample', 'ReferringInputs', 'SharedRows', 'TargetShare', 'TensorStructure',
-    'TextEmbeddings', 'TextFeatures', 'concatenate_tokens', 'gather_existence', 'gather_input_masks', 'word_positions'
+    'Answer', 'BranchOutput', 'EncoderOutput', 'ExpressionBatch', 'FusedFeatures', 'ImageEmbeddings',
+    'ImageFeatures', 'ImageInputs', 'ImageView', 'InstanceEmbeddings', 'InstanceFeatures', 'InstanceMasks',
+    'MainPass', 'MaskedImages', 'MaskedShares', 'MaskedWords', 'PixelDigests', 'ReferringDataSample',
+    'ReferringInputs', 'SharedRows', 'TargetShare', 'TensorStructure', 'TextEmbeddings', 'TextFeatures',
+    'concatenate_tokens', 'gather_existence', 'gather_input_masks', 'word_positions'
 ]

@@ -11,6 +11,7 @@ from mmris.datasets.pipelines import is_geometry
 from mmris.names import USUAL_TOKENS
 from mmris.registry import TRANSFORMS
 from mmris.structures import ExpressionBatch, ImageInputs, ImageView, InstanceMasks
+from mmris.tokenizers import Vocabulary
 
 from .modules import type_name
 
@@ -66,7 +67,9 @@ class InputSizes:
         return ExpressionBatch(
             token_ids=(torch.arange(rows)[:, None] + torch.arange(self.tokens)) % _IDS,
             token_mask=torch.ones(rows, self.tokens, dtype=torch.bool),
-            image_index=torch.arange(images).repeat_interleave(count))
+            image_index=torch.arange(images).repeat_interleave(count),
+            # What masks words costs the same whichever id is [MASK].
+            vocabulary=Vocabulary(size=_IDS, special=(), mask=0))
 
 
 def read_input_sizes(config: Config,

@@ -115,9 +115,9 @@ class TestBlocks:
             RandomBlockMask()(images, 'small')
 
     def test_mistakes_are_named(self):
-        with pytest.raises(ValueError, match=r'Blocks of 112 x 112 pixels do not divide the input of 480 x 480 \(height '
-                                             r'x width\). Set block of RandomBlockMask to one of 8, 10, .* 160, 240, '
-                                             r'480, or make the input 448 or 560 pixels wide and high'):
+        message = (r'Blocks of 112 x 112 pixels do not divide the input of 480 x 480 \(height x width\). Set block of '
+                   r'RandomBlockMask to one of 8, 10, .* 160, 240, 480, or make the input 448 or 560 pixels wide')
+        with pytest.raises(ValueError, match=message):
             RandomBlockMask(block=112)(images_of(480))
         with pytest.raises(ValueError, match=r'ratio of RandomBlockMask is a share in \[0, 1\], but got 1.5'):
             RandomBlockMask(ratio=1.5)

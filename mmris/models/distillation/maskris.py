@@ -71,8 +71,8 @@ class MaskRISDistillation(ReplayDistillation):
         if image is None and words is None:
             raise ValueError('MaskRISDistillation masks nothing: give it image, words or both.')
         if learned_mask and words is None:
-            raise ValueError('learned_mask of MaskRISDistillation stands for [MASK] in sentences, but words is None, so '
-                             'that none is masked: leave it out.')
+            raise ValueError('learned_mask of MaskRISDistillation stands for [MASK] in sentences, but words is None, '
+                             'so none is masked: leave it out.')
         self.image = None if image is None else MODELS.build(image)
         self.words = None if words is None else MODELS.build(words)
         self.mask_token = nn.Parameter(torch.randn(encoder.word_channels) * 0.02) if learned_mask else None

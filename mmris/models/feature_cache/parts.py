@@ -29,9 +29,9 @@ def attach_cache(model: nn.Module, cache: FeatureCache) -> None:
         if trained:
             refused.append(trained)
         elif part.view == masked_view:
-            raise ValueError(f'model.feature_cache finds features of {name} by the pixels of the view {part.view!r}, but '
-                             f'model.data_preprocessor.masking hides other ones in each step, so that none would be '
-                             f'found again: leave out one of the two.')
+            raise ValueError(f'model.feature_cache finds features of {name} by the pixels of the view {part.view!r}. '
+                             f'model.data_preprocessor.masking hides other pixels of it in each step, so that none '
+                             f'would be found again: leave out one of the two.')
         else:
             owner.part_caches[own_name] = PartCache(
                 cache, name=name, modules=part.modules, preprocessing=_preprocessing(model, part.view))

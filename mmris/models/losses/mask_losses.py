@@ -79,8 +79,8 @@ class BinaryCrossEntropyLoss(MaskLoss):
             raise ValueError(f"divide_by of BinaryCrossEntropyLoss must be 'weights' or 'pixels', but got "
                              f'{divide_by!r}.')
         if divide_by == 'pixels' and class_weights is None:
-            raise ValueError("divide_by='pixels' of BinaryCrossEntropyLoss changes nothing without class_weights: leave "
-                             'it out, or set class_weights.')
+            raise ValueError("divide_by='pixels' of BinaryCrossEntropyLoss changes nothing without class_weights: "
+                             'leave it out, or set class_weights.')
         self.class_weights = class_weights
         self.divide_by = divide_by
 

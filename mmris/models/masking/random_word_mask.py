@@ -41,8 +41,8 @@ class RandomWordMask(nn.Module):
             if not 0 <= value <= 1:
                 raise ValueError(f'{name} of RandomWordMask is a share in [0, 1], but got {value}.')
         if mask_share + random_share > 1 + 1e-9:
-            raise ValueError(f'mask_share and random_share of RandomWordMask are shares of the chosen words, so at most '
-                             f'1 together, but got {mask_share} and {random_share}.')
+            raise ValueError(f'mask_share and random_share of RandomWordMask are shares of the chosen words, so at '
+                             f'most 1 together, but got {mask_share} and {random_share}.')
         self.ratio = ratio
         self.mask_share = mask_share
         self.random_share = random_share
