@@ -121,6 +121,14 @@ class TestConfigs:
         resolve_pipelines(config)
         assert describe(config, ORIGIN)['pipeline'][-1]['tokenizer']['context_length'] == 5
 
+    def test_random_masks_of_the_training_are_left_out(self, tmp_path):
+        config = tiny_config('cm_masksd/ablations/shaperef_baseline.py')
+        branch = Config.fromfile(ROOT / 'configs/_base_/models/maskris.py').maskris
+        config.model.distillation = dict(maskris=dict(branch, learned_mask=True))
+        config.model.data_preprocessor.masking = dict(image=branch.image)
+        after = check_same(config, tmp_path / 'model')
+        assert 'masking' not in after.model.cfg.model.data_preprocessor and 'distillation' not in after.model.cfg.model
+
     def test_thresholds_and_instance_masks(self, tmp_path):
         config = tiny_config('mail/tiny_shaperef.py')
         config.inputs.instance_masks.min_score = 0.25

@@ -125,3 +125,16 @@ def test_settings_of_a_feature_cache():
     assert config.model.feature_cache == dict(folder='features', dtype='float16')
     with pytest.raises(ValueError, match='model.feature_cache has no foldr. Did you mean model.feature_cache.folder'):
         check_key(config, 'model.feature_cache.foldr')
+
+
+def test_settings_of_random_masks():
+    config = Config.fromfile(ROOT / 'configs/maskris/ablations/masked-both.py')
+    for key in ('view', 'image.block', 'words.ratio', 'words.vocabulary'):
+        check_key(config, f'model.data_preprocessor.masking.{key}')
+    with pytest.raises(ValueError, match='Did you mean model.data_preprocessor.masking.words?'):
+        check_key(config, 'model.data_preprocessor.masking.word')
+    branch = Config.fromfile(ROOT / 'configs/maskris/lavt_refcoco.py')
+    for key in ('detach_teacher', 'share_weights', 'update_statistics', 'learned_mask', 'image.pattern', 'loss.divide_by'):
+        check_key(branch, f'model.distillation.maskris.{key}')
+    with pytest.raises(ValueError, match='Did you mean model.distillation.maskris.image.ratio?'):
+        check_key(branch, 'model.distillation.maskris.image.ration')

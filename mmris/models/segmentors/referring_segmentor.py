@@ -231,8 +231,9 @@ class ReferringSegmentor(BaseSegmentor):
             dict[str, Tensor]: ``loss_<name>`` of each loss, each auxiliary loss and each distillation branch, and
             ``loss_existence``, weights included: these add up to what is optimised. Beside them what was measured,
             under names without ``loss``, which is logged only: ``target_share_<name>`` and ``chance_<name>`` of a
-            :class:`~mmris.models.distillation.MaskedVisualDistillation`, ``existence_accuracy`` and
-            ``chance_existence``.
+            :class:`~mmris.models.distillation.MaskedVisualDistillation`, with ``masked_image_<name>`` and
+            ``masked_words_<name>`` of a :class:`~mmris.models.distillation.MaskRISDistillation`,
+            ``existence_accuracy`` and ``chance_existence``.
 
         Raises:
             ValueError: If the model has nothing to optimise, or a sample lacks what is needed.
