@@ -134,7 +134,7 @@ def test_settings_of_random_masks():
     with pytest.raises(ValueError, match='Did you mean model.data_preprocessor.masking.words?'):
         check_key(config, 'model.data_preprocessor.masking.word')
     branch = Config.fromfile(ROOT / 'configs/maskris/lavt_refcoco.py')
-    for key in ('detach_teacher', 'share_weights', 'update_statistics', 'learned_mask', 'image.pattern', 'loss.divide_by'):
+    for key in ('detach_teacher', 'share_weights', 'update_statistics', 'image.pattern', 'loss.divide_by'):
         check_key(branch, f'model.distillation.maskris.{key}')
     with pytest.raises(ValueError, match='Did you mean model.distillation.maskris.image.ratio?'):
         check_key(branch, 'model.distillation.maskris.image.ration')
