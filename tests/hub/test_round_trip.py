@@ -90,8 +90,10 @@ class TestTokenizers:
 
     def test_word_pieces(self, tmp_path):
         write_pieces(tmp_path / 'vocabulary.txt')
-        tokenizer = dict(type='WordPieceTokenizer', vocabulary=str(tmp_path / 'vocabulary.txt'))
-        assert (self.check(tokenizer, 30522, tmp_path) / 'vocab.txt').is_file()
+        tokenizer = dict(type='WordPieceTokenizer', vocabulary=str(tmp_path / 'vocabulary.txt'), keep_end=False)
+        folder = self.check(tokenizer, 30522, tmp_path)
+        assert (folder / 'vocab.txt').is_file()
+        assert open_published(folder).content['inputs']['tokenizer']['keep_end'] is False
 
     def test_sentence_pieces(self, tmp_path):
         write_beit3(tmp_path / 'given.spm')
