@@ -4,6 +4,7 @@ import os
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from mmris.checkpoints import (
     UnreadableCheckpointError,
@@ -13,11 +14,13 @@ from mmris.checkpoints import (
     read_whole,
 )
 from mmris.checkpoints.files import find_container
-from mmris.checkpoints.published import LAVT, KeyMapError, lavt
+from mmris.checkpoints.published import LAVT, KeyMapError, PublishedWeights, lavt
+from mmris.checkpoints.published.whole import find_fitting_config
 from mmris.registry import MODELS
+from tests.checkpoints.loading_runner import runner_of
 from tests.checkpoints.published.conversions import converter
 from tests.checkpoints.published.lavt_files import WIDTHS, WORDS, entries_of, joined, published, save, toy_config
-from tests.conftest import assert_same
+from tests.conftest import ROOT, assert_same
 
 LAYOUTS = ('lavt', 'lavt_one')
 
@@ -139,6 +142,21 @@ class TestMap:
             to_ours({**joined(), f'backbone.layers.0.{name}': torch.zeros(shape)})
 
 
+@pytest.mark.slow
+def test_full_size():
+    """Weights of the released size find their config, and are as many as their modules' own."""
+    with torch.device('meta'):
+        state = MODELS.build(Config.fromfile(ROOT / 'configs/lavt/swin-b_refcoco.py').model).state_dict()
+    assert find_fitting_config(PublishedWeights(state, {}, 'test'), lavt.CONFIGS) == 'mmris::lavt/swin-b_refcoco.py'
+    theirs = lavt.KEY_MAP.to_theirs(state, 'test')
+    other = ('_index', 'running_mean', 'running_var', 'num_batches_tracked')
+    count = sum(value.numel() for name, value in theirs.items() if not name.endswith(other))
+    assert count / 1e6 == pytest.approx(227.74, abs=0.005)
+    dead = sum(value.numel() for name, value in theirs.items() if '.3.res_gate.' in name)
+    assert dead / 1e6 == pytest.approx(2.10, abs=0.005)
+    assert theirs['backbone.layers.3.blocks.0.attn.relative_position_index'].shape == (144, 144)
+
+
 class TestAsACheckpoint:
 
     @pytest.mark.parametrize('layout', LAYOUTS)
@@ -165,6 +183,13 @@ class TestAsACheckpoint:
         content = read_whole(str(tmp_path / 'model_best.pth'), torch.float16)
         expected = {name: value.half() if value.is_floating_point() else value for name, value in joined().items()}
         assert_same(dict(find_container(content)), expected)
+
+    def test_a_training_begins_from_it(self, tmp_path):
+        save(tmp_path / 'model_best.pth')
+        runner = runner_of(tmp_path, toy_config().model)
+        runner.load_checkpoint(str(tmp_path / 'model_best.pth'))
+        kept = {name: value for name, value in to_ours(joined()).items() if not name.startswith('excluded.')}
+        assert_same({name: runner.model.state_dict()[name] for name in kept}, kept)
 
     def test_among_the_weights(self, tmp_path):
         model, text = published()
