@@ -107,6 +107,7 @@ PUBLISHED_NAMES: Dict[str, PublishedNames] = {
     'dinov2': PublishedNames('DINOv2', ('DINOv2', 'timm'), ('mmris', 'dinov2', 'timm')),
     'cris': PublishedNames('CRIS', ('CRIS', ), ('mmris', 'cris'), is_whole=True),
     'detris': PublishedNames('DETRIS', ('DETRIS', ), ('mmris', 'detris'), is_whole=True),
+    'lavt': PublishedNames('LAVT', ('LAVT', ), ('mmris', 'lavt', 'lavt_one'), is_whole=True),
     'sam': PublishedNames('SAM', ('SAM', 'SAM 2'), ('mmris', 'sam', 'sam2')),
     'evf_sam': PublishedNames('EVF-SAM', ('EVF-SAM', 'EVF-SAM with SAM 2'), ('mmris', 'evf_sam', 'evf_sam2'),
                               is_whole=True),

@@ -44,7 +44,9 @@ def _mmpretrain(body: str) -> KeyMap:
         name='MMPretrain',
         rules=(
             *mmpretrain_rules(body, '', 'patch_embed', {stage: stage for stage in range(3)}),
-            # Norms of stages, masks of old versions, heads of whatever it was trained for.
+            # Of a classifier, as Microsoft's.
+            rename(f'{body}norm3.{{parameter}}', f'{EXCLUDED}norm.{{parameter}}'),
+            # Norms of inner stages, masks of old versions, heads of whatever it was trained for.
             rename('{rest}', f'{EXCLUDED}{{rest}}'),
         ))
 
