@@ -15,7 +15,7 @@ from tests.conftest import ROOT, tiny_config
 
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/**/*.py') if '_base_' not in path.parts)
 # A new config raises this number, so that one that is not found is noticed.
-NUMBER_OF_CONFIGS = 144
+NUMBER_OF_CONFIGS = 150
 HEADER = ('Paper:', 'Data:', 'Cost:', 'Command: ')
 
 
@@ -31,6 +31,7 @@ def shrink(config: Config) -> Config:
         BEiT3Encoder=shrink_beit3,
         DETRISEncoder=shrink_detris,
         EVFSAMEncoder=shrink_evf_sam,
+        LAVTEncoder=shrink_lavt,
         RISCLIPEncoder=shrink_risclip,
         TrimodalEncoder=shrink_trimodal)
     shrink_model = shrinks.get(config.model.encoder.type, shrink_clip)
@@ -112,6 +113,18 @@ def shrink_detris(model: Config) -> int:
         model.decoder.update(channels=16, word_channels=40, num_layers=1, num_heads=2, feedforward_channels=16)
         model.head.update(channels=16, sentence_channels=24)
     return 4 * patch
+
+
+def shrink_lavt(model: Config) -> int:
+    """Shrink a model on LAVT's encoder; the input's size in pixels."""
+    encoder = model.encoder
+    if isinstance(encoder.image.architecture, str):
+        widths = (8, 16, 32, 64)
+        encoder.image.architecture = dict(layers=(1, 1, 2, 1), channels=8, heads=(1, 2, 2, 2), window=4)
+        encoder.text.architecture = dict(layers=2, channels=32, heads=2, vocabulary=49408, text_positions=24)
+        model.decoder.update(in_channels=(*widths[:-1], 32) if encoder.get('joint_map') else widths, channels=16)
+        model.head.channels = 16
+    return 64
 
 
 def shrink_beit3(model: Config) -> int:
@@ -261,6 +274,8 @@ def test_full_size(path):
     elif config.model.encoder.type == 'TrimodalEncoder':
         scale = 2**len(model.decoder.blocks)
         assert logits.shape == (2, 1, scale * height, scale * width) and logits.size(2) >= size / 4
+    elif config.model.encoder.type == 'LAVTEncoder':
+        assert logits.shape == (2, 1, size, size)
     elif config.model.head.type == 'ConvolutionHead':
         assert logits.shape == (2, 1, 8 * model.head.upsample * height, 8 * model.head.upsample * width)
         assert logits.size(2) >= size

@@ -8,11 +8,10 @@ from timm.layers import Attention
 from torch import Tensor, nn
 
 from mmris.models.decoders.cris_decoder import CRISDecoderLayer
-from mmris.models.encoders import BEiT3Encoder, DETRISEncoder, RISCLIPEncoder, TrimodalEncoder
+from mmris.models.encoders import BEiT3Encoder, DETRISEncoder, LAVTEncoder, RISCLIPEncoder, TrimodalEncoder
 from mmris.models.encoders.multiway import MultiwayLayer
 from mmris.models.encoders.towers import CLIPVisionTransformer
-from mmris.models.layers import BiAttention, FusionLayer, MultiHeadAttention
-from mmris.models.necks.pwam_neck import PixelWordAttention
+from mmris.models.layers import BiAttention, FusionLayer, MultiHeadAttention, PixelWordAttention
 
 # What looks at what.
 START_ON_PATCHES = 'start token on patches'
@@ -49,8 +48,8 @@ def find_probes(model: nn.Module) -> List[Probe]:
     """Find where sentence and image look at one another, and where CLIP's class token looks at the image.
 
     Those are a joint encoder's layers that give a stage, the last block of CLIP's ViT, the modules between and behind
-    RISCLIP's towers, DETRIS's image adapters before a stage, and whatever attention between image and words a neck and
-    a decoder have.
+    RISCLIP's towers, DETRIS's image adapters before a stage, LAVT's attention behind each stage, and whatever attention
+    between image and words a neck and a decoder have.
 
     Args:
         model (nn.Module): A :class:`~mmris.models.segmentors.ReferringSegmentor`.
@@ -74,6 +73,8 @@ def _encoder_probes(encoder: nn.Module) -> Iterator[Probe]:
         yield from _cfe_probes(encoder)
     if isinstance(encoder, DETRISEncoder):
         yield from _aligner_probes(encoder)
+    if isinstance(encoder, LAVTEncoder):
+        yield from _stage_probes(encoder, 'encoder')
     for tower in encoder.modules():
         if isinstance(tower, CLIPVisionTransformer):
             last = tower.blocks[-1].attn
@@ -102,8 +103,8 @@ def _aligner_probes(encoder: DETRISEncoder) -> Iterator[Probe]:
 
 
 def _stage_probes(stage: nn.Module, part: str) -> Iterator[Probe]:
-    # What a neck has several of are stages, what a decoder has are layers.
-    name = 'stage' if part == 'neck' else 'layer'
+    # What an encoder or a neck has several of are stages, what a decoder has are layers.
+    name = 'layer' if part == 'decoder' else 'stage'
     meetings = [(make, module) for module in stage.modules() for known, make in _MEETINGS.items()
                 if isinstance(module, known)]
     for number, (make, module) in enumerate(meetings, 1):

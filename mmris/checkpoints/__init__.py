@@ -5,7 +5,14 @@ from .files import (
     strip_model_prefix,
     unwrap_weights,
 )
-from .loading import ModelCheckpoint, compare_checkpoint, load_model_weights, name_as_model, read_model_checkpoint
+from .loading import (
+    ModelCheckpoint,
+    compare_checkpoint,
+    load_model_weights,
+    name_as_model,
+    read_model_checkpoint,
+    read_whole,
+)
 from .misfits import Misfits
 from .published import PUBLISHED, compare_published, convert, load_published, read_published
 from .runs import Publication, best_checkpoint, find_checkpoints, publish
@@ -13,6 +20,6 @@ from .runs import Publication, best_checkpoint, find_checkpoints, publish
 __all__ = [
     'PUBLISHED', 'Misfits', 'ModelCheckpoint', 'Publication', 'UnreadableCheckpointError', 'best_checkpoint',
     'compare_checkpoint', 'compare_published', 'convert', 'find_checkpoints', 'load_model_weights', 'load_published',
-    'name_as_model', 'publish', 'read_checkpoint', 'read_model_checkpoint', 'read_published', 'strip_layout_prefix',
-    'strip_model_prefix', 'unwrap_weights'
+    'name_as_model', 'publish', 'read_checkpoint', 'read_model_checkpoint', 'read_published', 'read_whole',
+    'strip_layout_prefix', 'strip_model_prefix', 'unwrap_weights'
 ]

@@ -11,9 +11,9 @@ from torch import nn
 
 from mmris.zoo import MODEL, find_weights
 
-from .files import State, read_checkpoint, strip_model_prefix, unwrap_weights
+from .files import State, UnreadableCheckpointError, read_checkpoint, strip_model_prefix, unwrap_weights
 from .misfits import Misfits, compare_weights
-from .published import EXCLUDED, PUBLISHED, convert_whole
+from .published import EXCLUDED, PUBLISHED, convert_whole, is_whole_published
 from .published.clip_architectures import IMAGE, describe_architecture, find_architectures, part_of
 from .runs import read_excluded_parts, restore_excluded_parts
 
@@ -69,12 +69,54 @@ def read_model_checkpoint(path: Union[str, Path], dtype: Optional[torch.dtype] =
 
     Raises:
         FileNotFoundError: If there is no such file.
-        UnreadableCheckpointError: As :func:`read_checkpoint`.
+        UnreadableCheckpointError: As :func:`read_whole`.
         ValueError: If the zoo's name is of towers.
         FileNotFoundError, ConnectionError, ValueError: If the zoo's file cannot be fetched.
     """
     path = find_weights(path, MODEL)
-    return ModelCheckpoint(read_checkpoint(path, dtype=dtype), path)
+    return ModelCheckpoint(read_whole(path, dtype), path)
+
+
+def read_whole(path: str, dtype: Optional[torch.dtype] = None) -> dict:
+    """Read a file of a whole model: one that training wrote, or that was converted or published.
+
+    As :func:`read_checkpoint`, but parts of a published model that stand in entries of their own are joined to the
+    others. If a file holds objects that are not tensors, it is refused too, unless it is of a published model whose
+    files hold such objects: of these the tensors are read alone.
+
+    Args:
+        path (str): A file, an address, or a folder.
+        dtype (torch.dtype, optional): Cast large weights to this type while they are read. Default: None.
+
+    Returns:
+        dict: Its content.
+
+    Raises:
+        FileNotFoundError, UnreadableCheckpointError: As :func:`read_checkpoint`.
+    """
+    joined = {entry: prefix for model in PUBLISHED.values() if model.whole for entry, prefix in model.joined.items()}
+    try:
+        return read_checkpoint(path, dtype=dtype, joined=joined)
+    except UnreadableCheckpointError:
+        content = _read_published_alone(path, dtype)
+        if content is None:
+            raise
+        return content
+
+
+def _read_published_alone(path: str, dtype: Optional[torch.dtype]) -> Optional[dict]:
+    """The tensors of a published whole model whose files hold more; None if the file is of no such model."""
+    for model in PUBLISHED.values():
+        if not (model.whole and model.tensors_alone):
+            continue
+        try:
+            content = model.read_file(path, dtype=dtype)
+            if is_whole_published(model, unwrap_weights(content, path), path):
+                return content
+        except UnreadableCheckpointError:
+            # What the first reading said of the file holds.
+            return None
+    return None
 
 
 def name_as_model(state: State, expected: Collection[str], path: str) -> State:

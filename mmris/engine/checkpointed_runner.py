@@ -9,7 +9,7 @@ from mmengine.hooks import EMAHook
 from mmengine.runner import BaseLoop, Runner, load_state_dict
 from torch import nn
 
-from mmris.checkpoints import name_as_model, read_checkpoint, runs, unwrap_weights
+from mmris.checkpoints import name_as_model, read_whole, runs, unwrap_weights
 from mmris.checkpoints.misfits import check_some_fit
 from mmris.models.layers import average_running_statistics
 from mmris.models.segmentors import ReferringSegmentor
@@ -94,7 +94,7 @@ class CheckpointedRunner(Runner):
             RuntimeError: If a training would begin from it with frozen weights that nothing gives.
             ValueError: If it holds averaged weights, and the resumed run would not average.
         """
-        checkpoint, model = read_checkpoint(filename), unwrap_model(self.model)
+        checkpoint, model = read_whole(filename), unwrap_model(self.model)
         own = model.state_dict()
         state = unwrap_weights(checkpoint, filename, own)
         for pattern, replacement in revise_keys:

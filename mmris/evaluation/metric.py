@@ -2,7 +2,7 @@
 
 import json
 import logging
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.evaluator import BaseMetric
@@ -24,11 +24,11 @@ _COUNTED = ('intersection', 'union', 'iou', 'predicted_pixels', 'target_pixels',
 
 @METRICS.register_module()
 class ReferringIoUMetric(BaseMetric):
-    """The scores of a protocol over expressions, in percent, on the original pixels (docs/metrics.md).
+    """The scores of a protocol over expressions, in percent (docs/metrics.md).
 
     How a pixel is decided, which scores there are, and what sentences without a target count, is said by the protocol
     that a sample's predictions were made by (``model.protocol``); samples without one are scored by ``'mmris'``, which
-    gives oIoU, mIoU and Pr@X.
+    gives oIoU, mIoU and Pr@X. Pixels are counted on the original image, or on the input if the protocol scores there.
 
     Args:
         threshold (float, optional): The probability above which a pixel is predicted, in [0, 1). Default: None, the
@@ -38,9 +38,10 @@ class ReferringIoUMetric(BaseMetric):
         by_skill (bool): Also score each skill's expressions, where the data set tags them, as
             ``skill/<name>/mIoU`` and so on. Defaults to False.
         dump_file (str, optional): Where to write one line of JSON an expression: its ids, sentence, intersection,
-            union and IoU as the protocol counts them, pixels predicted, of the target and of the image, existence
-            (None: the model has no such head), whether the prediction is rejected, skills, and the protocol,
-            resampling (None: the protocol's own) and threshold that scored it. Defaults to None.
+            union and IoU as the protocol counts them, pixels predicted, of the target and of the image (or of the
+            input, if the protocol scores there), existence (None: the model has no such head), whether the prediction
+            is rejected, skills, and the protocol, resampling (None: the protocol's own) and threshold that scored it.
+            Defaults to None.
         prefix (str, optional): See ``mmengine.evaluator.BaseMetric``. Defaults to None: plain names.
 
     Raises:
@@ -75,6 +76,7 @@ class ReferringIoUMetric(BaseMetric):
 
         Raises:
             ValueError: If a sample lacks its ground truth, or its prediction is of another size.
+            ValueError: If the protocol scores at the input, and a sample has no prediction there.
             ValueError: If a sample has another number of ``existence`` than of expressions.
             ValueError: If the metric has a threshold, and the protocol's way back has applied its own.
             ValueError: If the metric has a threshold of existence, and the protocol does not ask for existence.
@@ -84,11 +86,8 @@ class ReferringIoUMetric(BaseMetric):
                 raise ValueError(
                     f'{sample["img_path"]} has no gt_original to score against: the test pipeline needs LoadMasks and '
                     f'PackReferringInputs(masks=[\'gt_original\']).')
-            protocol, target = self.protocol_of(sample), sample['gt_original']
-            prediction = protocol.masks(sample['probabilities'])
-            if protocol.scoring.uses_ignored and sample.get('gt_ignored') is not None:
-                counted = ~sample['gt_ignored'].bool()
-                prediction, target = prediction & counted, target & counted
+            protocol = self.protocol_of(sample)
+            prediction, target = _compared_masks(protocol, sample)
             self.results.append(
                 _Scored(
                     PendingCounts(prediction, target), _existence_of(sample), protocol,
@@ -201,6 +200,26 @@ class _Scored(NamedTuple):
             existence=[None] * size if existence is None else existence.tolist(),
             rejected=cases.rejected.tolist(),
             **self.described)
+
+
+def _compared_masks(protocol: Protocol, sample: dict) -> Tuple[Tensor, Tensor]:
+    """What was predicted of a sample's S expressions, and what is right: ``(S, ...)`` bool each, where it is scored."""
+    truths = [sample['gt_original']]
+    if protocol.scoring.uses_ignored and sample.get('gt_ignored') is not None:
+        truths.append(sample['gt_ignored'].bool())
+    probabilities = sample.get('probabilities_input') if protocol.at_input else sample['probabilities']
+    if probabilities is None:
+        raise ValueError(
+            f'{sample["img_path"]} has no probabilities_input, predictions on the pixels of the input, where protocol '
+            f'{protocol.name} scores. A model that has model.protocol={protocol.name} makes them in evaluation; '
+            f'predictions that were saved on the original pixels cannot be scored so. Run mmris test, or choose a '
+            f'protocol that scores on the original pixels, such as mmris.')
+    if protocol.at_input:
+        truths = [protocol.masks_at_input(truth, probabilities.shape[1:]) for truth in truths]
+    prediction, target = protocol.masks(probabilities), truths[0]
+    for ignored in truths[1:]:
+        prediction, target = prediction & ~ignored, target & ~ignored
+    return prediction, target
 
 
 def _existence_of(sample: dict) -> Optional[Tensor]:

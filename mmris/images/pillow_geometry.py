@@ -1,6 +1,6 @@
 """Geometries of SAM's published codes, which resize by Pillow."""
 
-from typing import Sequence, Tuple
+from typing import Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -11,17 +11,20 @@ from mmris.protocols.geometry import longest_side_affine, longest_side_size, str
 from .geometry import InputGeometry
 
 
-def resize_by_pillow(image: np.ndarray, size: Tuple[int, int]) -> Image.Image:
-    """Resize bilinearly, which in Pillow reads all pixels when it shrinks.
+def resize_by_pillow(image: np.ndarray,
+                     size: Tuple[int, int],
+                     resampling: Image.Resampling = Image.Resampling.BILINEAR) -> Image.Image:
+    """Resize by Pillow.
 
     Args:
         image (ndarray): ``(H0, W0, 3)`` or ``(H0, W0)`` uint8.
         size (tuple[int, int]): Height and width in pixels.
+        resampling (Image.Resampling): Default: bilinear, which in Pillow reads all pixels when it shrinks.
 
     Returns:
         Image: The image of that size.
     """
-    return Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR)
+    return Image.fromarray(image).resize(size[::-1], resampling)
 
 
 class ResizeLongestSide(InputGeometry):
@@ -53,22 +56,31 @@ class ResizeLongestSide(InputGeometry):
 
 
 class PillowResize(InputGeometry):
-    """Scales the image to fill the input, whatever its proportions, as EVF-SAM's multitask code for SAM 2 evaluates.
+    """Scales the image to fill the input, whatever its proportions, as the published codes of EVF-SAM (multitask, for
+    SAM 2) and of LAVT do.
 
     Image and masks are interpolated by Pillow (bilinear, which reads all pixels when it shrinks).
 
     Args:
         size (int or tuple[int, int]): Height and width of the input in pixels; one number for a square.
+        nearest_masks (bool): Take for each pixel of a mask the nearest one, as LAVT's code does, so that masks stay 0
+            and 255. Default: False, masks are interpolated as the image is.
 
     Raises:
         ValueError: If ``size`` is not positive.
     """
 
+    def __init__(self, *, size: Union[int, Sequence[int]], nearest_masks: bool = False) -> None:
+        super().__init__(size=size)
+        self.nearest_masks = nearest_masks
+
     def affine(self, height: int, width: int) -> np.ndarray:
         return stretch_affine((height, width), self.size)
 
     def place(self, image: np.ndarray, interpolation: int, border: Sequence[float], out: np.ndarray) -> None:
-        out[...] = resize_by_pillow(image, self.size)
+        nearest = self.nearest_masks and image.ndim == 2
+        out[...] = resize_by_pillow(
+            image, self.size, Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR)
 
 
 class LongestSideThenStretch(InputGeometry):

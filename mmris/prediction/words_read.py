@@ -30,11 +30,14 @@ def read_words(tokenizer: SentenceTokenizer, sentences: Sequence[str]) -> List[W
     Returns:
         list[WordsRead]: Of each sentence.
     """
-    rows = list(zip(*tokenizer(sentences)))
-    # A full row may be just full. With room for a token more, a sentence that was cut takes it.
+    rows = zip(*tokenizer(sentences))
+    # A full row may be just full. With room for a token more, a sentence that was cut has a word more.
     roomier = copy(tokenizer)
     roomier.context_length = tokenizer.context_length + 1
     return [
-        WordsRead(words=tokenizer.decode(ids, mask), tokens=int(mask.sum()), whole=bool(mask.sum() == longer.sum()))
-        for (ids, mask), longer in zip(rows, roomier(sentences)[1])
+        WordsRead(
+            words=tokenizer.decode(*row),
+            tokens=int(row[1].sum()),
+            whole=len(tokenizer.words_of(*row)) == len(tokenizer.words_of(*longer)))
+        for row, longer in zip(rows, zip(*roomier(sentences)))
     ]

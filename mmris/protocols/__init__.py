@@ -7,6 +7,7 @@ from .cris import CRIS
 from .evf_sam import EVF_SAM
 from .evf_sam2 import EVF_SAM2, EVF_SAM2_MULTITASK
 from .gsva import GSVA
+from .lavt import LAVT
 from .lisa import LISA
 from .mmdet import MMDET
 from .mmris import MMRIS
@@ -20,7 +21,7 @@ from .shared_ris import SHARED_RIS
 
 PROTOCOLS = {
     protocol.name: protocol
-    for protocol in (MMRIS, CRIS, SHARED_RIS, EVF_SAM, EVF_SAM2, EVF_SAM2_MULTITASK, RELA, RELA_NO_PIXEL,
+    for protocol in (MMRIS, CRIS, LAVT, SHARED_RIS, EVF_SAM, EVF_SAM2, EVF_SAM2_MULTITASK, RELA, RELA_NO_PIXEL,
                      RELA_50_PIXELS, RELA_50_PIXELS_CLEARED, GSVA, REF_ZOM, LISA, MMDET, PHRASECUT)
 }
 
@@ -38,6 +39,7 @@ def find_protocol(name: str, resampling: Optional[str] = None) -> Protocol:
 
     Raises:
         ValueError: If there is none of that name, or no such resampling.
+        ValueError: If a way back is asked for, and the protocol scores at the input.
     """
     if name not in PROTOCOLS:
         raise ValueError(f'protocol must be one of {", ".join(PROTOCOLS)}, but got {name!r}.')
@@ -45,6 +47,10 @@ def find_protocol(name: str, resampling: Optional[str] = None) -> Protocol:
         return PROTOCOLS[name]
     if resampling not in RESAMPLINGS:
         raise ValueError(f'resampling must be one of {", ".join(RESAMPLINGS)}, but got {resampling!r}.')
+    if PROTOCOLS[name].at_input:
+        raise ValueError(
+            f'Protocol {name} scores at the input, so a way back to the original pixels (model.resampling={resampling}) '
+            f'would have no effect on its scores. Leave it out, or choose another protocol (model.protocol).')
     return replace(PROTOCOLS[name], resampling=RESAMPLINGS[resampling])
 
 

@@ -8,6 +8,7 @@ from typing import Optional, Tuple
 
 import cv2
 import numpy as np
+from PIL import Image
 
 Size = Tuple[int, int]
 
@@ -110,3 +111,19 @@ def whole_pixels(affine: np.ndarray, original_size: Size) -> Optional[Tuple[int,
     x0, y0, x1, y1 = (int(corner) for corner in np.rint(corners))
     fits = np.allclose(corners, (x0, y0, x1, y1), rtol=0, atol=1e-3) and min(x0, y0) >= 0
     return (x0, y0, x1, y1) if fits else None
+
+
+def nearest_pixels(original: int, count: int) -> np.ndarray:
+    """Find which pixels Pillow's nearest resize reads along an axis.
+
+    Pillow itself says it: where a centre lies between two pixels, its rounding decides.
+
+    Args:
+        original (int): Pixels of the image along the axis.
+        count (int): Pixels of the resized image along the axis.
+
+    Returns:
+        ndarray: ``(count,)`` int64, in 0 to ``original - 1``.
+    """
+    row = Image.fromarray(np.arange(original, dtype=np.int32)[None])
+    return np.asarray(row.resize((count, 1), Image.Resampling.NEAREST), dtype=np.int64)[0]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Callable, Optional, TypeVar
 
 import numpy as np
 
-from .geometry import Size, same_map
+from .geometry import Size, same_map, stretch_affine
 from .resampling import BILINEAR, Resampling
 from .scoring import Scoring, check_existence_threshold
 
@@ -37,12 +37,19 @@ class Protocol:
     brings logits back to the original pixels by its way back, and whoever decides or scores (metric, pictures, tools)
     uses its threshold and its scoring.
 
+    A protocol that scores at the input takes the way back for people alone: the metric compares what
+    :meth:`probabilities_at_input` and :meth:`masks_at_input` give.
+
     Attributes:
         name (str): What a config calls it.
         resampling (Resampling): How logits come back to the original pixels. Default: the project's own.
         geometry (Geometry, optional): How images become inputs. None: in any way, such as the config's own.
         threshold (float): The probability above which a pixel belongs to the mask, in [0, 1).
         scoring (Scoring): How sentences are counted, those without a target too, and which scores they give.
+        at_input (bool): Whether pixels are counted on the input instead of the original image. Default: False.
+
+    Raises:
+        ValueError: If ``at_input`` is set, and the geometry does not stretch images.
     """
 
     name: str
@@ -50,6 +57,12 @@ class Protocol:
     geometry: Optional[Geometry] = None
     threshold: float = 0.35
     scoring: Scoring = Scoring()
+    at_input: bool = False
+
+    def __post_init__(self) -> None:
+        if self.at_input and (self.geometry is None or self.geometry.affine is not stretch_affine):
+            raise ValueError(f'Protocol {self.name} scores at the input, to which masks are stretched, so its geometry '
+                             f'must stretch images too. Give it one with stretch_affine, such as that of PillowResize.')
 
     @property
     def binary(self) -> bool:
@@ -153,6 +166,32 @@ class Protocol:
         self._check_geometry(affine, input_size, original_size)
         from .torch_ways_back import LOGITS
         return LOGITS[self.resampling.name](logits.float(), affine, input_size, original_size)
+
+    def probabilities_at_input(self, logits: 'Tensor', input_size: Size) -> 'Tensor':
+        """Turn logits into probabilities on the input's pixels, for scoring.
+
+        Args:
+            logits (Tensor): ``(S, 1, h, w)``. Of a coarser grid than the input's, they are interpolated bilinearly.
+            input_size (tuple[int, int]): ``(H, W)`` of the input in pixels.
+
+        Returns:
+            Tensor: ``(S, H, W)`` float32 in [0, 1], above 1/2 exactly where a logit is above 0.
+        """
+        from .at_input import probabilities_at_input
+        return probabilities_at_input(logits.float(), input_size)
+
+    def masks_at_input(self, masks: 'Tensor', input_size: Size) -> 'Tensor':
+        """Bring masks of the original pixels to the input's pixels, for scoring: of each the nearest, as by Pillow.
+
+        Args:
+            masks (Tensor): ``(S, H0, W0)`` bool.
+            input_size (tuple[int, int]): ``(H, W)`` of the input in pixels, to which the image was stretched.
+
+        Returns:
+            Tensor: ``(S, H, W)`` bool.
+        """
+        from .at_input import masks_at_input
+        return masks_at_input(masks, input_size)
 
     def _check_geometry(self, affine: np.ndarray, input_size: Size, original_size: Size) -> None:
         if self.geometry is None or same_map(affine, self.geometry.affine(original_size, input_size)):

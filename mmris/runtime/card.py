@@ -22,7 +22,7 @@ GRAPHS = ('image', 'sentences')
 #: Tokenizers, and what a card says of each beside its type and its vocabulary.
 TOKENIZERS = dict(
     WordTokenizer=('context_length', 'pad_to_longest'),
-    WordPieceTokenizer=('context_length', 'pad_to_longest'),
+    WordPieceTokenizer=('context_length', 'pad_to_longest', 'keep_end'),
     BEiT3Tokenizer=('context_length', 'pad_to_longest', 'lower_case', 'semantic_token'),
     CLIPTokenizer=('context_length', 'pad_to_longest'))
 GEOMETRIES = {
@@ -159,8 +159,9 @@ def _read_views(fields: Fields) -> Dict[str, InputGeometry]:
         form.size('size')
         if 'border_colour' in form.content:
             form.colour('border_colour')
-        if 'keep_overshoot' in form.content:
-            form.truth('keep_overshoot')
+        for setting in ('keep_overshoot', 'nearest_masks'):
+            if setting in form.content:
+                form.truth(setting)
         if name in views:
             raise ValueError(f'{fields.where}: views has {name} twice. {AGAIN}')
         views[name] = GEOMETRIES[kind](**{key: value for key, value in form.content.items() if key != 'type'})

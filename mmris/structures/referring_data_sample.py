@@ -39,6 +39,8 @@ class ReferringDataSample(SegDataSample):
         existence ``(S,)`` float32 in [0, 1]: how sure the model's existence head is that something on the image fits;
             absent without such a head.
         probabilities ``(S, H0, W0)`` float32 in [0, 1]: predictions. Thresholds belong to whoever scores or draws.
+        probabilities_input ``(S, H, W)`` float32 in [0, 1]: the same on the input's pixels, if the protocol scores
+            there.
         existence ``(S,)`` float32 in [0, 1]: how sure the existence head is that anything fits, of models with one.
     """
 
@@ -52,6 +54,7 @@ class ReferringDataSample(SegDataSample):
     instance_iou: Tensor
     existence: Tensor
     probabilities: Tensor
+    probabilities_input: Tensor
     existence: Tensor
 
 

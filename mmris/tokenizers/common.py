@@ -24,9 +24,10 @@ class SentenceTokenizer(ABC):
 
     Args:
         context_length (int): The most tokens of a sentence, the begin and the end token included. Longer sentences
-            are cut so that the end token is last.
+            are cut.
         pad_to_longest (bool): Pad to the longest of the sentences given, instead of to ``context_length``.
         ends (str): The names of the begin and the end token, for the message.
+        keep_end (bool): Whether the end token is last in sentences that are cut, too. Default: True.
 
     Raises:
         ValueError: If ``context_length`` has no room for the begin and the end token.
@@ -37,11 +38,12 @@ class SentenceTokenizer(ABC):
     _end: int
     _padding: int
 
-    def __init__(self, *, context_length: int, pad_to_longest: bool, ends: str) -> None:
+    def __init__(self, *, context_length: int, pad_to_longest: bool, ends: str, keep_end: bool = True) -> None:
         if context_length < 2:
             raise ValueError(f'context_length must be at least 2, for {ends}, but got {context_length}.')
         self.context_length = context_length
         self.pad_to_longest = pad_to_longest
+        self.keep_end = keep_end
 
     def __call__(self, sentences: Sequence[str]) -> Tuple[np.ndarray, np.ndarray]:
         """Tokenise S sentences. An empty one is its begin and its end token.
@@ -55,14 +57,22 @@ class SentenceTokenizer(ABC):
         rows = []
         for sentence in sentences:
             # One by one: libraries start threads for a list.
-            words = self._encode(to_well_formed(sentence[:most]))[:self.context_length - 2]
-            rows.append([self._begin, *words, self._end])
+            words = self._encode(to_well_formed(sentence[:most]))
+            if self.keep_end:
+                words = words[:self.context_length - 2]
+            rows.append([self._begin, *words, self._end][:self.context_length])
         length = max(map(len, rows), default=2) if self.pad_to_longest else self.context_length
         return _pad(rows, length, self._padding)
 
     def decode(self, ids: np.ndarray, mask: np.ndarray) -> str:
         """The words of one tokenised sentence, ``(L,)`` ids and mask, as the model sees them."""
-        return self._decode(ids[mask].tolist()[1:-1])
+        return self._decode(self.words_of(ids, mask))
+
+    def words_of(self, ids: np.ndarray, mask: np.ndarray) -> List[int]:
+        """The ids of the words of one tokenised sentence, ``(L,)`` ids and mask, without begin and end."""
+        words = ids[mask].tolist()[1:]
+        # A sentence that was cut may lack the end token.
+        return words[:-1] if words and words[-1] == self._end else words
 
     @property
     def _lengths(self) -> str:

@@ -22,12 +22,14 @@ class WordPieceTokenizer(SentenceTokenizer):
     token.
 
     Args:
-        context_length (int): Tokens of a sentence, [CLS] and [SEP] counted: longer ones are cut so that [SEP] is
-            last, shorter ones padded with [PAD].
+        context_length (int): Tokens of a sentence, [CLS] and [SEP] counted: longer ones are cut, shorter ones padded
+            with [PAD].
         vocabulary (str or Path): The file ``vocab.txt`` of bert-base-uncased, a piece a line (docs/data.md),
             or a name of the zoo whose row has it, such as ``'vilt-b-32'``.
         pad_to_longest (bool): Pad to the longest of the sentences that are tokenised together, instead of to
             ``context_length``. Default: False.
+        keep_end (bool): Cut longer sentences so that [SEP] is last. False: they lose [SEP], and keep a piece more, as
+            in the published code of LAVT. Default: True.
 
     Raises:
         ValueError: If ``context_length`` has no room for [CLS] and [SEP].
@@ -43,8 +45,14 @@ class WordPieceTokenizer(SentenceTokenizer):
     # Rows of BERT's embedding of words.
     NUMBER_OF_EMBEDDINGS = 30522
 
-    def __init__(self, *, context_length: int, vocabulary: Union[str, Path], pad_to_longest: bool = False) -> None:
-        super().__init__(context_length=context_length, pad_to_longest=pad_to_longest, ends='[CLS] and [SEP]')
+    def __init__(self,
+                 *,
+                 context_length: int,
+                 vocabulary: Union[str, Path],
+                 pad_to_longest: bool = False,
+                 keep_end: bool = True) -> None:
+        super().__init__(
+            context_length=context_length, pad_to_longest=pad_to_longest, ends='[CLS] and [SEP]', keep_end=keep_end)
         self.vocabulary_file = find_vocabulary(vocabulary)
         numbers = self._read(self.vocabulary_file)
         self._begin, self._end, self._padding = (numbers[piece] for piece in (self.BEGIN, self.END, self.PADDING))

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from mmris.evaluation import count_cases
-from mmris.protocols import Scoring
+from mmris.protocols import Protocol, Scoring
 
 from .drawing import COLOURS, spotlight
 from .sheet import Panel, draw_sheet
@@ -39,7 +39,7 @@ class ScoredPrediction:
 
     @property
     def iou(self) -> float:
-        """float: As the metric scores it, in [0, 1]; ignored pixels count here."""
+        """float: As the metric scores it, in [0, 1], on the original pixels; ignored pixels count here."""
         mask, target = self.mask, self.target
         counts = (np.array([np.count_nonzero(one)]) for one in (mask & target, mask | target, mask, target))
         existence = None if self.existence is None else np.array([self.existence])
@@ -66,6 +66,12 @@ def mean_iou(predictions: Sequence[ScoredPrediction]) -> float:
     """The predictions' mean IoU in percent, over those that their protocol averages; NaN if there is none."""
     ious = [one.iou for one in predictions if one.target.any() or not one.scoring.iou_of_targets]
     return 100 * float(np.mean(ious)) if ious else float('nan')
+
+
+def describe_notes(protocol: Protocol) -> str:
+    """Say what the notes of a sheet are, to people who may compare them with the scores of a protocol."""
+    where = f' on the original pixels (protocol {protocol.name} scores at the input)' if protocol.at_input else ''
+    return f'on the right of each, the IoU{where}'
 
 
 def draw_prediction_sheet(predictions: Sequence[ScoredPrediction],

@@ -70,6 +70,17 @@ class TestAgainstBert:
             assert torch.equal(mine, other), sentence
         assert torch.equal(mask, theirs['attention_mask'].bool())
 
+    @pytest.mark.parametrize('length', [2, 3, 8, 20])
+    def test_ids_that_are_cut_with_their_end(self, vocabulary, length):
+        """As LAVT's code does: all ids of a sentence, the first 20 of them, and zeros."""
+        theirs = [BertTokenizer(str(vocabulary)).encode(one, add_special_tokens=True)[:length] for one in SENTENCES]
+        ids, mask = WordPieceTokenizer(context_length=length, vocabulary=vocabulary, keep_end=False)(SENTENCES)
+        for sentence, mine, its_mask, other in zip(SENTENCES, ids, mask, theirs):
+            padding = (length - len(other)) * [0]
+            assert mine.tolist() == other + padding, sentence
+            assert its_mask.tolist() == len(other) * [True] + len(padding) * [False]
+        assert {102 in one for one in theirs} == {True, False} or length == 2
+
     def test_the_sentences_show_what_they_are_meant_to(self, vocabulary):
         """Some are cut, some padded; words are in pieces, unknown and too long; neither case nor accents tell."""
         tokenizer = WordPieceTokenizer(context_length=20, vocabulary=vocabulary)
@@ -95,6 +106,8 @@ class TestAgainstBert:
             assert mine.decode(ids, mask) == theirs.decode(ids[mask], skip_special_tokens=True) == sentence
         cut, mask = WordPieceTokenizer(context_length=4, vocabulary=vocabulary)(['the man on top'])
         assert mine.decode(cut[0], mask[0]) == 'the man'
+        cut, mask = WordPieceTokenizer(context_length=4, vocabulary=vocabulary, keep_end=False)(['the man on top', 'man'])
+        assert [mine.decode(*row) for row in zip(cut, mask)] == ['the man on', 'man']
 
     def test_special_tokens_cannot_be_written(self, vocabulary):
         """Unlike there: a sentence is what somebody typed."""
@@ -120,7 +133,9 @@ class TestUse:
         assert ids.tolist() == [[101, 102], [101, 102]] and mask.all()
 
     def test_padding_to_the_longest(self, vocabulary):
-        check_padding_to_the_longest(partial(WordPieceTokenizer, vocabulary=vocabulary), 'the man on the top')
+        for keep_end in (True, False):
+            build = partial(WordPieceTokenizer, vocabulary=vocabulary, keep_end=keep_end)
+            check_padding_to_the_longest(build, 'the man on the top')
 
     def test_odd_text(self, vocabulary):
         check_odd_text(WordPieceTokenizer(context_length=20, vocabulary=vocabulary))

@@ -8,6 +8,7 @@ import pytest
 
 from mmris.apis import Predictor
 from mmris.export import compare_logits, export_model, form_size, mask_ious
+from mmris.export.description import describe_tokenizer, describe_views
 from mmris.prediction import Logits
 from mmris.runtime import OnnxPredictor
 from mmris.web.examples import EXAMPLES
@@ -38,6 +39,15 @@ def test_the_folder(predictor, folder):
     assert (folder / 'vocabulary.txt').read_bytes() == predictor.vocabulary_file.read_bytes()
     sizes = {form: form_size(card, form) for form in card['forms']}
     assert sizes['float16'] < 0.6 * sizes['float32'] and sizes['int8'] < 0.6 * sizes['float32']
+
+
+def test_what_is_said_of_lavts_inputs():
+    """As :func:`mmris.runtime.card.read_card` takes it."""
+    tokenizer = dict(type='WordPieceTokenizer', context_length=20, keep_end=False, vocabulary='data/vocab.txt')
+    assert describe_tokenizer(tokenizer, Path('data/vocab.txt')) == dict(tokenizer, vocabulary='vocabulary.txt')
+    steps = [dict(type='LoadImage'), dict(type='PillowResize', size=480, nearest_masks=True)]
+    assert describe_views(steps) == [
+        dict(name='main', geometry=dict(type='PillowResize', size=[480, 480], nearest_masks=True))]
 
 
 @pytest.mark.parametrize('form, difference', [('float32', 1e-4), ('float16', 0.2), ('int8', 2.0)])

@@ -23,7 +23,7 @@ from tests.test_configs import shrink, shrink_existence
 
 METHODS = ['cm_masksd/vit-b_refcoco.py', 'cm_masksd/swin-b_refcoco.py', 'cm_masksd/eva02-b_refcoco.py',
            'cm_masksd/beit3-b_refcoco.py', 'cm_masksd/vit-small_shaperef_generalised.py', 'cris/rn50_refcoco.py',
-           'cris/rn101_grefcoco.py', 'risclip/vit-b_refcoco_stage2.py', 'detris/vit-b_refcoco.py',
+           'cris/rn101_grefcoco.py', 'risclip/vit-b_refcoco_stage2.py', 'detris/vit-b_refcoco.py', 'lavt/swin-b_refcoco.py',
            'shared_ris/beit3-b_refcoco.py', 'mail/vilt-b_refcoco.py', 'evf_sam/evf-sam.py',
            'evf_sam/evf-sam2-multitask.py', 'evf_sam/tiny_shaperef.py']
 
@@ -90,8 +90,10 @@ class TestTokenizers:
 
     def test_word_pieces(self, tmp_path):
         write_pieces(tmp_path / 'vocabulary.txt')
-        tokenizer = dict(type='WordPieceTokenizer', vocabulary=str(tmp_path / 'vocabulary.txt'))
-        assert (self.check(tokenizer, 30522, tmp_path) / 'vocab.txt').is_file()
+        tokenizer = dict(type='WordPieceTokenizer', vocabulary=str(tmp_path / 'vocabulary.txt'), keep_end=False)
+        folder = self.check(tokenizer, 30522, tmp_path)
+        assert (folder / 'vocab.txt').is_file()
+        assert open_published(folder).content['inputs']['tokenizer']['keep_end'] is False
 
     def test_sentence_pieces(self, tmp_path):
         write_beit3(tmp_path / 'given.spm')

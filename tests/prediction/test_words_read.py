@@ -46,3 +46,14 @@ def test_other_tokenizers(predictor, tmp_path, monkeypatch, kind, write):
     assert predictor.read_words(['the red man on', 'the red man on the left of the bus', '']) == [
         ('the red man on', 6, True), ('the red man on', 6, False), ('', 2, True)
     ]
+
+
+def test_a_tokenizer_that_does_not_keep_the_end(predictor, tmp_path, monkeypatch):
+    """A sentence may fill its row without [SEP] and yet be read whole."""
+    settings = dict(
+        type='WordPieceTokenizer', context_length=6, keep_end=False,
+        vocabulary=write_word_pieces(tmp_path / 'vocabulary'))
+    monkeypatch.setattr(predictor, '_tokenizer', TRANSFORMS.build(settings))
+    assert predictor.read_words(['the red man on', 'the red man on top', 'the red man on top of']) == [
+        ('the red man on', 6, True), ('the red man on top', 6, True), ('the red man on top', 6, False)
+    ]

@@ -81,7 +81,8 @@ def test_a_pixel_at_the_threshold():
 
 @pytest.mark.parametrize('name, other', [('cris', 'Letterbox'), ('cris', 'Resize'), ('shared_ris', 'Letterbox'),
                                          ('shared_ris', 'CRISWarp'), ('evf_sam', 'Letterbox'),
-                                         ('evf_sam2', 'Letterbox'), ('evf_sam2_multitask', 'ResizeLongestSide')])
+                                         ('evf_sam2', 'Letterbox'), ('evf_sam2_multitask', 'ResizeLongestSide'),
+                                         ('lavt', 'Letterbox'), ('lavt', 'CRISWarp')])
 def test_images_that_went_in_otherwise_are_refused(name, other):
     protocol = find_protocol(name)
     affine = AFFINES[other]((480, 640), (416, 416))
@@ -127,7 +128,7 @@ def test_a_longest_side_fills_whole_pixels_from_the_top_left(original, size):
 
 @pytest.mark.parametrize('name, step', [('cris', 'CRISWarp'), ('shared_ris', 'Resize'), ('mmris', 'Letterbox'),
                                         ('evf_sam', 'ResizeLongestSide'), ('evf_sam2', 'LongestSideThenStretch'),
-                                        ('evf_sam2_multitask', 'PillowResize')])
+                                        ('evf_sam2_multitask', 'PillowResize'), ('lavt', 'PillowResize')])
 class TestOneKeyOfAConfig:
     """``model.protocol`` alone changes all pipelines, however the config is taken."""
 
@@ -194,9 +195,9 @@ def test_a_way_back_alone(refer_set):
 
 
 @pytest.mark.parametrize('wrong, message', [
-    (dict(protocol='lavt'),
-     "protocol must be one of mmris, cris, shared_ris, evf_sam, evf_sam2, evf_sam2_multitask, rela, rela_no_pixel, "
-     "rela_50_pixels, rela_50_pixels_cleared, gsva, ref_zom, lisa, mmdet, phrasecut, but got 'lavt'"),
+    (dict(protocol='vlt'),
+     "protocol must be one of mmris, cris, lavt, shared_ris, evf_sam, evf_sam2, evf_sam2_multitask, rela, "
+     "rela_no_pixel, rela_50_pixels, rela_50_pixels_cleared, gsva, ref_zom, lisa, mmdet, phrasecut, but got 'vlt'"),
     (dict(resampling='cubic'),
      "resampling must be one of bilinear, cris, shared_ris, evf_sam, evf_sam2, but got 'cubic'"),
 ])
@@ -205,7 +206,7 @@ def test_names_that_are_none(wrong, message):
         MODELS.build(dict(tiny_config().model, **wrong))
     if 'protocol' in wrong:
         with pytest.raises(ValueError, match=message):
-            read('model.protocol=lavt')
+            read('model.protocol=vlt')
 
 
 def test_thresholds_that_are_none():

@@ -33,6 +33,16 @@ def test_another_way_back(tmp_path):
     assert card.protocol == find_protocol('rela', 'cris').with_threshold(0.4) and card.existence_threshold == 0.6
 
 
+def test_what_lavt_says(tmp_path):
+    """A card's protocol may score at the input, which whoever predicts need not know."""
+    tokenizer = dict(type='WordPieceTokenizer', context_length=20, vocabulary='vocabulary.txt', keep_end=False)
+    views = [dict(name='main', geometry=dict(type='PillowResize', size=[24, 36], nearest_masks=True))]
+    protocol = dict(name='lavt', resampling=None, threshold=0.5, existence_threshold=None)
+    card = read_card(write_export(tmp_path, tokenizer=tokenizer, views=views, protocol=protocol), 'float32')
+    assert card.tokenizer['keep_end'] is False and card.views['main'].nearest_masks
+    assert card.protocol is find_protocol('lavt')
+
+
 @pytest.mark.parametrize('name', GEOMETRIES)
 def test_each_geometry(tmp_path, name):
     views = [dict(name='main', geometry=dict(type=name, size=[24, 36]))]
@@ -175,6 +185,9 @@ def put(value, *keys):
     (put(True, 'tokenizer', 'lower_case'), "tokenizer has 'lower_case', but this mmris knows type, vocabulary"),
     (put(1, 'tokenizer', 'context_length'), 'context_length is 1, but must be a whole number of at least 2'),
     (put(0, 'tokenizer', 'pad_to_longest'), 'pad_to_longest is 0, but must be true or false'),
+    (lambda card: card['tokenizer'].update(type='WordPieceTokenizer', keep_end='no'),
+     "keep_end is 'no', but must be true or false"),
+    (put(True, 'tokenizer', 'keep_end'), "tokenizer has 'keep_end', but this mmris knows type, vocabulary"),
     (put('missing.txt', 'tokenizer', 'vocabulary'), 'files does not list missing.txt, which the card names'),
     (put([], 'views'), r'views is \[\], but must be a list of objects'),
     (put('main', 'views', 0, 'name'), 'views has main twice'),
@@ -185,6 +198,8 @@ def put(value, *keys):
     (put([8, 9, 9], 'views', 1, 'geometry', 'size'), 'must be a height and a width'),
     (put([0, 0, 256], 'views', 1, 'geometry', 'border_colour'), 'must be red, green and blue in 0 to 255'),
     (put('yes', 'views', 0, 'geometry', 'keep_overshoot'), "keep_overshoot is 'yes', but must be true or false"),
+    (put(dict(type='PillowResize', size=64, nearest_masks=1), 'views', 0, 'geometry'),
+     'nearest_masks is 1, but must be true or false'),
     (put('sota', 'protocol', 'name'), "protocol: protocol must be one of mmris, .* but got 'sota'"),
     (put('sota', 'protocol', 'resampling'), "protocol: resampling must be one of bilinear, .* but got 'sota'"),
     (put(1, 'protocol', 'threshold'), r'protocol: threshold is a probability in \[0, 1\), but got 1.0'),

@@ -61,6 +61,7 @@ def folder(request, tmp_path):
         shutil.copy(Path(open_clip.__file__).parent / 'bpe_simple_vocab_16e6.txt.gz', folder / 'vocabulary')
     elif kind == 'WordPieceTokenizer':
         write_word_pieces(folder / 'vocabulary')
+        tokenizer.update(keep_end=False)
     else:
         write_sentence_pieces(folder / 'vocabulary')
         tokenizer.update(lower_case=True, semantic_token=True)

@@ -7,41 +7,52 @@ not be there. All of these become objects here that keep nothing and do nothing.
 import pickle
 import zipfile
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Mapping, Optional
 
 import torch
 from torch import Tensor
 
 from .casting import as_dtype
-from .kinds import unreadable
-from .unwrapping import find_container
+from .kinds import UnreadableCheckpointError, unreadable
+from .unwrapping import find_container, join_entries
 from .zip_archive import ArchiveUnpickler, Function, Storage, StorageType, View
 
 
-def read_tensors_only(local: Path, name: str, dtype: Optional[torch.dtype] = None) -> dict:
+def read_tensors_only(local: Path,
+                      name: str,
+                      dtype: Optional[torch.dtype] = None,
+                      joined: Optional[Mapping[str, str]] = None) -> dict:
     """Read the weights of a zip archive that ``torch.save`` wrote.
 
     Args:
         local (Path): The file.
         name (str): What to call it in messages.
         dtype (torch.dtype, optional): See :func:`~mmris.checkpoints.files.casting.as_dtype`. Default: None.
+        joined (Mapping[str, str], optional): See :func:`~mmris.checkpoints.files.unwrapping.join_entries`. Default:
+            None, no entries.
 
     Returns:
-        dict: ``state_dict``, with each tensor by its key. What is no tensor, is there as something else.
+        dict: ``state_dict``, with each tensor by its key, and ``meta``, which is empty if the archive has none. What is
+        no tensor and no plain value, is there as something else.
 
     Raises:
         UnreadableCheckpointError: If the archive is damaged, holds no dict, or a tensor is larger than its bytes in
-            the archive.
+            the archive, or two weights have one name.
     """
     with zipfile.ZipFile(local) as archive:
         try:
             root = _Unpickler(archive).load()
             if not isinstance(root, dict):
                 raise pickle.UnpicklingError('it holds no dict')
-            return dict(state_dict={
+            join_entries(root, joined or {}, name)
+            state = {
                 key: _take(value, dtype) if isinstance(value, View) else value
                 for key, value in find_container(root).items()
-            })
+            }
+            meta = root.get('meta')
+            return dict(state_dict=state, meta=dict(meta) if isinstance(meta, dict) else {})
+        except UnreadableCheckpointError:
+            raise
         except Exception as error:
             # A wrong pickle can fail in any way: with missing entries of its stack, wrong types, wrong text.
             raise unreadable(name, f'it is an archive of torch.save that is damaged ({error!r})') from error

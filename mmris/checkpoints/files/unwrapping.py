@@ -86,6 +86,30 @@ def _count(entry: Mapping[str, Any]) -> int:
     return sum(isinstance(key, str) and not isinstance(value, plain) for key, value in entry.items())
 
 
+def join_entries(checkpoint: Dict[str, Any], joined: Mapping[str, str], path: str) -> None:
+    """Move weights that stand in entries of their own to those of the entry that holds the rest of the model.
+
+    Args:
+        checkpoint (dict): Its content, which is changed. An entry that it lacks, or beside which no other holds
+            weights, changes nothing.
+        joined (Mapping[str, str]): The prefix that the keys of each entry get, by the entry's name.
+        path (str): What to call it in messages.
+
+    Raises:
+        UnreadableCheckpointError: If a weight has the name of another.
+    """
+    for name, prefix in joined.items():
+        rest = {key: value for key, value in checkpoint.items() if key != name}
+        container = find_container(rest)
+        if not isinstance(checkpoint.get(name), Mapping) or container is rest:
+            continue
+        weights = {f'{prefix}{key}': value for key, value in find_container(checkpoint.pop(name)).items()}
+        twice = [key for key in weights if key in container]
+        if twice:
+            raise unreadable(path, f'it holds two weights of the name {twice[0]}, one of them in the entry `{name}`')
+        container.update(weights)
+
+
 def unwrap_weights(checkpoint: Mapping[str, Any], path: str, expected: Collection[str] = ()) -> State:
     """Take the weights out of a checkpoint, by names without those of modules that wrapped the model.
 

@@ -1,4 +1,4 @@
-"""Architectures of transformers that take image and text as one sequence: by name, and by the shapes of weights."""
+"""Architectures of transformers that take text, alone or with an image: by name, and by the shapes of weights."""
 
 import math
 from dataclasses import dataclass
@@ -22,15 +22,18 @@ class Architectures:
         named (dict[str, dict[str, int]]): All measures of each size, by name; with ``base``.
         layers (str): With what our keys of its layers begin, before their number.
         feedforward (str): Our key of the first linear map of a layer's feedforward.
-        other_positions (int): Rows of the image's positions that belong to no patch.
         vocabulary (str): The words that it was published with, for a message.
+        text_positions (str): Our key of the text's positions. Default: ``'text_positions'``.
+        other_positions (int, optional): Rows of the image's positions that belong to no patch. Default: None, it takes
+            no images.
     """
     title: str
     named: Mapping[str, Architecture]
     layers: str
     feedforward: str
-    other_positions: int
     vocabulary: str
+    text_positions: str = 'text_positions'
+    other_positions: Optional[int] = None
 
     def complete(self, architecture: Union[str, dict]) -> Architecture:
         """Give all measures of an architecture.
@@ -67,7 +70,7 @@ class Architectures:
         if 'feedforward_channels' not in changes:
             complete['feedforward_channels'] = 4 * complete['channels']
         for whole, part in (('channels', 'heads'), ('image_size', 'patch_size')):
-            if complete[whole] % complete[part]:
+            if whole in complete and complete[whole] % complete[part]:
                 raise ValueError(f'{whole} of the architecture must be a multiple of {part}, but got '
                                  f'{complete[whole]} and {complete[part]}.')
         return complete
@@ -83,19 +86,23 @@ class Architectures:
             weights are not whole.
         """
         try:
-            patch_size = state['patch_embedding.weight'].size(3)
-            positions, channels = state['image_positions'].shape
+            vocabulary, channels = state['word_embedding.weight'].shape
             return dict(
                 layers=len({key.split('.')[1] for key in state if key.startswith(self.layers)}),
                 channels=channels,
                 feedforward_channels=len(state[self.feedforward]),
-                patch_size=patch_size,
-                image_size=patch_size * math.isqrt(positions - self.other_positions),
-                vocabulary=len(state['word_embedding.weight']),
-                text_positions=len(state['text_positions']))
+                **({} if self.other_positions is None else self._measure_image(state, self.other_positions)),
+                vocabulary=vocabulary,
+                text_positions=len(state[self.text_positions]))
         except (KeyError, IndexError, ValueError):
             # A key is missing, or has another number of dimensions.
             return None
+
+    @staticmethod
+    def _measure_image(state: Mapping[str, Tensor], other_positions: int) -> Architecture:
+        patch_size = state['patch_embedding.weight'].size(3)
+        positions, _ = state['image_positions'].shape
+        return dict(patch_size=patch_size, image_size=patch_size * math.isqrt(positions - other_positions))
 
     def describe(self, weights: PublishedWeights) -> str:
         """Name the measures of weights.

@@ -125,7 +125,7 @@ def _write_published(layout: Layout, ours: State, weights: PublishedWeights, out
     state = layout.key_map.to_theirs(ours, weights.source)
     state = {layout.prefix + key: value for key, value in state.items()}
     if config is None:
-        return (_write(state, out, entry=layout.entry), )
+        return (_write(state, out, entry=layout.entry, joined=layout.joined), )
     files = (_write(state, out / 'model.safetensors', entry=None), out / layout.config.name)
     with write_atomically(files[1]) as temporary:
         temporary.write_text(f'{json.dumps(config, indent=2)}\n', encoding='utf-8')

@@ -5,13 +5,13 @@ Reading, converting and loading (:mod:`.reading`, :mod:`.converting`, :mod:`.loa
 none of them knows a model by name.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from torch import Tensor
 
-from ..files import State, read_checkpoint
-from .key_map import EXCLUDED, KeyMap
+from ..files import State, read_checkpoint, read_tensors
+from .key_map import EXCLUDED, KeyMap, KeyMapError
 
 #: What our own layout is called on the command line, and the suffixes of its files.
 OURS, OUR_SUFFIXES = 'mmris', ('.pth', '.safetensors')
@@ -68,6 +68,8 @@ class Layout:
         suffixes (tuple[str]): Suffixes of the files that are written. Default: (), it is read only.
         entry (str, optional): Key under which its code looks for the weights in a file of ``torch.save``. Default:
             None, the file holds nothing else.
+        joined (Mapping[str, str]): Entries of such a file in which parts of the model stand apart from ``entry``, each
+            with the prefix that its keys have in ``key_map``. Default: none.
         prefix (str): What stands before each key in its files, from whatever wrapped the model. Default: ''.
         quick_gelu (bool, optional): The activation that its code always computes: QuickGELU or GELU. Default: None.
         config (ConfigFile, optional): The file beside the weights. Default: None.
@@ -77,6 +79,7 @@ class Layout:
     matches: Callable[[Mapping[str, Tensor]], bool]
     suffixes: Tuple[str, ...] = ()
     entry: Optional[str] = None
+    joined: Mapping[str, str] = field(default_factory=dict)
     prefix: str = ''
     quick_gelu: Optional[bool] = None
     config: Optional[ConfigFile] = None
@@ -90,6 +93,19 @@ class Layout:
     def is_written(self) -> bool:
         """bool: Whether it is written at all."""
         return self.is_folder or bool(self.suffixes)
+
+    def to_ours(self, state: Mapping[str, Tensor], source: str) -> State:
+        """Convert weights of theirs: see :meth:`KeyMap.to_ours`.
+
+        Raises:
+            KeyMapError: As there, or if all of the weights of an entry that stands apart are missing.
+        """
+        for entry, prefix in self.joined.items():
+            if not any(key.startswith(prefix) for key in state):
+                raise KeyMapError(
+                    f'{source}: weights of {self.key_map.name} are missing: there is neither an entry `{entry}` beside '
+                    f'`{self.entry}`, nor are there {prefix}* in it. Give a file that has them.')
+        return self.key_map.to_ours(state, source)
 
 
 @dataclass(frozen=True)
@@ -118,7 +134,7 @@ class PublishedModel:
         ignored (tuple[str]): Prefixes of such keys that are never read. Default: none.
         quick_gelu_keys (callable): Gives, for weights, the keys under which our layout stores whether they use
             QuickGELU. Default: no such keys.
-        read_file (callable): Reads its files. Default: :func:`~mmris.checkpoints.files.read_checkpoint`.
+        tensors_alone (bool): Whether its files hold objects beside the weights, which are left out. Default: False.
         find_tag (callable, optional): Finds weights that are named by a tag, not by a path: ``(tag, architecture) ->
             (path, quick_gelu)``. Default: None, there are no tags.
         advise (callable): Says what to set if weights do not fit an encoder: ``(weights, expected, architecture) ->
@@ -138,7 +154,7 @@ class PublishedModel:
     additions: Tuple[str, ...] = ()
     ignored: Tuple[str, ...] = ()
     quick_gelu_keys: Callable[[Mapping[str, Tensor]], Tuple[str, ...]] = lambda state: ()
-    read_file: Callable[..., Dict[str, Any]] = read_checkpoint
+    tensors_alone: bool = False
     find_tag: Optional[Callable[[str, Any], Tuple[str, Optional[bool]]]] = None
     advise: Callable[[Mapping[str, Tensor], Mapping[str, Tensor], Any], str] = lambda *_: ''
     fit: Callable[[State, State], Tuple[State, State]] = lambda state, expected: (state, expected)
@@ -147,6 +163,24 @@ class PublishedModel:
     def written(self) -> Dict[str, Optional[Layout]]:
         """dict[str, Layout or None]: The layouts that can be written, by name; ours is None."""
         return {OURS: None, **{layout.name: layout for layout in self.layouts if layout.is_written}}
+
+    @property
+    def joined(self) -> Dict[str, str]:
+        """dict[str, str]: Entries of its files that stand apart, each with the prefix that its keys get."""
+        return {entry: prefix for layout in self.layouts for entry, prefix in layout.joined.items()}
+
+    def read_file(self, path: str, **options: Any) -> Dict[str, Any]:
+        """Read one of its files, or one of a model trained here.
+
+        Args:
+            path (str): The file.
+            **options: See :func:`~mmris.checkpoints.files.read_tensors`.
+
+        Raises:
+            FileNotFoundError, UnreadableCheckpointError: As there.
+        """
+        read = read_tensors if self.tensors_alone else read_checkpoint
+        return read(path, joined=self.joined, **options)
 
     @property
     def asks_activation(self) -> bool:

@@ -68,7 +68,7 @@ def read_published(model: PublishedModel,
     state, beside = strip_layout_prefix(unwrap_weights(checkpoint, path), path, model.is_in, model.knows)
     layout = model.find_layout(state)
     if layout is not None:
-        ours, others = layout.key_map.to_ours(state, path), ()
+        ours, others = layout.to_ours(state, path), ()
         quick_gelu = _read_quick_gelu(layout, path)
     else:
         ours, others = _select(model, state, path)

@@ -8,7 +8,7 @@ from typing import List, Mapping, Tuple
 import torch
 from torch import Tensor
 
-from ..files import State, read_tensors
+from ..files import State
 from .architectures import Architectures
 from .key_map import EXCLUDED, Derived, KeyMap, Rule, fuse, rename
 from .model import Layout, PublishedModel
@@ -149,5 +149,5 @@ VILT = PublishedModel(
     # What an encoder that takes instance masks has more than ViLT.
     additions=('mask_type', 'mask_place.'),
     # PyTorch Lightning saved callbacks and settings beside the weights.
-    read_file=read_tensors,
+    tensors_alone=True,
     advise=ARCHITECTURES.advise)

@@ -13,7 +13,7 @@ from mmris.utils import find_config
 from ..files import State, strip_layout_prefix
 from ..misfits import find_misfits
 from .key_map import KeyMapError
-from .model import PublishedModel, PublishedWeights
+from .model import Layout, PublishedModel, PublishedWeights
 
 
 def find_fitting_config(weights: PublishedWeights, configs: Sequence[str], flags: Collection[str] = ()) -> str:
@@ -72,14 +72,33 @@ def convert_whole(model: PublishedModel, state: State, path: str) -> Optional[St
         KeyMapError: If keys are left over, or keys that belong together are not all there.
         UnreadableCheckpointError: If the model is in them several times.
     """
-    below, _ = strip_layout_prefix(state, path, lambda given: _is_published(model, given))
-    layout = model.find_layout(below)
-    if layout is None or not _is_published(model, below):
+    below, layout = _find_layout(model, state, path)
+    if layout is None:
         return None
-    ours = layout.key_map.to_ours(below, path)
+    ours = layout.to_ours(below, path)
     if layout.quick_gelu is not None:
         ours.update({key: torch.tensor(layout.quick_gelu) for key in model.quick_gelu_keys(ours)})
     return ours
+
+
+def is_whole_published(model: PublishedModel, state: State, path: str) -> bool:
+    """Whether weights are those of a published whole model, in one of its own layouts.
+
+    Args:
+        model (PublishedModel): The model.
+        state (dict[str, Tensor]): Weights, as :func:`~mmris.checkpoints.files.unwrap_weights` gives them.
+        path (str): What to call their file in messages.
+
+    Raises:
+        UnreadableCheckpointError: If the model is in them several times.
+    """
+    return _find_layout(model, state, path)[1] is not None
+
+
+def _find_layout(model: PublishedModel, state: State, path: str) -> Tuple[State, Optional[Layout]]:
+    """The weights without a prefix, and their published layout, if it is one of the model's."""
+    below, _ = strip_layout_prefix(state, path, lambda given: _is_published(model, given))
+    return below, model.find_layout(below) if _is_published(model, below) else None
 
 
 def _is_published(model: PublishedModel, state: State) -> bool:

@@ -4,11 +4,13 @@ from .clip import CLIPEncoder
 from .clip_backbone import CLIPBackbone
 from .detris import DETRISEncoder
 from .evf_sam import EVFSAMEncoder
+from .lavt import LAVTEncoder
 from .risclip import RISCLIPEncoder
-from .towers import DINOv2Tower, ImageTower, SAM2Tower, SAMTower, TimmTower
+from .towers import BERTTextTower, DINOv2Tower, ImageTower, PaddedSwin, SAM2Tower, SAMTower, TimmTower
 from .trimodal import TrimodalEncoder
 
 __all__ = [
-    'BEiT3Encoder', 'CLIPBackbone', 'CLIPEncoder', 'DETRISEncoder', 'DINOv2Tower', 'EVFSAMEncoder', 'Encoder',
-    'ImagePart', 'ImageTower', 'RISCLIPEncoder', 'SAM2Tower', 'SAMTower', 'TimmTower', 'TrimodalEncoder'
+    'BERTTextTower', 'BEiT3Encoder', 'CLIPBackbone', 'CLIPEncoder', 'DETRISEncoder', 'DINOv2Tower', 'EVFSAMEncoder',
+    'Encoder', 'ImagePart', 'ImageTower', 'LAVTEncoder', 'PaddedSwin', 'RISCLIPEncoder', 'SAM2Tower', 'SAMTower',
+    'TimmTower', 'TrimodalEncoder'
 ]

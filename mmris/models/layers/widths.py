@@ -37,5 +37,5 @@ def check_joint_space(owner: str, image: int, sentence: int) -> None:
     if image != sentence:
         raise ValueError(
             f'{owner} compares image and sentence in a joint space, but the encoder has none: its patches are {image} '
-            f'wide, its sentence {sentence}. Set joint_map=True of DETRISEncoder, or joint_channels of an encoder or '
-            f'image tower that has such an argument.')
+            f'wide, its sentence {sentence}. Set joint_map=True of DETRISEncoder or LAVTEncoder, or joint_channels of '
+            f'an encoder or image tower that has such an argument.')

@@ -1,6 +1,7 @@
 """Losses between the logits of a mask and a target mask or probability."""
 
 from abc import abstractmethod
+from typing import Optional, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -47,12 +48,31 @@ class MaskLoss(nn.Module):
 class BinaryCrossEntropyLoss(MaskLoss):
     """Mean over pixels of ``-t log(p) - (1 - t) log(1 - p)``, p the sigmoid of the logits.
 
+    With ``class_weights`` (b, o) each pixel counts by ``w = b (1 - t) + o t``, and the sum is divided by that of the
+    weights: for targets of 0 and 1 what PyTorch's cross entropy of two classes with these weights is.
+
     Args:
         loss_weight (float): Factor. Defaults to 1.0.
+        class_weights (Sequence[float], optional): Weights of background and object, both above 0. Default: None, all
+            pixels count alike.
+
+    Raises:
+        ValueError: If ``class_weights`` are not two numbers above 0.
     """
 
+    def __init__(self, *, loss_weight: float = 1.0, class_weights: Optional[Sequence[float]] = None) -> None:
+        super().__init__(loss_weight=loss_weight)
+        if class_weights is not None and (len(class_weights) != 2 or min(class_weights) <= 0):
+            raise ValueError(f'class_weights of BinaryCrossEntropyLoss must be two numbers above 0, the weights of '
+                             f'background and object, but got {class_weights!r}.')
+        self.class_weights = class_weights
+
     def compute(self, logits: Tensor, target: Tensor) -> Tensor:
-        return F.binary_cross_entropy_with_logits(logits, target)
+        if self.class_weights is None:
+            return F.binary_cross_entropy_with_logits(logits, target)
+        background, foreground = self.class_weights
+        weights = background + (foreground - background) * target
+        return F.binary_cross_entropy_with_logits(logits, target, weights, reduction='sum') / weights.sum()
 
 
 @MODELS.register_module()

@@ -287,8 +287,8 @@ class ReferringSegmentor(BaseSegmentor):
 
         Returns:
             list[ReferringDataSample]: The samples, each with ``probabilities (S, H0, W0)`` and the name of the
-            ``protocol`` (and ``resampling``) that they were made by, and with ``existence (S,)`` in [0, 1] if there is
-            an existence head.
+            ``protocol`` (and ``resampling``) that they were made by; with ``probabilities_input (S, H, W)`` if the
+            protocol scores at the input, and with ``existence (S,)`` in [0, 1] if there is an existence head.
 
         Raises:
             ValueError: If an image became an input by another geometry than the protocol's.
@@ -298,6 +298,8 @@ class ReferringSegmentor(BaseSegmentor):
         for sample, logits in zip(data_samples, answer.logits.split(counts)):
             sample.probabilities = self.protocol.to_original_pixels(logits, sample.affine, sample.img_shape,
                                                                     sample.ori_shape)
+            if self.protocol.at_input:
+                sample.probabilities_input = self.protocol.probabilities_at_input(logits, sample.img_shape)
             sample.set_metainfo(dict(protocol=self.protocol.name, resampling=self.resampling))
         if answer.existence is not None:
             for sample, existence in zip(data_samples, answer.existence.float().sigmoid().split(counts)):

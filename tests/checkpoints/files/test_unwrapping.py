@@ -20,10 +20,11 @@ from mmris.checkpoints import (
 )
 from mmris.checkpoints.files import unwrapping
 from mmris.checkpoints.published import BEIT3, CLIP, CRIS, VILT, cris
-from mmris.registry import MODELS, RUNNERS
+from mmris.registry import MODELS
+from tests.checkpoints.loading_runner import runner_of
 from tests.checkpoints.published import beit3_files, vilt_files
 from tests.checkpoints.published.clip_files import open_clip_model
-from tests.conftest import assert_same, tiny_config
+from tests.conftest import assert_same
 from tests.parity.toy_cris import our_config, plain_model, released
 from tests.test_configs import TOY_SWIN
 
@@ -180,12 +181,7 @@ class TestLoaders:
 
 @pytest.fixture(scope='module')
 def runner(tmp_path_factory):
-    config = tiny_config()
-    config.update(work_dir=str(tmp_path_factory.mktemp('runner')), log_level='ERROR', experiment_name='unwrapping',
-                  train_dataloader=None, train_cfg=None, optim_wrapper=None, param_scheduler=None, custom_hooks=[],
-                  val_dataloader=None, val_cfg=None, val_evaluator=None, test_dataloader=None, test_cfg=None,
-                  test_evaluator=None)
-    return RUNNERS.build(config)
+    return runner_of(tmp_path_factory.mktemp('runner'))
 
 
 class TestWhatIsNoModel:

@@ -8,7 +8,14 @@ from torch import Tensor
 
 from mmris.checkpoints import PUBLISHED, UnreadableCheckpointError, read_published
 from mmris.checkpoints.published import KeyMapError
-from tests.checkpoints.published import beit3_files, test_swin_weights, vilt_files
+from tests.checkpoints.published import (
+    beit3_files,
+    bert_files,
+    lavt_files,
+    swin_stages_files,
+    test_swin_weights,
+    vilt_files,
+)
 from tests.checkpoints.published.clip_files import RESNET, open_clip_model
 from tests.checkpoints.published.test_clip_layouts import hugging_face_model
 from tests.conftest import assert_same
@@ -28,6 +35,14 @@ FILES: Dict[str, tuple] = {
     'hugging_face_vilt': ('vilt', lambda: vilt_files.hugging_face(vilt_files.published()),
                           ['vilt.embeddings.text_embeddings.weight', 'text_embeddings.weight']),
     'swin': ('swin', test_swin_weights.published, ['backbone.patch_embed.weight', 'backbone.stages.0.weight']),
+    'bert': ('bert', bert_files.published, ['embeddings.word_embeddings.weight']),
+    'bert_with_heads': ('bert', lambda: bert_files.published('bert.', heads=True),
+                        ['bert.embeddings.word_embeddings.weight']),
+    'microsoft_swin': ('swin_stages', swin_stages_files.classifier,
+                       ['patch_embed.proj.weight', 'layers.0.relative_position_index']),
+    'mmpretrain_swin': ('swin_stages', lambda: swin_stages_files.as_mmpretrain(swin_stages_files.tower()),
+                        ['backbone.patch_embed.weight', 'backbone.stages.0.weight']),
+    'lavt': ('lavt', lavt_files.joined, ['backbone.layers.0.fusion.weight', 'text_encoder.weight']),
     'cris': ('cris', lambda: plain_model().state_dict(), ['backbone.visual.weight', 'neck.weight']),
 }
 

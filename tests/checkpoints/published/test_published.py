@@ -7,7 +7,7 @@ import safetensors.torch
 import torch
 
 from mmris.checkpoints import PUBLISHED, UnreadableCheckpointError, read_published
-from mmris.checkpoints.published import BEIT3, EXCLUDED, SWIN, VILT
+from mmris.checkpoints.published import BEIT3, BERT, EXCLUDED, LAVT, SWIN, VILT
 from mmris.checkpoints.runs import EXCLUDED_PARTS
 from mmris.models.encoders import BEiT3Encoder
 from tests.checkpoints.published import toy_joint, vilt_files
@@ -71,6 +71,10 @@ def test_a_work_folder(tmp_path):
     (SWIN, 'encoder.image', True),
     (SWIN, 'encoder.image.timm.layers', True),
     (SWIN, 'encoder.text', False),
+    (BERT, 'encoder.text.layers', True),
+    # Of their files tensors are read alone, and of ours what says this.
+    (VILT, 'encoder.blocks', True),
+    (LAVT, 'encoder.image', True),
 ])
 def test_a_checkpoint_that_was_saved_without_parts(tmp_path, model, part, refused):
     """Whichever model they are of, frozen parts that are not in a checkpoint are no source of weights."""
