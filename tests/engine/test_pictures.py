@@ -75,9 +75,10 @@ def pictured(tmp_path_factory) -> SimpleNamespace:
     """The same training with pictures: its folder, result, and what was on each sheet beside the metrics."""
     folder, sheets, original = tmp_path_factory.mktemp('pictured'), [], PredictionSheetHook._draw
 
-    def draw(self, runner, predictions, metrics):
+    def draw(self, runner, entries, metrics):
+        predictions = [prediction_sheet_hook._with_image(entry) for entry in entries]
         sheets.append(SimpleNamespace(predictions=predictions, metrics=metrics))
-        original(self, runner, predictions, metrics)
+        original(self, runner, entries, metrics)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PredictionSheetHook, '_draw', draw)

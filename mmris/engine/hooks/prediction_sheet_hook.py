@@ -31,9 +31,10 @@ class PredictionSheetHook(Hook):
 
     It keeps what the validation predicted for its expressions, and predicts nothing itself: the sheet shows the very
     masks that were scored (on the original pixels, also where the protocol scores at the input), with whatever weights
-    were in place (also averaged ones), and neither the model nor random numbers are touched. The expressions, each of another image, are those whose ids hash lowest, so the same at each
-    validation, after a restart, and with any number of processes. Visualizer backends that keep pictures of their
-    own (TensorBoard, W&B) get the sheet too, as ``val/predictions``.
+    were in place (also averaged ones), and neither the model nor random numbers are touched. The expressions, each of
+    another image, are those whose ids hash lowest, so the same at each validation, after a restart, and with any number
+    of processes. Visualizer backends that keep pictures of their own (TensorBoard, W&B) get the sheet too, as
+    ``val/predictions``.
 
     Args:
         number (int): Expressions on the sheet. Defaults to 8.
