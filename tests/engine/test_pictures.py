@@ -75,10 +75,9 @@ def pictured(tmp_path_factory) -> SimpleNamespace:
     """The same training with pictures: its folder, result, and what was on each sheet beside the metrics."""
     folder, sheets, original = tmp_path_factory.mktemp('pictured'), [], PredictionSheetHook._draw
 
-    def draw(self, runner, entries, metrics):
-        predictions = [prediction_sheet_hook._with_image(entry) for entry in entries]
+    def draw(self, runner, predictions, metrics):
         sheets.append(SimpleNamespace(predictions=predictions, metrics=metrics))
-        original(self, runner, entries, metrics)
+        original(self, runner, predictions, metrics)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PredictionSheetHook, '_draw', draw)
@@ -188,10 +187,11 @@ def choose(monkeypatch, parts: list, **options) -> list:
         hook.after_val_iter(None, 0, None, samples)
     everyone = [list(hook._kept.values()) for hook in hooks]
     monkeypatch.setattr(prediction_sheet_hook, 'all_gather_object', lambda mine: everyone)
+    monkeypatch.setattr(prediction_sheet_hook, '_with_image', lambda entry: entry['text'])
     chosen = []
-    monkeypatch.setattr(PredictionSheetHook, '_draw', lambda self, runner, entries, metrics: chosen.extend(entries))
+    monkeypatch.setattr(PredictionSheetHook, '_draw', lambda self, runner, texts, metrics: chosen.extend(texts))
     hooks[0].after_val_epoch(None, {})
-    return [entry['text'] for entry in chosen]
+    return chosen
 
 
 def test_the_choice_depends_on_neither_order_nor_processes(monkeypatch):
