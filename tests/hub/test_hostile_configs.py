@@ -112,6 +112,16 @@ class TestTypes:
         stranger.set('model.encoder.image', dict(image, **change))
         stranger.refuse(f'model.encoder.image.{said}')
 
+    @pytest.mark.parametrize('text, said', [
+        (dict(type='os.system', command='touch'), "type is 'os.system', which is not the name of a model of mmris"),
+        (dict(type='CRISNeck'), 'type is CRISNeck, which is not of mmris.models.encoders.towers'),
+        (dict(type='BERTTextTower', pretrained='weights.pth'), 'pretrained does not belong there'),
+    ])
+    def test_in_a_text_tower(self, stranger, text, said):
+        image = dict(type='PaddedSwin', architecture='tiny')
+        stranger.set('model.encoder', dict(type='LAVTEncoder', image=image, text=text))
+        stranger.refuse(f'model.encoder.text.{said}')
+
     def test_in_a_pipeline(self, stranger):
         content = json.loads(stranger.text())
         tokenizer = content.pop('inputs')['tokenizer']
