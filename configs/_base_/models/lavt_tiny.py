@@ -5,7 +5,9 @@ model = dict(
         image=dict(
             architecture=dict(_delete_=True, layers=(2, 2, 2), channels=32, heads=(1, 2, 4), window=4),
             drop_path=0.0,
-            pretrained=None),
+            pretrained=None,
+            # Swin's own deviation of 0.02 is for layers many times as wide: of these it makes next to nothing.
+            init_cfg=dict(type='Xavier', layer='Linear', distribution='normal')),
         text=dict(
             architecture=dict(
                 _delete_=True, layers=2, channels=64, heads=2, vocabulary=49408, text_positions=32),
