@@ -103,7 +103,7 @@ PUBLISHED_NAMES: Dict[str, PublishedNames] = {
     'bert': PublishedNames('BERT', ('Hugging Face', ), ('mmris', 'hugging_face')),
     'vilt': PublishedNames('ViLT', ('ViLT', 'Hugging Face'), ('mmris', 'vilt')),
     'swin': PublishedNames('Swin', ('MMPretrain', ), ('mmris', 'mmpretrain')),
-    'swin_stages': PublishedNames('Swin', ('Microsoft', 'MMPretrain'), ('mmris', 'microsoft', 'mmpretrain')),
+    'swin_stages': PublishedNames('Swin', ('Microsoft', 'timm', 'MMPretrain'), ('mmris', 'microsoft', 'mmpretrain')),
     'dinov2': PublishedNames('DINOv2', ('DINOv2', 'timm'), ('mmris', 'dinov2', 'timm')),
     'cris': PublishedNames('CRIS', ('CRIS', ), ('mmris', 'cris'), is_whole=True),
     'detris': PublishedNames('DETRIS', ('DETRIS', ), ('mmris', 'detris'), is_whole=True),

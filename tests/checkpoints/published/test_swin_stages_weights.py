@@ -1,6 +1,7 @@
 """Checkpoints of Swin in the layouts of Microsoft and MMPretrain, for the tower that stops between its stages."""
 
 import pytest
+import timm
 import torch
 from torch import nn
 
@@ -77,6 +78,24 @@ def test_mmpretrain_s(convert, write, tmp_path, prefix):
     assert_same(read_checkpoint(tmp_path / 'again.pth')['state_dict'], whole)
 
 
+def test_timm_s(convert, write, tmp_path):
+    """Its own modules give the names; a stage merges at its beginning."""
+    depths, heads, width = ARCHITECTURE['layers'], ARCHITECTURE['heads'], ARCHITECTURE['channels']
+    model = timm.create_model('swin_tiny_patch4_window7_224', img_size=128, window_size=4, embed_dim=width,
+                              depths=depths, num_heads=heads, num_classes=3)
+    weights = model.state_dict()
+    loaded = build(write(weights))
+    loaded.load_pretrained()
+    for stage in range(3):
+        cells = torch.randn(2, width * 2**stage, 6, 8)
+        expected = model.layers[stage + 1].downsample(cells.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        assert torch.allclose(loaded.merge(stage, cells), expected, atol=1e-5)
+    assert torch.equal(loaded.layers[2].blocks[1].attn.relative_position_bias_table,
+                       weights['layers.2.blocks.1.attn.relative_position_bias_table'])
+    convert(tmp_path / 'swin.pth', tmp_path / 'microsoft.pth', '--to', 'microsoft')
+    assert read_checkpoint(tmp_path / 'microsoft.pth')['model'].keys() >= tower().keys()
+
+
 def test_what_is_merged(write):
     """MMPretrain gathers four neighbours by nn.Unfold: the tower gives what that gives."""
     weights = as_mmpretrain(tower())
@@ -134,6 +153,6 @@ def test_leftover_keys(write):
 
 
 def test_files_of_something_else(convert, write, tmp_path):
-    message = 'it holds no Swin weights by the keys of Microsoft, MMPretrain or mmris, but conv1.weight'
+    message = 'it holds no Swin weights by the keys of Microsoft, timm, MMPretrain or mmris, but conv1.weight'
     with pytest.raises(UnreadableCheckpointError, match=message):
         convert(write({'conv1.weight': torch.zeros(1)}), tmp_path / 'ours.pth')
