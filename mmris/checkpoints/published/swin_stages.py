@@ -85,7 +85,7 @@ def _advise(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], _: Any)
 
 SWIN_STAGES = PublishedModel(
     name='swin_stages',
-    title='Swin',
+    title='PaddedSwin',
     layouts=(
         Layout(
             name='microsoft',

@@ -50,7 +50,7 @@ def test_microsoft_s_there_and_back(convert, write, tmp_path, suffix):
     """Bit for bit, with what follows from the rest and what the tower does not have."""
     weights, ours, back = classifier(), tmp_path / f'ours.{suffix}', tmp_path / 'back.pth'
     printed = convert(write(dict(model=weights)), ours)
-    assert 'of Swin (embed_dim 8, depths [1, 2, 2, 1], num_heads [1, 2, 2, 4])' in printed
+    assert 'of PaddedSwin (embed_dim 8, depths [1, 2, 2, 1], num_heads [1, 2, 2, 4])' in printed
     assert 'Not converted' not in printed
     convert(ours, back, '--to', 'microsoft')
     assert_same(dict(torch.load(back, weights_only=True)), dict(model=weights))
@@ -123,15 +123,15 @@ def test_a_model_trained_here(convert, write, tmp_path):
 
 
 def test_another_window(write):
-    with pytest.raises(RuntimeError, match=r'does not fit the Swin of the config. Its windows have 3 x 3 cells, those '
-                       r'of the config 4 x 4: set window=3 in the architecture, or give .* Of another shape: .*table '
+    with pytest.raises(RuntimeError, match=r'does not fit the PaddedSwin of the config. Its windows have 3 x 3 cells, '
+                       r'those of the config 4 x 4: set window=3 in the architecture, or give .* Of another shape: .*table '
                        r'\(25, 1\) in the file, \(49, 1\) in the model'):
         build(write(dict(model=classifier(window=3)))).load_pretrained()
 
 
 def test_another_size(write):
     path = write(dict(model=classifier()))
-    with pytest.raises(RuntimeError, match=r'swin.pth does not fit the Swin of the config. Missing: layers.0.blocks.1'):
+    with pytest.raises(RuntimeError, match='swin.pth does not fit the PaddedSwin of the config. Missing: layers.0.bl'):
         build(path, layers=(2, 2, 2, 1)).load_pretrained()
 
 
@@ -153,6 +153,6 @@ def test_leftover_keys(write):
 
 
 def test_files_of_something_else(convert, write, tmp_path):
-    message = 'it holds no Swin weights by the keys of Microsoft, timm, MMPretrain or mmris, but conv1.weight'
+    message = 'it holds no PaddedSwin weights by the keys of Microsoft, timm, MMPretrain or mmris, but conv1.weight'
     with pytest.raises(UnreadableCheckpointError, match=message):
         convert(write({'conv1.weight': torch.zeros(1)}), tmp_path / 'ours.pth')
