@@ -124,8 +124,8 @@ def test_a_model_trained_here(convert, write, tmp_path):
 
 def test_another_window(write):
     with pytest.raises(RuntimeError, match=r'does not fit the PaddedSwin of the config. Its windows have 3 x 3 cells, '
-                       r'those of the config 4 x 4: set window=3 in the architecture, or give .* Of another shape: .*table '
-                       r'\(25, 1\) in the file, \(49, 1\) in the model'):
+                       r'those of the config 4 x 4: set window=3 in the architecture, or give .* Of another shape: '
+                       r'.*table \(25, 1\) in the file, \(49, 1\) in the model'):
         build(write(dict(model=classifier(window=3)))).load_pretrained()
 
 
