@@ -212,7 +212,7 @@ class AttentionPredictor(Predictor):
 
 def _map(probe: Probe, weights: Tensor, encoded: EncoderOutput, fused: FusedFeatures,
          image: EncodedImage) -> AttentionMap:
-    grid = fused.pixels.shape[-2:] if probe.part == 'decoder' else encoded.image.stages[-1].shape[-2:]
+    grid = fused.pixels.shape[-2:] if probe.part == 'decoder' else encoded.image.stages[probe.stage].shape[-2:]
     cells, words = grid[0] * grid[1], encoded.text.token_mask.size(1)
     share = None
     if probe.kind == PIXELS_ON_WORDS:

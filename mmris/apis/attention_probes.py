@@ -1,6 +1,6 @@
 """The places in a model where attention can be looked at, and how its weights are read there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Iterator, List
 
 import torch.nn.functional as F
@@ -35,6 +35,8 @@ class Probe:
             much each of T tokens takes from each of S. Tokens are in the order of instances (of encoders that take
             them in), class token, patches, words; those that look may be a part of them, and those that are looked at
             may be the words alone.
+        stage (int): Of the encoder's stages, the one whose grid the patches have, unless they are the decoder's.
+            Default: -1, the last.
     """
 
     part: str
@@ -42,6 +44,7 @@ class Probe:
     kind: str
     module: nn.Module
     weights: Callable[..., Tensor]
+    stage: int = -1
 
 
 def find_probes(model: nn.Module) -> List[Probe]:
@@ -74,7 +77,8 @@ def _encoder_probes(encoder: nn.Module) -> Iterator[Probe]:
     if isinstance(encoder, DETRISEncoder):
         yield from _aligner_probes(encoder)
     if isinstance(encoder, LAVTEncoder):
-        yield from _stage_probes(encoder, 'encoder')
+        for stage, attention in enumerate(encoder.attentions):
+            yield replace(_pixel_word_probe('encoder', f'stage {stage + 1}', attention), stage=stage)
     for tower in encoder.modules():
         if isinstance(tower, CLIPVisionTransformer):
             last = tower.blocks[-1].attn
@@ -103,8 +107,8 @@ def _aligner_probes(encoder: DETRISEncoder) -> Iterator[Probe]:
 
 
 def _stage_probes(stage: nn.Module, part: str) -> Iterator[Probe]:
-    # What an encoder or a neck has several of are stages, what a decoder has are layers.
-    name = 'layer' if part == 'decoder' else 'stage'
+    # What a neck has several of are stages, what a decoder has are layers.
+    name = 'stage' if part == 'neck' else 'layer'
     meetings = [(make, module) for module in stage.modules() for known, make in _MEETINGS.items()
                 if isinstance(module, known)]
     for number, (make, module) in enumerate(meetings, 1):

@@ -37,7 +37,7 @@ _MODULES = dict(
     model='mmris.models.segmentors', data_preprocessor='mmris.models.data_preprocessor',
     encoder='mmris.models.encoders', neck='mmris.models.necks', decoder='mmris.models.decoders',
     head='mmris.models.heads', existence='mmris.models.heads', image='mmris.models.encoders.towers',
-    segmenter='mmris.models.encoders.towers', joint='mmris.models.encoders')
+    text='mmris.models.encoders.towers', segmenter='mmris.models.encoders.towers', joint='mmris.models.encoders')
 _TOKENIZERS = 'mmris.datasets.tokenizers'
 # Pixels of a view's side, and tokens of a sentence. Published models have at most 1,024 of either.
 _MOST_PIXELS = _MOST_TOKENS = 4096

@@ -8,17 +8,19 @@ import torch
 
 from mmris.apis import Predictor, encoded_sentences
 from mmris.structures import TensorStructure, TextEmbeddings
+from mmris.utils.pretrained import forget_pretrained
 from tests.conftest import tiny_config
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
 CONFIGS = ['cm_masksd/vit-tiny_shaperef.py', 'shared_ris/tiny_shaperef.py', 'mail/tiny_shaperef.py',
-           'risclip/ablations/shaperef_value-path.py', 'cris/rn-tiny_shaperef.py', 'detris/tiny_shaperef.py']
+           'risclip/ablations/shaperef_value-path.py', 'cris/rn-tiny_shaperef.py', 'detris/tiny_shaperef.py',
+           'lavt/tiny_shaperef.py']
 
 
 def build(config: str = CONFIGS[0]) -> Predictor:
     torch.manual_seed(0)
     settings = tiny_config(config)
-    settings.model.encoder.pretrained = None
+    forget_pretrained(settings.model)
     predictor = Predictor(settings, device='cpu')
     predictor.set_image(IMAGE)
     return predictor

@@ -15,8 +15,8 @@ from tests.test_configs import TOY_SWIN
 
 # One of each encoder and its decoder, and RISCLIP's two stages, which have different ones.
 METHODS = ('cm_masksd/vit-tiny_shaperef', 'cm_masksd/beit3-tiny_shaperef', 'cris/rn-tiny_shaperef',
-           'detris/tiny_shaperef', 'evf_sam/tiny_shaperef', 'mail/tiny_shaperef', 'risclip/vit-tiny_shaperef_stage1',
-           'risclip/vit-tiny_shaperef_stage2', 'shared_ris/tiny_shaperef')
+           'detris/tiny_shaperef', 'evf_sam/tiny_shaperef', 'lavt/tiny_shaperef', 'mail/tiny_shaperef',
+           'risclip/vit-tiny_shaperef_stage1', 'risclip/vit-tiny_shaperef_stage2', 'shared_ris/tiny_shaperef')
 SENTENCES = ['the red circle', 'left one']
 IMAGE = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
 # How far probabilities may be off: of 11 and of 8 binary digits.

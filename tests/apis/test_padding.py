@@ -18,7 +18,8 @@ from tests.test_configs import batch_of, shrink
 CONFIGS = [
     'cm_masksd/vit-tiny_shaperef.py', 'cm_masksd/beit3-tiny_shaperef.py', 'cris/rn-tiny_shaperef.py',
     'shared_ris/tiny_shaperef.py', 'mail/tiny_shaperef.py', 'risclip/vit-tiny_shaperef_stage2.py',
-    'risclip/ablations/shaperef_value-path.py', 'detris/tiny_shaperef.py', 'evf_sam/tiny_shaperef.py',
+    'risclip/ablations/shaperef_value-path.py', 'detris/tiny_shaperef.py', 'lavt/tiny_shaperef.py',
+    'evf_sam/tiny_shaperef.py',
     *(f'shared_ris/ablations/{name}.py' for name in (
         'decoder_bidirectional', 'decoder_cross-attention', 'fpn_bidirectional', 'fpn_cross-attention', 'fpn_pwam'))
 ]

@@ -11,7 +11,7 @@ from tests.test_configs import TOY_SWIN
 
 METHODS = ('cm_masksd/vit-tiny_shaperef', 'cris/rn-tiny_shaperef', 'shared_ris/tiny_shaperef',
            'risclip/vit-tiny_shaperef_stage2', 'mail/tiny_shaperef', 'evf_sam/tiny_shaperef', 'detris/tiny_shaperef',
-           'timm')
+           'lavt/tiny_shaperef', 'timm')
 
 
 def config_of(method: str, folder, work_dir: str, **changes) -> Config:

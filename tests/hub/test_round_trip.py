@@ -24,7 +24,7 @@ from tests.test_configs import shrink, shrink_existence
 METHODS = ['cm_masksd/vit-b_refcoco.py', 'cm_masksd/swin-b_refcoco.py', 'cm_masksd/eva02-b_refcoco.py',
            'cm_masksd/beit3-b_refcoco.py', 'cm_masksd/vit-small_shaperef_generalised.py', 'cris/rn50_refcoco.py',
            'cris/rn101_grefcoco.py', 'risclip/vit-b_refcoco_stage2.py', 'detris/vit-b_refcoco.py',
-           'shared_ris/beit3-b_refcoco.py', 'mail/vilt-b_refcoco.py', 'evf_sam/evf-sam.py',
+           'lavt/swin-b_refcoco.py', 'shared_ris/beit3-b_refcoco.py', 'mail/vilt-b_refcoco.py', 'evf_sam/evf-sam.py',
            'evf_sam/evf-sam2-multitask.py', 'evf_sam/tiny_shaperef.py']
 
 

@@ -15,7 +15,7 @@ from tests.test_configs import batch_of, shrink
 METHODS = [
     'cm_masksd/vit-b_refcoco', 'cm_masksd/rn101_refcoco', 'cm_masksd/swin-b_refcoco', 'cm_masksd/beit3-b_refcoco',
     'cris/rn101_refcoco', 'shared_ris/beit3-b_refcoco', 'risclip/vit-b_refcoco_stage2', 'mail/vilt-b_refcoco',
-    'evf_sam/vit-h_beit3-l_refcoco', 'detris/vit-b_refcoco'
+    'evf_sam/vit-h_beit3-l_refcoco', 'detris/vit-b_refcoco', 'lavt/swin-b_refcoco'
 ]
 
 

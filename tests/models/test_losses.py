@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from mmris.models.losses import BinaryCrossEntropyLoss, DiceLoss, FocalLoss
 
@@ -26,6 +27,39 @@ def test_binary_cross_entropy(pair):
              for x, t in zip(logits.flatten().tolist(), target.flatten().tolist())]
     expected = 0.75 * sum(terms) / len(terms)
     assert BinaryCrossEntropyLoss(loss_weight=0.75)(logits, target).item() == pytest.approx(expected, rel=1e-5)
+
+
+class TestClassWeights:
+
+    def test_of_hard_targets(self, pair):
+        """PyTorch's cross entropy of two classes, of which the first has a logit of 0; with gradients."""
+        logits, target = pair[0].double(), (pair[1] > 0.6).double()
+        found, expected = (logits.clone().requires_grad_() for _ in range(2))
+        mine = BinaryCrossEntropyLoss(class_weights=(0.9, 1.1), loss_weight=2.0)(found, target)
+        both = torch.cat((torch.zeros_like(expected), expected), dim=1)
+        theirs = 2 * F.cross_entropy(both, target[:, 0].long(), weight=torch.tensor([0.9, 1.1], dtype=torch.float64))
+        assert mine.item() == pytest.approx(theirs.item(), rel=1e-12)
+        mine.backward()
+        theirs.backward()
+        assert torch.allclose(found.grad, expected.grad, rtol=1e-10)
+
+    def test_of_targets_in_between(self, pair):
+        logits, target = pair
+        weights, terms = [], []
+        for x, t in zip(logits.flatten().tolist(), target.flatten().tolist()):
+            weights.append(3 * (1 - t) + 0.5 * t)
+            terms.append(weights[-1] * (-t * math.log(sigmoid(x)) - (1 - t) * math.log(1 - sigmoid(x))))
+        loss = BinaryCrossEntropyLoss(class_weights=(3.0, 0.5))(logits, target)
+        assert loss.item() == pytest.approx(sum(terms) / sum(weights), rel=1e-5)
+
+    def test_equal_ones_are_none(self, pair):
+        assert BinaryCrossEntropyLoss(class_weights=(2, 2))(*pair).item() == pytest.approx(
+            BinaryCrossEntropyLoss()(*pair).item(), rel=1e-6)
+
+    @pytest.mark.parametrize('weights', [(1.0, ), (1.0, 0.0), (0.9, 1.1, 1.0)])
+    def test_bad_ones(self, weights):
+        with pytest.raises(ValueError, match='class_weights of BinaryCrossEntropyLoss must be two numbers above 0'):
+            BinaryCrossEntropyLoss(class_weights=weights)
 
 
 def test_dice(pair):

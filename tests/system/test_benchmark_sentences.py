@@ -50,6 +50,7 @@ class TestBenchmarkSentences:
         ('configs/mail/tiny_shaperef.py', 'encoder', ['--instances', '2']),
         ('configs/risclip/vit-tiny_shaperef_stage2.py', 'encoder.image', []),
         ('configs/detris/tiny_shaperef.py', 'encoder.image', []),
+        ('configs/lavt/tiny_shaperef.py', 'encoder.image', []),
     ])
     def test_other_encoders(self, tmp_path, capsys, config, tower, options):
         """Of which the image enters once, too, even if most of the work is done for each sentence."""

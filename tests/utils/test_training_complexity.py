@@ -121,6 +121,7 @@ class TestAgainstEvaluation:
     ('configs/shared_ris/tiny_shaperef.py', 0),
     ('configs/risclip/vit-tiny_shaperef_stage2.py', 0),
     ('configs/detris/tiny_shaperef.py', 0),
+    ('configs/lavt/tiny_shaperef.py', 0),
     ('configs/evf_sam/tiny_shaperef.py', 0),
     ('configs/mail/tiny_shaperef.py', 5),
     ('configs/cm_masksd/vit-small_shaperef_generalised.py', 0),

@@ -52,13 +52,21 @@ def detris(**changes: Any) -> Config:
     return config
 
 
+def lavt(**changes: Any) -> Config:
+    """With the first stage frozen alone."""
+    config = tiny_config('lavt/tiny_shaperef.py').model
+    config.update(frozen=['encoder.image.patch_embed', 'encoder.image.layers.0.blocks'], **changes)
+    return config
+
+
 MODELS_WITH_TOWERS = dict(
     evf_sam=evf_sam,
     evf_sam2=evf_sam2,
     cm_masksd=lambda **changes: of_config('cm_masksd/vit-tiny_shaperef.py', **changes),
     cris=lambda **changes: of_config('cris/rn-tiny_shaperef.py', **changes),
     risclip=risclip,
-    detris=detris)
+    detris=detris,
+    lavt=lavt)
 
 
 def build(config: Config, **changes: Any) -> nn.Module:
