@@ -10,6 +10,8 @@ from mmris.checkpoints import (
     UnreadableCheckpointError,
     compare_checkpoint,
     load_model_weights,
+    publish,
+    read_checkpoint,
     read_published,
     read_whole,
 )
@@ -190,6 +192,14 @@ class TestAsACheckpoint:
         runner.load_checkpoint(str(tmp_path / 'model_best.pth'))
         kept = {name: value for name, value in to_ours(joined()).items() if not name.startswith('excluded.')}
         assert_same({name: runner.model.state_dict()[name] for name in kept}, kept)
+
+    @pytest.mark.parametrize('whole', [True, False])
+    def test_it_is_published_with_bert(self, tmp_path, whole):
+        weights = save(tmp_path / 'model_best.pth')
+        if not whole:
+            torch.save(weights, tmp_path / 'model_best.pth')
+        [path] = publish(tmp_path / 'model_best.pth', tmp_path / 'out', config='mine', formats=['pth']).files
+        assert_same(read_checkpoint(path)['state_dict'], joined())
 
     def test_among_the_weights(self, tmp_path):
         model, text = published()
