@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..files import State
 from . import bert, swin_stages
-from .key_map import EXCLUDED, Derived, KeyMap, Rule, rename
+from .key_map import EXCLUDED, KeyMap, Rule, rename
 from .model import Layout, PublishedModel, PublishedWeights
 from .whole import find_fitting_config
 
@@ -99,10 +99,6 @@ def _defaults() -> Dict[str, Callable[[State], Tensor]]:
     return {**biases, **{f'{EXCLUDED}encoder.gates.{_DEAD}.{place}.weight': _zero_gate for place in (0, 2)}}
 
 
-def _position_ids(ours: State) -> Tensor:
-    return torch.arange(len(ours['encoder.text.positions']))[None]
-
-
 KEY_MAP = KeyMap(
     name='LAVT',
     rules=(
@@ -114,8 +110,7 @@ KEY_MAP = KeyMap(
         rename('classifier.conv1_1.{p}', 'head.convolution.{p}'),
         *(rule.under(_TEXT, 'encoder.text.') for rule in bert.RULES),
     ),
-    # A buffer of BERT's that depends on the version of transformers.
-    derived=(Derived(f'{_TEXT}embeddings.position_ids', _position_ids, written=False), ),
+    derived=(bert.position_ids(_TEXT, 'encoder.text.'), ),
     defaults=_defaults())
 
 
