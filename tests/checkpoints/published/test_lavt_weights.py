@@ -254,5 +254,6 @@ class TestAsACheckpoint:
                            r'file, \(24, 32, 3, 3\) in the model'):
             load_model_weights(build(channels=24), tmp_path / 'model_best.pth')
         toy_config(words=3).dump(tmp_path / 'swin-b_refcoco.py')
-        with pytest.raises(KeyMapError, match='does not fit .*swin-b_refcoco.py, .*Missing: encoder.text.layers.2.'):
+        with pytest.raises(KeyMapError, match='does not fit .*swin-b_refcoco.py. Models of other sizes are not '
+                           'converted. .*Missing: encoder.text.layers.2.'):
             convert(tmp_path / 'model_best.pth', tmp_path / 'ours.pth')
