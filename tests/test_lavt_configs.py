@@ -56,3 +56,15 @@ def test_inputs(name):
         assert (tokenizer.type, tokenizer.context_length, tokenizer.keep_end) == ('WordPieceTokenizer', 20, False)
     assert config.train_dataloader.dataset.group_by == 'ref'
     assert config.train_dataloader.dataset.expressions_per_image == 1
+
+
+def test_without_weights_of_bert(tmp_path):
+    """What the inputs' comment says."""
+    path = tmp_path / 'other_words.py'
+    path.write_text(f"""
+_base_ = {str(ROOT / 'configs/lavt/swin-b_refcoco.py')!r}
+inputs = dict(tokenizer=dict(_delete_=True, type='CLIPTokenizer', context_length=20))
+model = dict(encoder=dict(text=dict(pretrained=None, architecture=dict(vocabulary=49408))))
+""")
+    text = MODELS.build(Config.fromfile(path).model.encoder.text)
+    assert (text.word_embedding.num_embeddings, len(text.layers), text.word_channels) == (49408, 12, 768)

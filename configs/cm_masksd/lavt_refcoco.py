@@ -12,6 +12,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+# The branch that masks words takes the last token of a sentence for its end.
+inputs = dict(tokenizer=dict(keep_end=True))
 # Sentences as typed.
 train_dataloader = dict(dataset=dict(text_field='raw'))
 val_dataloader = train_dataloader

@@ -1,7 +1,10 @@
 """A predictor on a data set's own expressions: what the tools that draw them share."""
 
 from dataclasses import replace
+from typing import Tuple
 
+import numpy as np
+import torch
 from mmengine.config import Config
 
 from mmris.datasets import RefCOCODataset
@@ -9,6 +12,7 @@ from mmris.datasets.controls import split_settings
 from mmris.datasets.instance_masks import sample_masks
 from mmris.datasets.transforms.loading import read_sample_image
 from mmris.registry import DATASETS
+from mmris.structures import ReferringDataSample
 from mmris.visualization import ScoredPrediction
 
 from .predictor import Predictor
@@ -56,4 +60,12 @@ def predict_sample(predictor: Predictor, dataset: RefCOCODataset, index: int) ->
         target=sample.gt_original[0].numpy(),
         mask=prediction.protocol.masks(prediction.probabilities[0]),
         scoring=replace(predictor.protocol.scoring, existence_threshold=predictor.existence_threshold),
-        existence=None if prediction.existence is None else float(prediction.existence[0]))
+        existence=None if prediction.existence is None else float(prediction.existence[0]),
+        at_input=_masks_at_input(predictor, sample) if prediction.protocol.at_input else None)
+
+
+def _masks_at_input(predictor: Predictor, sample: ReferringDataSample) -> Tuple[np.ndarray, np.ndarray]:
+    """Mask and target of a sample's expression on the input's pixels, where they are scored."""
+    protocol, logits = predictor.protocol, torch.from_numpy(predictor.logits(sample.text).masks)
+    mask = protocol.masks(protocol.probabilities_at_input(logits, sample.img_shape))
+    return mask[0].numpy(), protocol.masks_at_input(sample.gt_original, sample.img_shape)[0].numpy()

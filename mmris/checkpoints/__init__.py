@@ -15,7 +15,8 @@ from .loading import (
 )
 from .misfits import Misfits
 from .published import PUBLISHED, compare_published, convert, load_published, read_published
-from .runs import Publication, best_checkpoint, find_checkpoints, publish
+from .publishing import Publication, publish
+from .runs import best_checkpoint, find_checkpoints
 
 __all__ = [
     'PUBLISHED', 'Misfits', 'ModelCheckpoint', 'Publication', 'UnreadableCheckpointError', 'best_checkpoint',

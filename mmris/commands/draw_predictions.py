@@ -14,7 +14,7 @@ from mmris.utils.configs import (
     prediction_settings,
     read_config,
 )
-from mmris.visualization import SHEET_SUFFIXES, describe_notes, draw_prediction_sheet
+from mmris.visualization import SHEET_SUFFIXES, draw_prediction_sheet
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -30,7 +30,7 @@ def main(arguments: argparse.Namespace) -> None:
         predictions,
         title=f'Predictions on {arguments.split}',
         subtitle=f'{len(predictions)} of {len(dataset)} expressions, drawn at random (seed {arguments.seed}), not '
-        f'selected; {describe_notes(predictor.protocol)}')
+        f'selected; on the right of each, the IoU')
     with write_atomically(arguments.out) as temporary:
         sheet.save(temporary)
     print(f'{arguments.out}: {len(predictions)} expressions of {arguments.split}')

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from mmris.apis.model import check_untrained, init_model
-from mmris.checkpoints.runs.publishing import halve
+from mmris.checkpoints.publishing import halve
 from mmris.datasets.pipeline_steps import STEP_TYPES
 from mmris.datasets.pipelines import find_tokenizer
 from mmris.evaluation import own_metrics

@@ -49,8 +49,9 @@ def find_protocol(name: str, resampling: Optional[str] = None) -> Protocol:
         raise ValueError(f'resampling must be one of {", ".join(RESAMPLINGS)}, but got {resampling!r}.')
     if PROTOCOLS[name].at_input:
         raise ValueError(
-            f'Protocol {name} scores at the input, so a way back to the original pixels (model.resampling={resampling}) '
-            f'would have no effect on its scores. Leave it out, or choose another protocol (model.protocol).')
+            f'Protocol {name} scores at the input, so a way back to the original pixels '
+            f'(model.resampling={resampling}) would have no effect on its scores. Leave it out, or choose another '
+            f'protocol (model.protocol).')
     return replace(PROTOCOLS[name], resampling=RESAMPLINGS[resampling])
 
 

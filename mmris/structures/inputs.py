@@ -156,6 +156,8 @@ class ReferringInputs(TensorStructure):
 def word_positions(token_mask: Tensor) -> Tensor:
     """Find the tokens that are words: real, and neither the start nor the end token.
 
+    A sentence that was cut without its end token (``keep_end=False`` of a tokenizer) loses its last word here.
+
     Args:
         token_mask (Tensor): ``(P, L)`` bool, true on real tokens.
 

@@ -11,7 +11,6 @@ _MODULES = dict(
     LeanWandbVisBackend='wandb_backend',
     Panel='sheet',
     ScoredPrediction='prediction_sheet',
-    describe_notes='prediction_sheet',
     draw_prediction_sheet='prediction_sheet',
     draw_sentences='sentence_sheet',
     draw_sheet='sheet',

@@ -1,13 +1,13 @@
 """Sheets of predictions beside the ground truth."""
 
 from dataclasses import dataclass
-from typing import Optional, Sequence
+from typing import Optional, Sequence, Tuple
 
 import numpy as np
 from PIL import Image
 
 from mmris.evaluation import count_cases
-from mmris.protocols import Protocol, Scoring
+from mmris.protocols import Scoring
 
 from .drawing import COLOURS, spotlight
 from .sheet import Panel, draw_sheet
@@ -28,6 +28,8 @@ class ScoredPrediction:
         scoring (Scoring): How the protocol counts it. Default: as protocol ``mmris``.
         existence (float, optional): How sure the model is that something fits, in [0, 1]. Default: None, it has no
             existence head.
+        at_input (tuple[ndarray, ndarray], optional): Mask and target on the input's pixels, ``(H, W)`` bool each, if
+            the protocol scores there. Default: None, it scores on the original pixels.
     """
 
     text: str
@@ -36,21 +38,21 @@ class ScoredPrediction:
     mask: np.ndarray
     scoring: Scoring = Scoring()
     existence: Optional[float] = None
+    at_input: Optional[Tuple[np.ndarray, np.ndarray]] = None
 
     @property
     def iou(self) -> float:
-        """float: As the metric scores it, in [0, 1], on the original pixels; ignored pixels count here."""
-        mask, target = self.mask, self.target
+        """float: As the metric scores it, in [0, 1]; ignored pixels count here."""
+        mask, target = self._compared
         counts = (np.array([np.count_nonzero(one)]) for one in (mask & target, mask | target, mask, target))
         existence = None if self.existence is None else np.array([self.existence])
         return float(count_cases(self.scoring, *counts, existence).iou[0])
-
 
     @property
     def rejected(self) -> bool:
         """bool: Whether the prediction is that nothing on the image fits."""
         existence = None if self.existence is None else np.array([self.existence])
-        return bool(self.scoring.reject(np.array([np.count_nonzero(self.mask)]), existence)[0])
+        return bool(self.scoring.reject(np.array([np.count_nonzero(self._compared[0])]), existence)[0])
 
     @property
     def note(self) -> str:
@@ -61,17 +63,16 @@ class ScoredPrediction:
         sure = '' if self.existence is None else f' ({100 * (1 - self.existence):.0f}% sure)'
         return f'nothing fits{sure}: {iou}'
 
+    @property
+    def _compared(self) -> Tuple[np.ndarray, np.ndarray]:
+        """The mask and the target of which pixels are counted."""
+        return (self.mask, self.target) if self.at_input is None else self.at_input
+
 
 def mean_iou(predictions: Sequence[ScoredPrediction]) -> float:
     """The predictions' mean IoU in percent, over those that their protocol averages; NaN if there is none."""
     ious = [one.iou for one in predictions if one.target.any() or not one.scoring.iou_of_targets]
     return 100 * float(np.mean(ious)) if ious else float('nan')
-
-
-def describe_notes(protocol: Protocol) -> str:
-    """Say what the notes of a sheet are, to people who may compare them with the scores of a protocol."""
-    where = f' on the original pixels (protocol {protocol.name} scores at the input)' if protocol.at_input else ''
-    return f'on the right of each, the IoU{where}'
 
 
 def draw_prediction_sheet(predictions: Sequence[ScoredPrediction],

@@ -187,10 +187,11 @@ def choose(monkeypatch, parts: list, **options) -> list:
         hook.after_val_iter(None, 0, None, samples)
     everyone = [list(hook._kept.values()) for hook in hooks]
     monkeypatch.setattr(prediction_sheet_hook, 'all_gather_object', lambda mine: everyone)
+    monkeypatch.setattr(prediction_sheet_hook, '_with_image', lambda entry: entry['text'])
     chosen = []
-    monkeypatch.setattr(PredictionSheetHook, '_draw', lambda self, runner, entries, metrics: chosen.extend(entries))
+    monkeypatch.setattr(PredictionSheetHook, '_draw', lambda self, runner, texts, metrics: chosen.extend(texts))
     hooks[0].after_val_epoch(None, {})
-    return [entry['text'] for entry in chosen]
+    return chosen
 
 
 def test_the_choice_depends_on_neither_order_nor_processes(monkeypatch):

@@ -174,6 +174,12 @@ class TestForm:
         with pytest.raises(ValueError, match='is 40 x 48 pixels .* but must be a multiple of 16 x 16'):
             encoder().embed_image(pixels)
 
+    def test_a_single_cell(self):
+        """InstanceNorm of PyTorch refuses it, in evaluation too."""
+        pixels = ImageInputs(torch.zeros(1, 3, 16, 16, dtype=torch.float64), torch.zeros(1, 4))
+        with pytest.raises(ValueError, match='last stage of Swin one cell, .*main.size in the config to 32 '):
+            encoder().embed_image(pixels)
+
 
 @pytest.fixture
 def config() -> Config:

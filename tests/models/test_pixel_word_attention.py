@@ -38,7 +38,7 @@ def plain(module: PixelWordAttention, stage: Tensor, words: Tensor, activation: 
     function = dict(relu=F.relu, gelu=F.gelu)[activation]
     state = {name: value.flatten(1) if value.dim() == 4 else value for name, value in module.state_dict().items()}
     cells = stage.flatten(1).T
-    key, value = (words @ state['key_value.weight'].T + state['key_value.bias']).split(CHANNELS, dim=1)
+    key, value = (words @ state['key_value.weight'].T).split(CHANNELS, dim=1)
     query = normed(cells @ state['query.0.weight'].T)
     weights = (query @ key.T / CHANNELS**0.5).softmax(dim=1)
     gathered = normed(weights @ value @ state['gathered.0.weight'].T)

@@ -204,7 +204,8 @@ def training_loss(logits: Tensor, masks: Tensor) -> Tensor:
     own = torch.where(masks, logits[:, 1], logits[:, 0])
     errors = logits.logsumexp(dim=1) - own
     background, target = CLASS_WEIGHTS
-    weights = torch.where(masks, target, background).to(logits)
+    # In the type of the scores: of two plain numbers torch.where makes float32.
+    weights = torch.where(masks, logits.new_tensor(target), logits.new_tensor(background))
     return (weights * errors).sum() / weights.sum()
 
 

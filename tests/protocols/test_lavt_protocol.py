@@ -16,6 +16,7 @@ from pycocotools import mask as coco_mask
 from torchvision.transforms.functional import InterpolationMode, normalize, resize, to_tensor
 
 from mmris.apis import Predictor
+from mmris.apis.samples import build_expressions, predict_sample
 from mmris.datasets.pipelines import resolve_pipelines
 from mmris.engine.hooks import PredictionSheetHook
 from mmris.engine.hooks import prediction_sheet_hook as sheet_module
@@ -26,6 +27,7 @@ from mmris.protocols import PROTOCOLS, Geometry, Protocol, find_protocol
 from mmris.protocols.geometry import letterbox_affine, nearest_pixels, stretch_affine
 from mmris.registry import RUNNERS, TRANSFORMS
 from mmris.structures import Answer
+from mmris.visualization import ScoredPrediction
 from tests.conftest import ROOT, edit_instances, square, write_set
 
 # Height and width: enlarged, shrunk, both, odd, square, the input's own, long.
@@ -303,18 +305,36 @@ def test_a_predictor(folder):
     assert predictor.model.protocol.at_input
 
 
-def test_sheets_say_where_their_iou_is_counted(tmp_path, monkeypatch):
-    drawn = {}
-    monkeypatch.setattr(sheet_module, '_add_to_backends', lambda *given: None)
-    monkeypatch.setattr(sheet_module, 'progress_of', lambda runner: ('epoch', 1, 2))
-    path = tmp_path / 'one.png'
-    Image.fromarray(noise(9, 9)).save(path)
-    draw = sheet_module.draw_prediction_sheet
-    monkeypatch.setattr(sheet_module, 'draw_prediction_sheet', lambda predictions, title, subtitle: drawn.update(
-        {predictions[0].text: subtitle}) or draw(predictions, title=title, subtitle=subtitle))
-    for name in ('lavt', 'mmris'):
-        entry = dict(text=name, img_path=str(path), upright=False, target=np.ones((9, 9), bool),
-                     mask=np.ones((9, 9), bool), protocol=find_protocol(name), existence=None)
-        PredictionSheetHook()._draw(SimpleNamespace(work_dir=str(tmp_path)), [entry], {})
-    assert drawn['lavt'].endswith('the IoU on the original pixels (protocol lavt scores at the input)')
-    assert drawn['mmris'].endswith('; on the right of each, the IoU')
+def test_pictures_have_the_iou_that_is_scored(folder):
+    """Of real logits, on sheets of a validation, and where tools predict again."""
+    config = make_config(folder, 64)
+    config.test_cfg.splits = dict(val=dict(split='val'))
+    torch.manual_seed(0)
+    predictor = Predictor(config, device='cpu')
+    predictor.set_image(next((folder / 'set/images').glob('*1.jpg')))
+    # Of random weights, few probabilities are above a half.
+    sentences = [f'square {number} of image {number + 1}' for number in range(3)]
+    config.test_evaluator.threshold = float(np.median(predictor.predict(sentences).probabilities))
+    torch.save(dict(state_dict=predictor.model.state_dict()), folder / 'weights.pth')
+    runner, hook, drawn = RUNNERS.build(config), PredictionSheetHook(number=99), {}
+    runner.model.load_state_dict(predictor.model.state_dict())
+    hook._due = True
+    predict = runner.model.test_step
+
+    def watched(batch: object) -> list:
+        samples = predict(batch)
+        hook.after_val_iter(SimpleNamespace(val_loop=runner.test_loop), 0, None, samples)
+        return samples
+
+    runner.model.test_step = watched
+    runner.test()
+    rows = {row['text']: row['iou'] for row in read_expression_rows(folder / 'lavt.jsonl')['val']}
+    for _, entry in hook._kept.values():
+        made = sheet_module._with_image(entry)
+        drawn[made.text] = made.iou
+        assert made.mask.shape == made.target.shape == made.image.shape[:2] != made.at_input[0].shape == (64, 64)
+    assert len(drawn) == 5 and drawn == {text: rows[text] for text in drawn} and max(drawn.values()) > 0
+    predictor, dataset = Predictor(config, folder / 'weights.pth', device='cpu'), build_expressions(config, 'val')
+    found = [predict_sample(predictor, dataset, index) for index in range(4)]
+    assert [one.iou for one in found] == pytest.approx([rows[one.text] for one in found], abs=0.01)
+    assert any(one.iou != ScoredPrediction(one.text, one.image, one.target, one.mask, one.scoring).iou for one in found)

@@ -160,6 +160,9 @@ class TestOneKeyOfAConfig:
         assert {type(one).__name__ for one in loader.dataset.pipeline.transforms} & set(AFFINES) == {step}
         samples = runner.model.val_step(next(iter(loader)))
         assert {sample.protocol for sample in samples} == {name}
+        assert {'probabilities_input' in sample for sample in samples} == {find_protocol(name).at_input}
+        if find_protocol(name).at_input:
+            assert samples[0].probabilities_input.shape == (len(samples[0].text), *samples[0].img_shape)
 
 
 def test_the_metric_asks_the_samples(refer_set):

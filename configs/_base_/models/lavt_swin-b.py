@@ -13,7 +13,7 @@ model = dict(
             'swin_base_patch4_window12_384_22k.pth'),
         text=dict(
             type='BERTTextTower',
-            architecture='base',
+            architecture=dict(name='base'),
             dropout=0.1,
             pretrained='https://huggingface.co/google-bert/bert-base-uncased/resolve/main/model.safetensors')),
     neck=dict(type='JointSpaceNeck', with_stages=True),

@@ -8,7 +8,6 @@ from typing import Mapping, Tuple
 import torch
 from torch import Tensor
 
-from ..files import State
 from .architectures import Architectures
 from .key_map import EXCLUDED, Derived, KeyMap, Rule, fuse, rename
 from .model import Layout, PublishedModel
@@ -30,8 +29,11 @@ def _norm(theirs: str, ours: str) -> Tuple[Rule, ...]:
     return tuple(rename(f'{theirs}.{old}', f'{ours}.{parameter}') for old, parameter in names)
 
 
-def _position_ids(ours: State) -> Tensor:
-    return torch.arange(len(ours['positions']))[None]
+def position_ids(theirs: str, ours: str = '') -> Derived:
+    """The numbers of positions, a buffer that older versions saved, behind the prefixes of BERT's names."""
+    return Derived(
+        f'{theirs}embeddings.position_ids', lambda state: torch.arange(len(state[f'{ours}positions']))[None],
+        written=False)
 
 
 #: The rules of ``BertModel`` alone.
@@ -57,8 +59,7 @@ def _layout(body: str, suffixes: Tuple[str, ...] = ()) -> Layout:
             *(rule.under(body, '') for rule in RULES),
             *(rename(f'{head}.{{rest}}', f'{EXCLUDED}{head}.{{rest}}') for head in _HEADS if body),
         ),
-        # A buffer that its older versions saved.
-        derived=(Derived(f'{body}embeddings.position_ids', _position_ids, written=False), ))
+        derived=(position_ids(body), ))
     return Layout('hugging_face', key_map, lambda state: f'{body}embeddings.word_embeddings.weight' in state, suffixes,
                   entry=None)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..files import State
 from . import bert, swin_stages
-from .key_map import EXCLUDED, Derived, KeyMap, Rule, fuse, rename
+from .key_map import EXCLUDED, KeyMap, Rule, rename
 from .model import Layout, PublishedModel, PublishedWeights
 from .whole import find_fitting_config
 
@@ -23,9 +23,11 @@ _WORDS = tuple(f'{_STAGE}.fusion.image_lang_att.{name}.0' for name in ('f_key', 
 _STAGES = 4
 # The last stage's gate, whose result nothing takes.
 _DEAD = _STAGES - 1
-# Maps of pixels, theirs and ours. Norms over the pixels follow the last two, and subtract their biases again.
+# Maps of pixels, theirs and ours. Norms over the pixels follow the last two.
 _MAPS = (('vis_project', 'pixels'), ('project_mm', 'out'))
 _NORMED_MAPS = (('image_lang_att.f_query', 'query'), ('image_lang_att.W', 'gathered'))
+# Maps whose biases change nothing: the norms subtract them again, or the attention's softmax does.
+_CANCELLED = (*_NORMED_MAPS, ('image_lang_att.f_key', 'key'), ('image_lang_att.f_value', 'value'))
 _DECODER = (('conv1', 0), ('bn1', 1), ('conv2', 3), ('bn2', 4))
 
 
@@ -61,10 +63,9 @@ def _attention_rules() -> Tuple[Rule, ...]:
     return (
         *(_matrix(f'{_STAGE}.fusion.{theirs}.0.weight', f'{_ATTENTION}.{ours}.0.weight', 3) for theirs, ours in maps),
         *(rename(f'{_STAGE}.fusion.{theirs}.0.bias', f'{_ATTENTION}.{ours}.0.bias') for theirs, ours in _MAPS),
-        *(rename(f'{_STAGE}.fusion.{theirs}.0.bias', _cancelled(ours)) for theirs, ours in _NORMED_MAPS),
+        *(rename(f'{_STAGE}.fusion.{theirs}.0.bias', _cancelled(ours)) for theirs, ours in _CANCELLED),
         Rule(tuple(f'{name}.weight' for name in _WORDS), (f'{_ATTENTION}.key_value.weight', ), _fuse_words,
              _split_words),
-        fuse([f'{name}.bias' for name in _WORDS], f'{_ATTENTION}.key_value.bias'),
     )
 
 
@@ -93,13 +94,9 @@ def _defaults() -> Dict[str, Callable[[State], Tensor]]:
     """What their loader asks for and models trained here have not."""
     biases = {
         _cancelled(ours).format(stage=stage): _zero_bias(stage)
-        for stage in range(_STAGES) for _, ours in _NORMED_MAPS
+        for stage in range(_STAGES) for _, ours in _CANCELLED
     }
     return {**biases, **{f'{EXCLUDED}encoder.gates.{_DEAD}.{place}.weight': _zero_gate for place in (0, 2)}}
-
-
-def _position_ids(ours: State) -> Tensor:
-    return torch.arange(len(ours['encoder.text.positions']))[None]
 
 
 KEY_MAP = KeyMap(
@@ -113,8 +110,7 @@ KEY_MAP = KeyMap(
         rename('classifier.conv1_1.{p}', 'head.convolution.{p}'),
         *(rule.under(_TEXT, 'encoder.text.') for rule in bert.RULES),
     ),
-    # A buffer of BERT's that depends on the version of transformers.
-    derived=(Derived(f'{_TEXT}embeddings.position_ids', _position_ids, written=False), ),
+    derived=(bert.position_ids(_TEXT, 'encoder.text.'), ),
     defaults=_defaults())
 
 

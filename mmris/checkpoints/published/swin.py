@@ -13,7 +13,8 @@ from .model import Layout, PublishedModel, PublishedWeights
 
 #: Of an attention: the row for each relative position, and which row belongs to two places of a window.
 TABLE, INDEX = 'relative_position_bias_table', 'relative_position_index'
-_MERGING = ('norm.weight', 'norm.bias', 'reduction.weight')
+#: Weights of the merging of patches.
+MERGING = ('norm.weight', 'norm.bias', 'reduction.weight')
 
 
 def _check_merged(tensor: Tensor) -> None:
@@ -86,7 +87,7 @@ def mmpretrain_rules(theirs: str, ours: str, patches: str, merging: Mapping[int,
         positions(f'{block}.attn.w_msa', f'{own}.attn'),
         *(rename(f'{block}.{name}.{{rest}}', f'{own}.{other}.{{rest}}') for name, other in names),
         *(Rule((f'{theirs}stages.{stage}.downsample.{name}', ), (f'{ours}layers.{other}.downsample.{name}', ),
-               _to_neighbours_first, _to_channels_first) for stage, other in merging.items() for name in _MERGING),
+               _to_neighbours_first, _to_channels_first) for stage, other in merging.items() for name in MERGING),
     )
 
 

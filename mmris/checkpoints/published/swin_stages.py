@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .key_map import EXCLUDED, KeyMap, Rule, rename
 from .model import Layout, PublishedModel
-from .swin import INDEX, TABLE, describe_swin, has_mmpretrain, mmpretrain_rules, positions, window_side
+from .swin import INDEX, MERGING, TABLE, describe_swin, has_mmpretrain, mmpretrain_rules, positions, window_side
 
 _BLOCK = 'layers.{stage}.blocks.{block}'
 _FIRST_TABLE = f'layers.0.blocks.0.attn.{TABLE}'
@@ -20,13 +20,16 @@ def _same(key: str) -> Rule:
     return rename(key, key)
 
 
-#: The rules of Microsoft's layout but for what was trained from it.
-MICROSOFT_RULES = (
+_SHARED = (
     *(_same(f'patch_embed.{name}.{{parameter}}') for name in ('proj', 'norm')),
-    positions(f'{_BLOCK}.attn', f'{_BLOCK}.attn'),
     *(_same(f'{_BLOCK}.{name}.{{parameter}}')
       for name in ('norm1', 'norm2', 'attn.qkv', 'attn.proj', 'mlp.fc1', 'mlp.fc2')),
-    *(_same(f'layers.{{stage}}.downsample.{name}') for name in ('norm.weight', 'norm.bias', 'reduction.weight')),
+)
+#: The rules of Microsoft's layout but for what was trained from it.
+MICROSOFT_RULES = (
+    *_SHARED,
+    positions(f'{_BLOCK}.attn', f'{_BLOCK}.attn'),
+    *(_same(f'layers.{{stage}}.downsample.{name}') for name in MERGING),
 )
 MICROSOFT = KeyMap(
     name='Microsoft',
@@ -36,6 +39,18 @@ MICROSOFT = KeyMap(
         rename(f'{_BLOCK}.attn_mask', f'{EXCLUDED}{_BLOCK}.attn_mask'),
         # Of a classifier.
         *(rename(f'{head}.{{parameter}}', f'{EXCLUDED}{head}.{{parameter}}') for head in ('norm', 'head')),
+    ))
+
+
+_TIMM = KeyMap(
+    name='timm',
+    rules=(
+        *_SHARED,
+        _same(f'{_BLOCK}.attn.{TABLE}'),
+        # It is at the next stage's beginning there.
+        *(rename(f'layers.{stage + 1}.downsample.{name}', f'layers.{stage}.downsample.{name}')
+          for stage in range(3) for name in MERGING),
+        *(rename(f'{head}.{{rest}}', f'{EXCLUDED}{head}.{{rest}}') for head in ('norm', 'head')),
     ))
 
 
@@ -70,7 +85,7 @@ def _advise(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], _: Any)
 
 SWIN_STAGES = PublishedModel(
     name='swin_stages',
-    title='Swin',
+    title='PaddedSwin',
     layouts=(
         Layout(
             name='microsoft',
@@ -79,6 +94,10 @@ SWIN_STAGES = PublishedModel(
             matches=lambda state: _PATCHES in state and any(key.endswith(f'.{INDEX}') for key in state),
             suffixes=('.pth', ),
             entry='model'),
+        Layout(
+            name='timm',
+            key_map=_TIMM,
+            matches=lambda state: _PATCHES in state and 'layers.3.downsample.reduction.weight' in state),
         # As MMSegmentation's converter writes Microsoft's files, then as training saves them.
         Layout(name='mmpretrain', key_map=_mmpretrain(''), matches=lambda state: has_mmpretrain(state, '')),
         Layout(

@@ -37,7 +37,9 @@ def find_fitting_config(weights: PublishedWeights, configs: Sequence[str], flags
     closest = min(models, key=lambda config: _difference(models[config], state))
     misfits = find_misfits(models[closest], state)
     if misfits:
-        raise KeyMapError(f'{weights.source} does not fit {closest}, the closest of {", ".join(models)}. {misfits}')
+        among = f', the closest of {", ".join(models)}' if len(models) > 1 else ''
+        raise KeyMapError(
+            f'{weights.source} does not fit {closest}{among}. Models of other sizes are not converted. {misfits}')
     return closest
 
 

@@ -1,4 +1,4 @@
-"""The checkpoints that trainings leave: which one to resume from, parts saved apart, weights to give away."""
+"""The checkpoints that trainings leave: which one to resume from, parts saved apart."""
 
 from .finding import (
     best_checkpoint,
@@ -19,11 +19,9 @@ from .frozen_parts import (
     read_excluded_parts,
     restore_excluded_parts,
 )
-from .publishing import Publication, publish
 
 __all__ = [
-    'EXCLUDED_PARTS', 'Publication', 'best_checkpoint', 'check_frozen', 'digest_parts', 'exclude_parts',
-    'find_checkpoints', 'find_excludable_parts', 'find_uninitialized_frozen', 'last_whole_checkpoint',
-    'load_pretrained', 'pretrained_parts', 'publish', 'read_excluded_parts', 'remove_temporary_files',
-    'resolve_load_from', 'restore_excluded_parts'
+    'EXCLUDED_PARTS', 'best_checkpoint', 'check_frozen', 'digest_parts', 'exclude_parts', 'find_checkpoints',
+    'find_excludable_parts', 'find_uninitialized_frozen', 'last_whole_checkpoint', 'load_pretrained',
+    'pretrained_parts', 'read_excluded_parts', 'remove_temporary_files', 'resolve_load_from', 'restore_excluded_parts'
 ]

@@ -17,7 +17,7 @@ from mmris.protocols import Protocol
 from mmris.registry import HOOKS
 from mmris.structures import ReferringDataSample
 from mmris.utils import write_atomically
-from mmris.visualization import ScoredPrediction, describe_notes, draw_prediction_sheet, mean_iou
+from mmris.visualization import ScoredPrediction, draw_prediction_sheet, mean_iou
 
 from ..progress import is_training, progress_of
 
@@ -30,8 +30,9 @@ class PredictionSheetHook(Hook):
     """Draws ``predictions/epoch_0001.png`` (or ``iter_000150.png``) in the work folder at each validation.
 
     It keeps what the validation predicted for its expressions, and predicts nothing itself: the sheet shows the very
-    masks that were scored (on the original pixels, also where the protocol scores at the input), with whatever weights
-    were in place (also averaged ones), and neither the model nor random numbers are touched. The expressions, each of another image, are those whose ids hash lowest, so the same at each
+    masks that were scored, with whatever weights were in place (also averaged ones), and neither the model nor random
+    numbers are touched. If the protocol scores at the input, masks are drawn on the original pixels, and the IoU is
+    that at the input. The expressions, each of another image, are those whose ids hash lowest, so the same at each
     validation, after a restart, and with any number of processes. Visualizer backends that keep pictures of their
     own (TensorBoard, W&B) get the sheet too, as ``val/predictions``.
 
@@ -93,7 +94,7 @@ class PredictionSheetHook(Hook):
             return
         entries = _first_of_each_image(everyone)[:self.number]
         try:
-            self._draw(runner, entries, metrics or {})
+            self._draw(runner, [_with_image(entry) for entry in entries], metrics or {})
         except Exception as error:
             # A picture is no reason to end a training.
             runner.logger.warning(f'The sheet of predictions was not drawn: {error}')
@@ -118,14 +119,14 @@ class PredictionSheetHook(Hook):
             upright=sample.get('upright', False),
             target=sample.gt_original[position].cpu().numpy(),
             mask=protocol.masks(sample.probabilities[position]).cpu().numpy(),
-            protocol=protocol,
-            existence=None if sample.get('existence') is None else float(sample.existence[position])))
+            scoring=protocol.scoring,
+            existence=None if sample.get('existence') is None else float(sample.existence[position]),
+            at_input=_masks_at_input(sample, position, protocol) if protocol.at_input else None))
 
     def _hash(self, *ids: int) -> bytes:
         return blake2b('-'.join(map(str, (self.seed, *ids))).encode(), digest_size=8).digest()
 
-    def _draw(self, runner: Runner, entries: List[dict], metrics: Dict[str, float]) -> None:
-        predictions = [_with_image(entry) for entry in entries]
+    def _draw(self, runner: Runner, predictions: List[ScoredPrediction], metrics: Dict[str, float]) -> None:
         unit, step, _ = progress_of(runner)
         scores = ', '.join(f'{name} {metrics[name]:.1f}' for name in ('oIoU', 'cIoU', *MEANS) if name in metrics)
         mean = f'{predictions[0].scoring.mean} {mean_iou(predictions):.1f}'
@@ -133,7 +134,7 @@ class PredictionSheetHook(Hook):
             predictions,
             title=f'{unit.capitalize()} {step}: {mean} on these {len(predictions)}',
             subtitle=f'Drawn once at random (seed {self.seed}) and the same at each validation, not selected'
-            f'{f"; all of it: {scores}" if scores else ""}; {describe_notes(entries[0]["protocol"])}')
+            f'{f"; all of it: {scores}" if scores else ""}; on the right of each, the IoU')
         name = f'epoch_{step:04d}.png' if unit == 'epoch' else f'iter_{step:06d}.png'
         with write_atomically(Path(runner.work_dir) / 'predictions' / name) as temporary:
             sheet.save(temporary)
@@ -148,10 +149,17 @@ def _first_of_each_image(pairs: Sequence[Tuple[_Order, dict]]) -> List[dict]:
     return list(entries.values())
 
 
+def _masks_at_input(sample: ReferringDataSample, position: int, protocol: Protocol) -> Tuple[np.ndarray, np.ndarray]:
+    """Mask and target of an expression on the input's pixels, where they are scored."""
+    probabilities = sample.probabilities_input[position]
+    target = protocol.masks_at_input(sample.gt_original[position:position + 1], probabilities.shape)[0]
+    return protocol.masks(probabilities).cpu().numpy(), target.cpu().numpy()
+
+
 def _with_image(entry: dict) -> ScoredPrediction:
     image = read_sample_image(entry['img_path'], entry['upright'])
-    kept = {name: entry[name] for name in ('text', 'target', 'mask', 'existence')}
-    return ScoredPrediction(image=image, scoring=entry['protocol'].scoring, **kept)
+    kept = {name: entry[name] for name in ('text', 'target', 'mask', 'scoring', 'existence', 'at_input')}
+    return ScoredPrediction(image=image, **kept)
 
 
 def _add_to_backends(runner: Runner, sheet: Image.Image, step: int) -> None:

@@ -18,7 +18,7 @@ from mmris.structures import (
     TextFeatures,
 )
 
-from ..layers import PixelWordAttention, patch_grid, patches_inside
+from ..layers import PixelWordAttention, mean_inside, patch_grid, patches_inside
 from .base import Encoder, ImagePart
 from .towers import BERTTextTower, PaddedSwin
 
@@ -108,8 +108,19 @@ class LAVTEncoder(Encoder):
         self.text.load_pretrained()
 
     def embed_image(self, images: ImageInputs) -> ImageEmbeddings:
-        size = tuple(images.pixels.shape[-2:])
-        inside = patches_inside(images.box, patch_grid(size, self.image.stride), size)
+        """Embed B images.
+
+        Raises:
+            ValueError: If height or width is no multiple of Swin's stride, or the last stage has a single cell.
+        """
+        size, stride = tuple(images.pixels.shape[-2:]), self.image.stride
+        grid = patch_grid(size, stride)
+        if grid == (1, 1):
+            raise ValueError(
+                f'The input is {size[0]} x {size[1]} pixels (height x width), which leaves the last stage of Swin one '
+                f'cell, but LAVT\'s norms over cells need two or more. Set inputs.views.main.size in the config to '
+                f'{2 * stride[0]} or more.')
+        inside = patches_inside(images.box, grid, size)
         return ImageEmbeddings(cells=self.image.stem(images.pixels), inside=inside)
 
     def embed_text(self, expressions: ExpressionBatch) -> TextEmbeddings:
@@ -134,10 +145,10 @@ class LAVTEncoder(Encoder):
         *stages, last = self._run_stages(image.cells, text, image_index, own_index)
         last = self.joint_map(last.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         patches = last.flatten(2).transpose(1, 2)
-        inside = image.inside.index_select(0, image_index).flatten(1).float()
-        weights = (inside / inside.sum(dim=1, keepdim=True).clamp(min=1)).to(patches.dtype)
         features = ImageFeatures(
-            stages=(*stages, last), patches=patches, image_global=torch.einsum('mn,mnd->md', weights, patches))
+            stages=(*stages, last),
+            patches=patches,
+            image_global=mean_inside(patches, image.inside.index_select(0, image_index)))
         return EncoderOutput(image=features, text=text, image_index=own_index)
 
     def _run_stages(self, cells: Tensor, text: TextFeatures, image_index: Tensor, own_index: Tensor) -> List[Tensor]:

@@ -24,7 +24,7 @@ def patch_grid(input_size: Tuple[int, int], stride: Tuple[int, int]) -> Tuple[in
     if height % patch_height or width % patch_width:
         raise ValueError(
             f'The input is {height} x {width} pixels (height x width), but must be a multiple of {patch_height} x '
-            f'{patch_width}, a patch of the encoder\'s output. Change the size of the Letterbox or Resize transform.')
+            f'{patch_width}, a patch of the encoder\'s output. Change inputs.views.main.size in the config.')
     return height // patch_height, width // patch_width
 
 
@@ -73,6 +73,21 @@ def patches_inside(image_box: Tensor, grid: Tuple[int, int], input_size: Tuple[i
     rows = overlaps(y0, y1, grid[0], input_size[0])
     columns = overlaps(x0, x1, grid[1], input_size[1])
     return rows[:, :, None] & columns[:, None, :]
+
+
+def mean_inside(patches: Tensor, inside: Tensor) -> Tensor:
+    """Average the patches that hold some image.
+
+    Args:
+        patches (Tensor): ``(M, N, C)``, row by row.
+        inside (Tensor): ``(M, h, w)`` bool, as :func:`patches_inside` gives it, of N patches.
+
+    Returns:
+        Tensor: ``(M, C)``.
+    """
+    weights = inside.flatten(1).float()
+    weights = weights / weights.sum(dim=1, keepdim=True).clamp(min=1)
+    return torch.einsum('mn,mnc->mc', weights.to(patches.dtype), patches)
 
 
 def mask_coverage(masks: Tensor, grid: Tuple[int, int], region: Optional[Tensor] = None) -> Tensor:

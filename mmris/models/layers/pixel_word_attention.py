@@ -42,9 +42,10 @@ class PixelWordAttention(nn.Module):
                              f'{activation!r}.')
         build_activation = _ACTIVATIONS[activation]
         word_channels = in_channels if word_channels is None else word_channels
-        # An InstanceNorm takes away what a bias adds.
+        # No bias where it changes nothing. One in front of an InstanceNorm is taken away by that; one of the keys adds
+        # the same to the scores of all words; one of the values adds the same to all pixels, before an InstanceNorm.
         self.query = nn.Sequential(nn.Conv2d(in_channels, in_channels, 1, bias=False), nn.InstanceNorm2d(in_channels))
-        self.key_value = nn.Linear(word_channels, 2 * in_channels)
+        self.key_value = nn.Linear(word_channels, 2 * in_channels, bias=False)
         self.gathered = nn.Sequential(
             nn.Conv2d(in_channels, in_channels, 1, bias=False), nn.InstanceNorm2d(in_channels))
         self.pixels = nn.Sequential(nn.Conv2d(in_channels, in_channels, 1), build_activation())

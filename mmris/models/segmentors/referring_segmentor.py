@@ -79,6 +79,7 @@ class ReferringSegmentor(BaseSegmentor):
     Raises:
         ValueError: If ``max_expressions`` is not positive, or ``target_resize``, ``protocol`` or ``resampling`` is
             unknown.
+        ValueError: If there is a ``resampling``, and the protocol scores at the input.
         ValueError: If two of losses, auxiliary losses and distillation branches share a name.
         ValueError: If the model has no such part as ``frozen`` names.
         ValueError: If there is a ``feature_cache``, and no part of the encoder that it could keep features of.

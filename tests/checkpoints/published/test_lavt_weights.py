@@ -10,6 +10,8 @@ from mmris.checkpoints import (
     UnreadableCheckpointError,
     compare_checkpoint,
     load_model_weights,
+    publish,
+    read_checkpoint,
     read_published,
     read_whole,
 )
@@ -191,6 +193,14 @@ class TestAsACheckpoint:
         kept = {name: value for name, value in to_ours(joined()).items() if not name.startswith('excluded.')}
         assert_same({name: runner.model.state_dict()[name] for name in kept}, kept)
 
+    @pytest.mark.parametrize('whole', [True, False])
+    def test_it_is_published_with_bert(self, tmp_path, whole):
+        weights = save(tmp_path / 'model_best.pth')
+        if not whole:
+            torch.save(weights, tmp_path / 'model_best.pth')
+        [path] = publish(tmp_path / 'model_best.pth', tmp_path / 'out', config='mine', formats=['pth']).files
+        assert_same(read_checkpoint(path)['state_dict'], joined())
+
     def test_among_the_weights(self, tmp_path):
         model, text = published()
         save(tmp_path / 'bad.pth', bert_model={**text, 'embeddings.extra': Marker(tmp_path / 'made')})
@@ -244,5 +254,6 @@ class TestAsACheckpoint:
                            r'file, \(24, 32, 3, 3\) in the model'):
             load_model_weights(build(channels=24), tmp_path / 'model_best.pth')
         toy_config(words=3).dump(tmp_path / 'swin-b_refcoco.py')
-        with pytest.raises(KeyMapError, match='does not fit .*swin-b_refcoco.py, .*Missing: encoder.text.layers.2.'):
+        with pytest.raises(KeyMapError, match='does not fit .*swin-b_refcoco.py. Models of other sizes are not '
+                           'converted. .*Missing: encoder.text.layers.2.'):
             convert(tmp_path / 'model_best.pth', tmp_path / 'ours.pth')

@@ -1,6 +1,7 @@
 """Checkpoints of Swin in the layouts of Microsoft and MMPretrain, for the tower that stops between its stages."""
 
 import pytest
+import timm
 import torch
 from torch import nn
 
@@ -49,7 +50,7 @@ def test_microsoft_s_there_and_back(convert, write, tmp_path, suffix):
     """Bit for bit, with what follows from the rest and what the tower does not have."""
     weights, ours, back = classifier(), tmp_path / f'ours.{suffix}', tmp_path / 'back.pth'
     printed = convert(write(dict(model=weights)), ours)
-    assert 'of Swin (embed_dim 8, depths [1, 2, 2, 1], num_heads [1, 2, 2, 4])' in printed
+    assert 'of PaddedSwin (embed_dim 8, depths [1, 2, 2, 1], num_heads [1, 2, 2, 4])' in printed
     assert 'Not converted' not in printed
     convert(ours, back, '--to', 'microsoft')
     assert_same(dict(torch.load(back, weights_only=True)), dict(model=weights))
@@ -75,6 +76,24 @@ def test_mmpretrain_s(convert, write, tmp_path, prefix):
     assert_same(read_checkpoint(tmp_path / 'microsoft.pth')['model'], {**tower(), 'norm.weight': torch.ones(64)})
     convert(tmp_path / 'microsoft.pth', tmp_path / 'again.pth', '--to', 'mmpretrain')
     assert_same(read_checkpoint(tmp_path / 'again.pth')['state_dict'], whole)
+
+
+def test_timm_s(convert, write, tmp_path):
+    """Its own modules give the names; a stage merges at its beginning."""
+    depths, heads, width = ARCHITECTURE['layers'], ARCHITECTURE['heads'], ARCHITECTURE['channels']
+    model = timm.create_model('swin_tiny_patch4_window7_224', img_size=128, window_size=4, embed_dim=width,
+                              depths=depths, num_heads=heads, num_classes=3)
+    weights = model.state_dict()
+    loaded = build(write(weights))
+    loaded.load_pretrained()
+    for stage in range(3):
+        cells = torch.randn(2, width * 2**stage, 6, 8)
+        expected = model.layers[stage + 1].downsample(cells.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        assert torch.allclose(loaded.merge(stage, cells), expected, atol=1e-5)
+    assert torch.equal(loaded.layers[2].blocks[1].attn.relative_position_bias_table,
+                       weights['layers.2.blocks.1.attn.relative_position_bias_table'])
+    convert(tmp_path / 'swin.pth', tmp_path / 'microsoft.pth', '--to', 'microsoft')
+    assert read_checkpoint(tmp_path / 'microsoft.pth')['model'].keys() >= tower().keys()
 
 
 def test_what_is_merged(write):
@@ -104,15 +123,15 @@ def test_a_model_trained_here(convert, write, tmp_path):
 
 
 def test_another_window(write):
-    with pytest.raises(RuntimeError, match=r'does not fit the Swin of the config. Its windows have 3 x 3 cells, those '
-                       r'of the config 4 x 4: set window=3 in the architecture, or give .* Of another shape: .*table '
-                       r'\(25, 1\) in the file, \(49, 1\) in the model'):
+    with pytest.raises(RuntimeError, match=r'does not fit the PaddedSwin of the config. Its windows have 3 x 3 cells, '
+                       r'those of the config 4 x 4: set window=3 in the architecture, or give .* Of another shape: '
+                       r'.*table \(25, 1\) in the file, \(49, 1\) in the model'):
         build(write(dict(model=classifier(window=3)))).load_pretrained()
 
 
 def test_another_size(write):
     path = write(dict(model=classifier()))
-    with pytest.raises(RuntimeError, match=r'swin.pth does not fit the Swin of the config. Missing: layers.0.blocks.1'):
+    with pytest.raises(RuntimeError, match='swin.pth does not fit the PaddedSwin of the config. Missing: layers.0.bl'):
         build(path, layers=(2, 2, 2, 1)).load_pretrained()
 
 
@@ -134,6 +153,6 @@ def test_leftover_keys(write):
 
 
 def test_files_of_something_else(convert, write, tmp_path):
-    message = 'it holds no Swin weights by the keys of Microsoft, MMPretrain or mmris, but conv1.weight'
+    message = 'it holds no PaddedSwin weights by the keys of Microsoft, timm, MMPretrain or mmris, but conv1.weight'
     with pytest.raises(UnreadableCheckpointError, match=message):
         convert(write({'conv1.weight': torch.zeros(1)}), tmp_path / 'ours.pth')

@@ -3,12 +3,12 @@
 from functools import partial
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple, Union
 
-import torch
 from torch import Tensor, nn
 
 from mmris.registry import MODELS
 from mmris.structures import ImageEmbeddings, ImageFeatures, ImageInputs
 
+from ...layers import mean_inside
 from .image_tower import ImageTower, check_tap_numbers, check_taps, default_taps, recompute_counted
 from .timm_form import examine
 from .timm_models import blocks_of, build, check_name, check_options, complete_size
@@ -126,10 +126,8 @@ class TimmTower(ImageTower):
             embeddings.cells, indices=[tap - 1 for tap in self.taps], norm=self.form.norm, intermediates_only=True)
         joint = self.projection(stages[-1])
         patches = joint.flatten(2).transpose(1, 2)
-        inside = embeddings.inside.flatten(1).float()
-        weights = (inside / inside.sum(dim=1, keepdim=True).clamp(min=1)).to(patches.dtype)
         return ImageFeatures(
-            stages=(*stages[:-1], joint), patches=patches, image_global=torch.einsum('mn,mnd->md', weights, patches))
+            stages=(*stages[:-1], joint), patches=patches, image_global=mean_inside(patches, embeddings.inside))
 
 
 def _run_on_copies(forward: Callable, *inputs: Any, **options: Any) -> Any:

@@ -14,10 +14,10 @@ from mmris.utils import write_atomically
 from mmris.version import __version__
 from mmris.zoo import find_weights
 
-from ..files import find_container, read_checkpoint, serialise, strip_layout_prefix, unwrap_weights
-from .frozen_parts import EXCLUDED_PARTS, read_excluded_parts
+from .files import find_container, serialise, strip_layout_prefix, unwrap_weights
+from .loading import DISTILLATION, read_whole
+from .runs import EXCLUDED_PARTS, read_excluded_parts
 
-DISTILLATION = 'distillation.'
 # What MMEngine calls a run: the stem of its config, and when it began.
 _EXPERIMENT = re.compile(r'(.+)_\d{8}_\d{6}')
 
@@ -63,7 +63,7 @@ def publish(checkpoint: Union[str, Path],
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        UnreadableCheckpointError: As :func:`read_checkpoint`.
+        UnreadableCheckpointError: As :func:`read_whole`.
         ValueError: If it holds no weights, or others than tensors.
         ValueError: If neither it nor ``config`` names a config.
         ValueError: If ``half``, and a weight is too large for float16.
@@ -93,7 +93,7 @@ def publish(checkpoint: Union[str, Path],
 
 def _open(checkpoint: Union[str, Path]) -> Tuple[Dict[str, Tensor], dict, List[str]]:
     """Weights, meta, and the names of what else there is."""
-    content = read_checkpoint(find_weights(checkpoint))
+    content = read_whole(find_weights(checkpoint))
     weights = unwrap_weights(content, str(checkpoint))
     model, beside = strip_layout_prefix(weights, str(checkpoint), _is_segmentor)
     if not beside:

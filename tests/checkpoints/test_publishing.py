@@ -14,9 +14,8 @@ from mmengine.runner import Runner
 from safetensors import safe_open
 from torch import nn
 
-from mmris.checkpoints import load_model_weights, publish, read_checkpoint
+from mmris.checkpoints import load_model_weights, publish, publishing, read_checkpoint
 from mmris.checkpoints.files import serialise
-from mmris.checkpoints.runs import publishing
 from mmris.registry import MODELS
 from mmris.version import __version__
 from tests.conftest import ROOT, assert_same, tiny_config
