@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 import torch
 from mmengine.config import Config
@@ -20,6 +20,8 @@ from mmris.utils import find_config, write_atomically
 from mmris.utils.commands import check_run_settings, plain, save_run_settings, tool_command, tool_environment
 from mmris.utils.configs import check_inputs, check_output, data_options
 from mmris.utils.launching import check_trainable
+from mmris.utils.tables import markdown_table
+from mmris.utils.training_log import read_training_log, summarise_log
 from mmris.visualization.ablation_plot import draw_ablation
 from mmris.visualization.plots import save_figure
 
@@ -47,6 +49,7 @@ def main(arguments: argparse.Namespace) -> None:
         done = [pool.submit(train_and_evaluate, run, slots, arguments) for run in runs]
     for run, future in zip(runs, done):
         run['metrics'] = future.result()
+        run['target_shares'] = read_target_shares(run['folder'])
     # In the order of the configs as given.
     runs.sort(key=lambda run: names.index(run['name']))
     save(summarise_ablation(runs, arguments.metrics), runs, arguments)
@@ -129,10 +132,30 @@ def gpus_of_slots(arguments: argparse.Namespace) -> List[List[str]]:
     return [names[slot * arguments.processes:(slot + 1) * arguments.processes] for slot in range(arguments.jobs)]
 
 
+def read_target_shares(folder: Path) -> Dict[str, dict]:
+    """What each branch that masks logged last, by its name: ``target_share`` and ``chance``."""
+    try:
+        return summarise_log(read_training_log(folder))['target_shares']
+    except FileNotFoundError:
+        # The config's visualizer keeps no scalars.
+        return {}
+
+
+def format_target_shares(runs: List[dict]) -> str:
+    """A Markdown table of what branches masked at the end of each training, or nothing where none logged it."""
+    rows = [[run['folder'].name, branch, *map(_percent, (found['target_share'], found['chance']))]
+            for run in runs for branch, found in run['target_shares'].items()]
+    return markdown_table(['run', 'branch', 'share of the target', 'chance'], rows) if rows else ''
+
+
+def _percent(share: Optional[float]) -> str:
+    return 'not logged' if share is None else f'{100 * share:.2f}'
+
+
 def save(summary: dict, runs: List[dict], arguments: argparse.Namespace) -> None:
     """Write table, numbers and plot."""
     folder = Path(arguments.out)
-    table = format_ablation(summary)
+    table = '\n\n'.join(filter(None, (format_ablation(summary), format_target_shares(runs))))
     record = dict(summary, runs=[{**run, 'folder': run['folder'].name} for run in runs])
     with write_atomically(folder / 'ablation.md') as temporary:
         temporary.write_text(table + '\n', encoding='utf-8')

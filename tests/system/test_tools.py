@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -152,6 +153,9 @@ def test_ablation(tmp_path):
     alone = json.loads((out / 'shaperef_both_seed4' / 'metrics.json').read_text())['val']['mIoU']
     assert record['rows'][1]['val/mIoU']['values']['4'] == alone
     assert (out / 'ablation.md').read_text().strip() in output
+    shares = {run['folder']: run['target_shares'] for run in record['runs']}
+    assert not shares['shaperef_baseline_seed4'] and 0 <= shares['shaperef_both_seed4']['lmvsd']['target_share'] <= 1
+    assert '| shaperef_both_seed4 | lmvsd |' in re.sub(' +', ' ', output)
     assert np.asarray(Image.open(out / 'ablation.png')).std() > 10
     assert 'train.py' not in run_python(*command, options)
     assert 'holds a run of configs/cm_masksd/ablations/shaperef_baseline.py with other settings' in run_python(

@@ -1,0 +1,30 @@
+# The comparison of ways to mask, on ShapeRef: no masks.
+# Paper: none; the comparison is ours (plan.md beside this file).
+# Data: ShapeRef, made by `mmris make_shaperef`; some 300 of 6,000 images in train.
+# Cost: see README.md in the folder above.
+# Command: mmris train configs/cm_masksd/masking/baseline.py
+_base_ = [
+    '../../_base_/datasets/shaperef.py',
+    '../../_base_/inputs/clip.py',
+    '../../_base_/models/clip_vit-tiny_cris.py',
+    # The settings of the rows that start from this one.
+    '../../_base_/models/masked_distillation.py',
+    '../../_base_/models/maskris.py',
+    '../../_base_/schedules/adamw_3k.py',
+    '../../_base_/default_runtime.py',
+]
+inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=64)))
+model = dict(encoder=dict(pretrained='work_dirs/masking_towers'))
+# A stream without epochs, which for so few images would be some forty steps.
+train_dataloader = dict(
+    sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True), dataset=dict(image_share=(0, 0.05)))
+# Towers at a tenth of the rate, as CM-MaskSD trains CLIP's.
+optim_wrapper = dict(
+    optimizer=dict(lr=1e-3),
+    paramwise_cfg=dict(custom_keys={
+        'encoder.image': dict(lr_mult=0.1),
+        'encoder.text': dict(lr_mult=0.1)
+    }))
+train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=3000, val_interval=3000)
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=1000), logger=dict(log_metric_by_epoch=False))
+log_processor = dict(by_epoch=False)
