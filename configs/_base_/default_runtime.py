@@ -24,7 +24,7 @@ log_processor = dict(
     by_epoch=True,
     window_size=50,
     # Means over the window. MMEngine's pattern, and what branches and the existence head measure.
-    mean_pattern='.*(loss|time|data_time|grad_norm|target_share|existence|chance).*')
+    mean_pattern='.*(loss|time|data_time|grad_norm|target_share|existence|chance|masked_).*')
 log_level = 'INFO'
 # Masks and dropout are drawn apart on each rank.
 randomness = dict(seed=0, diff_rank_seed=True)

@@ -15,7 +15,7 @@ from mmris.command_line.main import start
 from mmris.evaluation import format_results
 from mmris.utils import free_cpus
 
-CONFIG = 'mmris::cm_masksd/vit-tiny_shaperef.py'
+CONFIG = 'mmris::cm_masksd/vit-tiny_shaperef_demo.py'
 
 
 def run(*command: str) -> None:
