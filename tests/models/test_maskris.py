@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from mmris.checkpoints.runs.publishing import publish
+from mmris.checkpoints.publishing import publish
 from mmris.datasets.pipelines import resolve_pipelines
 from mmris.models.distillation import measure_hidden_share
 from mmris.models.segmentors import compile_stages

@@ -1,5 +1,5 @@
-# The comparison of ways to mask, on ShapeRef: MaskRIS, with patches of 8 pixels as blocks, a quarter of which stays, and
-# a learned vector for [MASK], which CLIP's tokenizer lacks.
+# The comparison of ways to mask, on ShapeRef: MaskRIS, with patches of 8 pixels as blocks, a quarter of which stays,
+# and a learned vector for [MASK], which CLIP's tokenizer lacks.
 # Paper: none; the comparison is ours (plan.md beside this file).
 # Data: ShapeRef, made by `mmris make_shaperef`; some 300 of 6,000 images in train.
 # Cost: see README.md in the folder above.

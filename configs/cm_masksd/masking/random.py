@@ -1,5 +1,5 @@
-# The comparison of ways to mask, on ShapeRef: both branches of CM-MaskSD, whose filters select as many patches and words
-# at random.
+# The comparison of ways to mask, on ShapeRef: both branches of CM-MaskSD, whose filters select as many patches and
+# words at random.
 # Paper: none; the comparison is ours (plan.md beside this file).
 # Data: ShapeRef, made by `mmris make_shaperef`; some 300 of 6,000 images in train.
 # Cost: see README.md in the folder above.
