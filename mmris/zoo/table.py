@@ -23,6 +23,12 @@ _BEIT3 = dict(
     link='https://github.com/microsoft/unilm/tree/master/beit3',
     vocabulary=OtherFile(address=f'{_BEIT3_FILES}/beit3.spm', file='beit3.spm'),
     note='The publisher also has an "indomain" file, which was trained on images of COCO. This is the other one.')
+_BERT = dict(repository='google-bert/bert-base-uncased', revision='86b5e0934494bd15c9632b12f734a8a67f723594')
+_BERT_VOCABULARY = HubFile(
+    **_BERT,
+    file='vocab.txt',
+    size=231508,
+    sha256='07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3')
 _EVF_SAM = dict(
     kind=MODEL,
     published='evf_sam',
@@ -70,6 +76,24 @@ def _detris_large(name: str, folder: str, file: str, trained_on: str, note: str,
     weights = OtherFile(address=f'https://huggingface.co/thuteam/DETRIS/tree/main/{folder}', file=file)
     return _detris(f'vit-l_{name}', weights, trained_on,
                    f'We have not seen the names of the files there. {note}', **scores)
+
+
+def _lavt(name: str, trained_on: str, **scores: float) -> ZooModel:
+    """A model of LAVT's authors, by the name of its config; scores are oIoU by data and split."""
+    return ZooModel(
+        name='lavt-' + name.replace('+', '-plus').replace('_', '-'),
+        kind=MODEL,
+        config=f'mmris::lavt/swin-b_{name}.py',
+        weights=OtherFile(address='https://github.com/yz93/LAVT-RIS', file=f'lavt_{name}.pth'),
+        published='lavt',
+        licence='not stated',
+        trained_on=trained_on,
+        test_images=PARTLY,
+        link='https://github.com/yz93/LAVT-RIS',
+        scores=tuple(Score(data=data, metric='oIoU', value=value) for data, value in scores.items()),
+        note='The README there links the files on Google Drive, under names that we have not seen: save one under this '
+        f'name, or give its path. The code there is GPL-3.0. {_ONE_SET} To score it as LAVT\'s code does: '
+        '--cfg-options model.protocol=lavt.')
 
 
 def _published_oiou(**scores: float) -> Tuple[Score, ...]:
@@ -121,6 +145,14 @@ MODELS: Tuple[ZooModel, ...] = (
         note='A user of CRIS\'s code trained it and links it in this thread. The link expires. Of RefCOCO it has seen '
         'the train split alone, which shares images with val and test of RefCOCOg. To score it as CRIS\'s code does: '
         '--cfg-options model.protocol=cris.'),
+    _lavt(
+        'refcoco', 'RefCOCO (unc) train',
+        **{'RefCOCO (unc) val': 72.73, 'RefCOCO (unc) testA': 75.82, 'RefCOCO (unc) testB': 68.79}),
+    _lavt(
+        'refcoco+', 'RefCOCO+ (unc) train',
+        **{'RefCOCO+ (unc) val': 62.14, 'RefCOCO+ (unc) testA': 68.38, 'RefCOCO+ (unc) testB': 55.10}),
+    _lavt('refcocog_umd', 'RefCOCOg (umd) train', **{'RefCOCOg (umd) val': 61.24, 'RefCOCOg (umd) test': 62.09}),
+    _lavt('refcocog_google', 'RefCOCOg (google) train', **{'RefCOCOg (google) val': 60.50}),
     _detris_base(
         'refcoco', 'refcoco', 'f52c5b00', 'RefCOCO (unc) train',
         **{'RefCOCO (unc) val': 76.0, 'RefCOCO (unc) testA': 78.2, 'RefCOCO (unc) testB': 73.5}),
@@ -239,11 +271,30 @@ MODELS: Tuple[ZooModel, ...] = (
         trained_on='GCC, SBU, COCO, Visual Genome',
         test_images=YES,
         link='https://github.com/dandelin/ViLT',
-        vocabulary=HubFile(
-            repository='google-bert/bert-base-uncased',
-            file='vocab.txt',
-            revision='86b5e0934494bd15c9632b12f734a8a67f723594',
-            size=231508,
-            sha256='07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3'),
+        vocabulary=_BERT_VOCABULARY,
         note='It has seen images of all splits of RefCOCO with captions, since they are images of COCO train2014.'),
+    ZooModel(
+        name='bert-base-uncased',
+        kind=TOWERS,
+        config='mmris::lavt/swin-b_refcoco.py',
+        weights=HubFile(**_BERT, file='model.safetensors'),
+        published='bert',
+        licence='Apache-2.0',
+        trained_on='books, Wikipedia',
+        test_images=NO,
+        link='https://huggingface.co/google-bert/bert-base-uncased',
+        vocabulary=_BERT_VOCABULARY),
+    ZooModel(
+        name='swin-b-window12-22k',
+        kind=TOWERS,
+        config='mmris::lavt/swin-b_refcoco.py',
+        weights=OtherFile(
+            address='https://github.com/SwinTransformer/storage/releases/download/v1.0.0/'
+            'swin_base_patch4_window12_384_22k.pth',
+            file='swin_base_patch4_window12_384_22k.pth'),
+        published='swin_stages',
+        licence='MIT',
+        trained_on='ImageNet-22k',
+        test_images=UNKNOWN,
+        link='https://github.com/microsoft/Swin-Transformer'),
 )
