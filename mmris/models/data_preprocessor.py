@@ -37,13 +37,13 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
         non_blocking (bool): Copy to a GPU without waiting, where batches are in pinned memory. Default: True.
         masking (dict[str, Any], optional): Random masks as augmentation, in training alone: ``image``, the config of a
             :class:`~mmris.models.masking.RandomBlockMask`, which hides pixels after normalisation; ``view``, the view
-            that it hides (default: ``'main'``); ``words``, the config of a
+            that it hides (needed if there are several, else ``'main'``); ``words``, the config of a
             :class:`~mmris.models.masking.RandomWordMask`, for tokenizers with [MASK]; others take one with
             ``mask_share=0``, whose words become random ones. Default: None, nothing is masked.
 
     Raises:
         ValueError: If a view lacks ``mean`` or ``std``, or has something else.
-        ValueError: If ``masking`` has something else, or masks nothing.
+        ValueError: If ``masking`` has something else, masks nothing, or does not say which of several views.
     """
 
     def __init__(self,
@@ -78,6 +78,9 @@ class ReferringDataPreprocessor(BaseDataPreprocessor):
         if masking and not ({'image', 'words'} & set(masking) and set(masking) <= {'image', 'words', 'view'}):
             raise ValueError(f'model.data_preprocessor.masking has image, words or both, and may have view, but has '
                              f'{", ".join(masking)}.')
+        if self.views and 'image' in masking and 'view' not in masking:
+            raise ValueError(f'model.data_preprocessor.masking must say which view is masked, since there are several: '
+                             f'view, one of {", ".join(["main", *self.views])}.')
         self.masked_view = masking.get('view', 'main') if 'image' in masking else None
         if 'view' in masking and (self.masked_view is None or self.masked_view not in ('main', *self.views)):
             raise ValueError(f'model.data_preprocessor.masking.view is {masking["view"]!r}, but must be one of '

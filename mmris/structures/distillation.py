@@ -83,7 +83,7 @@ class MaskedShares(TensorStructure):
             counted; those that stay as they are, are chosen, too.
         target_share (Tensor, optional): Scalar in [0, 1], the share of the targets' pixels that are masked.
         chance (Tensor, optional): Scalar in [0, 1], the share of the images' blocks that are masked, letterbox border
-            not counted: what a mask that does not know the target hides of it on average.
+            not counted: what a mask hides on average of a target that may lie anywhere.
     """
 
     masked_image: Optional[Tensor] = None

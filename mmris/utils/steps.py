@@ -5,6 +5,7 @@ import gc
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
@@ -19,6 +20,7 @@ from mmris.datasets.random_masks import write_random_masks
 from mmris.datasets.random_set import write_random_set
 from mmris.engine.parameter_groups import build_optim_wrapper
 from mmris.registry import DATASETS, MODELS
+from mmris.structures import ReferringDataSample
 
 from .configs import read_config
 from .launching import enable_mixed_precision
@@ -78,7 +80,7 @@ def load_batch(loader: Config, batch_size: Optional[int] = None, data_root: Opti
     Returns:
         dict: The batch.
     """
-    count = batch_size or loader.batch_size
+    count, absent = batch_size or loader.batch_size, []
     with tempfile.TemporaryDirectory() as folder:
         if data_root is None:
             # 2.5 objects with 7.1 sentences an image, as in RefCOCO.
@@ -89,11 +91,21 @@ def load_batch(loader: Config, batch_size: Optional[int] = None, data_root: Opti
                 data_root=folder, refs_file='refs(unc).p', split='train', data_prefix=dict(img_path='images'))
             if loader.dataset.get('instance_masks') is not None:
                 loader.dataset.instance_masks.file = write_random_masks(folder)
-            for path in replace_absent_vocabularies(loader.dataset.pipeline):
+            absent = replace_absent_vocabularies(loader.dataset.pipeline)
+            for path in absent:
                 print(f'{path} is absent: made-up sentences are numbered by a vocabulary of mmris.')
         dataset = DATASETS.build(loader.dataset)
         samples = [dataset[index % len(dataset)] for index in range(count)]
+    if absent:
+        for sample in samples:
+            _name_mask(sample['data_samples'])
     return pseudo_collate(samples)
+
+
+def _name_mask(sample: ReferringDataSample) -> None:
+    """Let an id stand for [MASK], which the vocabularies that are replaced have, and their stand-in has not."""
+    vocabulary = sample.vocabulary
+    sample.set_metainfo(dict(vocabulary=replace(vocabulary, mask=vocabulary.special[0])))
 
 
 def replace_absent_vocabularies(pipeline: List[dict]) -> List[str]:

@@ -116,9 +116,13 @@ class TestBlocks:
 
     def test_mistakes_are_named(self):
         message = (r'Blocks of 112 x 112 pixels do not divide the input of 480 x 480 \(height x width\). Set block of '
-                   r'RandomBlockMask to one of 8, 10, .* 160, 240, 480, or make the input 448 or 560 pixels wide')
+                   r'RandomBlockMask to one of 8, 10, .* 160, 240, 480, or make the input 448 x 448 or another')
         with pytest.raises(ValueError, match=message):
             RandomBlockMask(block=112)(images_of(480))
+        for width, message in ((496, 'Set block of RandomBlockMask to one of 8, 16, or make the input 448 x 512 or'),
+                               (500, 'Make the input 448 x 512 or another multiple of 32, if the encoder takes it')):
+            with pytest.raises(ValueError, match=rf'input of 448 x {width} \(height x width\)\. {message}'):
+                RandomBlockMask()(ImageInputs(torch.ones(1, 3, 448, width), torch.zeros(1, 4)))
         with pytest.raises(ValueError, match=r'ratio of RandomBlockMask is a share in \[0, 1\], but got 1.5'):
             RandomBlockMask(ratio=1.5)
         with pytest.raises(ValueError, match='block of RandomBlockMask is a side in pixels of at least 1, but got 0'):
@@ -206,6 +210,11 @@ class TestWords:
             RandomWordMask()(sentences_of(rows=2, vocabulary=None))
         with pytest.raises(ValueError, match='no such token.*set learned_mask=True.*mask_share=0 and random_share=1'):
             RandomWordMask()(sentences_of(rows=2, vocabulary=Vocabulary(30522, (101, 102))))
+        for given, message in ((dict(special=(1, )), 'has size, special and, .* but got special'),
+                               (dict(size=10, special=(1, ), maks=3), 'but got size, special, maks'),
+                               (dict(size=10, special=(1, ), mask=50), '10 ids, 0 to 9, but names 50 as a special')):
+            with pytest.raises(ValueError, match='vocabulary of RandomWordMask .*' + message):
+                RandomWordMask(vocabulary=given)
 
 
 def test_what_tokenizers_say():
@@ -250,6 +259,9 @@ class TestInTheDataPreprocessor:
             ReferringDataPreprocessor(**self.STATISTICS, masking=dict(pixels=self.IMAGE))
         with pytest.raises(ValueError, match='masking has image, words or both, and may have view, but has view'):
             ReferringDataPreprocessor(**self.STATISTICS, masking=dict(view='main'))
+        with pytest.raises(ValueError, match='must say which view is masked, .* several: view, one of main, joint'):
+            ReferringDataPreprocessor(
+                **self.STATISTICS, views=dict(joint=self.STATISTICS), masking=dict(image=self.IMAGE))
         with pytest.raises(ValueError, match="masking.view is 'joint', but must be one of main, beside an image mask"):
             ReferringDataPreprocessor(**self.STATISTICS, masking=dict(image=self.IMAGE, view='joint'))
         with pytest.raises(ValueError, match='the tokenizer has no such token'):

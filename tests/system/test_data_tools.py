@@ -314,6 +314,8 @@ class TestBenchmarkSteps:
         lengths = [sample.token_mask.sum(1).max() for sample in batch['data_samples']]
         assert lengths == [sample.token_ids.size(1) for sample in batch['data_samples']] and max(lengths) < 20
         assert [pixels.shape for pixels in batch['views']['joint']] == 2 * [(3, 224, 224)]
+        # Which has a [MASK], so that branches that mask words run, too.
+        assert all(sample.vocabulary.mask is not None for sample in batch['data_samples'])
 
     def test_a_measured_training_step_trains(self, refer_set):
         options = read_arguments('benchmark_steps', ROOT / CONFIG, '--batch-size', 2, '--steps', 1, '--data-root',

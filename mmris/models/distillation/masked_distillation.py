@@ -44,7 +44,12 @@ class MaskedDistillation(ReplayDistillation):
             raise ValueError(f'mask_ratio of {type(self).__name__} is a share in [0, 1], but got {mask_ratio}.')
         self.mask_ratio = mask_ratio
         self.correlation_filter = MODELS.build(correlation_filter)
-        self.mask_token = nn.Parameter(torch.randn(self.mask_token_channels(encoder)) * 0.02)
+        self.mask_token = nn.Parameter(torch.zeros(self.mask_token_channels(encoder)))
+
+    def init_weights(self) -> None:
+        """Draw the mask token: after all else, so that a model begins alike with the branch and without."""
+        super().init_weights()
+        nn.init.normal_(self.mask_token, std=0.02)
 
     def encode_masked(self, main: MainPass, encoder: Encoder) -> Tuple[EncoderOutput, Tensor]:
         """Select, draw and replay; :meth:`measure` looks at what was selected."""

@@ -56,7 +56,8 @@ class MaskRISDistillation(ReplayDistillation):
             1.1), divide_by='pixels', loss_weight=0.5)``, beside a weight of 0.5 of the main branch's own.
 
     Raises:
-        ValueError: If neither images nor sentences are masked, or there is a learned vector and no sentence is masked.
+        ValueError: If neither images nor sentences are masked, or if there is a learned vector and no sentence gets
+            [MASK].
     """
 
     def __init__(self,
@@ -73,9 +74,18 @@ class MaskRISDistillation(ReplayDistillation):
         if learned_mask and words is None:
             raise ValueError('learned_mask of MaskRISDistillation stands for [MASK] in sentences, but words is None, '
                              'so none is masked: leave it out.')
+        if learned_mask and words.get('mask_share', 1) == 0:
+            raise ValueError('learned_mask of MaskRISDistillation stands for [MASK] in sentences, but mask_share of '
+                             'words is 0, so none gets one: leave it out.')
         self.image = None if image is None else MODELS.build(image)
         self.words = None if words is None else MODELS.build(words)
-        self.mask_token = nn.Parameter(torch.randn(encoder.word_channels) * 0.02) if learned_mask else None
+        self.mask_token = nn.Parameter(torch.zeros(encoder.word_channels)) if learned_mask else None
+
+    def init_weights(self) -> None:
+        """Draw the learned vector, if any: after all else, so that a model begins alike with the branch and without."""
+        super().init_weights()
+        if self.mask_token is not None:
+            nn.init.normal_(self.mask_token, std=0.02)
 
     def encode_masked(self, main: MainPass, encoder: Encoder) -> Tuple[EncoderOutput, RandomMasks]:
         """Draw the masks, and encode what they leave.

@@ -68,11 +68,12 @@ class RandomBlockMask(nn.Module):
         block = self.block
         if height % block or width % block:
             fitting = [side for side in range(8, min(height, width) + 1) if not (height % side or width % side)]
-            below, above = (max(length // block, 1) * block for length in (height, height + block))
+            remedy = f'Set block of RandomBlockMask to one of {", ".join(map(str, fitting))}, or make' if fitting else (
+                'Make')
+            sizes = ' x '.join(str(max(round(length / block), 1) * block) for length in (height, width))
             raise ValueError(
                 f'Blocks of {block} x {block} pixels do not divide the input of {height} x {width} (height x width). '
-                f'Set block of RandomBlockMask to one of {", ".join(map(str, fitting))}, or make the input {below} or '
-                f'{above} pixels wide and high.')
+                f'{remedy} the input {sizes} or another multiple of {block}, if the encoder takes it.')
         return height // block, width // block
 
 

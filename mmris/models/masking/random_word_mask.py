@@ -28,6 +28,7 @@ class RandomWordMask(nn.Module):
 
     Raises:
         ValueError: If a share is out of its range, or the two together are above 1.
+        ValueError: If ``vocabulary`` lacks a number, has something else, or an id that is not below ``size``.
     """
 
     def __init__(self,
@@ -46,8 +47,7 @@ class RandomWordMask(nn.Module):
         self.ratio = ratio
         self.mask_share = mask_share
         self.random_share = random_share
-        self.vocabulary = None if vocabulary is None else Vocabulary(
-            size=vocabulary['size'], special=tuple(vocabulary['special']), mask=vocabulary.get('mask'))
+        self.vocabulary = None if vocabulary is None else _read_vocabulary(vocabulary)
 
     def forward(self, expressions: ExpressionBatch, has_vector: bool = False) -> MaskedWords:
         """Mask words of P sentences.
@@ -90,6 +90,19 @@ class RandomWordMask(nn.Module):
                 '`vocabulary` that says it: add it to the tokenizer, as those of mmris have it, or set '
                 'vocabulary=dict(size=..., special=(...), mask=...) of RandomWordMask.')
         return vocabulary
+
+
+def _read_vocabulary(given: dict) -> Vocabulary:
+    known = {'size', 'special', 'mask'}
+    if not {'size', 'special'} <= set(given) <= known:
+        raise ValueError(f'vocabulary of RandomWordMask has size, special and, where there is one, mask, but got '
+                         f'{", ".join(given) or "nothing"}.')
+    ids = [*given['special'], *([] if given.get('mask') is None else [given['mask']])]
+    wrong = [one for one in ids if not 0 <= one < given['size']]
+    if wrong:
+        raise ValueError(f'vocabulary of RandomWordMask has {given["size"]} ids, 0 to {given["size"] - 1}, but names '
+                         f'{wrong[0]} as a special one.')
+    return Vocabulary(size=given['size'], special=tuple(given['special']), mask=given.get('mask'))
 
 
 def masked_share(masked: Tensor, candidates: Tensor) -> Tensor:
