@@ -14,7 +14,7 @@ _base_ = [
     '../../_base_/default_runtime.py',
 ]
 inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=64)))
-model = dict(encoder=dict(pretrained='work_dirs/masking_towers'))
+model = dict(encoder=dict(pretrained='work_dirs/masking_towers/epoch_4.pth'))
 train_dataloader = dict(dataset=dict(image_share=(0, 0.05)))
 # Towers at a tenth of the rate, as CM-MaskSD trains CLIP's.
 optim_wrapper = dict(
@@ -23,6 +23,10 @@ optim_wrapper = dict(
         'encoder.image': dict(lr_mult=0.1),
         'encoder.text': dict(lr_mult=0.1)
     }))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, begin=0, end=100, by_epoch=False),
+    dict(type='CosineAnnealingLR', begin=100, end=3002, T_max=2902, eta_min_ratio=0.01, by_epoch=False),
+]
 # Of so few images 38 steps are an epoch: 3,002 steps.
 train_cfg = dict(max_epochs=79, val_interval=79)
 default_hooks = dict(checkpoint=dict(interval=20))

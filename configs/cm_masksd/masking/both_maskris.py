@@ -11,4 +11,4 @@ model = dict(
             _base_.maskris,
             image=dict(_base_.maskris.image, block=8),
             learned_mask=True,
-            loss=dict(_base_.maskris.loss, loss_weight=1.0))))
+            loss=dict(type='BinaryCrossEntropyLoss', loss_weight=1.0))))

@@ -8,4 +8,9 @@ _base_ = './baseline.py'
 model = dict(
     losses=dict(bce=dict(loss_weight=0.5)),
     distillation=dict(
-        maskris=dict(_base_.maskris, image=dict(_base_.maskris.image, block=8), learned_mask=True)))
+        maskris=dict(
+            _base_.maskris,
+            image=dict(_base_.maskris.image, block=8),
+            learned_mask=True,
+            # Plain, as the loss of all other rows.
+            loss=dict(type='BinaryCrossEntropyLoss', loss_weight=0.5))))
