@@ -13,6 +13,7 @@ _base_ = [
     '../../_base_/schedules/adamw_3k.py',
     '../../_base_/default_runtime.py',
 ]
+work_dir = 'work_dirs/masking_baseline'
 inputs = dict(tokenizer=dict(context_length=16), views=dict(main=dict(size=64)))
 model = dict(encoder=dict(pretrained='work_dirs/masking_towers/epoch_4.pth'))
 train_dataloader = dict(dataset=dict(image_share=(0, 0.05)))

@@ -4,4 +4,5 @@
 # Cost: see README.md in the folder above.
 # Command: mmris train configs/cm_masksd/masking/both.py
 _base_ = './baseline.py'
+work_dir = 'work_dirs/masking_both'
 model = dict(distillation=_base_.distillation)

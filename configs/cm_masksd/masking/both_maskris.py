@@ -4,6 +4,7 @@
 # Cost: see README.md in the folder above.
 # Command: mmris train configs/cm_masksd/masking/both_maskris.py
 _base_ = './baseline.py'
+work_dir = 'work_dirs/masking_both_maskris'
 model = dict(
     distillation=dict(
         **_base_.distillation,

@@ -4,4 +4,5 @@
 # Cost: see README.md in the folder above.
 # Command: mmris train configs/cm_masksd/masking/lmvsd.py
 _base_ = './baseline.py'
+work_dir = 'work_dirs/masking_lmvsd'
 model = dict(distillation=dict(lmvsd=_base_.distillation.lmvsd))

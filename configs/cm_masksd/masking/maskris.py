@@ -5,6 +5,7 @@
 # Cost: see README.md in the folder above.
 # Command: mmris train configs/cm_masksd/masking/maskris.py
 _base_ = './baseline.py'
+work_dir = 'work_dirs/masking_maskris'
 model = dict(
     losses=dict(bce=dict(loss_weight=0.5)),
     distillation=dict(

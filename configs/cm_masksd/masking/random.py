@@ -5,6 +5,7 @@
 # Cost: see README.md in the folder above.
 # Command: mmris train configs/cm_masksd/masking/random.py
 _base_ = './baseline.py'
+work_dir = 'work_dirs/masking_random'
 model = dict(
     distillation=dict(
         lmvsd=dict(_base_.distillation.lmvsd, correlation_filter=dict(type='RandomFilter', top_k=0.5)),

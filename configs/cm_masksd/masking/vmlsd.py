@@ -4,4 +4,5 @@
 # Cost: see README.md in the folder above.
 # Command: mmris train configs/cm_masksd/masking/vmlsd.py
 _base_ = './baseline.py'
+work_dir = 'work_dirs/masking_vmlsd'
 model = dict(distillation=dict(vmlsd=_base_.distillation.vmlsd))
