@@ -126,10 +126,14 @@ class Encoder(BaseModule):
             ValueError: As :meth:`embed_image`.
         """
         embeddings = self.embed_image(images)
-        return embeddings, self.encode_image(embeddings)
+        # Embeddings are computed in any case: that is little of the work, and only masked replays need them.
+        state = self.run_part(
+            'image', images.digests,
+            lambda rows: self.encode_image(embeddings if rows is None else embeddings.select(rows)))
+        return embeddings, state
 
     def run_part(self, name: str, digests: Optional[PixelDigests], compute: Callable[[Optional[Tensor]], Any]) -> Any:
-        """Compute one of :attr:`image_parts`, or take from its cache what that has.
+        """Compute a part, or take from its cache what that has, if it is one of :attr:`image_parts` that has a cache.
 
         Args:
             name (str): The part's name.

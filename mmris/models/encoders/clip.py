@@ -11,7 +11,6 @@ from mmris.structures import (
     ImageEmbeddings,
     ImageFeatures,
     ImageInputs,
-    TensorStructure,
     TextEmbeddings,
     TextFeatures,
 )
@@ -130,14 +129,6 @@ class CLIPEncoder(Encoder):
 
     def encode_image(self, embeddings: ImageEmbeddings) -> ImageFeatures:
         return self.image.encode(embeddings)
-
-    def look_at_images(self, images: ImageInputs) -> Tuple[ImageEmbeddings, TensorStructure]:
-        embeddings = self.embed_image(images)
-        # Embeddings are computed in any case: that is a hundredth of the work, and only masked replays need them.
-        state = self.run_part(
-            'image', images.digests,
-            lambda rows: self.encode_image(embeddings if rows is None else embeddings.select(rows)))
-        return embeddings, state
 
     def encode_text(self, embeddings: TextEmbeddings) -> TextFeatures:
         return self.text.encode(embeddings)

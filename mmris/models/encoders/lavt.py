@@ -129,14 +129,6 @@ class LAVTEncoder(Encoder):
     def encode_image(self, embeddings: ImageEmbeddings) -> FirstStage:
         return FirstStage(cells=self.image.run_stage(0, embeddings.cells), inside=embeddings.inside)
 
-    def look_at_images(self, images: ImageInputs) -> Tuple[ImageEmbeddings, FirstStage]:
-        embeddings = self.embed_image(images)
-        # Embeddings are computed in any case: that is little of the work, and only masked replays need them.
-        state = self.run_part(
-            'image', images.digests,
-            lambda rows: self.encode_image(embeddings if rows is None else embeddings.select(rows)))
-        return embeddings, state
-
     def encode_text(self, embeddings: TextEmbeddings) -> TextFeatures:
         return self.text.encode(embeddings)
 
