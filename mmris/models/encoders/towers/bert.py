@@ -7,14 +7,13 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmris.checkpoints import load_published, read_published
 from mmris.checkpoints.published.bert import ARCHITECTURES, BERT
 from mmris.registry import MODELS
 from mmris.structures import ExpressionBatch, TextEmbeddings, TextFeatures
-from mmris.zoo import TOWERS
 
 from ...layers import check_token_ids, fuse_attention
 from .image_tower import recompute
+from .published_tower import load_tower
 
 _EPS = 1e-12
 # The row of the table of types that a text alone has.
@@ -119,13 +118,7 @@ class BERTTextTower(BaseModule):
             FileNotFoundError, ValueError: If the file is missing or cannot be read.
             RuntimeError: If it holds no such BERT.
         """
-        if self.pretrained is None:
-            return
-        trust_option = 'trust_pretrained=True of the text tower'
-        load_published(
-            self, BERT,
-            read_published(BERT, self.pretrained, trust=self.trust_pretrained, trust_option=trust_option, kind=TOWERS),
-            self.architecture)
+        load_tower(self, BERT, 'text tower', self.architecture)
 
     def embed(self, expressions: ExpressionBatch) -> TextEmbeddings:
         """Embed P expressions.

@@ -7,15 +7,14 @@ import torch
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from mmris.checkpoints import load_published, read_published
 from mmris.checkpoints.published import DINOV2
 from mmris.registry import MODELS
 from mmris.structures import ImageEmbeddings, ImageFeatures
-from mmris.zoo import TOWERS
 
 from ...layers import resize_positions, split_image_tokens
 from .image_tower import ImageTower, check_tap_numbers, check_taps, default_taps, recompute
 from .measures import complete_measures
+from .published_tower import load_tower
 
 _PUBLISHED = dict(patch_size=14, image_size=518, registers=4)
 # DINOv2's sizes as they were published.
@@ -117,13 +116,7 @@ class DINOv2Tower(ImageTower):
             FileNotFoundError, ValueError: If the file is missing or cannot be read.
             RuntimeError: If it holds no such DINOv2.
         """
-        if self.pretrained is None:
-            return
-        trust_option = 'trust_pretrained=True of the image tower'
-        load_published(
-            self, DINOV2,
-            read_published(
-                DINOV2, self.pretrained, trust=self.trust_pretrained, trust_option=trust_option, kind=TOWERS))
+        load_tower(self, DINOV2, 'image tower')
 
     def stem(self, pixels: Tensor) -> Tensor:
         return self.patch_embedding(pixels)

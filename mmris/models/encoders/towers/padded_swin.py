@@ -5,13 +5,12 @@ from typing import Any, Dict, Optional, Tuple, Union
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmris.checkpoints import load_published, read_published
 from mmris.checkpoints.published import SWIN_STAGES
 from mmris.registry import MODELS
-from mmris.zoo import TOWERS
 
 from .image_tower import recompute
 from .measures import complete_measures
+from .published_tower import load_tower
 from .swin_block import PaddedSwinBlock, PatchMerging, shift_mask
 
 _PATCH = 4
@@ -129,13 +128,7 @@ class PaddedSwin(BaseModule):
             FileNotFoundError, ValueError: If the file is missing or cannot be read.
             RuntimeError: If it holds no such Swin.
         """
-        if self.pretrained is None:
-            return
-        trust_option = 'trust_pretrained=True of the image tower'
-        load_published(
-            self, SWIN_STAGES,
-            read_published(
-                SWIN_STAGES, self.pretrained, trust=self.trust_pretrained, trust_option=trust_option, kind=TOWERS))
+        load_tower(self, SWIN_STAGES, 'image tower')
 
     def stem(self, pixels: Tensor) -> Tensor:
         """Turn ``(B, 3, H, W)`` pixels into ``(B, cell_channels, H / 4, W / 4)`` cells."""
