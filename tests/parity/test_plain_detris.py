@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tests.models.plain_shared import part
 from tests.parity import plain_detris as plain
+from tests.parity.comparing import close, module_of
 from tests.parity.plain_cris import PlainDecoder, PlainHead
 from tests.parity.plain_detris_towers import (
     dense_block,
@@ -26,22 +27,12 @@ from tests.parity.toy_detris import HEADS, TAPS, toy_inputs, toy_state
 DEAD = ('dinov2.mask_token', 'txt_backbone.logit_scale')
 
 
-def close(result: Tensor, expected: Tensor) -> None:
-    torch.testing.assert_close(result, expected, rtol=1e-10, atol=1e-10)
-
-
 @pytest.fixture(autouse=True)
 def double():
     """Modules of the libraries, and the tables of the plain CRIS, are made in float64."""
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
-
-
-def module_of(module: nn.Module, state: dict, training: bool = False) -> nn.Module:
-    """The module with all weights of the state."""
-    module.load_state_dict(state)
-    return module.train(training)
 
 
 def without_adapters(state: dict) -> dict:

@@ -5,11 +5,12 @@ import timm
 import torch
 import torch.nn.functional as F
 from mmpretrain.models.backbones import SwinTransformer
-from torch import Tensor, nn
+from torch import nn
 from transformers import BertConfig, BertModel
 
 from tests.models.plain_shared import part
 from tests.parity import plain_lavt as plain
+from tests.parity.comparing import close, module_of
 from tests.parity.plain_bert import bert
 from tests.parity.toy_lavt import ARCHITECTURE, Sizes, toy_inputs, toy_states
 
@@ -22,22 +23,12 @@ CANCELLED = ('f_query.0.bias', 'f_key.0.bias', 'f_value.0.bias', 'W.0.bias', 'se
 SIZES = Sizes()
 
 
-def close(result: Tensor, expected: Tensor) -> None:
-    torch.testing.assert_close(result, expected, rtol=1e-10, atol=1e-10)
-
-
 @pytest.fixture(autouse=True)
 def double():
     """Modules of the libraries are made in float64."""
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
-
-
-def module_of(module: nn.Module, state: dict, training: bool = False) -> nn.Module:
-    """The module with all weights of the state."""
-    module.load_state_dict(state)
-    return module.train(training)
 
 
 def traced(states: tuple, inputs: dict, architecture: plain.Architecture = ARCHITECTURE,

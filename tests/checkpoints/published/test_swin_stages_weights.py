@@ -3,7 +3,6 @@
 import pytest
 import timm
 import torch
-from torch import nn
 
 from mmris.checkpoints import UnreadableCheckpointError, read_checkpoint, read_published
 from mmris.checkpoints.published import SWIN_STAGES, KeyMapError
@@ -16,6 +15,7 @@ from tests.checkpoints.published.swin_stages_files import (
     classifier,
     tower,
 )
+from tests.checkpoints.published.test_swin_weights import merge_by_unfolding
 from tests.conftest import assert_same
 
 INDEX = '.relative_position_index'
@@ -103,11 +103,7 @@ def test_what_is_merged(write):
     loaded.load_pretrained()
     for stage in range(3):
         cells = torch.randn(2, CHANNELS * 2**stage, 6, 8)
-        norm = nn.LayerNorm(4 * cells.size(1))
-        norm.weight.data = weights[f'backbone.stages.{stage}.downsample.norm.weight']
-        norm.bias.data = weights[f'backbone.stages.{stage}.downsample.norm.bias']
-        gathered = norm(nn.functional.unfold(cells, 2, stride=2).transpose(1, 2))
-        expected = gathered @ weights[f'backbone.stages.{stage}.downsample.reduction.weight'].T
+        expected = merge_by_unfolding(weights, stage, cells)
         found = loaded.merge(stage, cells).flatten(2).transpose(1, 2)
         assert torch.allclose(found, expected, atol=1e-4)
 

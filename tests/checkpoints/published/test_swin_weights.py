@@ -84,6 +84,15 @@ def test_there_and_back(monkeypatch, capsys, write, tmp_path, suffix):
     assert torch.equal(loaded.timm.patch_embed.proj.weight, weights['backbone.patch_embed.projection.weight'])
 
 
+def merge_by_unfolding(weights: dict, stage: int, cells: torch.Tensor) -> torch.Tensor:
+    """What MMPretrain's merging, by nn.Unfold, makes of a map ``(M, C, h, w)``: ``(M, N, 2 C)``."""
+    name = f'backbone.stages.{stage}.downsample'
+    norm = nn.LayerNorm(4 * cells.size(1))
+    norm.weight.data, norm.bias.data = weights[f'{name}.norm.weight'], weights[f'{name}.norm.bias']
+    gathered = norm(nn.functional.unfold(cells, 2, stride=2).transpose(1, 2))
+    return gathered @ weights[f'{name}.reduction.weight'].T
+
+
 def test_what_is_merged(write):
     """MMPretrain gathers four neighbours by nn.Unfold, timm by slices: the same numbers in another order."""
     weights = published()
@@ -91,11 +100,7 @@ def test_what_is_merged(write):
     loaded.load_pretrained()
     for stage in range(3):
         cells = torch.randn(2, CHANNELS * 2**stage, 6, 8)
-        norm = nn.LayerNorm(4 * cells.size(1))
-        norm.weight.data = weights[f'backbone.stages.{stage}.downsample.norm.weight']
-        norm.bias.data = weights[f'backbone.stages.{stage}.downsample.norm.bias']
-        gathered = norm(nn.functional.unfold(cells, 2, stride=2).transpose(1, 2))
-        expected = gathered @ weights[f'backbone.stages.{stage}.downsample.reduction.weight'].T
+        expected = merge_by_unfolding(weights, stage, cells)
         found = loaded.timm.layers[stage + 1].downsample(cells.permute(0, 2, 3, 1))
         assert torch.allclose(found.flatten(1, 2), expected, atol=1e-5)
 
