@@ -15,7 +15,9 @@ import torch
 from mmengine.config import Config
 
 from mmris.checkpoints import find_checkpoints
+from mmris.checkpoints.runs import check_initial_checkpoints, find_initial_checkpoints, note_initial_checkpoints
 from mmris.evaluation.ablation import format_ablation, summarise_ablation
+from mmris.evaluation.paired_tests import check_pairs, compare_pairs, format_pairs
 from mmris.utils import find_config, write_atomically
 from mmris.utils.commands import check_run_settings, plain, save_run_settings, tool_command, tool_environment
 from mmris.utils.configs import check_inputs, check_output, data_options
@@ -35,6 +37,9 @@ def main(arguments: argparse.Namespace) -> None:
     names = [Path(path).stem for path in arguments.configs]
     if len(set(names)) < len(names):
         raise ValueError(f'Two of the configs have one name, so that their runs would share a folder: {names}.')
+    if arguments.pairs:
+        columns = [f'{split}/{metric}' for split in arguments.split for metric in arguments.metrics]
+        check_pairs(arguments.pairs, arguments.pairs_on, names=names, columns=columns, seeds=arguments.seeds)
     runs = [
         dict(name=name, config=path, seed=seed, folder=Path(arguments.out) / f'{name}_seed{seed}')
         for seed in arguments.seeds for path, name in zip(arguments.configs, names)
@@ -59,17 +64,21 @@ def claim_folder(run: dict, arguments: argparse.Namespace) -> None:
     """Note what a folder's run is, or check that it is the same as before.
 
     Raises:
-        ValueError: If the folder holds a run of other settings.
+        ValueError: If the folder holds a run of other settings, or one that began from a file that has been replaced.
     """
+    config = Config.fromfile(find_config(run['config']))
     settings = dict(
-        config=Config.fromfile(find_config(run['config'])).to_dict(),
+        config=config.to_dict(),
         seed=run['seed'],
         data=data_options(arguments),
         processes=arguments.processes,
         train_options=arguments.train_options)
     settings = plain(settings)
     check_run_settings(run['folder'], settings, run=run['config'], remedy='choose another --out')
+    checkpoints = find_initial_checkpoints(config)
+    check_initial_checkpoints(run['folder'], checkpoints)
     save_run_settings(run['folder'], settings)
+    note_initial_checkpoints(run['folder'], checkpoints)
 
 
 def train_and_evaluate(run: dict, slots: SimpleQueue, arguments: argparse.Namespace) -> Dict[str, dict]:
@@ -155,8 +164,10 @@ def _percent(share: Optional[float]) -> str:
 def save(summary: dict, runs: List[dict], arguments: argparse.Namespace) -> None:
     """Write table, numbers and plot."""
     folder = Path(arguments.out)
-    table = '\n\n'.join(filter(None, (format_ablation(summary), format_target_shares(runs))))
-    record = dict(summary, runs=[{**run, 'folder': run['folder'].name} for run in runs])
+    compared = compare_pairs(summary, arguments.pairs, arguments.pairs_on) if arguments.pairs else None
+    tables = (format_ablation(summary), compared and format_pairs(compared), format_target_shares(runs))
+    table = '\n\n'.join(filter(None, tables))
+    record = dict(summary, compared=compared, runs=[{**run, 'folder': run['folder'].name} for run in runs])
     with write_atomically(folder / 'ablation.md') as temporary:
         temporary.write_text(table + '\n', encoding='utf-8')
     with write_atomically(folder / 'ablation.json') as temporary:

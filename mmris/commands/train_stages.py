@@ -2,7 +2,6 @@
 
 import argparse
 import ctypes
-import hashlib
 import json
 import shlex
 import signal
@@ -11,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Sequence
 
-from mmris.checkpoints import best_checkpoint, find_checkpoints
+from mmris.checkpoints import find_checkpoints
+from mmris.checkpoints.runs import check_initial_checkpoints, find_initial_checkpoints, note_initial_checkpoints
 from mmris.command_line.arguments import add_option_argument, add_training_arguments
 from mmris.command_line.parser import CommandParser
 from mmris.utils import write_atomically
@@ -21,8 +21,6 @@ from mmris.utils.launching import check_trainable
 
 # In a stage's folder, once it is done: the checkpoint that it ended with.
 FINISHED = 'finished.json'
-# There as well: the files of other trainings that it began from, with their SHA-256.
-BEGAN_FROM = 'began_from.json'
 
 
 class Stage(NamedTuple):
@@ -50,8 +48,7 @@ def main(arguments: argparse.Namespace) -> None:
             print('Finished before.', flush=True)
             continue
         save_run_settings(stage.folder, stage.settings)
-        if not find_checkpoints(stage.folder):
-            write_json(stage.folder / BEGAN_FROM, digest_initial_checkpoints(stage))
+        note_initial_checkpoints(stage.folder, stage.initial_checkpoints)
         code = train(stage, arguments)
         if code:
             print(f'Stage {position} of {len(stages)} failed. Started again, the same command goes on here.')
@@ -80,10 +77,7 @@ def plan(config: str, arguments: argparse.Namespace) -> Stage:
         data=data_options(arguments),
         processes=arguments.processes,
         train_options=arguments.train_options)
-    named = (read.get('load_from'), read.model.encoder.get('pretrained'))
-    # Others are addresses, or names of what is downloaded.
-    paths = [Path(one) for one in named if one and '://' not in one and ('/' in one or Path(one).exists())]
-    return Stage(config, Path(read.work_dir), plain(settings), paths)
+    return Stage(config, Path(read.work_dir), plain(settings), find_initial_checkpoints(read))
 
 
 def parse_train_options(text: str) -> argparse.Namespace:
@@ -127,44 +121,12 @@ def check_chain(stages: Sequence[Stage]) -> None:
                 raise ValueError(
                     f'{stage.folder} was begun from {start}, which has no checkpoint any more and is to be trained '
                     f'anew. Remove {stage.folder} too, so that it begins from the new one.')
-        check_initial_checkpoints(stage)
+        check_initial_checkpoints(stage.folder, stage.initial_checkpoints)
 
 
 def is_within(path: Path, folder: Path) -> bool:
     """Whether a path is a folder, or lies in it."""
     return folder in (path.resolve(), *path.resolve().parents)
-
-
-def check_initial_checkpoints(stage: Stage) -> None:
-    """Check that what a stage began from is still what its config begins from.
-
-    Raises:
-        ValueError: If it is not.
-    """
-    path = stage.folder / BEGAN_FROM
-    if not path.is_file() or not find_checkpoints(stage.folder):
-        return
-    began, now = json.loads(path.read_text(encoding='utf-8')), digest_initial_checkpoints(stage)
-    changed = [name for name in began if name in now and began[name] != now[name]]
-    if changed:
-        raise ValueError(
-            f'{stage.folder} was begun from {" and ".join(changed)}, which has been replaced since. Remove '
-            f'{stage.folder}, so that it begins from the new one, or put the old one back.')
-
-
-def digest_initial_checkpoints(stage: Stage) -> Dict[str, str]:
-    """The SHA-256 of each checkpoint that a stage begins from, by what its config names."""
-    digests = {}
-    for start in stage.initial_checkpoints:
-        if start.is_dir() and not any(start.glob('best_*.pth')):
-            # Weights as others publish them, in a folder.
-            continue
-        digest = hashlib.sha256()
-        with open(best_checkpoint(start) if start.is_dir() else start, 'rb') as file:
-            while block := file.read(2**20):
-                digest.update(block)
-        digests[str(start)] = digest.hexdigest()
-    return digests
 
 
 def write_json(path: Path, content: Dict[str, str]) -> None:

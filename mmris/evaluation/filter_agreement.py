@@ -64,7 +64,7 @@ def _exchange(model: ReferringSegmentor, own: MainPass, images: int) -> MainPass
 def _compare(branch: MaskedDistillation, own: MainPass, exchanged: MainPass, target: Tensor) -> Dict[str, Tensor]:
     """The shares of :func:`measure_filters`, a value an expression; NaN where there is nothing to count."""
     if isinstance(branch, MaskedVisualDistillation):
-        # What the exchanged sentence selects on an image is held against what each sentence of that image selects.
+        # What a sentence selects on the next image is held against what that image's own first sentence selects.
         there = (exchanged.image_index[:, None] == own.image_index).float().argmax(dim=1)
         selected, other = branch.select(own)[there], branch.select(exchanged)
         candidates, region = own.inside[there], own.encoded.region

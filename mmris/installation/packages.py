@@ -23,6 +23,7 @@ NEEDED = {
     'matplotlib': 'matplotlib',
     'fonttools': 'fontTools',
     'safetensors': 'safetensors',
+    'scipy': 'scipy',
     'tokenizers': 'tokenizers',
     'sentencepiece': 'sentencepiece',
     'regex': 'regex',

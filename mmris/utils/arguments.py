@@ -3,7 +3,7 @@
 import argparse
 import math
 import os
-from typing import Callable, Optional
+from typing import Callable, Optional, Tuple
 
 from .text import to_well_formed
 
@@ -80,6 +80,25 @@ def port(given: str) -> int:
     if not 0 <= value <= 65535:
         raise argparse.ArgumentTypeError(f'a port from 0 to 65535 is needed, but got {given}')
     return value
+
+
+def pair(given: str) -> Tuple[str, str]:
+    """Read two names with ``:`` between them.
+
+    Args:
+        given (str): What was typed.
+
+    Returns:
+        tuple[str, str]: The names.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is no such pair.
+    """
+    names = tuple(given.split(':'))
+    if len(names) != 2 or not all(names):
+        raise argparse.ArgumentTypeError(f'two names with : between them are needed, such as both:baseline, but got '
+                                         f'{given}')
+    return names
 
 
 def sentence(given: str) -> str:

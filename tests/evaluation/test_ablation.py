@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mmris.evaluation.ablation import format_ablation, summarise_ablation
+from mmris.evaluation.paired_tests import compare_pairs, correct_by_holm, format_pairs
 from mmris.visualization.ablation_plot import draw_ablation
 
 SCORES = {'baseline': [50.0, 52.0, 54.5], 'better': [53.0, 53.5, 58.0]}
@@ -59,3 +60,45 @@ def test_plot(tmp_path):
     assert [label.get_text() for label in first.get_yticklabels()] == list(SCORES)
     dots = sorted(value for line in first.lines if line.get_marker() == 'o' for value in line.get_xdata())
     assert dots == sorted(SCORES['baseline'] + SCORES['better'])
+
+
+def test_differences_of_pairs():
+    """By hand: differences 3, 1.5, 3.5, so t = (8 / 3) / (s / sqrt(3)), and with 2 degrees of freedom p is closed."""
+    compared = compare_pairs(summarise_ablation(runs(), ['mIoU']), [('better', 'baseline')], 'val/mIoU')['pairs'][0]
+    spread = np.std([3, 1.5, 3.5], ddof=1) / np.sqrt(3)
+    t = 8 / 3 / spread
+    assert compared['difference'] == pytest.approx(8 / 3)
+    assert compared['p'] == pytest.approx(1 - t / np.sqrt(t**2 + 2))
+    # Of Student's distribution with 2 degrees of freedom, 95 % lie within 4.3027.
+    assert compared['interval'] == pytest.approx([8 / 3 - 4.30265273 * spread, 8 / 3 + 4.30265273 * spread])
+    assert compared['p_corrected'] == compared['p']
+
+
+def test_holm():
+    """The procedure as its paper tells it: go on while the smallest that is left is at most alpha over their number."""
+    generator = np.random.default_rng(0)
+    for _ in range(200):
+        values, alpha = generator.random(5)**3, generator.random()
+        rejected = set()
+        for place in values.argsort():
+            if values[place] > alpha / (len(values) - len(rejected)):
+                break
+            rejected.add(int(place))
+        assert {place for place, p in enumerate(correct_by_holm(values)) if p <= alpha} == rejected
+
+
+def test_pairs_without_spread():
+    summary = summarise_ablation(runs(), ['mIoU'])
+    same, above = compare_pairs(summary, [('better', 'better'), ('better', 'baseline')], 'testA/mIoU')['pairs']
+    assert (same['difference'], same['p'], above['p_corrected']) == (0, 1, 1)
+    assert format_pairs(dict(column='testA/mIoU', pairs=[same])).count('+0.00 to +0.00') == 1
+
+
+def test_pairs_that_cannot_be_tested():
+    summary = summarise_ablation(runs(), ['mIoU'])
+    with pytest.raises(ValueError, match='A pair names worse, but the configs are baseline, better.'):
+        compare_pairs(summary, [('worse', 'baseline')], 'val/mIoU')
+    with pytest.raises(ValueError, match='tested on val/oIoU, but the columns are val/mIoU, testA/mIoU.'):
+        compare_pairs(summary, [('better', 'baseline')], 'val/oIoU')
+    with pytest.raises(ValueError, match='takes two seeds or more, but there is one'):
+        compare_pairs(summarise_ablation(runs([0]), ['mIoU']), [('better', 'baseline')], 'val/mIoU')

@@ -51,6 +51,7 @@ def test_pictures_that_cannot_be_written(run, tmp_path, tool, given):
 
 @pytest.mark.parametrize('tool, given', [
     ('get_flops.py', ('none.py', '--out')),
+    ('filter_report.py', ('none.py', '--out')),
     ('benchmark_index.py', ('--out', )),
     ('check_dataset.py', ('--data-root', 'none', '--out')),
     ('benchmark_samples.py', ('none.py', '--out')),

@@ -142,13 +142,16 @@ def test_ablation(tmp_path):
     configs = [f'configs/cm_masksd/ablations/shaperef_{name}.py' for name in ('baseline', 'both')]
     command = [
         'tools/analysis_tools/run_ablation.py', *configs, '--seeds', '3', '4', '--metrics', 'mIoU', '--data-root',
-        tmp_path / 'set', '--out', out, '--jobs', '2', '--train-options'
+        tmp_path / 'set', '--out', out, '--jobs', '2', '--pairs', 'shaperef_both:shaperef_baseline', '--train-options'
     ]
     options = ('--cfg-options train_dataloader.dataset.split=val train_dataloader.batch_size=2 train_cfg.max_epochs=1 '
                'val_dataloader.num_workers=0')
     output = run_python(*command, options)
     assert 'shaperef_both_seed4: mIoU val' in output and '| shaperef_both - shaperef_baseline |' in output
     record = json.loads((out / 'ablation.json').read_text())
+    pair = record['compared']['pairs'][0]
+    assert pair['difference'] == pytest.approx(record['rows'][1]['val/mIoU']['difference']['mean'])
+    assert '| shaperef_both - shaperef_baseline | ' in re.sub(' +', ' ', output.partition('p, Holm')[2])
     assert [row['name'] for row in record['rows']] == ['shaperef_baseline', 'shaperef_both']
     alone = json.loads((out / 'shaperef_both_seed4' / 'metrics.json').read_text())['val']['mIoU']
     assert record['rows'][1]['val/mIoU']['values']['4'] == alone

@@ -11,7 +11,7 @@ Interrupted, the same command goes on where it was. The last checkpoint is evalu
 from mmris.command_line import run_command
 from mmris.command_line.arguments import add_data_arguments
 from mmris.command_line.parser import CommandParser
-from mmris.utils.arguments import at_least
+from mmris.utils.arguments import at_least, pair
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -20,6 +20,11 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument('--seeds', nargs='+', type=at_least(0), default=[0, 1, 2], help='seeds (default: 0 1 2)')
     parser.add_argument('--split', nargs='+', default=['val'], help='splits to evaluate on (default: val)')
     parser.add_argument('--metrics', nargs='+', default=['oIoU', 'mIoU'], help='columns (default: oIoU mIoU)')
+    parser.add_argument(
+        '--pairs', nargs='+', type=pair, metavar='A:B', help='names of configs whose difference A - B is tested, seed '
+        'by seed: Student\'s t for pairs, with Holm\'s correction')
+    parser.add_argument(
+        '--pairs-on', default='val/mIoU', metavar='SPLIT/METRIC', help='the column to test on (default: %(default)s)')
     parser.add_argument('--out', default='work_dirs/ablation', help='folder of runs and results (default: %(default)s)')
     add_data_arguments(parser)
     parser.add_argument('--processes', type=at_least(1), default=1, help='processes of a run, one a GPU (default: 1)')

@@ -19,9 +19,11 @@ from .frozen_parts import (
     read_excluded_parts,
     restore_excluded_parts,
 )
+from .initial import check_initial_checkpoints, find_initial_checkpoints, note_initial_checkpoints
 
 __all__ = [
-    'EXCLUDED_PARTS', 'best_checkpoint', 'check_frozen', 'digest_parts', 'exclude_parts', 'find_checkpoints',
-    'find_excludable_parts', 'find_uninitialized_frozen', 'last_whole_checkpoint', 'load_pretrained',
-    'pretrained_parts', 'read_excluded_parts', 'remove_temporary_files', 'resolve_load_from', 'restore_excluded_parts'
+    'EXCLUDED_PARTS', 'best_checkpoint', 'check_frozen', 'check_initial_checkpoints', 'digest_parts', 'exclude_parts',
+    'find_checkpoints', 'find_excludable_parts', 'find_initial_checkpoints', 'find_uninitialized_frozen',
+    'last_whole_checkpoint', 'load_pretrained', 'note_initial_checkpoints', 'pretrained_parts', 'read_excluded_parts',
+    'remove_temporary_files', 'resolve_load_from', 'restore_excluded_parts'
 ]
