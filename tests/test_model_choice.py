@@ -46,7 +46,7 @@ def test_scores_stand_in_the_readme(row):
 def test_costs_are_those_of_the_config(row):
     config = read_named_config(str(ROOT / row[0]))
     resolve_pipelines(config)
-    sizes = read_input_sizes(config, None, None, None)
+    sizes = read_input_sizes(config)
     with torch.device('meta'):
         model = MODELS.build(config.model)
     total = count_complexity(model, **vars(sizes))['total']
