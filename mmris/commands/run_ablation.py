@@ -4,19 +4,20 @@ import argparse
 import json
 import os
 import shlex
+import statistics
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 import torch
 from mmengine.config import Config
 
 from mmris.checkpoints import find_checkpoints
 from mmris.checkpoints.runs import check_initial_checkpoints, find_initial_checkpoints, note_initial_checkpoints
-from mmris.evaluation.ablation import format_ablation, summarise_ablation
+from mmris.evaluation.ablation import format_ablation, runs_by_skill, summarise_ablation
 from mmris.evaluation.paired_tests import check_pairs, compare_pairs, format_pairs
 from mmris.utils import find_config, write_atomically
 from mmris.utils.commands import check_run_settings, plain, save_run_settings, tool_command, tool_environment
@@ -151,21 +152,38 @@ def read_target_shares(folder: Path) -> Dict[str, dict]:
 
 
 def format_target_shares(runs: List[dict]) -> str:
-    """A Markdown table of what branches masked at the end of each training, or nothing where none logged it."""
-    rows = [[run['folder'].name, branch, *map(_percent, (found['target_share'], found['chance']))]
-            for run in runs for branch, found in run['target_shares'].items()]
-    return markdown_table(['run', 'branch', 'share of the target', 'chance'], rows) if rows else ''
+    """A Markdown table of what branches masked at the end of training, over seeds, or nothing where none logged it."""
+    found: Dict[Tuple[str, str], List[dict]] = {}
+    for run in runs:
+        for branch, shares in run['target_shares'].items():
+            found.setdefault((run['name'], branch), []).append(shares)
+    rows = [[*names, *(_percent([one[key] for one in shares]) for key in ('target_share', 'chance'))]
+            for names, shares in found.items()]
+    return markdown_table(['config', 'branch', 'share of the target', 'chance'], rows) if rows else ''
 
 
-def _percent(share: Optional[float]) -> str:
-    return 'not logged' if share is None else f'{100 * share:.2f}'
+def _percent(shares: List[Optional[float]]) -> str:
+    if None in shares:
+        return 'not logged'
+    spread = f' ± {100 * statistics.stdev(shares):.2f}' if len(shares) > 1 else ''
+    return f'{100 * statistics.fmean(shares):.2f}{spread}'
+
+
+def format_skills(runs: List[dict], arguments: argparse.Namespace) -> str:
+    """A Markdown table of the first metric by skill, on the first split, or nothing where sentences have no skills."""
+    by_skill = runs_by_skill(runs, arguments.split[0])
+    if not by_skill:
+        return ''
+    table = format_ablation(summarise_ablation(by_skill, arguments.metrics[:1]))
+    return f'By skill, on {arguments.split[0]}:\n\n{table}'
 
 
 def save(summary: dict, runs: List[dict], arguments: argparse.Namespace) -> None:
     """Write table, numbers and plot."""
     folder = Path(arguments.out)
     compared = compare_pairs(summary, arguments.pairs, arguments.pairs_on) if arguments.pairs else None
-    tables = (format_ablation(summary), compared and format_pairs(compared), format_target_shares(runs))
+    tables = (format_ablation(summary), compared and format_pairs(compared), format_skills(runs, arguments),
+              format_target_shares(runs))
     table = '\n\n'.join(filter(None, tables))
     record = dict(summary, compared=compared, runs=[{**run, 'folder': run['folder'].name} for run in runs])
     with write_atomically(folder / 'ablation.md') as temporary:

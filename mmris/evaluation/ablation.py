@@ -38,6 +38,21 @@ def summarise_ablation(runs: Sequence[Dict[str, Any]], metrics: Sequence[str]) -
     return dict(seeds=seeds, columns=columns, rows=rows)
 
 
+def runs_by_skill(runs: Sequence[Dict[str, Any]], split: str) -> List[Dict[str, Any]]:
+    """Turn a split's scores by skill into runs that :func:`summarise_ablation` takes, with a skill for a split.
+
+    Args:
+        runs (Sequence[dict]): As there.
+        split (str): One of their splits.
+
+    Returns:
+        list[dict]: The runs. Empty if any of them was not scored by skill.
+    """
+    if not all('skill' in run['metrics'][split] for run in runs):
+        return []
+    return [dict(run, metrics=run['metrics'][split]['skill']) for run in runs]
+
+
 def format_ablation(summary: Dict[str, Any]) -> str:
     """A Markdown table of a summary: mean and deviation, and below each its difference from the first config."""
     columns, (first, *others) = summary['columns'], summary['rows']

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from mmris.evaluation.ablation import format_ablation, summarise_ablation
+from mmris.evaluation.ablation import format_ablation, runs_by_skill, summarise_ablation
 from mmris.evaluation.paired_tests import compare_pairs, correct_by_holm, format_pairs
 from mmris.visualization.ablation_plot import draw_ablation
 
@@ -102,3 +102,12 @@ def test_pairs_that_cannot_be_tested():
         compare_pairs(summary, [('better', 'baseline')], 'val/oIoU')
     with pytest.raises(ValueError, match='takes two seeds or more, but there is one'):
         compare_pairs(summarise_ablation(runs([0]), ['mIoU']), [('better', 'baseline')], 'val/mIoU')
+
+
+def test_skills():
+    """Skills stand where splits do."""
+    tagged = [dict(run, metrics=dict(val=dict(mIoU=1.0, skill=dict(colour=run['metrics']['val'])))) for run in runs()]
+    summary = summarise_ablation(runs_by_skill(tagged, 'val'), ['mIoU'])
+    assert summary['columns'] == ['colour/mIoU']
+    assert [row['colour/mIoU']['values']['2'] for row in summary['rows']] == [54.5, 58.0]
+    assert runs_by_skill([tagged[0], *runs()[1:]], 'val') == [], 'one run was not scored by skill'

@@ -158,7 +158,7 @@ def test_ablation(tmp_path):
     assert (out / 'ablation.md').read_text().strip() in output
     shares = {run['folder']: run['target_shares'] for run in record['runs']}
     assert not shares['shaperef_baseline_seed4'] and 0 <= shares['shaperef_both_seed4']['lmvsd']['target_share'] <= 1
-    assert '| shaperef_both_seed4 | lmvsd |' in re.sub(' +', ' ', output)
+    assert '| shaperef_both | lmvsd |' in re.sub(' +', ' ', output)
     assert np.asarray(Image.open(out / 'ablation.png')).std() > 10
     assert 'train.py' not in run_python(*command, options)
     assert 'holds a run of configs/cm_masksd/ablations/shaperef_baseline.py with other settings' in run_python(

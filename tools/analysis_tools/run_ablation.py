@@ -19,7 +19,9 @@ def add_arguments(parser: CommandParser) -> None:
         'configs', nargs='+', help='config files, or mmris::FOLDER/NAME.py; the others are compared with the first')
     parser.add_argument('--seeds', nargs='+', type=at_least(0), default=[0, 1, 2], help='seeds (default: 0 1 2)')
     parser.add_argument('--split', nargs='+', default=['val'], help='splits to evaluate on (default: val)')
-    parser.add_argument('--metrics', nargs='+', default=['oIoU', 'mIoU'], help='columns (default: oIoU mIoU)')
+    parser.add_argument(
+        '--metrics', nargs='+', default=['mIoU', 'oIoU'], help='columns; the first is also shown by skill (default: '
+        'mIoU oIoU)')
     parser.add_argument(
         '--pairs', nargs='+', type=pair, metavar='A:B', help='names of configs whose difference A - B is tested, seed '
         'by seed: Student\'s t for pairs, with Holm\'s correction')
