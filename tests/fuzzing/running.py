@@ -171,9 +171,11 @@ def _save_end(folder: Path, finds: Path, status: int) -> None:
     known = trace.read_text(encoding='utf-8', errors='replace')[:6000] if trace.is_file() else ''
     how = f'signal {os.WTERMSIG(status)}' if os.WIFSIGNALED(status) else f'exit {os.WEXITSTATUS(status)}'
     finds.mkdir(parents=True, exist_ok=True)
-    if status == 0x100 and not known:
+    output = (folder / 'output').read_text(errors='replace')[-3000:] if (folder / 'output').is_file() else ''
+    known += f'\n\nThe end of its output:\n{output}'
+    if (folder / 'error').is_file():
         # The fuzzing itself failed.
-        raise RuntimeError((folder / 'error').read_text() if (folder / 'error').is_file() else how)
+        known += (folder / 'error').read_text()
     kind = f'hang of {PATIENCE} s' if 'Timeout' in known else f'the process ended by {how}'
     save_find(finds, current.read_bytes() if current.is_file() else b'', kind, known)
 

@@ -3,9 +3,12 @@
 import contextlib
 import faulthandler
 import hashlib
+import logging
 import os
 import resource
 import sys
+import tempfile
+import time
 import warnings
 from pathlib import Path
 from typing import Callable, Dict, Optional, Set
@@ -37,7 +40,7 @@ class Worker:
         self._folder = folder / 'work'
         for one in (self._folder, finds, folder / 'corpus'):
             one.mkdir(parents=True, exist_ok=True)
-        os.environ['TMPDIR'] = str(self._folder)
+        os.environ['TMPDIR'] = tempfile.tempdir = str(self._folder)
         self._kinds: Set[str] = {path.read_text(encoding='utf-8').partition('\n')[0] for path in finds.glob('*.txt')}
         self._executions = 0
         self._read: Read = target.prepare(self._folder)
@@ -52,12 +55,16 @@ class Worker:
         faulthandler.enable(self._log)
         return Watch(self._folder)
 
+    def save_count(self) -> None:
+        """Save how many contents were read."""
+        self._count.write_text(str(self._executions))
+
     def run(self, content: bytes, watch: Optional[Watch] = None) -> None:
         """Have content read; a fault of a new kind is saved."""
         self._current.write_bytes(content)
         self._executions += 1
         if self._executions % 20 == 0:
-            self._count.write_text(str(self._executions))
+            self.save_count()
         faulthandler.dump_traceback_later(PATIENCE, exit=True, file=self._log)
         fault = judge(self._read, content, self._names, watch)
         faulthandler.cancel_dump_traceback_later()
@@ -74,36 +81,44 @@ def save_find(folder: Path, content: bytes, kind: str, known: str) -> None:
     (folder / f'{name}.txt').write_text(f'{kind}\n\n{known}', encoding='utf-8', errors='backslashreplace')
 
 
-def _quiet() -> None:
-    """Let readers write nothing to the terminal."""
+def _quiet(folder: Path) -> None:
+    """Let readers write to a file instead of the terminal."""
     warnings.simplefilter('ignore')
-    import logging
     logging.disable(logging.CRITICAL)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
+    output = os.open(folder / 'output', os.O_WRONLY | os.O_CREAT)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
     sys.stdout = sys.stderr = open(os.devnull, 'w', encoding='utf-8')
 
 
 def fuzz(target: Target, folder: Path, finds: Path, corpus: Path, seconds: float) -> None:
     """Fuzz by atheris, which ends the process."""
     import atheris
-    _quiet()
+    _quiet(folder)
     worker = Worker(target, folder, finds)
     seeds = write_seeds(target, folder)
     watch = worker.guard()
     mutate: Callable[[bytes, int, int], bytes] = target.mutate or mutate_bytes
+    end = time.monotonic() + seconds
+
+    def run(content: bytes) -> None:
+        worker.run(content, watch)
+        if time.monotonic() > end:
+            # libFuzzer's own end aborts in a fork.
+            worker.save_count()
+            os._exit(0)
+
     # The first folder gets what reaches new lines. Faults are ours to see, so that one does not hide the others.
-    atheris.Setup([sys.argv[0], str(folder / 'corpus'), str(seeds), str(corpus), f'-max_total_time={seconds:.0f}',
-                   f'-max_len={_LONGEST}', '-len_control=0', '-rss_limit_mb=0', '-timeout=0', '-handle_segv=0',
-                   '-handle_abrt=0', '-handle_bus=0', '-handle_fpe=0', '-handle_ill=0', '-print_final_stats=1'],
-                  lambda content: worker.run(content, watch), custom_mutator=mutate)
+    options = [f'-max_len={_LONGEST}', f'-artifact_prefix={folder}/', '-len_control=0', '-rss_limit_mb=0',
+               '-timeout=1000', *(f'-handle_{signal}=0' for signal in ('segv', 'abrt', 'bus', 'fpe', 'ill'))]
+    atheris.Setup([sys.argv[0], str(folder / 'corpus'), str(seeds), str(corpus), *options], run,
+                  custom_mutator=mutate)
     atheris.Fuzz()
 
 
 def replay(target: Target, folder: Path, finds: Path, contents: Dict[str, bytes]) -> None:
     """Read contents without atheris."""
-    _quiet()
+    _quiet(folder)
     worker = Worker(target, folder, finds)
     watch = worker.guard()
     for content in contents.values():
@@ -112,8 +127,8 @@ def replay(target: Target, folder: Path, finds: Path, contents: Dict[str, bytes]
 
 def measure(target: Target, folder: Path, contents: Dict[str, bytes]) -> str:
     """Tell which share of the lines of the readers' functions contents reach."""
-    _quiet()
     (folder / 'work').mkdir(parents=True, exist_ok=True)
+    _quiet(folder)
     wanted = lines_of(target.readers)
     read = target.prepare(folder / 'work')
 

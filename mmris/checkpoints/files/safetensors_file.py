@@ -8,6 +8,8 @@ import safetensors
 import torch
 from torch import Tensor
 
+from mmris.utils.json_files import JSON_ERRORS
+
 from .casting import as_dtype
 from .kinds import unreadable
 
@@ -79,6 +81,6 @@ def _meta(metadata: dict) -> dict:
     # What is more than text stands as one entry there.
     try:
         meta = json.loads(metadata.get('meta', 'null'))
-    except json.JSONDecodeError:
+    except JSON_ERRORS:
         meta = None
     return meta if isinstance(meta, dict) else metadata
