@@ -10,7 +10,8 @@ import pickle
 import pickletools
 import re
 from functools import lru_cache
-from typing import Any, Dict, List
+from mmap import mmap
+from typing import Any, Dict, List, Union
 
 # Tuples in a tuple, counted as often as they are there. Of fewer instructions for tuples than the second, none can have
 # more.
@@ -25,11 +26,11 @@ _OTHERS = (rb'[(012NQRabde}lo\]s\x81u\x88\x89\x8f\x90\x91\x92\x93\x94\x97\x98]|[
 _MARK = object()
 
 
-def check_pickle(content: bytes, start: int = 0) -> int:
+def check_pickle(content: Union[bytes, mmap], start: int = 0) -> int:
     """Check that to read a pickle takes memory and time in proportion to its size.
 
     Args:
-        content (bytes): Bytes that it stands in.
+        content (bytes or mmap): Bytes that it stands in.
         start (int): Where it begins. Default: 0.
 
     Returns:
@@ -72,7 +73,7 @@ def _others(size: int) -> Any:
     return re.compile(b'(?:' + _OTHERS + b'|r' + number + b')*+', re.DOTALL).match
 
 
-def _check_put(content: bytes, place: int, size: int) -> int:
+def _check_put(content: Union[bytes, mmap], place: int, size: int) -> int:
     end = content.find(b'\n', place)
     number = content[place + 1:max(end, 0)]
     if not number.isdigit() or len(number) > 12 or int(number) > size:
@@ -80,7 +81,7 @@ def _check_put(content: bytes, place: int, size: int) -> int:
     return end + 1
 
 
-def _explain(content: bytes, place: int, start: int) -> str:
+def _explain(content: Union[bytes, mmap], place: int, start: int) -> str:
     if content[place:place + 1] == b'r' and place + 5 <= len(content):
         number = int.from_bytes(content[place + 1:place + 5], 'little')
         return f'it numbers an object {number} among fewer than {len(content) - start}'

@@ -126,8 +126,7 @@ class _Fuzzing:
 
     def result(self) -> Result:
         folder = self._folders[0]
-        seeds = write_seeds(self.target, folder)
-        contents = dict(sorted(_contents(seeds, self._corpus).items(), key=lambda one: len(one[1]))[:_MEASURED])
+        contents = dict(sorted(_contents(folder / 'seeds', self._corpus).items(), key=lambda one: len(one[1]))[:_MEASURED])
         told = folder / 'lines'
         _wait(_fork(lambda: told.write_text(measure(self.target, folder / 'measured', contents)), folder), _GRACE * 3)
         lines = told.read_text() if told.is_file() else 'not measured'

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any, Callable, Iterator, List, Optional
 
 from mmris.datasets.problems import ProblemTally
 from mmris.datasets.readers import find_form, read_content
