@@ -23,6 +23,8 @@ _FRAME, _PUT, _STOP = 0x95, ord('p'), ord('.')
 # All others by what follows: nothing, one, two, four or eight bytes, a line, two lines.
 _OTHERS = (rb'[(012NQRabde}lo\]s\x81u\x88\x89\x8f\x90\x91\x92\x93\x94\x97\x98]|[Kh\x80\x82q].|[M\x83]..|[Jj\x84].{4}|'
            rb'G.{8}|[ILFgSVP][^\n]*\n|[ci][^\n]*\n[^\n]*\n')
+# Of an integer, in bytes: Python writes no integers of more than 4,300 digits.
+_LONG, _LONGEST = 0x8b, 1700
 _MARK = object()
 
 
@@ -38,7 +40,7 @@ def check_pickle(content: Union[bytes, mmap], start: int = 0) -> int:
 
     Raises:
         UnpicklingError: If it has unknown instructions, or ends early, or numbers objects far beyond their number, or
-            has more than 1,000 tuples inside a tuple.
+            has more than 1,000 tuples inside a tuple, or an integer of thousands of digits.
     """
     skip = _others(max(len(content) - start, 256))
     place, tuples = start, 0
@@ -49,7 +51,10 @@ def check_pickle(content: Union[bytes, mmap], start: int = 0) -> int:
             break
         if code in _COUNTED:
             begin = place + 1 + _COUNTED[code]
-            place = begin + int.from_bytes(content[place + 1:begin], 'little')
+            count = int.from_bytes(content[place + 1:begin], 'little')
+            if code == _LONG and count > _LONGEST:
+                raise pickle.UnpicklingError(f'it has an integer of {count:,} bytes at byte {place:,}')
+            place = begin + count
         elif code in _TUPLES:
             tuples, place = tuples + 1, place + 1
         elif code == _FRAME:

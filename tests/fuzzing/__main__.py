@@ -20,7 +20,8 @@ def main() -> int:
     parser.add_argument('--jobs', type=int, default=1, help='targets at a time (default: 1)')
     parser.add_argument('--corpus', type=Path, help='folder of inputs by target, to begin from and to add to; finds '
                         'go to its folder `finds` (default: a new folder)')
-    parser.add_argument('--seeds', action='store_true', help='read the seeds alone, without atheris')
+    parser.add_argument('--seeds', action='store_true', help='read seeds, past finds and those of --corpus alone, '
+                        'without atheris')
     parser.add_argument('--list', action='store_true', help='list the targets')
     arguments = parser.parse_args()
     targets = [one for one in load_targets(instrument=not (arguments.seeds or arguments.list))

@@ -73,7 +73,9 @@ def check_seeds(targets: Sequence[Target], corpus: Path) -> List[Result]:
         with tempfile.TemporaryDirectory(prefix='mmris-fuzzing-') as name:
             folder, finds = Path(name), corpus / 'finds' / target.name
             seeds = write_seeds(target, folder)
-            contents = _contents(seeds, PAST / target.name)
+            contents = {name: content for name, content in _contents(seeds, PAST / target.name, finds).items()
+                        if not name.endswith('.txt')}
+            shutil.rmtree(finds, ignore_errors=True)
             status = _wait(_fork(lambda: replay(target, folder, finds, contents), folder), PATIENCE * 6)
             if status:
                 _save_end(folder, finds, status)

@@ -13,7 +13,7 @@ import warnings
 from pathlib import Path
 from typing import Callable, Dict, Optional, Set
 
-from .judging import Watch, judge
+from .judging import MEMORY, Watch, judge, peak_memory
 from .lines import Lines, lines_of, lines_run
 from .mutation import mutate_bytes
 from .target import Read, Target
@@ -21,7 +21,7 @@ from .target import Read, Target
 #: Seconds that a reader may take.
 PATIENCE = 10
 # Address space above the start: beyond it memory is refused, before the machine suffers.
-_ADDRESSES = 3 * 2**30
+_ADDRESSES = 8 * 2**30
 _LONGEST = 400_000
 
 
@@ -109,7 +109,7 @@ def fuzz(target: Target, folder: Path, finds: Path, corpus: Path, seconds: float
             os._exit(0)
 
     # The first folder gets what reaches new lines. Faults are ours to see, so that one does not hide the others.
-    options = [f'-max_len={_LONGEST}', f'-artifact_prefix={folder}/', '-len_control=0', '-rss_limit_mb=0',
+    options = [f'-max_len={_LONGEST}', f'-artifact_prefix={folder}/', '-len_control=0', f'-rss_limit_mb={(peak_memory() + MEMORY + 2**29) >> 20}',
                '-timeout=1000', *(f'-handle_{signal}=0' for signal in ('segv', 'abrt', 'bus', 'fpe', 'ill'))]
     atheris.Setup([sys.argv[0], str(folder / 'corpus'), str(seeds), str(corpus), *options], run,
                   custom_mutator=mutate)

@@ -173,7 +173,7 @@ def _fill_in_splits(refs: List[RawRef], images: List[Any], source: Source) -> No
         return str(file_names.get(image_id, image_id))
 
     free = [one for one in refs if one.ref['split'] is None]
-    splits = divide_images(list(dict.fromkeys(map(name_of, free))), source.options)
+    splits = divide_images(list(dict.fromkeys(map(name_of, free))), source.options, source.path)
     for one in free:
         one.ref['split'] = splits[name_of(one)]
 
