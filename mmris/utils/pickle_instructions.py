@@ -19,7 +19,7 @@ _MOST_TUPLES, _FEW = 1000, 10
 _TUPLES = frozenset(b')\x85\x86\x87t')
 # Instructions that are followed by a number of bytes: how many bytes this number has.
 _COUNTED = {code: size for size, codes in ((1, b'U\x8cC\x8a'), (4, b'TXB\x8b'), (8, b'\x8d\x8e\x96')) for code in codes}
-_FRAME, _PUT, _STOP = 0x95, ord('p'), ord('.')
+_BYTEARRAY, _FRAME, _PUT, _STOP = 0x96, 0x95, ord('p'), ord('.')
 # All others by what follows: nothing, one, two, four or eight bytes, a line, two lines.
 _OTHERS = (rb'[(012NQRabde}lo\]s\x81u\x88\x89\x8f\x90\x91\x92\x93\x94\x97\x98]|[Kh\x80\x82q].|[M\x83]..|[Jj\x84].{4}|'
            rb'G.{8}|[ILFgSVP][^\n]*\n|[ci][^\n]*\n[^\n]*\n')
@@ -39,8 +39,8 @@ def check_pickle(content: Union[bytes, mmap], start: int = 0) -> int:
         int: Where it ends.
 
     Raises:
-        UnpicklingError: If it has unknown instructions, or ends early, or numbers objects far beyond their number, or
-            has more than 1,000 tuples inside a tuple, or an integer of thousands of digits.
+        UnpicklingError: If it has other instructions than data needs, or ends early, or numbers objects far beyond
+            their number, or has more than 1,000 tuples inside a tuple, or an integer of thousands of digits.
     """
     skip = _others(max(len(content) - start, 256))
     place, tuples = start, 0
@@ -54,6 +54,11 @@ def check_pickle(content: Union[bytes, mmap], start: int = 0) -> int:
             count = int.from_bytes(content[place + 1:begin], 'little')
             if code == _LONG and count > _LONGEST:
                 raise pickle.UnpicklingError(f'it has an integer of {count:,} bytes at byte {place:,}')
+            if code == _BYTEARRAY and not count:
+                # Python's reader makes a MemoryError of it.
+                raise pickle.UnpicklingError(f'it has an empty bytearray at byte {place:,}')
+            if count > len(content) - begin:
+                raise pickle.UnpicklingError(f'it ends early, in what begins at byte {place:,}')
             place = begin + count
         elif code in _TUPLES:
             tuples, place = tuples + 1, place + 1
@@ -90,7 +95,7 @@ def _explain(content: Union[bytes, mmap], place: int, start: int) -> str:
     if content[place:place + 1] == b'r' and place + 5 <= len(content):
         number = int.from_bytes(content[place + 1:place + 5], 'little')
         return f'it numbers an object {number} among fewer than {len(content) - start}'
-    return f'it ends early, or has an unknown instruction at byte {place:,}'
+    return f'it ends early, or has an instruction at byte {place:,} that is not read'
 
 
 def _check_tuples(pickled: bytes) -> None:

@@ -40,7 +40,8 @@ def _checkpoints() -> Iterator[bytes]:
     weights = _weights()
     yield _save(weights)
     optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))])
-    yield _save(dict(state_dict=weights, meta=dict(epoch=3, iter=7, names=['a', ('b', 1.5)]), optimizer=optimizer.state_dict(),
+    meta = dict(epoch=3, iter=7, names=['a', ('b', 1.5)])
+    yield _save(dict(state_dict=weights, meta=meta, optimizer=optimizer.state_dict(),
                      message_hub=dict(numbers={1: 2.0})))
     yield _save(dict(model=dict(module=weights), ema=dict(weights), epoch=1, best=torch.tensor(0.5)))
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Iterator
 
+import safetensors.torch
+import torch
 from mmengine.registry import init_default_scope
 
 from mmris.export.goal import check_goal
@@ -64,9 +66,8 @@ def _configs(_: Path) -> Iterator[bytes]:
 
 
 def _weights(_: Path) -> Iterator[bytes]:
-    # The header alone says what is to be checked; values are read afterwards.
-    content = (_published() / 'model.safetensors').read_bytes()
-    yield content[:8 + int.from_bytes(content[:8], 'little')]
+    # Those of the model are too large to be changed often: these are found to be of another model.
+    yield safetensors.torch.save({'encoder.weight': torch.ones(2, 3), 'head.bias': torch.ones(0)})
 
 
 def _prepare_card(folder: Path) -> Read:

@@ -19,7 +19,7 @@ _LENGTH = 20
 
 
 @cache
-def _vocabularies() -> Dict[type, bytes]:
+def vocabularies() -> Dict[type, bytes]:
     """The file of each tokenizer."""
     folder = Path(tempfile.mkdtemp(prefix='mmris-fuzzing-vocabularies-'))
     return {
@@ -36,7 +36,7 @@ def _file(kind: type, name: str) -> Target:
         _check(kind(context_length=_LENGTH, vocabulary=path), 'the red circle')
 
     def seeds(_: Path) -> Iterator[bytes]:
-        content = _vocabularies()[kind]
+        content = vocabularies()[kind]
         if len(content) < 300_000:
             yield content
         # Cut, so that most changes fall on what is read first.
@@ -60,7 +60,7 @@ def _check(tokenizer: SentenceTokenizer, text: str) -> None:
 
 def _prepare_text(folder: Path) -> Read:
     tokenizers = []
-    for kind, content in _vocabularies().items():
+    for kind, content in vocabularies().items():
         (folder / kind.__name__).write_bytes(content)
         tokenizers.append(kind(context_length=_LENGTH, vocabulary=folder / kind.__name__))
     semantic = BEiT3Tokenizer(context_length=_LENGTH, vocabulary=folder / 'BEiT3Tokenizer', semantic_token=True,

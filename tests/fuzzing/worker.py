@@ -23,6 +23,8 @@ PATIENCE = 10
 # Address space above the start: beyond it memory is refused, before the machine suffers.
 _ADDRESSES = 8 * 2**30
 _LONGEST = 400_000
+# Seconds in which lines are counted: what follows them line by line slows readers down.
+_MEASURING = 15
 
 
 class Worker:
@@ -109,7 +111,8 @@ def fuzz(target: Target, folder: Path, finds: Path, corpus: Path, seconds: float
             os._exit(0)
 
     # The first folder gets what reaches new lines. Faults are ours to see, so that one does not hide the others.
-    options = [f'-max_len={_LONGEST}', f'-artifact_prefix={folder}/', '-len_control=0', f'-rss_limit_mb={(peak_memory() + MEMORY + 2**29) >> 20}',
+    most = (peak_memory() + MEMORY + 2**29) >> 20
+    options = [f'-max_len={_LONGEST}', f'-artifact_prefix={folder}/', '-len_control=0', f'-rss_limit_mb={most}',
                '-timeout=1000', *(f'-handle_{signal}=0' for signal in ('segv', 'abrt', 'bus', 'fpe', 'ill'))]
     atheris.Setup([sys.argv[0], str(folder / 'corpus'), str(seeds), str(corpus), *options], run,
                   custom_mutator=mutate)
@@ -133,7 +136,10 @@ def measure(target: Target, folder: Path, contents: Dict[str, bytes]) -> str:
     read = target.prepare(folder / 'work')
 
     def read_all() -> None:
+        end = time.monotonic() + _MEASURING
         for content in contents.values():
+            if time.monotonic() > end:
+                break
             with contextlib.suppress(Exception):
                 read(content)
 
