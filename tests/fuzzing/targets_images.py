@@ -25,7 +25,7 @@ def _images(_: Path) -> Iterator[bytes]:
     settings = [('PNG', {}), ('JPEG', {}), ('WEBP', {}), ('TIFF', {}), ('GIF', {}), ('BMP', {}),
                 ('PNG', dict(exif=exif)), ('JPEG', dict(exif=exif)), ('TIFF', dict(exif=exif)),
                 ('WEBP', dict(exif=exif)), ('JPEG', dict(progressive=True)), ('JPEG2000', {}), ('ICO', {}), ('PPM', {}),
-                ('TGA', {}), ('PCX', {}), ('SGI', {}), ('DDS', {}), ('IM', {}), ('AVIF', dict(exif=exif))]
+                ('TGA', {}), ('PCX', {}), ('SGI', {}), ('DDS', {}), ('IM', {}), ('EPS', {}), ('AVIF', dict(exif=exif))]
     for kind, options in settings:
         if kind in Image.registered_extensions().values() or Image.init():
             buffer = io.BytesIO()

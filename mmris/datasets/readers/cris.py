@@ -13,6 +13,7 @@ from PIL import Image
 
 from mmris.datasets.entry_faults import fault_of_dict
 from mmris.datasets.masks import UnreadableMask
+from mmris.images.decoding import check_no_program
 from mmris.utils.finite import is_finite_number
 from mmris.utils.ids import Id, read_id
 from mmris.utils.run_lengths import encode_mask
@@ -124,6 +125,7 @@ def _read_mask(path: Path) -> Union[dict, UnreadableMask]:
     """Read a mask as an RLE."""
     try:
         with Image.open(path) as image:
+            check_no_program(image, str(path))
             pixels = np.asarray(image.convert('L'))
     except FileNotFoundError:
         return UnreadableMask(f'{path} is missing')

@@ -14,6 +14,7 @@ import torch
 
 from mmris.checkpoints import UnreadableCheckpointError, read_checkpoint, read_published
 from mmris.checkpoints.published import CLIP
+from mmris.hub.weights_check import read_shapes
 from tests.checkpoints.published.clip_files import (
     Malicious,
     assert_same,
@@ -346,3 +347,13 @@ def test_metadata_that_is_no_json_stays_text(tmp_path, meta):
     safetensors.torch.save_file({'a': torch.zeros(1)}, tmp_path / 'a.safetensors', metadata=dict(meta=meta))
     found = read_checkpoint(tmp_path / 'a.safetensors')['meta']
     assert found == (dict(meta=meta))
+
+
+@pytest.mark.parametrize('shape', [[0, 2**63], [2**64 - 1, 0]], ids=str)
+def test_a_shape_that_no_tensor_has(tmp_path, shape):
+    path = tmp_path / 'a.safetensors'
+    header = json.dumps(dict(a=dict(dtype='F32', shape=shape, data_offsets=[0, 0]))).encode()
+    path.write_bytes(len(header).to_bytes(8, 'little') + header)
+    refused(path, r'a in it has the shape \[.*, which no tensor has')
+    with pytest.raises(ValueError, match=r'a.safetensors: a has the shape \[.*, which no tensor has'):
+        read_shapes((path, ))
