@@ -16,6 +16,10 @@ REFUSED_MODES = ('I', 'F', 'La')
 _DRAWN_BY_PROGRAMS = ('EPS', 'IPTC', 'WMF')
 
 
+# Pixels. A larger image is brought to RGB in strips of as many: in one piece, the largest take twice the memory.
+_STRIP = 2**24
+
+
 def check_no_program(image: Image.Image, name: str) -> None:
     """Check that a picture that Pillow has opened can be read without another program, before it is.
 
@@ -91,10 +95,20 @@ def to_rgb(image: Image.Image, name: str) -> np.ndarray:
         ValueError: If its mode is one of :data:`REFUSED_MODES`.
     """
     if image.mode.startswith('I;16'):
-        grey = (np.asarray(image).astype(np.uint32) + 128) // 257
+        # In place: each copy of the largest images takes 700 MB.
+        grey = np.asarray(image).astype(np.uint32)
+        grey += 128
+        grey //= 257
         return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
     if image.mode in REFUSED_MODES:
         raise ValueError(f'{name} has the mode {image.mode!r} of Pillow, which cannot be brought to RGB without '
                          f'guessing: convert it to 8 bits, grey or RGB.')
-    # An array of its own: what NumPy would share with Pillow cannot be written to.
-    return np.array(image if image.mode == 'RGB' else image.convert('RGB'))
+    rows = _STRIP // max(1, image.width)
+    if image.height <= rows:
+        # An array of its own: what NumPy would share with Pillow cannot be written to.
+        return np.array(image if image.mode == 'RGB' else image.convert('RGB'))
+    pixels = np.empty((image.height, image.width, 3), dtype=np.uint8)
+    for top in range(0, image.height, max(1, rows)):
+        bottom = min(top + max(1, rows), image.height)
+        pixels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)).convert('RGB'))
+    return pixels

@@ -11,7 +11,7 @@ import torch
 from PIL import EpsImagePlugin, Image
 
 from mmris.datasets.readers.mask_files import read_mask_image
-from mmris.images import read_image
+from mmris.images import decoding, read_image
 from mmris.images.decoding import check_no_program
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
@@ -228,3 +228,12 @@ class TestPrograms:
         picture.format = 'IPTC'
         with pytest.raises(ValueError, match='a.jpg is a file of the format IPTC, which other programs draw'):
             check_no_program(picture, 'a.jpg')
+
+
+@pytest.mark.parametrize('mode', ['1', 'L', 'LA', 'P', 'RGB', 'RGBA', 'CMYK', 'YCbCr'])
+@pytest.mark.parametrize('strip', [1, 30, 90, 599])
+def test_large_images_in_strips(monkeypatch, mode, strip):
+    picture = Image.fromarray(PIXELS).convert(mode)
+    whole = read_image(picture)
+    monkeypatch.setattr(decoding, '_STRIP', strip)
+    assert np.array_equal(read_image(picture), whole)
