@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Callable, Dict, List, Sequence
+from typing import Callable, Dict, List, Optional, Sequence
 
 import tests.fuzzing as package
 
@@ -21,6 +21,10 @@ from .worker import PATIENCE, fuzz, measure, replay, save_find, write_seeds
 PAST = Path(__file__).with_name('past')
 # Of a process beyond its time, before it is ended.
 _GRACE = 60
+# Seconds of a target below which its lines are not counted.
+_LEAST_TO_MEASURE = 5
+# In memory, where there is such a folder: each input is written to a file.
+_MEMORY = '/dev/shm' if Path('/dev/shm').is_dir() else None
 # Inputs of the corpus whose lines are counted: the shortest.
 _MEASURED = 400
 
@@ -107,14 +111,14 @@ class _Fuzzing:
         self.process = self._start(seconds)
 
     def _start(self, seconds: float) -> int:
-        folder = Path(tempfile.mkdtemp(prefix=f'mmris-fuzzing-{self.target.name}-', dir='/dev/shm'))
+        folder = Path(tempfile.mkdtemp(prefix=f'mmris-fuzzing-{self.target.name}-', dir=_MEMORY))
         self._folders.append(folder)
         past = PAST / self.target.name
         for path in past.glob('*') if past.is_dir() else ():
             shutil.copy(path, self._corpus / path.name)
         return _fork(lambda: fuzz(self.target, folder, self._finds, self._corpus, seconds), folder)
 
-    def ended(self, status: int) -> 'int | None':
+    def ended(self, status: int) -> Optional[int]:
         folder = self._folders[-1]
         count = folder / 'count'
         self._executions += int(count.read_text() or 0) if count.is_file() else 0
@@ -128,15 +132,17 @@ class _Fuzzing:
         return None
 
     def result(self) -> Result:
-        folder = self._folders[0]
+        lines = self._measure(self._folders[0]) if self._seconds >= _LEAST_TO_MEASURE else 'not counted'
+        for one in self._folders:
+            shutil.rmtree(one, ignore_errors=True)
+        return Result(self.target.name, self._executions, lines, _count_finds(self._finds))
+
+    def _measure(self, folder: Path) -> str:
         by_length = sorted(_contents(folder / 'seeds', self._corpus).items(), key=lambda one: len(one[1]))
         contents = dict(by_length[:_MEASURED])
         told = folder / 'lines'
         _wait(_fork(lambda: told.write_text(measure(self.target, folder / 'measured', contents)), folder), _GRACE * 3)
-        lines = told.read_text() if told.is_file() else 'not measured'
-        for one in self._folders:
-            shutil.rmtree(one, ignore_errors=True)
-        return Result(self.target.name, self._executions, lines, _count_finds(self._finds))
+        return told.read_text() if told.is_file() else 'not counted'
 
 
 def _fork(run: Callable[[], object], folder: Path) -> int:
