@@ -23,8 +23,6 @@ _BYTEARRAY, _FRAME, _PUT, _STOP = 0x96, 0x95, ord('p'), ord('.')
 # All others by what follows: nothing, one, two, four or eight bytes, a line, two lines.
 _OTHERS = (rb'[(012NQRabde}lo\]s\x81u\x88\x89\x8f\x90\x91\x92\x93\x94\x97\x98]|[Kh\x80\x82q].|[M\x83]..|[Jj\x84].{4}|'
            rb'G.{8}|[ILFgSVP][^\n]*\n|[ci][^\n]*\n[^\n]*\n')
-# Of an integer, in bytes: Python writes no integers of more than 4,300 digits.
-_LONG, _LONGEST = 0x8b, 1700
 _MARK = object()
 
 
@@ -40,7 +38,7 @@ def check_pickle(content: Union[bytes, mmap], start: int = 0) -> int:
 
     Raises:
         UnpicklingError: If it has other instructions than data needs, or ends early, or numbers objects far beyond
-            their number, or has more than 1,000 tuples inside a tuple, or an integer of thousands of digits.
+            their number, or has more than 1,000 tuples inside a tuple.
     """
     skip = _others(max(len(content) - start, 256))
     place, tuples = start, 0
@@ -52,8 +50,6 @@ def check_pickle(content: Union[bytes, mmap], start: int = 0) -> int:
         if code in _COUNTED:
             begin = place + 1 + _COUNTED[code]
             count = int.from_bytes(content[place + 1:begin], 'little')
-            if code == _LONG and count > _LONGEST:
-                raise pickle.UnpicklingError(f'it has an integer of {count:,} bytes at byte {place:,}')
             if code == _BYTEARRAY and not count:
                 # Python's reader makes a MemoryError of it.
                 raise pickle.UnpicklingError(f'it has an empty bytearray at byte {place:,}')
