@@ -1,11 +1,11 @@
 """Results as JSON, beside those of the run before, and as a table of docs."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from mmris.utils import write_atomically
+from mmris.utils.json_files import read_json_file
 from mmris.utils.tables import markdown_table
 
 from .result import Result
@@ -77,8 +77,12 @@ def compare(before: Optional[Dict[str, Any]], now: Dict[str, Any]) -> List[str]:
 
 
 def read_before(path: Path) -> Optional[Dict[str, Any]]:
-    """Read what a run before wrote; None if there was none."""
-    return json.loads(path.read_text(encoding='utf-8')) if path.is_file() else None
+    """Read what a run before wrote; None if there was none.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    return read_json_file(path, 'Remove it, or name another.') if path.is_file() else None
 
 
 def kept_results(before: Optional[Dict[str, Any]], now: Dict[str, Any]) -> Dict[str, Dict[str, Any]]:

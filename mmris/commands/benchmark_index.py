@@ -18,6 +18,7 @@ from mmris.datasets.random_set import write_random_set
 from mmris.registry import DATASETS
 from mmris.utils import write_atomically
 from mmris.utils.configs import check_output
+from mmris.utils.json_files import read_json_file
 from mmris.utils.memory import process_memory
 from mmris.utils.tables import markdown_table
 
@@ -53,7 +54,7 @@ def make_set(options: argparse.Namespace, folder: Path) -> None:
     if not sizes_file.is_file():
         write_random_set(folder, pictures=False, **sizes)
         sizes_file.write_text(json.dumps(sizes))
-    elif json.loads(sizes_file.read_text()) != sizes:
+    elif read_json_file(sizes_file, 'Name another --folder.') != sizes:
         raise ValueError(f'{folder} holds a set of other sizes ({sizes_file}). Name another --folder.')
 
 

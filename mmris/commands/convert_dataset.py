@@ -23,6 +23,7 @@ from mmris.datasets.set_check import check_set, format_report
 from mmris.datasets.writers import prepare_set, write_coco, write_parquet, write_refer
 from mmris.names import flag_of
 from mmris.utils.folders import remove_leftovers, write_folder
+from mmris.utils.json_files import JSON_ERRORS
 from mmris.utils.memory import gc_paused
 from mmris.utils.tables import markdown_table
 
@@ -111,7 +112,7 @@ def find_foreign(out: Path) -> List[str]:
     there = sorted(str(path.relative_to(out)) for path in out.rglob('*') if not path.is_dir())
     try:
         written = set(json.loads((out / RECORD).read_text(encoding='utf-8'))['files'])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *JSON_ERRORS, KeyError, TypeError):
         written = set()
     return [name for name in there if name not in written]
 

@@ -22,8 +22,10 @@ from mmris.evaluation.paired_tests import check_pairs, compare_pairs, format_pai
 from mmris.utils import find_config, write_atomically
 from mmris.utils.commands import check_run_settings, plain, save_run_settings, tool_command, tool_environment
 from mmris.utils.configs import check_inputs, check_output, data_options
+from mmris.utils.json_files import read_json_file
 from mmris.utils.launching import check_trainable
 from mmris.utils.tables import markdown_table
+from mmris.utils.text import shorten
 from mmris.utils.training_log import read_training_log, summarise_log
 from mmris.visualization.ablation_plot import draw_ablation
 from mmris.visualization.plots import save_figure
@@ -88,18 +90,31 @@ def train_and_evaluate(run: dict, slots: SimpleQueue, arguments: argparse.Namesp
     results, start = folder / 'metrics.json', time.monotonic()
     try:
         # Another --split asks for another evaluation.
-        if not results.is_file() or set(json.loads(results.read_text())) != set(arguments.split):
+        if not results.is_file() or set(read_metrics(results)) != set(arguments.split):
             common = ['--work-dir', str(folder), *data_options(arguments)]
             train = [*shlex.split(arguments.train_options), '--seed', str(run['seed']), '--resume', *common]
             start_tool('train', [run['config']], train, folder, slot, arguments)
             checkpoint = str(find_checkpoints(folder)[0])
             test = ['--split', *arguments.split, '--out', str(results), *common]
             start_tool('test', [run['config'], checkpoint], test, folder, slot, arguments)
-        metrics = json.loads(results.read_text())
+        metrics = read_metrics(results)
     finally:
         slots.put(slot)
     scores = ', '.join(f'{split} {metrics[split]["mIoU"]:.2f}' for split in metrics)
     print(f'{folder.name}: mIoU {scores} ({(time.monotonic() - start) / 60:.1f} minutes)', flush=True)
+    return metrics
+
+
+def read_metrics(path: Path) -> Dict[str, dict]:
+    """Read the scores of a run by split.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    remedy = 'Remove it, so that the run is evaluated again.'
+    metrics = read_json_file(path, remedy)
+    if not isinstance(metrics, dict) or not all(isinstance(scores, dict) for scores in metrics.values()):
+        raise ValueError(f'{path} has {shorten(metrics)} instead of scores by split. {remedy}')
     return metrics
 
 

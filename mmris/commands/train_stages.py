@@ -17,6 +17,7 @@ from mmris.command_line.parser import CommandParser
 from mmris.utils import write_atomically
 from mmris.utils.commands import check_run_settings, plain, save_run_settings, tool_command, tool_environment
 from mmris.utils.configs import data_options, name_work_dir, read_config
+from mmris.utils.json_files import read_json_file
 from mmris.utils.launching import check_trainable
 
 # In a stage's folder, once it is done: the checkpoint that it ended with.
@@ -137,7 +138,10 @@ def write_json(path: Path, content: Dict[str, str]) -> None:
 def is_finished(stage: Stage) -> bool:
     """Whether a stage was trained to its end, its last validation included."""
     path, found = stage.folder / FINISHED, find_checkpoints(stage.folder)
-    return path.is_file() and bool(found) and json.loads(path.read_text())['checkpoint'] == found[0].name
+    if not path.is_file() or not found:
+        return False
+    written = read_json_file(path, 'Remove it, so that the end of the stage is trained again.')
+    return isinstance(written, dict) and written.get('checkpoint') == found[0].name
 
 
 def train(stage: Stage, arguments: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 import math
 from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from mmris.utils.ids import Id
+from mmris.utils.ids import Id, read_id
 from mmris.utils.text import shorten
 
 from .masks import segmentation_extent
@@ -64,7 +64,8 @@ def _compare(boxes: Iterable[Tuple[Id, Any]], files: ReferFiles) -> Tuple[int, L
     count, faults = 0, []
     for one, box in boxes:
         annotation = files.annotations.whole.get(one, {})
-        image = files.images.whole.get(annotation.get('image_id'), {})
+        # It may be anything where no ref points to the annotation.
+        image = files.images.whole.get(read_id(annotation.get('image_id')), {})
         if box is None or 'segmentation' not in annotation or image.get('height') is None:
             continue
         count += 1

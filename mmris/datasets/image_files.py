@@ -101,8 +101,9 @@ def _naming(path: str) -> Iterator[None]:
         yield
     except (FileNotFoundError, PermissionError):
         raise
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        # Of a file of no known format, Pillow says only what it was opened as.
+    except Exception as error:
+        # Pillow's readers raise whatever their parsing of broken bytes runs into. Of a file of no known format, it says
+        # only what it was opened as.
         why = '' if isinstance(error, UnidentifiedImageError) else f' ({error})'
         raise ValueError(f'{path} is not an image that Pillow reads{why}. Fetch it again, or convert it to JPEG '
                          f'or PNG.') from error

@@ -1,12 +1,12 @@
 """Masks of instances that a segmenter found, from a COCO results file."""
 
 import os
-import sys
 from functools import partial
 from typing import AbstractSet, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from mmris.utils.finite import is_finite_number
 from mmris.utils.ids import Id, describe_id_difference, read_id
 from mmris.utils.memory import gc_paused
 from mmris.utils.text import shorten
@@ -244,7 +244,7 @@ def _make_result_filter(min_score: float, image_ids: Optional[AbstractSet[Id]], 
                 others.append(image_id)
             return _DROPPED
         found.setdefault(image_id, [])
-        if not _is_score(entry.get('score')):
+        if not is_finite_number(entry.get('score')):
             return entry
         if entry['score'] < min_score:
             return _DROPPED
@@ -271,7 +271,7 @@ def _fault_of_result(entry: Any) -> Optional[str]:
         return f'is {shorten(entry)} instead of a dict with image_id, score and segmentation'
     if read_id(entry.get('image_id')) is None:
         return f'has image_id={shorten(entry.get("image_id"))}, but ids are whole numbers or text'
-    if not _is_score(entry.get('score')):
+    if not is_finite_number(entry.get('score')):
         return f'has score={shorten(entry.get("score"))}, but a score is a finite number'
     if 'segmentation' not in entry:
         return ('lacks segmentation: boxes alone are no masks (mmdet writes them to a file of their own, which ends in '
@@ -279,13 +279,8 @@ def _fault_of_result(entry: Any) -> Optional[str]:
     return None
 
 
-def _is_score(value: Any) -> bool:
-    # An integer of JSON may be larger than any float; true and false are integers of Python.
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-
-
 def _check_limits(min_score: Any, max_instances: Any) -> None:
-    if not _is_score(min_score) or not 0 <= min_score <= 1:
+    if not is_finite_number(min_score) or not 0 <= min_score <= 1:
         raise ValueError(f'min_score of instance masks must be a number from 0 to 1, but got {min_score!r}.')
     if not isinstance(max_instances, int) or max_instances < 1:
         raise ValueError(f'max_instances must be an integer of at least 1, but got {max_instances!r}.')

@@ -1,11 +1,14 @@
 """Pickles from strangers, read as data alone."""
 
 import codecs
+import io
 import pickle
 import struct
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Dict, Tuple, Union
+
+from mmris.utils.pickle_instructions import check_pickle
 
 from .pickled_numbers import NUMBERS, LossyStringError, NoNumberError
 
@@ -71,11 +74,12 @@ def load_plain_pickle(path: Union[str, Path]) -> Any:
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it asks for anything but plain containers, strings and numbers; the message names what.
-        ValueError: If it is no pickle, or a truncated one.
+        ValueError: If it is no pickle, or a truncated one, or would take memory or time out of proportion to its size.
     """
+    content = Path(path).read_bytes()
     try:
-        with open(path, 'rb') as file:
-            return _load(file)
+        check_pickle(content)
+        return _load(content)
     except (_NotPlainError, NoNumberError) as error:
         raise ValueError(f'{path} is refused: it asks for {error}. A refs file holds plain containers, strings and '
                          f'numbers. {_advise(str(error))}') from error
@@ -84,13 +88,12 @@ def load_plain_pickle(path: Union[str, Path]) -> Any:
         raise ValueError(f'{path} is not a whole pickle ({error!r}). Fetch it again.') from error
 
 
-def _load(file: Any) -> Any:
+def _load(content: bytes) -> Any:
     try:
-        return _PlainUnpickler(file, encoding='utf-8', errors=_LATIN1_ERRORS).load()
+        return _PlainUnpickler(io.BytesIO(content), encoding='utf-8', errors=_LATIN1_ERRORS).load()
     except LossyStringError:
         # Python 2 has one kind of string for text and for the bytes of NumPy's numbers. Read as bytes, both are exact.
-        file.seek(0)
-        return _decode_strings(_PlainUnpickler(file, encoding='bytes').load(), {})
+        return _decode_strings(_PlainUnpickler(io.BytesIO(content), encoding='bytes').load(), {})
 
 
 def _decode_strings(value: Any, done: Dict[int, Tuple[Any, Any]]) -> Any:

@@ -44,4 +44,8 @@ def read_stored_split(path: str) -> Optional[str]:
             match = _BEGINNING.match(file.read(_START))
     except OSError:
         return None
-    return json.loads(b'"%s"' % match[1]) if match else None
+    try:
+        return json.loads(b'"%s"' % match[1]) if match else None
+    except ValueError:
+        # It only begins as mmris writes it.
+        return None

@@ -1,6 +1,5 @@
 """Where a model fails: by the target's size, the sentence's length, the skill it needs, and in which way."""
 
-import json
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Sequence, Union
 
@@ -8,6 +7,8 @@ import numpy as np
 
 from mmris.protocols import Scoring
 from mmris.utils.ids import id_order
+from mmris.utils.json_files import parse_json
+from mmris.utils.text import shorten
 
 from .expression_rows import is_rejected, score_rows, scoring_of
 
@@ -15,6 +16,8 @@ NUMBERS = ('intersection', 'union', 'iou', 'predicted_pixels', 'target_pixels', 
 # How a row was scored. Rows that say nothing of it are taken, too.
 SCORED_BY = ('protocol', 'resampling', 'threshold')
 NEEDED = ('text', 'img_id', 'ref_id', 'sent_id', *NUMBERS)
+# Of pixels: beyond it NumPy has no integers.
+_LARGEST = 2**53
 
 GOOD, POOR, WRONG = 'good', 'poor mask', 'wrong object'
 MISSED, REFUSED = 'nothing predicted', 'wrongly rejected'
@@ -39,37 +42,56 @@ def read_expression_rows(path: Union[str, Path]) -> Dict[str, List[dict]]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it has no line, or one that is not JSON, or lacks a number; the message names file and line.
+        ValueError: If it has no line, or one that is not JSON, or lacks a number, or has something else in its place;
+            the message names file and line.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'There is no {path}: make it with mmris test --dump {path}.')
     splits: Dict[str, List[dict]] = {}
-    # str.splitlines would also break lines at separators that sentences may hold, such as U+2028.
-    with open(path, encoding='utf-8', newline='\n') as file:
+    # As text, lines would also end at separators that sentences may hold, such as U+2028.
+    with open(path, 'rb') as file:
         for number, line in enumerate(file, 1):
-            row = _read_row(line.rstrip('\n'), f'{path}, line {number}')
+            row = _read_row(line, f'{path}, line {number}')
             splits.setdefault(row.get('split', 'all'), []).append(row)
     if not splits:
         raise ValueError(f'{path} is empty: no expression was scored. Make it again with mmris test --dump.')
     return splits
 
 
-def _read_row(line: str, where: str) -> dict:
+def _read_row(line: bytes, where: str) -> dict:
     again = 'Make the file again with mmris test --dump.'
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f'{where} is not JSON ({error}). {again}') from error
+    row = parse_json(line, where, again)
     if not isinstance(row, dict):
-        raise ValueError(f'{where} must be an object with {", ".join(NEEDED)}, but is {line[:40]}. {again}')
+        raise ValueError(f'{where} must be an object with {", ".join(NEEDED)}, but is {shorten(row)}. {again}')
     missing = [name for name in NEEDED if name not in row]
     if missing:
         raise ValueError(f'{where} lacks {", ".join(missing)}. {again}')
-    for name in NUMBERS:
-        if not isinstance(row[name], (int, float)) or isinstance(row[name], bool):
-            raise ValueError(f'{where}: {name} must be a number, but is {row[name]!r}. {again}')
+    for names, is_right, expected in _RIGHT:
+        wrong = next((name for name in names if name in row and not is_right(row[name])), None)
+        if wrong is not None:
+            raise ValueError(f'{where}: {wrong} must be {expected}, but is {shorten(row[wrong])}. {again}')
     return row
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < _LARGEST
+
+
+def _is_text_or_none(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+# What stands under some names, where it is there; NaN and infinity are no numbers. An image has pixels.
+_RIGHT = (
+    (NUMBERS, _is_number, 'a number'),
+    (('image_pixels', ), lambda value: value > 0, 'a number above 0'),
+    (('text', 'split'), lambda value: isinstance(value, str), 'text'),
+    (('protocol', 'resampling'), _is_text_or_none, 'a name or null'),
+    (('rejected', ), lambda value: isinstance(value, bool), 'true or false'),
+    (('skills', ), lambda value: value is None or isinstance(value, list) and all(
+        isinstance(one, str) for one in value), 'a list of texts or null'),
+)
 
 
 def outcome(row: dict) -> str:

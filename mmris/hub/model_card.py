@@ -1,6 +1,5 @@
 """The model card: the front matter that the hub reads, and a page for people, of what was measured or given."""
 
-import json
 import re
 import sys
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from mmris.evaluation.tables import ALL_COLUMNS, format_results
 from mmris.protocols import find_protocol
+from mmris.utils.json_files import read_json_file
 from mmris.utils.tables import markdown_table
 from mmris.utils.terminal import one_line
 from mmris.utils.text import shorten
@@ -59,10 +59,7 @@ def read_scores(path: Path) -> Dict[str, Dict[str, Any]]:
     """
     if not path.is_file():
         raise FileNotFoundError(f'There is no file of scores {path}. `mmris test --out {path}` writes it.')
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise ValueError(f'{path} is not JSON: {error}. Give the file that `mmris test --out FILE` wrote.') from error
+    content = read_json_file(path, 'Give the file that `mmris test --out FILE` wrote.')
     splits = content if isinstance(content, dict) else {}
     problem = next(_find_wrong_scores(splits, ''), None)
     if problem is not None:

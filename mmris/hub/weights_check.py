@@ -68,7 +68,7 @@ def read_shapes(files: Tuple[Path, ...]) -> Dict[str, Tensor]:
         dict[str, Tensor]: By name, tensors on the meta device.
 
     Raises:
-        ValueError: If a file is no safetensors file, or has numbers of a type that no model has.
+        ValueError: If a file is no safetensors file, or has numbers of a type or a shape that no model has.
         ValueError: If the files have more than 20,000 tensors, or the name of one has other characters than
             letters, digits, dots and underscores, or more than 200.
     """
@@ -92,7 +92,12 @@ def read_shapes(files: Tuple[Path, ...]) -> Dict[str, Tensor]:
         for key, (kind, shape) in shapes.items():
             if kind not in DTYPES:
                 raise ValueError(f'{path}: {key} has numbers of the type {kind}, which no model has.')
-            found[key] = torch.empty(shape, dtype=DTYPES[kind], device='meta')
+            try:
+                found[key] = torch.empty(shape, dtype=DTYPES[kind], device='meta')
+            except (TypeError, ValueError, RuntimeError) as error:
+                # Without a number, a tensor can have any sides.
+                raise ValueError(f'{path}: {key} has the shape {shorten(shape)}, which no tensor has. Do not use the '
+                                 f'model.') from error
     return found
 
 

@@ -1,8 +1,8 @@
 """Values of a card, checked one by one."""
 
-import math
 from typing import Any, List, Mapping, Optional, Sequence
 
+from mmris.utils.finite import is_finite_number
 from mmris.utils.text import shorten
 
 AGAIN = 'Export the model again, or copy its folder again.'
@@ -67,7 +67,7 @@ class Fields:
     def number(self, name: str) -> Optional[float]:
         """A finite number, or None."""
         value = self.content.get(name)
-        if value is not None and not _is_number(value):
+        if value is not None and not is_finite_number(value):
             raise self.wrong(name, 'a number or null')
         return value
 
@@ -88,7 +88,7 @@ class Fields:
         """Check red, green and blue, in 0 to 255."""
         value = self.content.get(name)
         if not (isinstance(value, list) and len(value) == 3
-                and all(_is_number(part) and 0 <= part <= 255 for part in value)):
+                and all(is_finite_number(part) and 0 <= part <= 255 for part in value)):
             raise self.wrong(name, 'red, green and blue in 0 to 255')
 
     def inner(self, name: str) -> 'Fields':
@@ -132,7 +132,3 @@ class Fields:
         if not isinstance(value, list):
             raise self.wrong(name, 'a list')
         return value
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Sequence
 from .config_comparison import compare
 from .cpus import usable_cpus
 from .files import write_atomically
+from .json_files import read_json_file
 from .resources import RESOURCES
 
 TOOLS = (RESOURCES / 'tools').resolve()
@@ -58,12 +59,14 @@ def check_run_settings(folder: Path, settings: Dict[str, Any], *, run: str, reme
         remedy (str): What to do else than to remove the folder.
 
     Raises:
-        ValueError: If it holds a run of other settings; the message tells the first that differ.
+        ValueError: If it holds a run of other settings; the message tells the first that differ. If the file of these
+            settings is damaged.
     """
     path = folder / SETTINGS
     if not path.is_file():
         return
-    changes = compare(json.loads(path.read_text(encoding='utf-8')), settings)
+    before = read_json_file(path, f'Remove {folder}, or {remedy}.')
+    changes = compare(before, settings)
     if changes:
         shown = ';'.join(change[1:] for change in changes[:_SHOWN])
         more = f' and {len(changes) - _SHOWN} more' if len(changes) > _SHOWN else ''

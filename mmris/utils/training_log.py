@@ -1,11 +1,16 @@
 """What a training logged, over all its restarts."""
 
 import json
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Union
 
 import numpy as np
+
+from .ids import read_whole_number
+from .json_files import JSON_ERRORS, explain
+from .text import shorten
 
 SCALARS = '*/vis_data/scalars.json'
 COUNTERS = ('step', 'iter', 'epoch')
@@ -87,20 +92,33 @@ def read_training_log(work_dir: Union[str, Path]) -> TrainingLog:
 
 def _read_rows(path: Path) -> List[dict]:
     rows = []
-    lines = path.read_text(encoding='utf-8').splitlines(keepends=True)
+    lines = path.read_bytes().splitlines(keepends=True)
     for number, line in enumerate(lines, 1):
         try:
-            row = json.loads(line)
-            if not isinstance(row, dict) or 'step' not in row:
-                raise ValueError('it is no object with a "step"')
-        except ValueError as error:
-            if number == len(lines) and not line.endswith('\n'):
+            row = json.loads(line.decode('utf-8'))
+            _check_row(row)
+        except JSON_ERRORS as error:
+            if number == len(lines) and not line.endswith(b'\n'):
                 break
             raise ValueError(
-                f'{path}, line {number} is no line of a log: {error}. Remove the line, or the folder '
+                f'{path}, line {number} is no line of a log: {explain(error)}. Remove the line, or the folder '
                 f'{path.parents[1].name}.') from error
-        rows.append({_plain_name(key): value for key, value in row.items()})
+        rows.append({_plain_name(key): value for key, value in row.items() if _is_number(value)})
     return rows
+
+
+def _check_row(row: Any) -> None:
+    if not isinstance(row, dict) or 'step' not in row:
+        raise ValueError('it is no object with a "step"')
+    wrong = next((name for name in COUNTERS if name in row and read_whole_number(row[name]) is None), None)
+    if wrong is not None:
+        raise ValueError(f'{wrong} in it is {shorten(row[wrong])} instead of a whole number')
+
+
+def _is_number(value: Any) -> bool:
+    # An integer of JSON may be larger than any float.
+    return isinstance(value, float) or isinstance(value, int) and not isinstance(value, bool) and \
+        abs(value) <= sys.float_info.max
 
 
 def _plain_name(key: str) -> str:

@@ -153,7 +153,8 @@ def _recognise(folder: Path) -> Optional[str]:
     said = json.loads(config.read_text(encoding='utf-8'))
     if not isinstance(said, dict) or said.get('mm_extractor_scale') != 'large':
         return None
-    return _EVF_SAM.get((said.get('sam_scale'), (folder / _ADDED_TOKENS).is_file()))
+    scale = said.get('sam_scale')
+    return _EVF_SAM.get((scale, (folder / _ADDED_TOKENS).is_file())) if isinstance(scale, str) else None
 
 
 @cache

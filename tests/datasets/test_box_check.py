@@ -97,3 +97,14 @@ def test_extents_are_those_of_decoded_masks():
                 wanted = (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
             assert segmentation_extent(rle, height, width) == wanted
             assert segmentation_extent([rle, rle], height, width) == wanted
+
+
+@pytest.mark.parametrize('image_id', [[1], {}, None, float('nan')])
+def test_annotations_of_no_image_that_nothing_points_to(refer_set, image_id):
+
+    def edit(content):
+        extra = dict(content['annotations'][0], id=999999, image_id=image_id)
+        content['annotations'].append(extra)
+
+    edit_instances(refer_set, edit)
+    assert check(refer_set).is_fine

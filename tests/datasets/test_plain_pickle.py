@@ -79,7 +79,9 @@ def test_whatever_else_it_asks_for_is_named(tmp_path, content, asked):
 
 
 @pytest.mark.parametrize('content', [b'', b'not a pickle', b'Iabc\n.', pickle.dumps([{'id': 'x' * 100}])[:40],
-                                     b'\x80\x04\x8c\x01\xff.'])
+                                     b'\x80\x04\x8c\x01\xff.', b'\x80\x02]r\xff\xff\xff\x7f.',
+                                     b'\x80\x02})' + b'\x85' * 200000 + b'Ns.',
+                                     b'\x80\x02})' + b'2\x86' * 60 + b'Ns.'])
 def test_truncated_or_no_pickle(tmp_path, content):
     path = tmp_path / 'refs.p'
     path.write_bytes(content)

@@ -192,3 +192,28 @@ def test_page():
         lines = table.splitlines()
         if lines[0].startswith('|'):
             assert len({len(line) for line in lines}) == 1
+
+
+@pytest.mark.parametrize('change, text', [
+    (dict(split=[1]), r'split must be text, but is \[1\]'),
+    (dict(text=5), 'text must be text, but is 5'),
+    (dict(iou=float('nan')), 'iou must be a number, but is nan'),
+    (dict(union=10**400), r'union must be a number, but is 10+\.\.\.0+'),
+    (dict(image_pixels=0), 'image_pixels must be a number above 0, but is 0'),
+    (dict(rejected='no'), "rejected must be true or false, but is 'no'"),
+    (dict(skills=[[1]]), r'skills must be a list of texts or null, but is \[\[1\]\]'),
+    (dict(protocol={}), r'protocol must be a name or null, but is \{\}'),
+])
+def test_values_of_another_kind_are_named(tmp_path, change, text):
+    path = tmp_path / 'rows.jsonl'
+    path.write_text(json.dumps(dict(row(1, 2, 1), **change)) + '\n')
+    with pytest.raises(ValueError, match=f'rows.jsonl, line 1: {text}. Make the file again'):
+        read_expression_rows(path)
+
+
+@pytest.mark.parametrize('line', [b'[' * 100000, b'9' * 5000, b'{"text": "\xff"}'], ids=['deep', 'long', 'no text'])
+def test_lines_that_are_no_json(tmp_path, line):
+    path = tmp_path / 'rows.jsonl'
+    path.write_bytes(line + b'\n')
+    with pytest.raises(ValueError, match='rows.jsonl, line 1'):
+        read_expression_rows(path)

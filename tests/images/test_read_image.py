@@ -8,9 +8,11 @@ import re
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
-from mmris.images import read_image
+from mmris.datasets.readers.mask_files import read_mask_image
+from mmris.images import decoding, read_image
+from mmris.images.decoding import check_no_program
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
 
@@ -188,3 +190,50 @@ class TestArrays:
     def test_other_things(self, other, message):
         with pytest.raises(ValueError, match=re.escape(message)):
             read_image(other)
+
+
+class TestPrograms:
+    """Pillow has Ghostscript draw EPS files, which are programs, and opens what is inside IPTC files."""
+
+    @pytest.fixture
+    def marker(self, tmp_path, monkeypatch):
+        """A file that a Ghostscript leaves."""
+        (tmp_path / 'bin').mkdir()
+        program = tmp_path / 'bin' / 'gs'
+        program.write_text(f'#!/bin/sh\ntouch {tmp_path}/it_ran\necho 10.0\n')
+        program.chmod(0o755)
+        monkeypatch.setenv('PATH', f'{tmp_path}/bin:{os.environ["PATH"]}')
+        monkeypatch.setattr(EpsImagePlugin, 'gs_binary', None)
+        return tmp_path / 'it_ran'
+
+    @pytest.fixture
+    def postscript(self, tmp_path):
+        Image.fromarray(PIXELS).save(tmp_path / 'photo.eps')
+        # Whatever its name says.
+        return (tmp_path / 'photo.eps').rename(tmp_path / 'photo.jpg')
+
+    def test_it_is_not_run(self, marker, postscript):
+        with pytest.raises(ValueError, match='photo.jpg is a file of the format EPS, which other programs draw, and '
+                           'which is not read: convert it to JPEG or PNG.'):
+            read_image(postscript)
+        with pytest.raises(ValueError, match='photo.jpg, which is not a whole image .*of the format EPS'):
+            read_mask_image(str(postscript), 'row 1')
+        assert not marker.exists()
+        with pytest.raises(OSError):
+            Image.open(postscript).load()
+        assert marker.exists(), 'the attack of this test must be a real one'
+
+    def test_a_file_inside_another(self, tmp_path):
+        picture = Image.new('L', (5, 4))
+        picture.format = 'IPTC'
+        with pytest.raises(ValueError, match='a.jpg is a file of the format IPTC, which other programs draw'):
+            check_no_program(picture, 'a.jpg')
+
+
+@pytest.mark.parametrize('mode', ['1', 'L', 'LA', 'P', 'RGB', 'RGBA', 'CMYK', 'YCbCr'])
+@pytest.mark.parametrize('strip', [1, 30, 90, 599])
+def test_large_images_in_strips(monkeypatch, mode, strip):
+    picture = Image.fromarray(PIXELS).convert(mode)
+    whole = read_image(picture)
+    monkeypatch.setattr(decoding, '_STRIP', strip)
+    assert np.array_equal(read_image(picture), whole)

@@ -103,3 +103,25 @@ def test_errors_name_file_and_line(tmp_path):
     path.write_text('[1]\n')
     with pytest.raises(ValueError, match='line 1 is no line of a log: it is no object with a "step"'):
         read_training_log(tmp_path)
+
+
+@pytest.mark.parametrize('line, message', [
+    (b'[' * 100000, 'it is nested too deeply'),
+    (b'{"step": 1, "iter": "\xff"}', 'it is not text in UTF-8: invalid start byte at byte 21'),
+    (b'{"step": 1, "iter": "1"}', "iter in it is '1' instead of a whole number"),
+    (b'{"step": null}', 'step in it is None instead of a whole number'),
+    (b'{"step": NaN}', 'step in it is nan instead of a whole number'),
+    (b'{"step": 1, "loss": ' + b'9' * 5000 + b'}', 'Exceeds the limit'),
+], ids=str)
+def test_lines_that_are_damaged(tmp_path, line, message):
+    path = write_start(tmp_path, '20260101_000000', [step(10, 5.0)])
+    path.write_bytes(path.read_bytes() + line + b'\n')
+    with pytest.raises(ValueError, match=f'scalars.json, line 2 is no line of a log: {message}'):
+        read_training_log(tmp_path)
+
+
+def test_what_is_no_number_is_left_out(tmp_path):
+    write_start(tmp_path, '20260101_000000', [step(10, 5.0, note='text', large=10**400), step(20, float('nan'))])
+    log = read_training_log(tmp_path)
+    assert 'note' not in log.training[0] and 'large' not in log.training[0]
+    assert summarise_log(log)['losses']['loss_bce'] != 2.5

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 from mmris.utils.commands import SETTINGS, check_run_settings, save_run_settings
+from mmris.utils.json_files import JSON_ERRORS
 
 #: COCO results; images and failures in COCO's form; all that was found, one image a line.
 PREDICTIONS, IMAGES, RECORDS = 'predictions.json', 'images.json', 'records.jsonl'
@@ -99,7 +100,7 @@ class ResultsFolder:
         path = self.path / SETTINGS
         try:
             settings = json.loads(path.read_text(encoding='utf-8')) if path.is_file() else None
-        except ValueError:
+        except JSON_ERRORS:
             settings = None
         return isinstance(settings, dict) and settings.get('kind') == _KIND
 

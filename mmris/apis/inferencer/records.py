@@ -5,6 +5,9 @@ import os
 from pathlib import Path
 from typing import Any, BinaryIO, Dict, Iterable, List, NamedTuple
 
+from mmris.utils.json_files import parse_json
+from mmris.utils.text import shorten
+
 
 class RecordFile:
     """The records of one process. They are added at the end, and are on the disk when :meth:`add` returns.
@@ -60,20 +63,31 @@ def find_records(paths: Iterable[Path]) -> Dict[int, RecordPlace]:
     Returns:
         dict[int, RecordPlace]: By the number of the image. Of several records of one, that of the batch of which most
         could be read: a broken file may have been replaced since the others.
+
+    Raises:
+        ValueError: If a line is no record; the message names file and line.
     """
     found: Dict[int, RecordPlace] = {}
     for path in paths:
         with open(path, 'rb') as file:
             offset = 0
-            for line in file:
+            for number, line in enumerate(file, 1):
                 if line.endswith(b'\n'):
-                    record = json.loads(line)
+                    record = _parse(line, f'{path}, line {number}')
                     place = RecordPlace(path, offset, record['batch_read'], 'error' in record)
                     known = found.get(record['index'])
                     if known is None or known.batch_read < place.batch_read:
                         found[record['index']] = place
                 offset += len(line)
     return found
+
+
+def _parse(line: bytes, where: str) -> Dict[str, Any]:
+    remedy = 'Remove the line, or overwrite the folder (--overwrite, in Python overwrite=True).'
+    record = parse_json(line, where, remedy)
+    if not isinstance(record, dict) or not all(type(record.get(name)) is int for name in ('index', 'batch_read')):
+        raise ValueError(f'{where} is {shorten(record)}, but a record has whole numbers index and batch_read. {remedy}')
+    return record
 
 
 class RecordReader:

@@ -72,7 +72,10 @@ def _identify_archive(local: Path, name: str) -> FileKind:
             if 'data.pkl' in records and (folded or sum(one.file_size for one in stored) > local.stat().st_size):
                 raise unreadable(name, 'its records are compressed or overlap, which torch does not write')
             damaged = archive.testzip() if 'data.pkl' in records else None
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+    except UnreadableCheckpointError:
+        raise
+    except Exception as error:
+        # Python's reader raises whatever its parsing of broken bytes runs into: wrong text, numbers, kinds of packing.
         raise unreadable(name, f'it is truncated or damaged ({error}): fetch it again') from error
     if 'data.pkl' not in records:
         raise unreadable(name, f'it is a {"NumPy" if arrays else "zip"} archive that torch did not write')

@@ -8,6 +8,9 @@ import safetensors
 import torch
 from torch import Tensor
 
+from mmris.utils.json_files import JSON_ERRORS
+from mmris.utils.text import shorten
+
 from .casting import as_dtype
 from .kinds import unreadable
 
@@ -46,7 +49,8 @@ def read_safetensors(local: Path, name: str, dtype: Optional[torch.dtype] = None
         tuple[dict[str, Tensor], dict]: The tensors, and the metadata: the entry ``meta``, if that is JSON of a dict.
 
     Raises:
-        UnreadableCheckpointError: If the file is truncated or damaged, or has numbers of a type that is not known.
+        UnreadableCheckpointError: If the file is truncated or damaged, or has numbers of a type that is not known, or
+            a tensor of an impossible shape.
     """
     try:
         # Checks that the header is whole, and that its tensors lie side by side in the file.
@@ -65,7 +69,14 @@ def read_safetensors(local: Path, name: str, dtype: Optional[torch.dtype] = None
                 raise unreadable(name, f'{key} in it has numbers of the type {entry["dtype"]}, which is not read')
             begin, end = entry['data_offsets']
             opened.seek(8 + length + begin)
-            state[key] = as_dtype(_tensor(opened.read(end - begin), DTYPES[entry['dtype']], entry['shape']), dtype)
+            content = opened.read(end - begin)
+            try:
+                tensor = _tensor(content, DTYPES[entry['dtype']], entry['shape'])
+            except (TypeError, ValueError, RuntimeError) as error:
+                # Without a number, a tensor can have any sides.
+                raise unreadable(name, f'{key} in it has the shape {shorten(entry["shape"])}, which no tensor has') \
+                    from error
+            state[key] = as_dtype(tensor, dtype)
     return {key: state[key] for key in header}, _meta(metadata)
 
 
@@ -79,6 +90,6 @@ def _meta(metadata: dict) -> dict:
     # What is more than text stands as one entry there.
     try:
         meta = json.loads(metadata.get('meta', 'null'))
-    except json.JSONDecodeError:
+    except JSON_ERRORS:
         meta = None
     return meta if isinstance(meta, dict) else metadata

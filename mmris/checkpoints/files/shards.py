@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import Optional, Tuple
 
+from mmris.utils.json_files import JSON_ERRORS
+
 from .kinds import UnreadableCheckpointError, unreadable
 
 # Weights in a folder as the Hugging Face hub gives it, the safe ones first. open_clip's stand beside timm's now and
@@ -43,7 +45,7 @@ def read_index(local: Path, name: str) -> Tuple[Path, ...]:
     """
     try:
         names = sorted(set(json.loads(local.read_text(encoding='utf-8'))['weight_map'].values()))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (*JSON_ERRORS, KeyError, TypeError, AttributeError) as error:
         raise unreadable(name, 'it is JSON text, but no index of weights in several files') from error
     elsewhere = [one for one in names if not isinstance(one, str) or Path(one).name != one]
     if elsewhere or not names:

@@ -1,7 +1,9 @@
 """Files of ``torch.save``, by torch's restricted reader and a list of the types that MMEngine's checkpoints need."""
 
+import mmap
 import pickle
 import secrets
+import zipfile
 from pathlib import Path
 from typing import Any, Callable, Optional, Union
 
@@ -9,9 +11,13 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
+from mmris.utils.pickle_instructions import check_pickle
+
 from .kinds import unreadable
 
 MapLocation = Union[str, torch.device, Callable]
+# Before the numbers of tensors, the old format has: what it is, its version, the machine, the content, and names.
+_OLD_PICKLES = 5
 # Numbers that a checkpoint may hold arrays of.
 _CODES = ('f8', 'f4', 'i8', 'i4', 'b1', 'u1')
 
@@ -34,6 +40,8 @@ def read_torch_save(local: Path, map_location: MapLocation, trust: bool, trust_o
         UnreadableCheckpointError: If it is truncated or damaged, or holds more and ``trust`` is not set.
     """
     try:
+        if not trust:
+            _check_pickles(local)
         with torch.serialization.safe_globals(_allowed_types()):
             return torch.load(local, map_location=map_location, weights_only=not trust)
     except Exception as error:
@@ -42,6 +50,21 @@ def read_torch_save(local: Path, map_location: MapLocation, trust: bool, trust_o
         if isinstance(error, pickle.UnpicklingError) and trust_option is not None and not trust:
             reason += f'. If you know where it comes from, {trust_option} reads it all the same, and runs what it says'
         raise unreadable(path, reason) from error
+
+
+def _check_pickles(local: Path) -> None:
+    """Check that to read the pickles of a file takes memory and time in proportion to its size."""
+    with local.open('rb') as file:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                for record in archive.namelist():
+                    if record.endswith('/data.pkl'):
+                        check_pickle(archive.read(record))
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            end = 0
+            for _ in range(_OLD_PICKLES):
+                end = check_pickle(content, end)
 
 
 def _reason(error: Exception) -> str:

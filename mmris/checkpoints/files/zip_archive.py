@@ -7,13 +7,14 @@ the pickle once it is made, and no bytes are read before a tensor is taken.
 
 import io
 import pickle
-import pickletools
 import sys
 import zipfile
 from typing import Any, Callable, Dict, Tuple
 
 import torch
 from torch import Tensor
+
+from mmris.utils.pickle_instructions import check_pickle
 
 _DTYPES = {
     'DoubleStorage': torch.float64,
@@ -119,7 +120,7 @@ class ArchiveUnpickler(pickle.Unpickler):
         if order != sys.byteorder:
             raise pickle.UnpicklingError(f'its numbers are written {order}-endian')
         pickled = archive.read(self._stored('data.pkl'))
-        _check_memo(pickled)
+        check_pickle(pickled)
         super().__init__(io.BytesIO(pickled))
 
     def _stored(self, record: str) -> zipfile.ZipInfo:
@@ -165,10 +166,3 @@ class ArchiveUnpickler(pickle.Unpickler):
         # frombuffer takes no empty buffer.
         numbers = bytearray(self._archive.read(record))
         return torch.frombuffer(numbers, dtype=dtype) if numbers else torch.empty(0, dtype=dtype)
-
-
-def _check_memo(pickled: bytes) -> None:
-    # Python's reader makes room for the highest number that a pickle gives an object: up to many gigabytes.
-    for opcode, number, _ in pickletools.genops(pickled):
-        if opcode.name in ('PUT', 'BINPUT', 'LONG_BINPUT') and number > len(pickled):
-            raise pickle.UnpicklingError(f'it numbers an object {number} among fewer than {len(pickled)}')

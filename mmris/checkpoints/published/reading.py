@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
+from mmris.utils.json_files import JSON_ERRORS
 from mmris.zoo import TOWERS, ZooModel, find_model, find_weights
 
 from ..files import (
@@ -168,5 +169,5 @@ def _read_quick_gelu(layout: Layout, path: str) -> Optional[bool]:
         return None
     try:
         return layout.config.read_quick_gelu(json.loads(config.read_text(encoding='utf-8')))
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except (*JSON_ERRORS, KeyError, AttributeError, TypeError) as error:
         raise unreadable(path, f'{config} beside it does not tell its activation ({error!r})') from error

@@ -1,5 +1,6 @@
 """Finding the checkpoint of a run to resume from, or to begin another training from."""
 
+import os
 import re
 from logging import Logger
 from pathlib import Path
@@ -30,7 +31,7 @@ def find_checkpoints(work_dir: Union[str, Path]) -> List[Path]:
     """
     folder = Path(work_dir)
     pointer = folder / POINTER
-    last_path = Path(pointer.read_text().strip()) if pointer.is_file() else folder
+    last_path = _read_pointer(pointer) if pointer.is_file() else folder
     numbers = _find_numbered(folder)
     # Never where a copy of a run's folder came from: only a folder without checkpoints has them elsewhere.
     if not numbers and last_path.is_file():
@@ -42,6 +43,16 @@ def find_checkpoints(work_dir: Union[str, Path]) -> List[Path]:
             for path, number in numbers.items() if path.name.startswith(last[1]) and number <= int(last[2])
         }
     return sorted(numbers, key=lambda path: numbers[path], reverse=True)
+
+
+def _read_pointer(pointer: Path) -> Path:
+    """The file that MMEngine noted; the folder if what is there now is no path."""
+    try:
+        path = Path(os.fsdecode(pointer.read_bytes()).strip())
+        path.is_file()
+        return path
+    except (OSError, ValueError):
+        return pointer.parent
 
 
 def _find_numbered(folder: Path) -> Dict[Path, int]:

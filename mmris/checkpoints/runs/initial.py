@@ -8,6 +8,8 @@ from mmengine.config import Config
 
 from mmris.utils import write_atomically
 from mmris.utils.files import digest_file
+from mmris.utils.json_files import read_json_file
+from mmris.utils.text import shorten
 
 from .finding import best_checkpoint, find_checkpoints
 
@@ -50,12 +52,15 @@ def check_initial_checkpoints(folder: Path, checkpoints: Sequence[Path]) -> None
         checkpoints (Sequence[Path]): Of :func:`find_initial_checkpoints`.
 
     Raises:
-        ValueError: If a file has been replaced since; the message names it.
+        ValueError: If a file has been replaced since; the message names it. If the note is damaged.
     """
     path = folder / BEGAN_FROM
     if not path.is_file() or not find_checkpoints(folder):
         return
-    began, now = json.loads(path.read_text(encoding='utf-8')), _digest(checkpoints)
+    remedy = f'Remove {folder}, so that the training begins anew.'
+    began, now = read_json_file(path, remedy), _digest(checkpoints)
+    if not isinstance(began, dict):
+        raise ValueError(f'{path} holds {shorten(began)} instead of the files that the training began from. {remedy}')
     changed = [name for name in began if name in now and began[name] != now[name]]
     if changed:
         raise ValueError(

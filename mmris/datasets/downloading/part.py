@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Mapping, Optional
 
 from mmris.utils.file_content import START, name_content
+from mmris.utils.json_files import JSON_ERRORS
 
 from .disk_space import explain_write_error
 
@@ -134,9 +135,11 @@ def source_path(target: Path) -> Path:
 def read_source(target: Path) -> Optional[Version]:
     """The version that is noted of a file. None: there is no note, or it is not whole."""
     try:
-        return Version(**json.loads(source_path(target).read_text(encoding='utf-8')))
-    except (OSError, ValueError, TypeError):
+        noted = Version(**json.loads(source_path(target).read_text(encoding='utf-8')))
+    except (OSError, *JSON_ERRORS, TypeError):
         return None
+    texts = all(isinstance(one, (str, type(None))) for one in (noted.etag, noted.modified))
+    return noted if texts and isinstance(noted.length, (int, type(None))) else None
 
 
 def lock(file: IO[bytes], path: Path) -> None:

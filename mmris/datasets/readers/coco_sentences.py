@@ -166,14 +166,15 @@ def _make_ref(file: SourceFile, position: int, annotation: dict, sentences: list
 
 def _fill_in_splits(refs: List[RawRef], images: List[Any], source: Source) -> None:
     """Divide the images of files whose names tell no split, by the names of the images."""
-    file_names = {str(one.get('id')): one.get('file_name') for one in images if isinstance(one, dict)}
+    file_names = {read_id(one.get('id')): one.get('file_name') for one in images if isinstance(one, dict)}
 
     def name_of(one: RawRef) -> str:
-        image_id = str(one.ref.get('image_id'))
-        return str(file_names.get(image_id, image_id))
+        image_id = read_id(one.ref.get('image_id'))
+        name = file_names.get(image_id)
+        return name if isinstance(name, str) else str(image_id)
 
     free = [one for one in refs if one.ref['split'] is None]
-    splits = divide_images(list(dict.fromkeys(map(name_of, free))), source.options)
+    splits = divide_images(list(dict.fromkeys(map(name_of, free))), source.options, source.path)
     for one in free:
         one.ref['split'] = splits[name_of(one)]
 

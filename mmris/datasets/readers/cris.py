@@ -13,6 +13,8 @@ from PIL import Image
 
 from mmris.datasets.entry_faults import fault_of_dict
 from mmris.datasets.masks import UnreadableMask
+from mmris.images.decoding import check_no_program
+from mmris.utils.finite import is_finite_number
 from mmris.utils.ids import Id, read_id
 from mmris.utils.run_lengths import encode_mask
 from mmris.utils.text import shorten
@@ -123,10 +125,12 @@ def _read_mask(path: Path) -> Union[dict, UnreadableMask]:
     """Read a mask as an RLE."""
     try:
         with Image.open(path) as image:
+            check_no_program(image, str(path))
             pixels = np.asarray(image.convert('L'))
     except FileNotFoundError:
         return UnreadableMask(f'{path} is missing')
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:
+        # Pillow's readers raise whatever their parsing of broken bytes runs into.
         return UnreadableMask(f'{path} is not a whole image ({error})')
     counts = np.bincount(pixels.reshape(-1), minlength=256)
     other = next((value for value in np.flatnonzero(counts) if value and value not in _OBJECT), None)
@@ -137,7 +141,7 @@ def _read_mask(path: Path) -> Union[dict, UnreadableMask]:
 
 def _to_xywh(box: Any) -> Optional[List[float]]:
     """A box of two corners as one of corner and size; None if it is none."""
-    if not isinstance(box, (list, tuple)) or len(box) != 4 or not all(isinstance(one, (int, float)) for one in box):
+    if not isinstance(box, (list, tuple)) or len(box) != 4 or not all(map(is_finite_number, box)):
         return None
     left, top, right, bottom = box
     return [left, top, right - left, bottom - top]

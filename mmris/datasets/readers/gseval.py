@@ -3,6 +3,7 @@
 import os
 from typing import Any, Dict, List
 
+from mmris.utils.finite import is_finite_number
 from mmris.utils.ids import Id
 
 from .columns import size_of_mask
@@ -72,7 +73,7 @@ def _annotation(entry: dict, image_id: Id) -> dict:
     if 'segmentation' in entry:
         annotation['segmentation'] = entry['segmentation']
     box = entry.get('box')
-    if isinstance(box, list) and len(box) == 4 and all(isinstance(side, (int, float)) for side in box):
+    if isinstance(box, list) and len(box) == 4 and all(map(is_finite_number, box)):
         # From corners to width and height.
         annotation['bbox'] = [box[0], box[1], box[2] - box[0], box[3] - box[1]]
     return annotation

@@ -7,6 +7,8 @@ from typing import Optional
 import numpy as np
 from PIL import Image
 
+from mmris.images.decoding import check_no_program
+
 MASK_VALUES = ('binary', 'instances')
 """What mask images may hold: 0 and anything else; or in each pixel the id of its object."""
 
@@ -45,6 +47,7 @@ def read_mask_image(path: str, where: str) -> MaskImage:
     """
     try:
         with Image.open(path) as image:
+            check_no_program(image, str(path))
             pixels, mode = np.asarray(image), image.mode
     except FileNotFoundError as error:
         raise FileNotFoundError(f'{where} has the mask {path}, which is missing. Correct the path, or leave it empty '

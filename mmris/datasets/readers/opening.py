@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Tuple
 from xml.etree import ElementTree
 
 from mmris.datasets.data_files import is_torch_archive, read_json_or_pickle
@@ -63,18 +63,21 @@ class ParquetTable:
     path: str
 
     @cached_property
-    def _file(self) -> Any:
+    def _opened(self) -> Tuple[Any, List[str]]:
+        """The file, and the names of its columns."""
         try:
-            from pyarrow import ArrowException, parquet
+            from pyarrow import parquet
         except ImportError as error:
             raise ImportError(f'{self.path} is a Parquet file, which is read by pyarrow. Install it: '
                               f'pip install "mmris[maintained,parquet]".') from error
         try:
-            return parquet.ParquetFile(self.path)
-        except (ArrowException, OSError) as error:
+            file = parquet.ParquetFile(self.path)
+            return file, list(file.schema_arrow.names)
+        except Exception as error:
+            # pyarrow raises whatever its parsing of broken bytes runs into.
             raise ValueError(f'{self.path} is not a whole Parquet file ({error}). Download it again.') from error
 
-    @cached_property
+    @property
     def columns(self) -> List[str]:
         """list[str]: Names of its columns.
 
@@ -82,7 +85,7 @@ class ParquetTable:
             ImportError: If pyarrow is not installed.
             ValueError: If the file is truncated or damaged.
         """
-        return list(self._file.schema_arrow.names)
+        return self._opened[1]
 
     def rows(self, columns: List[str]) -> Iterator[Dict[str, Any]]:
         """Read some columns of all rows, some hundred rows at a time.
@@ -96,11 +99,11 @@ class ParquetTable:
         Raises:
             ValueError: If the file is damaged.
         """
-        from pyarrow import ArrowException
         try:
-            for batch in self._file.iter_batches(batch_size=512, columns=columns):
+            for batch in self._opened[0].iter_batches(batch_size=512, columns=columns):
                 yield from batch.to_pylist()
-        except (ArrowException, OSError) as error:
+        except Exception as error:
+            # As above.
             raise ValueError(f'{self.path} is damaged ({error}). Download it again.') from error
 
 

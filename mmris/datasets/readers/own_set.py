@@ -132,7 +132,7 @@ class OwnSet:
         # An image of which one ref has a split goes there with the others.
         splits = {one.ref['file_name']: one.ref['split'] for one in self._refs if one.ref['split'] is not None}
         free = [name for name in self._entries if name not in splits]
-        splits.update(divide_images(free, self._source.options))
+        splits.update(divide_images(free, self._source.options, self._source.path))
         for one in self._refs:
             if one.ref['split'] is None:
                 one.ref['split'] = splits[one.ref['file_name']]

@@ -9,7 +9,7 @@ from .source import normalise_split
 _KNOWN = ('train', 'val', 'validation', 'test')
 
 
-def divide_images(names: Collection[str], options: Mapping[str, Any]) -> Dict[str, str]:
+def divide_images(names: Collection[str], options: Mapping[str, Any], where: str) -> Dict[str, str]:
     """Divide images into splits.
 
     All sentences about an image are in one split. Each image has a number from 0 to 1, hashed from its name and the
@@ -20,6 +20,7 @@ def divide_images(names: Collection[str], options: Mapping[str, Any]) -> Dict[st
         names (Collection[str]): Names of the images, each once.
         options (Mapping[str, Any]): ``val_share`` and ``test_share``, from 0 to 1, and ``seed``. Default: all is in
             ``train``.
+        where (str): The files, for messages.
 
     Returns:
         dict[str, str]: The split of each: ``'train'``, ``'val'`` or ``'test'``. ``train`` has at least one image, and
@@ -31,12 +32,12 @@ def divide_images(names: Collection[str], options: Mapping[str, Any]) -> Dict[st
     (val_share, test_share), seed = read_shares(options), read_seed(options)
     if not names:
         if val_share or test_share:
-            raise ValueError('--val-share and --test-share divide images whose split is not known, but the files tell '
-                             'the splits of all. Leave these options out.')
+            raise ValueError(f'{where}: --val-share and --test-share divide images whose split is not known, but the '
+                             f'files tell the splits of all. Leave these options out.')
         return {}
     for_val, for_test = int(val_share > 0), int(test_share > 0)
     if for_val + for_test >= len(names):
-        raise ValueError(f'{len(names)} image(s) are too few for --val-share {val_share:g} and --test-share '
+        raise ValueError(f'{where}: {len(names)} image(s) are too few for --val-share {val_share:g} and --test-share '
                          f'{test_share:g}, because each split needs one. Add images, or leave these options out.')
     numbers = {name: _draw(name, seed) for name in names}
     drawn = sorted(numbers, key=lambda name: (numbers[name], name))

@@ -1,7 +1,6 @@
 """ReasonSeg: a folder a split, with a JSON file of outlines and questions beside each image."""
 
 import json
-import math
 import os
 from typing import Any, List, Optional, Tuple
 
@@ -11,6 +10,8 @@ from PIL import Image
 
 from mmris.datasets.image_files import read_image_size
 from mmris.images.orientation import read_orientation
+from mmris.utils.finite import is_finite_number
+from mmris.utils.json_files import JSON_ERRORS
 from mmris.utils.run_lengths import encode_mask
 from mmris.utils.text import shorten
 
@@ -85,7 +86,7 @@ def _read_json(path: str) -> Any:
             return json.loads(content.decode(encoding))
         except UnicodeDecodeError as one:
             error = one
-        except (json.JSONDecodeError, RecursionError) as one:
+        except JSON_ERRORS as one:
             error = one
             break
     raise ValueError(f'{path} is not a whole JSON file in UTF-8 or Windows-1252 ({error}). Download it again.')
@@ -110,8 +111,7 @@ def _read_shapes(path: str, shapes: Any) -> List[Tuple[str, List[List[float]]]]:
 def _are_points(points: Any) -> bool:
     return isinstance(points, list) and bool(points) and all(
         isinstance(one, list) and len(one) == 2 and all(
-            isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number) and
-            abs(number) <= _FARTHEST for number in one) for one in points)
+            is_finite_number(number) and abs(number) <= _FARTHEST for number in one) for one in points)
 
 
 def draw_shapes(shapes: List[Tuple[str, List[List[float]]]], height: int, width: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 from mmris.names import SHAPEREF_STYLES
 from mmris.utils import usable_cpus
 from mmris.utils.folders import remove_leftovers, write_folder
+from mmris.utils.json_files import JSON_ERRORS
 
 from .records import CATEGORIES, MAX_SPLIT_COUNT, ImageRecord, make_record
 from .summary import count_findings, summarise
@@ -140,7 +141,7 @@ def _find_present(out: Path, settings: Dict[str, Any], overwrite: bool) -> Optio
     try:
         content = json.loads((out / SETTINGS_FILE).read_text(encoding='utf-8'))
         found = {key: content.get(key, no_shares.get(key)) for key in wanted}
-    except (OSError, ValueError, AttributeError):
+    except (OSError, *JSON_ERRORS, AttributeError):
         found = {}
     if found.get('format') != 'shaperef':
         raise FileExistsError(

@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Union
 from mmris.datasets.problems import ProblemTally, Report, raise_problem
 from mmris.utils.folders import remove_leftovers, write_folder
 from mmris.utils.ids import Id, read_id
+from mmris.utils.json_files import JSON_ERRORS
 from mmris.utils.text import shorten
 
 from .eligibility import REASONS
@@ -174,7 +175,7 @@ def _check_folder(out: Path, overwrite: bool) -> None:
     try:
         content = json.loads((out / SETTINGS_FILE).read_text(encoding='utf-8'))
         is_ours = content.get('format') == FORMAT
-    except (OSError, ValueError, AttributeError):
+    except (OSError, *JSON_ERRORS, AttributeError):
         is_ours = False
     if not is_ours:
         raise FileExistsError(f'{out} holds something other than a set of this tool, which --overwrite '

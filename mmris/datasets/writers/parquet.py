@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence
 
 from mmris.datasets.refer_files import ReferFiles, target_annotation_ids
+from mmris.utils.finite import is_finite_number
 from mmris.utils.ids import read_whole_number
 from mmris.utils.text import to_well_formed
 
@@ -136,7 +137,7 @@ def _text(value: Any) -> Optional[str]:
 def _box_around(boxes: Sequence[Any]) -> Optional[List[float]]:
     """The box around all targets as jxu124 has it, by its corners: left, top, right and bottom in pixels."""
     if not boxes or not all(isinstance(box, (list, tuple)) and len(box) == 4 and
-                            all(isinstance(side, (int, float)) for side in box) for box in boxes):
+                            all(map(is_finite_number, box)) for box in boxes):
         return None
     corners = [(left, top, left + width, top + height) for left, top, width, height in boxes]
     lefts, tops, rights, bottoms = zip(*corners)

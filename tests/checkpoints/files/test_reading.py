@@ -14,6 +14,7 @@ import torch
 
 from mmris.checkpoints import UnreadableCheckpointError, read_checkpoint, read_published
 from mmris.checkpoints.published import CLIP
+from mmris.hub.weights_check import read_shapes
 from tests.checkpoints.published.clip_files import (
     Malicious,
     assert_same,
@@ -281,3 +282,78 @@ def test_arrays_over_bytes_are_refused(tmp_path):
     torch.save(dict(state_dict={}, good=kept, number=np.float64(2.5)), tmp_path / 'good.pth')
     read = read_checkpoint(tmp_path / 'good.pth')
     assert (read['good'] == kept).all() and read['number'] == 2.5
+
+
+def with_fields(content: bytes, **fields: int) -> bytes:
+    """An archive whose first record has other numbers in the list at the end."""
+    places = dict(flags=8, packing=10, made_by=6)
+    start = content.rindex(b'PK\x01\x02', 0, content.index(b'PK\x01\x02') + 4)
+    changed = bytearray(content)
+    for name, value in fields.items():
+        changed[start + places[name]:start + places[name] + 2] = value.to_bytes(2, 'little')
+    return bytes(changed)
+
+
+class TestDamagedArchives:
+    """Python's reader of zip archives raises other errors for each of these."""
+
+    @pytest.fixture
+    def whole(self):
+        return archive(**{'weights/data.pkl': b'\x80\x02}.', 'weights/version': b'3\n'})
+
+    @pytest.mark.parametrize('fields', [
+        dict(made_by=1000), dict(packing=99), dict(flags=1), dict(flags=0x40), dict(flags=0x20), dict(packing=8),
+        dict(packing=14), dict(packing=12)], ids=str)
+    def test_numbers(self, tmp_path, whole, fields):
+        (tmp_path / 'a.pth').write_bytes(with_fields(whole, **fields))
+        refused(tmp_path / 'a.pth', 'a.pth cannot be read as a checkpoint: it(s records are compressed| is truncated)')
+
+    def test_names_that_are_no_text(self, tmp_path, whole):
+        content = with_fields(whole, flags=0x800).replace(b'weights/version', b'\xff\xfeights/version')
+        content = with_fields(content.replace(b'weights/data', b'\xff\xfeights/data'), flags=0x800)
+        (tmp_path / 'a.pth').write_bytes(content)
+        refused(tmp_path / 'a.pth', 'a.pth cannot be read as a checkpoint: it is truncated or damaged')
+
+
+class TestPicklesOutOfProportion:
+    """Of 60 bytes that would take 32 GiB, or the process, or for ever."""
+
+    CONTENTS = (b'\x80\x02}r\xff\xff\xff\x7f.', b'\x80\x02})' + b'\x85' * 200000 + b'Ns.',
+                b'\x80\x02})' + b'2\x86' * 60 + b'Ns.', b'\x80\x02X\xff\xff\xff\x7fa.')
+
+    @pytest.mark.parametrize('content', CONTENTS, ids=['numbers', 'deep', 'doubled', 'long'])
+    def test_in_an_archive(self, tmp_path, content):
+        (tmp_path / 'a.pth').write_bytes(archive(**{'weights/data.pkl': content, 'weights/version': b'3\n'}))
+        refused(tmp_path / 'a.pth', 'it numbers an object|more than 1,000 tuples|it ends early')
+
+    @pytest.mark.parametrize('content', CONTENTS, ids=['numbers', 'deep', 'doubled', 'long'])
+    def test_in_the_old_format(self, tmp_path, content):
+        torch.save({}, tmp_path / 'a.pth', _use_new_zipfile_serialization=False)
+        whole = (tmp_path / 'a.pth').read_bytes()
+        (tmp_path / 'a.pth').write_bytes(whole[:whole.index(b'}', 60)] + content[2:])
+        refused(tmp_path / 'a.pth', 'it numbers an object|more than 1,000 tuples|it ends early')
+
+
+@pytest.mark.parametrize('text', ['"a": ' + '[' * 100000, '"weight_map": ' + '9' * 5000 + '}', '"\ud800'],
+                         ids=['deep', 'long', 'half'])
+def test_an_index_that_is_no_json(tmp_path, text):
+    path = tmp_path / 'model.safetensors.index.json'
+    path.write_bytes(b'{' + text.encode('utf-8', 'surrogatepass'))
+    refused(path, 'it is JSON text, but no index of weights in several files')
+
+
+@pytest.mark.parametrize('meta', ['[' * 100000, '9' * 5000, 'text'], ids=['deep', 'long', 'text'])
+def test_metadata_that_is_no_json_stays_text(tmp_path, meta):
+    safetensors.torch.save_file({'a': torch.zeros(1)}, tmp_path / 'a.safetensors', metadata=dict(meta=meta))
+    found = read_checkpoint(tmp_path / 'a.safetensors')['meta']
+    assert found == (dict(meta=meta))
+
+
+@pytest.mark.parametrize('shape', [[0, 2**63], [2**64 - 1, 0]], ids=str)
+def test_a_shape_that_no_tensor_has(tmp_path, shape):
+    path = tmp_path / 'a.safetensors'
+    header = json.dumps(dict(a=dict(dtype='F32', shape=shape, data_offsets=[0, 0]))).encode()
+    path.write_bytes(len(header).to_bytes(8, 'little') + header)
+    refused(path, r'a in it has the shape \[.*, which no tensor has')
+    with pytest.raises(ValueError, match=r'a.safetensors: a has the shape \[.*, which no tensor has'):
+        read_shapes((path, ))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmris.checkpoints import best_checkpoint, read_published
+from mmris.checkpoints import best_checkpoint, find_checkpoints, read_published
 from mmris.checkpoints.published import CLIP
 from tests.checkpoints.published.clip_files import VIT, assert_same, open_clip_model
 
@@ -75,3 +75,11 @@ class TestCLIPOfATraining:
     def test_a_tag_is_no_path(self):
         with pytest.raises(ValueError, match='an open_clip tag: tags of .*[a-z0-9_]\\.$'):
             read_published(CLIP, 'opanai', architecture='ViT-B-16')
+
+
+@pytest.mark.parametrize('content', [b'\xff\xfe', b'a\0b', b'x' * 100000, b'', b'../../epoch_1.pth'], ids=str)
+def test_a_note_of_the_last_checkpoint_that_is_none(tmp_path, content):
+    leave(tmp_path, 'epoch_1.pth', 'epoch_2.pth')
+    (tmp_path / 'last_checkpoint').write_bytes(content)
+    names = [path.name for path in find_checkpoints(tmp_path)]
+    assert names == ['epoch_1.pth'] if b'epoch' in content else names == ['epoch_2.pth', 'epoch_1.pth']

@@ -54,3 +54,15 @@ def test_runs_of_an_ablation(tmp_path):
     towers.write_bytes(b'another')
     with pytest.raises(ValueError, match='towers.pth, which has been replaced since'):
         claim_folder(run, arguments)
+
+
+@pytest.mark.parametrize('content, message', [
+    (b'[' * 100000, 'is not JSON (it is nested too deeply)'), (b'\xff', 'is not JSON (it is not text in UTF-8'),
+    (b'[1]', 'holds [1] instead of the files that the training began from')])
+def test_a_damaged_note(tmp_path, content, message):
+    torch.save({}, tmp_path / 'epoch_1.pth')
+    (tmp_path / 'began_from.json').write_bytes(content)
+    with pytest.raises(ValueError) as error:
+        check_initial_checkpoints(tmp_path, [])
+    assert f'{tmp_path}/began_from.json {message}' in str(error.value)
+    assert str(error.value).endswith(f'Remove {tmp_path}, so that the training begins anew.')

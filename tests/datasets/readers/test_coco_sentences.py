@@ -1,6 +1,7 @@
 """COCO annotations that carry sentences."""
 
 import json
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -205,3 +206,14 @@ def test_files_of_one_split_that_each_number_from_1(names, refer_folder, refer, 
         instances_path='none.json', refs_path=str(pattern), image_folder=str(refer_folder / 'images'), decode=True)
     assert report.is_fine, report.problems
     assert report.splits['train'].counts.refs == len(refer.of_split('train')) + len(refer.of_split('val'))
+
+
+def test_ids_and_names_of_any_length_in_a_pickle(refer_folder, refer, tmp_path):
+    """Python refuses to write integers of more than 4,300 digits."""
+    path = tmp_path / 'own.json'
+    write_coco(refer, path, lambda one, sentences: dict(one, sentences=sentences))
+    content = json.loads(path.read_text())
+    content['images'][0]['file_name'] = content['images'][1]['id'] = 10**5000
+    path.write_bytes(pickle.dumps(content))
+    splits = {one.ref['split'] for one in convert('coco-sentences', path, refer_folder / 'images', val_share=0.5).refs}
+    assert splits == {'train', 'val'}

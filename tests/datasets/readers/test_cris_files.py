@@ -159,6 +159,13 @@ def test_says_what_is_wrong_with_an_entry(change, message, refer_folder, own):
     assert count(read_val(refer_folder, path, bad_data='skip')) == sum(one['sentences_num'] for one in entries[1:])
 
 
+def test_a_box_that_is_none_is_left_out(refer_folder, own):
+    path, entries, _ = own
+    entries[0]['bbox'] = [0.5, 1, 10**400, 20]
+    path.write_text(json.dumps(entries))
+    assert count(read_val(refer_folder, path)) == sum(one['sentences_num'] for one in entries)
+
+
 def test_refs_of_two_sets_with_one_id_are_reported(refer_folder, own):
     path, entries, masks = own
     shutil.copytree(path.parent, path.parent.parent / 'refcoco+')

@@ -112,3 +112,11 @@ def test_another_file_of_the_set_is_refused(folder):
     with pytest.raises(ValueError, match='GroundingSuite-Other.csv holds a TextTable, but lines of GSEval are '
                        'expected, each with idx, image_path, caption, segmentation. Name GroundingSuite-Eval.jsonl'):
         read_samples('test', folder / 'Grounding*', image_folder=folder / 'coco', ann_file='none')
+
+
+@pytest.mark.parametrize('corner', [10**400, float('inf'), float('nan'), True, None])
+def test_a_box_that_is_none_is_left_out(folder, corner):
+    entries = read_entries(folder)
+    entries[1]['box'] = [0.5, 1, corner, 20]
+    write(folder, entries)
+    assert sum(map(len, read_test(folder).values())) > 2

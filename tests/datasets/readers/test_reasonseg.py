@@ -208,6 +208,7 @@ def test_a_missing_or_broken_image(data, made, damage, message):
     (lambda value: value['shapes'][0].update(points=[]), 'shape at position 0 is'),
     (lambda value: value['shapes'][0].update(points=[[1, float('nan')]]), 'shape at position 0 is'),
     (lambda value: value['shapes'][0].update(points=[[1, 1e300]]), 'shape at position 0 is'),
+    (lambda value: value['shapes'][0].update(points=[[1, 10**400]]), 'shape at position 0 is'),
     (lambda value: value.update(text=[]), 'has no sentence'),
     (lambda value: value.update(text='who is it?'), r"has sentences='who is it\?', but sentences are a list of dicts"),
     (lambda value: value.update(text=[None]), r'is empty \(raw=None\)'),
@@ -274,3 +275,10 @@ def test_ignored_pixels_stay_with_their_objects():
     assert image['ignored'] == [[], [dict(counts='0')], []] and image['objects'] == [[0], [1], [2]]
     kept = referred_images._without_targets(image, {0})
     assert kept['ignored'] == [[dict(counts='0')], []] and kept['objects'] == [[1], [2]]
+
+
+def test_a_number_of_thousands_of_digits(data):
+    path, _ = files_of(data)
+    path.write_text('{"text": ' + '9' * 5000 + '}')
+    with pytest.raises(ValueError, match=f'{path} is not a whole JSON file in UTF-8 or Windows-1252'):
+        read(data, 'val', data)
