@@ -15,7 +15,7 @@ help:
 	@echo "make test-all   the slow tests too, as CI does; installs Chromium where it is missing"
 	@echo "make test-newest   the tests of make test with the newest packages that the requirements allow"
 	@echo "make audit  known vulnerabilities of the pinned packages, as pip-audit finds them; needs pypi.org"
-	@echo "make soak   MINUTES=30: leaks of a training and of the web page, in twice that time"
+	@echo "make soak   a training for MINUTES=30, and REQUESTS=10000 questions to the web page: does anything grow?"
 	@echo "make bench  the ratios of docs/benchmarks.md, in 45 minutes on one idle core; BRIEF=1 make bench: five"
 	@echo "make lint   style alone"
 	@echo "make clean  remove the environment and all results"
@@ -68,6 +68,12 @@ $(AUDIT)/installed:
 	@$(PYTHON) -m venv $(AUDIT)
 	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 	@touch $@
+
+# Both run to the end, whatever the first finds.
+soak: install
+	@status=0; export OMP_NUM_THREADS=1; \
+	$(BIN)/python -m tests.soak.training --minutes $(or $(MINUTES),30) || status=1; \
+	$(BIN)/python -m tests.soak.web_page --requests $(or $(REQUESTS),10000) || status=1; exit $$status
 
 bench: install
 	OMP_NUM_THREADS=1 $(BIN)/mmris benchmark $(if $(BRIEF),--brief --out work_dirs/bench_brief.json,--out bench.json --docs docs/benchmarks.md)
