@@ -204,5 +204,7 @@ def make_report(title: str, x: str, measures: Sequence[Measure], samples: Sequen
 
 
 def _short(value: float) -> str:
-    """A number with three digits, without an exponent."""
+    """A number with three digits, without an exponent; rounding of a constant is 0."""
+    if abs(value) < 1e-6:
+        return '0'
     return f'{value:,.0f}' if abs(value) >= 100 else f'{value:.3g}'

@@ -24,7 +24,8 @@ from tests.conftest import tiny_config
 from tests.soak.growth import Measure, Report, make_report
 from tests.soak.process_state import children_of, hold, resident_memory
 
-IMAGES, BATCH, WORKERS = 64, 4, 2
+# An epoch has four steps, and each has a validation and a checkpoint after it.
+IMAGES, BATCH, WORKERS = 16, 4, 2
 MEASURES = (
     Measure('memory', ' MiB', 50),
     Measure('memory of workers', ' MiB', 50),
@@ -49,7 +50,7 @@ class SoakHook(Hook):
 
     def __init__(self, seconds: float, every: float) -> None:
         self.samples: List[Dict[str, float]] = []
-        self._seconds, self._every = seconds, every
+        self._seconds, self._every, self._due = seconds, every, every
         # Seconds by the clock, and of the processor.
         self._steps: List[Tuple[float, float]] = []
         self._start, self._begun = time.monotonic(), (0., 0.)
@@ -60,16 +61,19 @@ class SoakHook(Hook):
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Optional[dict] = None,
                          outputs: Optional[dict] = None) -> None:
-        """End a step, and take a sample if it is time to."""
-        now = time.monotonic()
-        self._steps.append((now - self._begun[0], time.process_time() - self._begun[1]))
-        if now - self._start >= self._every * (len(self.samples) + 1):
-            self.samples.append(self._take((now - self._start) / 3600))
-            self._steps.clear()
+        """End a step."""
+        clock, processor = self._begun
+        self._steps.append((time.monotonic() - clock, time.process_time() - processor))
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """End the training if it is time to."""
-        if time.monotonic() - self._start > self._seconds:
+        """Take a sample and end the training, if it is time to. Samples are alike: each lies between a training and a
+        validation, with all data workers there."""
+        seconds = time.monotonic() - self._start
+        if seconds >= self._due:
+            self.samples.append(self._take(seconds / 3600))
+            self._steps.clear()
+            self._due = seconds + self._every
+        if seconds > self._seconds:
             runner.train_loop.stop_training = True
 
     def _take(self, hours: float) -> Dict[str, float]:
@@ -96,7 +100,7 @@ def soak(minutes: float, every: float, folder: Path) -> Report:
         every (float): Seconds between samples.
         folder (Path): For the data and what a training leaves.
     """
-    write_shaperef(folder / 'set', counts=dict(train=IMAGES, val=IMAGES // 4, testA=1, testB=1), processes=1)
+    write_shaperef(folder / 'set', counts=dict(train=IMAGES, val=IMAGES // 2, testA=1, testB=1), processes=1)
     config = tiny_config()
     for loader in (config.train_dataloader, config.val_dataloader):
         loader.update(batch_size=BATCH, num_workers=WORKERS)
