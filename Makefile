@@ -2,14 +2,20 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Environments of their own, so that nothing of them gets into the pinned one.
+AUDIT := .venv-audit
+NEWEST := .venv-newest
 
-.PHONY: help install browser try demo test test-all bench lint clean
+.PHONY: help install browser try demo test test-all test-newest audit soak bench lint clean
 
 help:
 	@echo "make try    ask the model that comes with mmris about a few pictures: within a minute after the install"
 	@echo "make demo   make ShapeRef, train CM-MaskSD on it, evaluate and draw predictions"
 	@echo "make test   lint and tests, in a quarter of an hour on two cores"
 	@echo "make test-all   the slow tests too, as CI does; installs Chromium where it is missing"
+	@echo "make test-newest   the tests of make test with the newest packages that the requirements allow"
+	@echo "make audit  known vulnerabilities of the pinned packages, as pip-audit finds them; needs pypi.org"
+	@echo "make soak   a training for MINUTES=30, and REQUESTS=10000 questions to the web page: does anything grow?"
 	@echo "make bench  the ratios of docs/benchmarks.md, in 45 minutes on one idle core; BRIEF=1 make bench: five"
 	@echo "make lint   style alone"
 	@echo "make clean  remove the environment and all results"
@@ -45,6 +51,30 @@ test: install lint
 test-all: install browser lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
+# Without constraints.txt, and made anew each time.
+test-newest:
+	@rm -rf $(NEWEST)
+	@$(PYTHON) -m venv $(NEWEST)
+	@echo 'Installing the newest packages into $(NEWEST): several minutes.'
+	@$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/maintained_stack.txt -r requirements/tests.txt -e .
+	@$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/parity.txt
+	OMP_NUM_THREADS=1 $(NEWEST)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow"
+
+# Without --strict, packages that an index does not know pass for sound: a mirror knows no vulnerabilities.
+audit: $(AUDIT)/installed
+	$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r requirements/constraints.txt
+
+$(AUDIT)/installed:
+	@$(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	@touch $@
+
+# Both run to the end, whatever the first finds.
+soak: install
+	@status=0; export OMP_NUM_THREADS=1; \
+	$(BIN)/python -m tests.soak.training --minutes $(or $(MINUTES),30) || status=1; \
+	$(BIN)/python -m tests.soak.web_page --requests $(or $(REQUESTS),10000) || status=1; exit $$status
+
 bench: install
 	OMP_NUM_THREADS=1 $(BIN)/mmris benchmark $(if $(BRIEF),--brief --out work_dirs/bench_brief.json,--out bench.json --docs docs/benchmarks.md)
 
@@ -52,4 +82,4 @@ lint: install
 	$(BIN)/python -m ruff check .
 
 clean:
-	rm -rf $(VENV) work_dirs data/shaperef
+	rm -rf $(VENV) $(AUDIT) $(NEWEST) work_dirs data/shaperef

@@ -11,10 +11,15 @@ from mmris.installation.devices import examine_devices, find_driver
 from mmris.installation.environment import examine_environment
 from mmris.installation.fonts import examine_fonts
 from mmris.installation.imports import import_packages
+from mmris.installation.licences import format_licences, licences_as_json, list_licences
 from mmris.installation.packages import examine_optional, examine_stack, examine_versions, modules_to_import
 
 
 def main(options: argparse.Namespace) -> int:
+    if options.licences:
+        licences = list_licences()
+        print(licences_as_json(licences) if options.json else format_licences(licences))
+        return 0
     sections = examine()
     if options.json:
         print(json.dumps(dict(sections=[asdict(section) for section in sections]), indent=2))
