@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 AUDIT := .venv-audit
 NEWEST := .venv-newest
 
-.PHONY: help install browser try demo test test-all test-newest audit soak bench lint clean
+.PHONY: help install browser try demo test test-all test-newest audit fuzz soak bench lint clean
 
 help:
 	@echo "make try    ask the model that comes with mmris about a few pictures: within a minute after the install"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-all   the slow tests too, as CI does; installs Chromium where it is missing"
 	@echo "make test-newest   the tests of make test with the newest packages that the requirements allow"
 	@echo "make audit  known vulnerabilities of the pinned packages, as pip-audit finds them; needs pypi.org"
+	@echo "make fuzz   whatever reads files of strangers gets damaged ones, for an hour on two cores; SECONDS=120 a reader"
 	@echo "make soak   a training for MINUTES=30, and REQUESTS=10000 questions to the web page: does anything grow?"
 	@echo "make bench  the ratios of docs/benchmarks.md, in 45 minutes on one idle core; BRIEF=1 make bench: five"
 	@echo "make lint   style alone"
@@ -68,6 +69,10 @@ $(AUDIT)/installed:
 	@$(PYTHON) -m venv $(AUDIT)
 	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 	@touch $@
+
+fuzz: install
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -r requirements/fuzz.txt
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzzing --seconds $(or $(SECONDS),120) --jobs 2 --corpus work_dirs/fuzzing
 
 # Both run to the end, whatever the first finds.
 soak: install
