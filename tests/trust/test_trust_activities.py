@@ -12,9 +12,12 @@ NAMES = [
     one.name for one in ast.parse((ROOT / 'tests/trust/activities.py').read_text()).body
     if isinstance(one, ast.FunctionDef) and any(isinstance(two, ast.Call) for two in one.decorator_list)
 ]
+# The others take as long each, and begin with the same.
+QUICK = ('reading', )
 
 
-@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize(
+    'name', [one if one in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in NAMES])
 def test_nothing_beside_what_was_asked(tmp_path, name):
     scene = Scene(tmp_path)
     assert f'{{"done": "{name}"}}' in scene.run('-m', 'tests.trust.activities', name, tmp_path)
