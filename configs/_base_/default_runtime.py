@@ -13,6 +13,8 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'))
 custom_hooks = [
     dict(type='RestartHook'),
+    # SIGTERM and SIGUSR1 (sbatch --signal=USR1@120): finish the step, save, end; --resume continues.
+    dict(type='PreemptionHook'),
     dict(type='NonFiniteLossHook'),
     # Pictures in the work folder: the same predictions at each validation, losses and metrics so far.
     dict(type='PredictionSheetHook'),

@@ -30,6 +30,7 @@ from .hooks.feature_cache_hook import FeatureCacheHook
 from .parameter_groups import merge_parameter_groups
 from .processors import join_processors, wrapper_of_processors
 from .progress import accumulated_batches
+from .train_loop import ResumableTrainLoop
 
 # Settings of a data loader that PyTorch refuses, or that do nothing, where there are no workers.
 _OF_WORKERS = ('persistent_workers', 'prefetch_factor', 'multiprocessing_context', 'timeout')
@@ -164,11 +165,16 @@ class ReferringRunner(CheckpointedRunner):
             self._hooks = hooks
 
     def build_train_loop(self, loop: Union[BaseLoop, Dict]) -> BaseLoop:
-        """Build the training loop; see ``mmengine.runner.Runner.build_train_loop``.
+        """Build the training loop; of one that counts epochs, that which can begin within an epoch.
+
+        See ``mmengine.runner.Runner.build_train_loop``.
 
         Raises:
             ValueError: If an epoch has no batch, since the training set is smaller than one.
         """
+        if isinstance(loop, dict) and (loop.get('by_epoch') or loop.get('type') == EpochBasedTrainLoop.__name__):
+            loop = {name: value for name, value in loop.items() if name != 'by_epoch'}
+            loop['type'] = ResumableTrainLoop.__name__
         loop = super().build_train_loop(loop)
         loader = loop.dataloader
         if isinstance(loop, EpochBasedTrainLoop) and len(loader) == 0:

@@ -1,11 +1,13 @@
+from .checkpoint_hook import CheckpointHook
 from .curves_hook import CurvesHook
 from .exclude_frozen_hook import ExcludeFrozenHook
 from .feature_cache_hook import FeatureCacheHook
 from .non_finite_loss_hook import NonFiniteLossError, NonFiniteLossHook
 from .prediction_sheet_hook import PredictionSheetHook
+from .preemption_hook import PREEMPTED, PreemptionError, PreemptionHook
 from .restart_hook import RestartHook
 
 __all__ = [
-    'CurvesHook', 'ExcludeFrozenHook', 'FeatureCacheHook', 'NonFiniteLossError', 'NonFiniteLossHook',
-    'PredictionSheetHook', 'RestartHook'
+    'CheckpointHook', 'CurvesHook', 'ExcludeFrozenHook', 'FeatureCacheHook', 'NonFiniteLossError', 'NonFiniteLossHook',
+    'PREEMPTED', 'PredictionSheetHook', 'PreemptionError', 'PreemptionHook', 'RestartHook'
 ]
