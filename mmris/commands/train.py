@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from mmris.engine import PreemptionError
 from mmris.registry import RUNNERS
-from mmris.utils.configs import name_work_dir, read_config
+from mmris.utils.configs import check_output, name_work_dir, read_config
 from mmris.utils.launching import check_trainable, destroy_process_group, set_launcher, set_training
 
 
@@ -15,6 +15,7 @@ def main(arguments: argparse.Namespace) -> None:
     set_launcher(config, arguments)
     set_training(config, arguments)
     name_work_dir(config, arguments.config, arguments.work_dir)
+    check_output(config.work_dir, folder=True)
     # All that it did is saved, and it has said so.
     with suppress(PreemptionError):
         RUNNERS.build(config).train()

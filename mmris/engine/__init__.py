@@ -7,6 +7,7 @@ from .hooks import (
     PreemptionError,
     PreemptionHook,
     RestartHook,
+    WatchdogHook,
 )
 from .runner import ReferringRunner
 from .split_test_loop import SplitTestLoop
@@ -14,5 +15,6 @@ from .train_loop import ResumableTrainLoop
 
 __all__ = [
     'BFloat16OptimWrapper', 'CheckpointHook', 'ExcludeFrozenHook', 'NonFiniteLossError', 'NonFiniteLossHook',
-    'PreemptionError', 'PreemptionHook', 'ReferringRunner', 'RestartHook', 'ResumableTrainLoop', 'SplitTestLoop'
+    'PreemptionError', 'PreemptionHook', 'ReferringRunner', 'RestartHook', 'ResumableTrainLoop', 'SplitTestLoop',
+    'WatchdogHook'
 ]

@@ -1,6 +1,8 @@
 """MMEngine's runner, with restarts that leave no trace and distribution over processors."""
 
+from contextlib import ExitStack
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Dict, Optional, Union
 
@@ -22,15 +24,18 @@ from mmris.evaluation import check_save_best, check_thresholds
 from mmris.models.segmentors import compile_stages
 from mmris.registry import RUNNERS
 from mmris.utils import unwrap_model
+from mmris.utils.folder_lock import FolderInUseError, hold_folder
 from mmris.utils.memory import keep_freed_memory
 from mmris.utils.terminal import use_utf8_log_files
 
+from .agreement import ask_main_process
 from .checkpointed_runner import CheckpointedRunner
 from .hooks.feature_cache_hook import FeatureCacheHook
 from .parameter_groups import merge_parameter_groups
 from .processors import join_processors, wrapper_of_processors
 from .progress import accumulated_batches
 from .train_loop import ResumableTrainLoop
+from .worker_signals import init_worker
 
 # Settings of a data loader that PyTorch refuses, or that do nothing, where there are no workers.
 _OF_WORKERS = ('persistent_workers', 'prefetch_factor', 'multiprocessing_context', 'timeout')
@@ -119,7 +124,10 @@ class ReferringRunner(CheckpointedRunner):
             dataloader = {name: value for name, value in dataloader.items() if name not in left_out}
             dataloader.setdefault('collate_fn', collate_batch)
             dataloader.setdefault('pin_memory', torch.cuda.is_available())
-        return super().build_dataloader(dataloader, seed=self.base_seed)
+        built = super().build_dataloader(dataloader, seed=self.base_seed)
+        if built is not dataloader and built.num_workers:
+            built.worker_init_fn = partial(init_worker, built.worker_init_fn)
+        return built
 
     def build_optim_wrapper(self, optim_wrapper: Union[Optimizer, OptimWrapper, Dict]) -> OptimWrapper:
         """Build the optimiser wrapper; of one built here, parameters that are trained alike become one group."""
@@ -143,12 +151,25 @@ class ReferringRunner(CheckpointedRunner):
 
         Raises:
             ValueError: If all of the model is frozen.
+            FolderInUseError: If another training has the work folder.
+            PreemptionError: If the training was asked to end, and has saved (see :class:`PreemptionHook`).
         """
         if not any(parameter.requires_grad for parameter in self.model.parameters()):
             raise ValueError('There is nothing to train: model.frozen names all of the model. Name less, or evaluate '
                              'it as it is, with mmris test.')
-        self.dump_config(self.work_dir)
-        return super().train()
+        with ExitStack() as stack:
+            error = ask_main_process(lambda: self._hold_work_dir(stack))
+            if error is not None:
+                raise FolderInUseError(error)
+            self.dump_config(self.work_dir)
+            return super().train()
+
+    def _hold_work_dir(self, stack: ExitStack) -> Optional[str]:
+        try:
+            stack.enter_context(hold_folder(self.work_dir, self.logger.warning))
+        except FolderInUseError as error:
+            return str(error)
+        return None
 
     def val(self) -> Dict[str, float]:
         """Evaluate the validation set; see ``mmengine.runner.Runner.val``.

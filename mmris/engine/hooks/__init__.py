@@ -6,8 +6,10 @@ from .non_finite_loss_hook import NonFiniteLossError, NonFiniteLossHook
 from .prediction_sheet_hook import PredictionSheetHook
 from .preemption_hook import PREEMPTED, PreemptionError, PreemptionHook
 from .restart_hook import RestartHook
+from .watchdog_hook import WatchdogHook
 
 __all__ = [
     'CheckpointHook', 'CurvesHook', 'ExcludeFrozenHook', 'FeatureCacheHook', 'NonFiniteLossError', 'NonFiniteLossHook',
-    'PREEMPTED', 'PredictionSheetHook', 'PreemptionError', 'PreemptionHook', 'RestartHook'
+    'PREEMPTED', 'PredictionSheetHook', 'PreemptionError', 'PreemptionHook', 'RestartHook',
+    'WatchdogHook'
 ]

@@ -107,8 +107,9 @@ def _check_checkpoints(runner: Runner) -> None:
                 f'CheckpointHook saves every {hook.interval} iterations, while the optimiser steps every '
                 f'{accumulated}: the gradient between them would be lost in a restart. Set interval to a multiple of '
                 f'accumulative_counts.')
-        if not hook.by_epoch and unit == 'epoch' and len(runner.train_dataloader) % accumulated:
+        batches = len(runner.train_dataloader)
+        if not hook.by_epoch and unit == 'epoch' and batches % accumulated:
             raise ValueError(
-                f'CheckpointHook saves every {hook.interval} iterations, but an epoch of {len(runner.train_dataloader)} '
-                f'batches ends with a step of the optimiser that takes fewer than the {accumulated} of the others, so '
-                f'that a gradient would be pending at some checkpoints and lost in a restart. Set by_epoch=True.')
+                f'CheckpointHook saves every {hook.interval} iterations, but an epoch of {batches} batches ends with a '
+                f'step of the optimiser that takes fewer than the {accumulated} of the others, so that a gradient would '
+                f'be pending at some checkpoints and lost in a restart. Set by_epoch=True.')
