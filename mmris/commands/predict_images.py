@@ -8,6 +8,7 @@ from mmris.apis.inferencer import Processes, RunSummary, read_pair_file
 from mmris.apis.inferencer.run import ALL_OUTPUTS
 from mmris.utils.configs import check_inputs, check_output, choose_checkpoint, prediction_settings, read_config
 from mmris.utils.launching import destroy_process_group, set_launcher_environment
+from mmris.utils.stop_signals import end_with_advice
 from mmris.utils.terminal import one_line
 
 SOME_FAILED = 1
@@ -22,7 +23,8 @@ def main(arguments: argparse.Namespace) -> int:
     set_launcher_environment(arguments)
     processes = Processes.join(arguments.launcher)
     try:
-        return predict(arguments, processes)
+        with end_with_advice(f'Run the same command to continue: answers in {one_line(str(arguments.out))} are kept.'):
+            return predict(arguments, processes)
     finally:
         destroy_process_group()
 

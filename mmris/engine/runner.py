@@ -23,10 +23,10 @@ from mmris.datasets.pipelines import resolve_pipelines, unresolve_pipelines
 from mmris.evaluation import check_save_best, check_thresholds
 from mmris.models.segmentors import compile_stages
 from mmris.registry import RUNNERS
-from mmris.utils import unwrap_model
+from mmris.utils import unwrap_model, write_atomically
 from mmris.utils.folder_lock import FolderInUseError, hold_folder
 from mmris.utils.memory import keep_freed_memory
-from mmris.utils.terminal import use_utf8_log_files
+from mmris.utils.terminal import survive_full_disks, use_utf8_log_files
 
 from .agreement import ask_main_process
 from .checkpointed_runner import CheckpointedRunner
@@ -35,7 +35,7 @@ from .parameter_groups import merge_parameter_groups
 from .processors import join_processors, wrapper_of_processors
 from .progress import accumulated_batches
 from .train_loop import ResumableTrainLoop
-from .worker_signals import init_worker
+from .workers import explain_dead_workers, init_worker
 
 # Settings of a data loader that PyTorch refuses, or that do nothing, where there are no workers.
 _OF_WORKERS = ('persistent_workers', 'prefetch_factor', 'multiprocessing_context', 'timeout')
@@ -89,9 +89,10 @@ class ReferringRunner(CheckpointedRunner):
             keep_freed_memory()
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
-        """Build MMEngine's logger, whose file holds any text."""
+        """Build MMEngine's logger, whose file holds any text, and which a full disk does not stop."""
         logger = super().build_logger(*args, **kwargs)
         use_utf8_log_files(logger)
+        survive_full_disks(logger)
         return logger
 
     def wrap_model(self, model_wrapper_cfg: Optional[Dict], model: nn.Module) -> nn.Module:
@@ -152,6 +153,7 @@ class ReferringRunner(CheckpointedRunner):
         Raises:
             ValueError: If all of the model is frozen.
             FolderInUseError: If another training has the work folder.
+            RuntimeError: If a data worker was killed.
             PreemptionError: If the training was asked to end, and has saved (see :class:`PreemptionHook`).
         """
         if not any(parameter.requires_grad for parameter in self.model.parameters()):
@@ -162,7 +164,8 @@ class ReferringRunner(CheckpointedRunner):
             if error is not None:
                 raise FolderInUseError(error)
             self.dump_config(self.work_dir)
-            return super().train()
+            with explain_dead_workers():
+                return super().train()
 
     def _hold_work_dir(self, stack: ExitStack) -> Optional[str]:
         try:
@@ -224,4 +227,5 @@ class ReferringRunner(CheckpointedRunner):
             # A copy to change and train again: what follows from inputs is made anew.
             unresolve_pipelines(config)
             name = Path(self.cfg.filename).name if self.cfg.filename else f'{self.timestamp}.py'
-            config.dump(str(Path(self.log_dir if folder is None else folder) / name))
+            with write_atomically(Path(self.log_dir if folder is None else folder) / name) as temporary:
+                config.dump(str(temporary))

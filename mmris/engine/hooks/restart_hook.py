@@ -12,6 +12,7 @@ from mmris.utils import seed_all
 
 from ..progress import accumulated_batches, is_training, progress_of
 from ..train_loop import ResumableTrainLoop
+from .checkpoint_hook import CheckpointHook as OrderedCheckpointHook
 
 # What checkpoints tell of the run, in MMEngine's message hub.
 VALIDATED, SAMPLES = 'last_validated_step', 'samples_a_step'
@@ -93,10 +94,10 @@ def _check_checkpoints(runner: Runner) -> None:
     for hook in runner.hooks:
         if not isinstance(hook, CheckpointHook):
             continue
-        if hook.max_keep_ckpts == 1:
+        if hook.max_keep_ckpts == 1 and not isinstance(hook, OrderedCheckpointHook):
             raise ValueError(
-                'max_keep_ckpts=1 of CheckpointHook removes the only checkpoint before the next is written, so that a '
-                'run killed in between loses all. Set it to 2 or more.')
+                'max_keep_ckpts=1 of MMEngine\'s CheckpointHook removes the only checkpoint before the next is written, '
+                'so that a run killed in between loses all. Take mmris.CheckpointHook, or set it to 2 or more.')
         if unit == 'epoch' and not hook.by_epoch and not isinstance(runner.train_loop, ResumableTrainLoop):
             raise ValueError(
                 f'CheckpointHook has by_epoch=False, but {type(runner.train_loop).__name__} counts epochs and begins '
@@ -111,5 +112,5 @@ def _check_checkpoints(runner: Runner) -> None:
         if not hook.by_epoch and unit == 'epoch' and batches % accumulated:
             raise ValueError(
                 f'CheckpointHook saves every {hook.interval} iterations, but an epoch of {batches} batches ends with a '
-                f'step of the optimiser that takes fewer than the {accumulated} of the others, so that a gradient would '
-                f'be pending at some checkpoints and lost in a restart. Set by_epoch=True.')
+                f'step of the optimiser that takes fewer than the {accumulated} of the others, so that a gradient '
+                f'would be pending at some checkpoints and lost in a restart. Set by_epoch=True.')

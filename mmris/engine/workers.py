@@ -1,9 +1,13 @@
-"""Data workers that outlive the signal by which a cluster asks a training to end."""
+"""Data workers: which signals end them, and what to do when one is gone."""
 
 import os
 import signal
 import threading
-from typing import Callable, Optional
+from contextlib import contextmanager
+from typing import Callable, Iterator, Optional
+
+# How PyTorch's message begins.
+_DEAD = 'DataLoader worker'
 
 
 def init_worker(init: Optional[Callable[[int], None]], worker_id: int) -> None:
@@ -28,3 +32,21 @@ def _await_end() -> None:
     while signal.sigwaitinfo((signal.SIGTERM, )).si_pid != os.getppid():
         continue
     os._exit(0)
+
+
+@contextmanager
+def explain_dead_workers() -> Iterator[None]:
+    """Say what to do when a data worker was killed.
+
+    Raises:
+        RuntimeError: In place of PyTorch's own that names the worker's process.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith(_DEAD):
+            raise
+        raise RuntimeError(
+            f'A data worker is gone: {error} Most often memory ran out: lower train_dataloader.num_workers or '
+            f'prefetch_factor, or give the container more shared memory (docker run --shm-size). Run the same command '
+            f'with --resume to continue.') from error
