@@ -74,6 +74,8 @@ def report(summary: RunSummary) -> None:
     """Print what a run has come to."""
     print(f'{one_line(str(summary.folder))}: {summary.sentences} answers about '
           f'{summary.images - len(summary.failures)} images, {summary.nothing_fits} of them that nothing fits')
+    if summary.found:
+        print(f'{summary.found} of {summary.images} images were finished before: this run continued an earlier one')
     if summary.failures:
         print(f'{len(summary.failures)} of {summary.images} images could not be read:')
     for failure in summary.failures[:SHOWN]:

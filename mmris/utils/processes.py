@@ -53,14 +53,16 @@ def _pass_on(received: signal.Signals, folder: Path) -> None:
 
 def _report(error: ChildFailedError, first: Path) -> int:
     said = f'It said:\n{first.read_text("utf-8")}' if first.is_file() else ''
-    killed = [failure for failure in error.failures.values() if failure.exitcode < 0]
+    _, failure = error.get_first_failure()
+    # The others fail because this one is gone, whatever they say. By SIGTERM torchrun itself ends them.
+    killed = [one for one in error.failures.values() if one.exitcode < 0 and one.exitcode != -signal.SIGTERM]
+    if not killed and failure.exitcode < 0:
+        killed = [failure]
     if killed:
-        # The others fail because this one is gone, whatever they say.
         sys.stderr.write(f'\n{_describe(killed[0])} The other processes were stopped. Run the same command with '
                          f'--resume to continue a training.\n')
         sys.stderr.write(said.replace('It said', 'Another process said', 1))
         return 1
-    _, failure = error.get_first_failure()
     if said:
         sys.stderr.write(f'\nA process failed, and the others were stopped. {said}')
     return failure.exitcode

@@ -50,7 +50,9 @@ def befall(harness: Harness, name: str, processes: int) -> str:
 def describe(fault: Fault) -> str:
     if fault.outcome == COMPLETED:
         return 'goes on' + (' and says so' if fault.says else '') + '; same bits'
-    ends = 'saves, ends with status 0' if fault.outcome == STOPPED else 'ends' + (' with a message' if fault.says else '')
+    if fault.outcome == STOPPED:
+        return 'saves, ends with status 0; resumed, same bits'
+    ends = 'ends with a message' if fault.says else 'ends'
     return f'{ends}; resumed, same bits'
 
 

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,9 @@ class FaultHook(Hook):
         os.kill(launcher, getattr(signal, self.fault['signal']))
 
     def signal_all(self, runner, batch) -> None:
-        for worker in multiprocessing.active_children():
-            os.kill(worker.pid, getattr(signal, self.fault['signal']))
+        workers = [worker.pid for worker in multiprocessing.active_children()]
+        # By another process than the workers' own, as a cluster does: that one may end them.
+        subprocess.run(['kill', '-s', self.fault['signal'].removeprefix('SIG'), *map(str, workers)], check=True)
         self.signal_launcher(runner, batch)
 
     def kill_worker(self, runner, batch) -> None:

@@ -20,10 +20,11 @@ from tests.faults.table import COMPLETED, FAILED, FAULTS, LAST, REFUSED, STOPPED
 # Three epochs of six steps in one process, of three in two.
 EPOCHS, SECONDS = 3, 240
 CONFIG = """
+import os
 _base_ = ['{base}']
 custom_imports = dict(imports=['tests.faults.fault_hook'])
 custom_hooks = [one for one in _base_.custom_hooks if one['type'] != 'WatchdogHook'] + [
-    dict(type='WatchdogHook', minutes=0.3), dict(type='FaultHook')]
+    dict(type='WatchdogHook', minutes=float(os.environ.get('WATCHDOG_MINUTES', 0.3))), dict(type='FaultHook')]
 """
 
 
@@ -49,8 +50,13 @@ class Harness:
         write_set(folder / 'set', images=12, sentences=2)
         self._whole: dict = {}
 
-    def start(self, name: str, processes: int, workers: int = 0, fault: Optional[dict] = None) -> subprocess.Popen:
-        """Start a training; its output is in ``<name>.log``."""
+    def start(self,
+              name: str,
+              processes: int,
+              workers: int = 0,
+              fault: Optional[dict] = None,
+              watchdog: float = 0.3) -> subprocess.Popen:
+        """Start a training, whose watchdog waits so many minutes; its output is in ``<name>.log``."""
         options = [
             '--resume', '--work-dir', self.folder / name, '--data-root', self.folder / f'{name}_set', '--cfg-options',
             'train_dataloader.dataset.split=val', 'train_dataloader.batch_size=2', 'val_dataloader.num_workers=0',
@@ -63,7 +69,8 @@ class Harness:
         if processes > 1:
             command = ['bash', 'tools/dist_train.sh', self.config, processes]
         environment = {key: value for key, value in os.environ.items() if key not in ('MMRIS_DEBUG', 'MMRIS_FAULT')}
-        environment.update(PYTHON=sys.executable, OMP_NUM_THREADS='1', MASTER_PORT=str(free_port()))
+        environment.update(PYTHON=sys.executable, OMP_NUM_THREADS='1', MASTER_PORT=str(free_port()),
+                           PYTHONFAULTHANDLER='1', WATCHDOG_MINUTES=str(watchdog))
         if fault is not None:
             fault = dict(fault, rank=processes - 1) if fault.get('rank') == LAST else fault
             environment['MMRIS_FAULT'] = json.dumps(fault)

@@ -11,6 +11,8 @@ from ..files import UnreadableCheckpointError, read_checkpoint
 
 # MMEngine writes here which file it saved last.
 POINTER = 'last_checkpoint'
+# In the work folder of a training that was asked to end, until it is resumed: signal, progress and checkpoint.
+PREEMPTED = 'preempted.json'
 _NUMBERED = re.compile(r'(epoch|iter)_(\d+)(?:_iter_(\d+))?\.pth')
 _BEST = re.compile(r'best_(.+)_(epoch|iter)_(\d+)\.pth')
 

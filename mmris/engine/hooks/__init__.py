@@ -5,12 +5,12 @@ from .feature_cache_hook import FeatureCacheHook
 from .iter_timer_hook import IterTimerHook
 from .non_finite_loss_hook import NonFiniteLossError, NonFiniteLossHook
 from .prediction_sheet_hook import PredictionSheetHook
-from .preemption_hook import PREEMPTED, PreemptionError, PreemptionHook
+from .preemption_hook import PreemptionError, PreemptionHook
 from .restart_hook import RestartHook
 from .watchdog_hook import WatchdogHook
 
 __all__ = [
     'CheckpointHook', 'CurvesHook', 'ExcludeFrozenHook', 'FeatureCacheHook', 'IterTimerHook', 'NonFiniteLossError',
-    'NonFiniteLossHook', 'PREEMPTED', 'PredictionSheetHook', 'PreemptionError', 'PreemptionHook', 'RestartHook',
+    'NonFiniteLossHook', 'PredictionSheetHook', 'PreemptionError', 'PreemptionHook', 'RestartHook',
     'WatchdogHook'
 ]

@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmris.checkpoints.runs import PREEMPTED
 from mmris.registry import HOOKS
 from mmris.utils import unwrap_model, write_atomically
 from mmris.utils.stop_signals import handle_stop_signals, write_line
@@ -22,8 +23,6 @@ from ..progress import is_training, progress_of
 from ..stop_agreement import StopAgreement
 from .checkpoint_hook import CheckpointHook
 
-# In the work folder of a training that was asked to end, until it is resumed.
-PREEMPTED = 'preempted.json'
 # Entry of a checkpoint that was written within an epoch: the running statistics of each process.
 STATISTICS = 'running_statistics_by_rank'
 

@@ -96,8 +96,9 @@ def _check_checkpoints(runner: Runner) -> None:
             continue
         if hook.max_keep_ckpts == 1 and not isinstance(hook, OrderedCheckpointHook):
             raise ValueError(
-                'max_keep_ckpts=1 of MMEngine\'s CheckpointHook removes the only checkpoint before the next is written, '
-                'so that a run killed in between loses all. Take mmris.CheckpointHook, or set it to 2 or more.')
+                'max_keep_ckpts=1 of MMEngine\'s CheckpointHook removes the only checkpoint before the next is '
+                'written, so that a run killed in between loses all. Take mmris.CheckpointHook, or set it to 2 or '
+                'more.')
         if unit == 'epoch' and not hook.by_epoch and not isinstance(runner.train_loop, ResumableTrainLoop):
             raise ValueError(
                 f'CheckpointHook has by_epoch=False, but {type(runner.train_loop).__name__} counts epochs and begins '

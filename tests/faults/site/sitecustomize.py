@@ -1,4 +1,4 @@
-"""Imported by Python when it starts, where tests put this folder on its path: the fault of MMRIS_FAULT is made ready."""
+"""Makes the fault of MMRIS_FAULT ready. Python imports it when it starts, where this folder is on its path."""
 
 import json
 import os
