@@ -24,12 +24,18 @@ class FaultHook(Hook):
 
     def __init__(self) -> None:
         self.fault = json.loads(os.environ.get('MMRIS_FAULT') or '{}')
+        self.tested = 0
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
         self._befall('step', runner, data_batch)
 
     def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         self._befall('validation', runner, data_batch)
+
+    def after_test_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        self.tested += 1
+        if self.fault.get('at') == 'evaluation' and self.tested == self.fault['step']:
+            getattr(self, self.fault['do'])(runner, data_batch)
 
     def _befall(self, stage: str, runner: Any, batch: Any) -> None:
         fault = self.fault

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import List, NamedTuple, Optional
+from typing import Callable, List, NamedTuple, Optional
 
 from mmris.checkpoints import find_checkpoints, read_checkpoint
 from tests.conftest import ROOT, assert_same, write_set
@@ -68,27 +68,36 @@ class Harness:
         command = [sys.executable, 'tools/train.py', self.config]
         if processes > 1:
             command = ['bash', 'tools/dist_train.sh', self.config, processes]
+        if fault is not None and fault.get('rank') == LAST:
+            fault = dict(fault, rank=processes - 1)
+        return self.launch([*command, *options], name, fault, watchdog)
+
+    def launch(self, command: list, name: str, fault: Optional[dict], watchdog: float = 0.3) -> subprocess.Popen:
+        """Start a command with a fault."""
         environment = {key: value for key, value in os.environ.items() if key not in ('MMRIS_DEBUG', 'MMRIS_FAULT')}
         environment.update(PYTHON=sys.executable, OMP_NUM_THREADS='1', MASTER_PORT=str(free_port()),
                            PYTHONFAULTHANDLER='1', WATCHDOG_MINUTES=str(watchdog))
         if fault is not None:
-            fault = dict(fault, rank=processes - 1) if fault.get('rank') == LAST else fault
             environment['MMRIS_FAULT'] = json.dumps(fault)
         site = str(ROOT / 'tests/faults/site')
         environment['PYTHONPATH'] = os.pathsep.join([site, str(ROOT), environment.get('PYTHONPATH', '')])
         with open(self.log(name), 'a') as output:
             return subprocess.Popen(
-                list(map(str, [*command, *options])), cwd=ROOT, env=environment, stdout=output,
-                stderr=subprocess.STDOUT, start_new_session=True)
+                list(map(str, command)), cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT,
+                start_new_session=True)
 
     def log(self, name: str) -> Path:
         return self.folder / f'{name}.log'
 
     def run(self, name: str, processes: int, workers: int = 0, fault: Optional[dict] = None) -> Ended:
         """Start a training and wait for its end."""
+        return self.wait(name, lambda: self.start(name, processes, workers, fault))
+
+    def wait(self, name: str, start: Callable[[], subprocess.Popen]) -> Ended:
+        """Start something and wait for its end."""
         before = len(self.log(name).read_text()) if self.log(name).exists() else 0
         begun = time.monotonic()
-        process = self.start(name, processes, workers, fault)
+        process = start()
         try:
             status = process.wait(timeout=SECONDS)
         except subprocess.TimeoutExpired:

@@ -1,10 +1,14 @@
 """Trainings that faults befall end, or go on, as the table says, and have the bits of one that nothing befell."""
 
+import json
 import re
+import sys
 import time
+from typing import Optional
 
 import pytest
 
+from mmris.checkpoints import find_checkpoints
 from tests.faults.running import Harness, end
 from tests.faults.table import FAULTS
 
@@ -42,3 +46,26 @@ def test_a_second_training_in_the_folder(harness, processes):
         assert first.wait(timeout=240) == 0
     finally:
         end(first)
+
+
+@pytest.mark.slow
+def test_a_stopped_evaluation(harness):
+    """SIGTERM in the second of three splits: the first is not evaluated again, and all have the scores of one run."""
+    checkpoint = find_checkpoints(harness.whole(1))[0]
+
+    def evaluate(name: str, fault: Optional[dict] = None) -> tuple:
+        out = harness.folder / f'{name}.json'
+        command = [sys.executable, 'tools/test.py', harness.config, checkpoint, '--data-root', harness.folder / 'set',
+                   '--split', 'val', '--controls', 'exchanged', 'empty', '--out', out, '--work-dir', harness.folder]
+        return out, harness.wait(name, lambda: harness.launch(command, name, fault))
+
+    whole, _ = evaluate('whole_scores')
+    out, stopped = evaluate('scores', dict(at='evaluation', step=2, do='signal_self', signal='SIGTERM'))
+    assert stopped.status == 143 and not out.exists()
+    assert f'Stopped by SIGTERM. Run the same command to continue: splits that are finished are kept beside {out}.' in \
+        stopped.output
+    _, resumed = evaluate('scores')
+    assert 'val was evaluated before the last stop, and is not evaluated again.' in resumed.output
+    assert 'Evaluating val.' not in resumed.output and 'Evaluating val_exchanged.' in resumed.output
+    assert json.loads(out.read_text()) == json.loads(whole.read_text())
+    assert not list(harness.folder.glob('*.part'))
