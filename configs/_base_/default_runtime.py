@@ -14,14 +14,14 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'))
 custom_hooks = [
     dict(type='RestartHook'),
-    # SIGTERM and SIGUSR1 (sbatch --signal=USR1@120): finish the step, save, end; --resume continues.
-    dict(type='PreemptionHook'),
     dict(type='NonFiniteLossHook'),
-    # A run that stands still says where; one of several processes ends, and names the one that the others wait for.
-    dict(type='WatchdogHook', minutes=20),
     # Pictures in the work folder: the same predictions at each validation, losses and metrics so far.
     dict(type='PredictionSheetHook'),
     dict(type='CurvesHook'),
+    # SIGTERM and SIGUSR1 (sbatch --signal=USR1@120): finish the step, save, end; --resume continues.
+    dict(type='PreemptionHook'),
+    # A run that stands still says where; one of several processes ends, and names the one that the others wait for.
+    dict(type='WatchdogHook', minutes=20),
 ]
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='Visualizer', vis_backends=vis_backends, name='visualizer')

@@ -10,6 +10,10 @@ from mmengine.dist import get_rank, get_world_size
 from torch import distributed
 
 
+# Signs of life that a process gives while it looks for those of others, and the store's key for what the first found.
+_SIGNS, _FOUND = 6, 'mmris/laggards'
+
+
 class Position(NamedTuple):
     """Where a process is in its run. Later ones are greater.
 
@@ -47,21 +51,31 @@ class Heartbeat:
             own = dict(count=self._count, position=position, pid=os.getpid(), host=socket.gethostname())
             self._store.set(_key(get_rank()), json.dumps(own))
 
-    def find_laggards(self, seconds: float) -> List[str]:
+    def find_laggards(self, position: Position, seconds: float) -> List[str]:
         """Find out for which processes the others wait.
 
         Args:
+            position (Position): Where this process is. It gives signs of life while it looks.
             seconds (float): How long to look whether a process still gives signs of life; longer than between two.
 
         Returns:
-            list[str]: A sentence for each. Those that give no signs, or else those that are behind all others.
+            list[str]: A sentence for each. Those that give no signs, or else those that are behind all others. All
+            processes get what the first of them has found: it may have ended since.
 
         Raises:
             RuntimeError: If the store does not answer.
         """
         before = self._read()
-        time.sleep(seconds)
+        for _ in range(_SIGNS):
+            time.sleep(seconds / _SIGNS)
+            self.beat(position)
         after = self._read()
+        if not self._store.check([_FOUND]):
+            self._store.set(_FOUND, json.dumps(self._compare(before, after)))
+        return json.loads(self._store.get(_FOUND))
+
+    @staticmethod
+    def _compare(before: Dict[int, dict], after: Dict[int, dict]) -> List[str]:
         silent = [rank for rank in after if after[rank] == before.get(rank)]
         if silent:
             return [f'{_name(rank, after[rank])} gives no sign of life. It was last {after[rank]["position"][2]}.'

@@ -76,9 +76,12 @@ def test_who_gives_no_sign_is_named(processes, monkeypatch):
         beat(rank, IN_STEP)
     # Meanwhile all but one give another.
     monkeypatch.setattr('mmris.engine.heartbeat.time.sleep', lambda seconds: [beat(rank, IN_STEP) for rank in (0, 2)])
-    found = hearts[0].find_laggards(1)
+    found = hearts[0].find_laggards(IN_STEP, 1)
     assert len(found) == 1 and found[0].startswith('Rank 1 (process ')
     assert found[0].endswith('gives no sign of life. It was last in step 7.')
+    # The others find the same, also if the one that looked first has ended meanwhile.
+    monkeypatch.setattr('mmris.engine.heartbeat.time.sleep', lambda seconds: None)
+    assert hearts[2].find_laggards(IN_STEP, 1) == found
 
 
 def test_who_is_behind_is_named(processes, monkeypatch):
@@ -91,6 +94,6 @@ def test_who_is_behind_is_named(processes, monkeypatch):
 
     beat_all()
     monkeypatch.setattr('mmris.engine.heartbeat.time.sleep', beat_all)
-    found = hearts[0].find_laggards(1)
+    found = hearts[0].find_laggards(IN_STEP, 1)
     assert len(found) == 1 and found[0].startswith('Rank 2 (')
     assert found[0].endswith('is waiting for the batch of step 7.')

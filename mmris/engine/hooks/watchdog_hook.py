@@ -96,7 +96,7 @@ class WatchdogHook(Hook):
                 self._heartbeat.beat(self._position)
                 if time.monotonic() - arrived < limit:
                     continue
-                laggards = self._heartbeat.find_laggards(3 * pause) if get_world_size() > 1 else []
+                laggards = self._heartbeat.find_laggards(self._position, 3 * pause) if get_world_size() > 1 else []
             except RuntimeError as error:
                 # The process with the store has ended, as this one is about to; or it stands still itself.
                 if time.monotonic() - arrived < limit:
@@ -104,6 +104,11 @@ class WatchdogHook(Hook):
                 laggards = [f'The process that all others found one another by does not answer ({error}).']
             if arrived == self._since and not self._ended.is_set():
                 self._report(laggards)
+                if laggards:
+                    # The others have time to say where they are, too.
+                    time.sleep(3 * pause)
+                    # The main thread waits outside of Python, where no exception reaches it.
+                    os._exit(1)
 
     def _report(self, laggards: List[str]) -> None:
         message = f'No step has ended for {self.minutes:g} minutes. Rank {get_rank()} is {self._position.said}. '
@@ -115,6 +120,4 @@ class WatchdogHook(Hook):
         faulthandler.dump_traceback(stream)
         if laggards:
             write_first_error(f'{message}\n')
-            # The main thread waits outside of Python, where no exception reaches it.
-            os._exit(1)
         self._since = time.monotonic()
