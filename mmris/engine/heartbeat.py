@@ -9,7 +9,6 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from mmengine.dist import get_rank, get_world_size
 from torch import distributed
 
-
 # Signs of life that a process gives while it looks for those of others, and the store's key for what the first found.
 _SIGNS, _FOUND = 6, 'mmris/laggards'
 

@@ -75,7 +75,7 @@ def test_who_gives_no_sign_is_named(processes, monkeypatch):
     for rank in range(3):
         beat(rank, IN_STEP)
     # Meanwhile all but one give another.
-    monkeypatch.setattr('mmris.engine.heartbeat.time.sleep', lambda seconds: [beat(rank, IN_STEP) for rank in (0, 2)])
+    monkeypatch.setattr('mmris.engine.heartbeat.time.sleep', lambda seconds: [beat(rank, IN_STEP) for rank in (2, 0)])
     found = hearts[0].find_laggards(IN_STEP, 1)
     assert len(found) == 1 and found[0].startswith('Rank 1 (process ')
     assert found[0].endswith('gives no sign of life. It was last in step 7.')
@@ -89,7 +89,7 @@ def test_who_is_behind_is_named(processes, monkeypatch):
     where = [IN_STEP, IN_STEP, WAITING]
 
     def beat_all(seconds: float = 0) -> None:
-        for rank, position in enumerate(where):
+        for rank, position in reversed(list(enumerate(where))):
             beat(rank, position)
 
     beat_all()
