@@ -1,5 +1,6 @@
 """MMEngine's runner, with restarts that leave no trace and distribution over processors."""
 
+import errno
 from contextlib import ExitStack
 from copy import deepcopy
 from functools import partial
@@ -207,6 +208,20 @@ class ReferringRunner(CheckpointedRunner):
                 f'each of {self.world_size} processes, so an epoch would have no step. Lower '
                 f'train_dataloader.batch_size, or use a larger set.')
         return loop
+
+    def _init_model_weights(self) -> None:
+        """Initialise weights; MMEngine then writes what it did into the log, past the log's own handling of errors.
+
+        Raises:
+            OSError: If the disk is full.
+        """
+        try:
+            super()._init_model_weights()
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise OSError(error.errno, f'The log in {self.log_dir} cannot be written: {error.strerror}. Free space on '
+                          f'that disk, or name another folder (--work-dir).') from error
 
     def _maybe_compile(self, target: str) -> None:
         """Compile the stages of the model if the config wants it; MMEngine would compile ``target``, a whole step."""

@@ -14,6 +14,7 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 
 from mmris.registry import HOOKS
+from tests.faults import injector
 
 
 @HOOKS.register_module()
@@ -39,6 +40,8 @@ class FaultHook(Hook):
 
     def _befall(self, stage: str, runner: Any, batch: Any) -> None:
         fault = self.fault
+        if fault.get('from_step') == runner.iter:
+            injector.ARMED.append(True)
         if fault.get('at') == stage and runner.iter == fault['step'] and fault.get('rank', 0) == get_rank():
             getattr(self, fault['do'])(runner, batch)
             self.fault = {}

@@ -1,16 +1,20 @@
 """Makes calls of the operating system fail, in a process that tests start.
 
 A fault is a dict: ``call`` names what is patched here, or ``at`` and ``do`` what :mod:`tests.faults.fault_hook` does at
-a step. ``rank`` is the process that it befalls; without it, all.
+a step. ``rank`` is the process that it befalls; without it, all. With ``from_step``, writes fail from that step on.
 """
 
 import builtins
 import errno
 import fcntl
+import io
 import os
 import re
 import time
 from typing import Any, Callable
+
+# Not empty from the step on that a fault begins with.
+ARMED = []
 
 
 def install(fault: dict) -> None:
@@ -40,6 +44,8 @@ class _FailingFile:
         self._file.close()
 
     def write(self, content: Any) -> int:
+        if 'from_step' in self._fault and not ARMED:
+            return self._file.write(content)
         self._file.write(content[:len(content) // 2])
         self._file.flush()
         fail(self._fault)
@@ -57,7 +63,8 @@ def _patch_open(fault: dict, concerns: Callable[[str], bool], befall: Callable) 
             return original(file, mode, *given, **named)
         return befall(lambda: original(file, mode, *given, **named))
 
-    builtins.open = patched
+    # pathlib takes the other name.
+    builtins.open = io.open = patched
 
 
 def _patch_write(fault: dict) -> None:
