@@ -31,7 +31,7 @@ from mmris.utils.terminal import survive_full_disks, use_utf8_log_files
 
 from .agreement import ask_main_process
 from .checkpointed_runner import CheckpointedRunner
-from .hooks.feature_cache_hook import FeatureCacheHook
+from .hooks import FeatureCacheHook, PreemptionHook, WatchdogHook
 from .parameter_groups import merge_parameter_groups
 from .processors import join_processors, wrapper_of_processors
 from .progress import accumulated_batches
@@ -161,6 +161,7 @@ class ReferringRunner(CheckpointedRunner):
             raise ValueError('There is nothing to train: model.frozen names all of the model. Name less, or evaluate '
                              'it as it is, with mmris test.')
         with ExitStack() as stack:
+            stack.callback(self._close_hooks)
             error = ask_main_process(lambda: self._hold_work_dir(stack))
             if error is not None:
                 raise FolderInUseError(error)
@@ -188,6 +189,24 @@ class ReferringRunner(CheckpointedRunner):
             return super().val()
         finally:
             self._hooks = hooks
+            self._close_hooks()
+
+    def test(self) -> Dict[str, float]:
+        """Evaluate the test set; see ``mmengine.runner.Runner.test``.
+
+        Returns:
+            dict[str, float]: The scores.
+        """
+        try:
+            return super().test()
+        finally:
+            self._close_hooks()
+
+    def _close_hooks(self) -> None:
+        """Let go of signals and threads, also after an error: a notebook goes on."""
+        for hook in self.hooks:
+            if isinstance(hook, (PreemptionHook, WatchdogHook)):
+                hook.close()
 
     def build_train_loop(self, loop: Union[BaseLoop, Dict]) -> BaseLoop:
         """Build the training loop; of one that counts epochs, that which can begin within an epoch.

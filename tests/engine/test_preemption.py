@@ -122,4 +122,6 @@ def test_signals_do_again_what_they_did(tmp_path):
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)]
     train(changed(tmp_path, 'epochs', 'whole', **{'train_cfg.max_epochs': 1}))
     stop(changed(tmp_path, 'epochs', 'parts'), 1)
+    # Also where it ends with an error.
+    train(changed(tmp_path, 'epochs', 'failed'), interrupt_before=7)
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)] == before

@@ -86,9 +86,9 @@ FAULTS: Dict[str, Fault] = dict(
     image_gone=Fault('Images are removed in mid-run', at_step('remove_images'), REFUSED,
                      (r'There is no image .*\.jpg', )),
     image_truncated=Fault('Images are truncated in mid-run', at_step('truncate_images'), REFUSED,
-                          (r'COCO_train2014_\d+\.jpg .*truncated', )),
+                          (r'COCO_train2014_\d+\.jpg is not a whole image file', )),
     image_fails=Fault('I/O error while an image is read', dict(call='read', path=r'\.jpg$', file=9, errno='EIO'),
                       REFUSED, (r'The image .*\.jpg cannot be read \(Input/output error\)', )),
-    not_finite=Fault('A loss is NaN', at_step('spoil_batch'), REFUSED, (r'The loss is not finite at step 5', )),
+    not_finite=Fault('A loss is NaN', at_step('spoil_batch'), FAILED, (r'The loss is not finite at step 5', )),
     clock=Fault('The clock is set back a day', at_step('set_clock_back'), COMPLETED, (r'eta: 0:00:', )),
 )

@@ -116,6 +116,10 @@ class PreemptionHook(Hook):
 
     def after_run(self, runner: Runner) -> None:
         """Stop listening."""
+        self.close()
+
+    def close(self) -> None:
+        """Stop listening, whatever has become of the training."""
         self._handling.close()
 
     def _receive(self, received: Signals) -> None:
@@ -149,7 +153,6 @@ class PreemptionHook(Hook):
                 content = dict(signal=asked, epoch=runner.epoch, iter=done, checkpoint=self._checkpoint)
                 temporary.write_text(json.dumps(content), encoding='utf-8')
         runner.visualizer.close()
-        self._handling.close()
         message = (f'Stopped by {asked} after step {done} of {runner.max_iters}. All of them are saved in '
                    f'{self._checkpoint}. Run the same command with --resume to continue.')
         runner.logger.info(message)

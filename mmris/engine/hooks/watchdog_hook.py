@@ -78,6 +78,10 @@ class WatchdogHook(Hook):
 
     def after_run(self, runner: Runner) -> None:
         """Watch no longer."""
+        self.close()
+
+    def close(self) -> None:
+        """Watch no longer, whatever has become of the run."""
         self._ended.set()
 
     def _evaluate(self, runner: Runner, batches: int) -> None:
