@@ -32,4 +32,7 @@ INFERENCERS = Registry('inferencer', parent=root.INFERENCERS, scope='mmris', loc
 
 VISUALIZERS = Registry('visualizer', parent=root.VISUALIZERS, scope='mmris', locations=['mmris.visualization'])
 VISBACKENDS = Registry(
-    'visualizer backend', parent=root.VISBACKENDS, scope='mmris', locations=['mmris.visualization.wandb_backend'])
+    'visualizer backend',
+    parent=root.VISBACKENDS,
+    scope='mmris',
+    locations=['mmris.visualization.local_backend', 'mmris.visualization.wandb_backend'])

@@ -3,7 +3,8 @@ runner_type = 'ReferringRunner'
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=1),
-    dist_cfg=dict(backend='nccl'))
+    # Seconds after which communication gives up; WatchdogHook is to speak first.
+    dist_cfg=dict(backend='nccl', timeout=1800))
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=True),
@@ -17,6 +18,10 @@ custom_hooks = [
     # Pictures in the work folder: the same predictions at each validation, losses and metrics so far.
     dict(type='PredictionSheetHook'),
     dict(type='CurvesHook'),
+    # SIGTERM and SIGUSR1 (sbatch --signal=USR1@120): finish the step, save, end; --resume continues.
+    dict(type='PreemptionHook'),
+    # A run that stands still says where; one of several processes ends, and names the one that the others wait for.
+    dict(type='WatchdogHook', minutes=20),
 ]
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='Visualizer', vis_backends=vis_backends, name='visualizer')

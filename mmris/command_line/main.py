@@ -15,7 +15,8 @@ _END = """mmris COMMAND --help  the arguments of a command (its name may have - 
 mmris --version       the version
 
 Exit status: 0 done; 1 done, and what was checked is not as it should be; 2 wrong arguments, files or settings;
-130 interrupted. A fault of the program ends with a traceback and status 1."""
+130 interrupted; 143 ended by SIGTERM, though `mmris train` then saves and ends with 0. A fault of the program ends with
+a traceback and status 1."""
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from mmris.apis.inferencer import Processes, RunSummary, read_pair_file
 from mmris.apis.inferencer.run import ALL_OUTPUTS
 from mmris.utils.configs import check_inputs, check_output, choose_checkpoint, prediction_settings, read_config
 from mmris.utils.launching import destroy_process_group, set_launcher_environment
+from mmris.utils.stop_signals import end_with_advice
 from mmris.utils.terminal import one_line
 
 SOME_FAILED = 1
@@ -22,7 +23,8 @@ def main(arguments: argparse.Namespace) -> int:
     set_launcher_environment(arguments)
     processes = Processes.join(arguments.launcher)
     try:
-        return predict(arguments, processes)
+        with end_with_advice(f'Run the same command to continue: answers in {one_line(str(arguments.out))} are kept.'):
+            return predict(arguments, processes)
     finally:
         destroy_process_group()
 
@@ -72,6 +74,8 @@ def report(summary: RunSummary) -> None:
     """Print what a run has come to."""
     print(f'{one_line(str(summary.folder))}: {summary.sentences} answers about '
           f'{summary.images - len(summary.failures)} images, {summary.nothing_fits} of them that nothing fits')
+    if summary.found:
+        print(f'{summary.found} of {summary.images} images were finished before: this run continued an earlier one')
     if summary.failures:
         print(f'{len(summary.failures)} of {summary.images} images could not be read:')
     for failure in summary.failures[:SHOWN]:

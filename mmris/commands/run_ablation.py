@@ -16,7 +16,12 @@ import torch
 from mmengine.config import Config
 
 from mmris.checkpoints import find_checkpoints
-from mmris.checkpoints.runs import check_initial_checkpoints, find_initial_checkpoints, note_initial_checkpoints
+from mmris.checkpoints.runs import (
+    PREEMPTED,
+    check_initial_checkpoints,
+    find_initial_checkpoints,
+    note_initial_checkpoints,
+)
 from mmris.evaluation.ablation import format_ablation, runs_by_skill, summarise_ablation
 from mmris.evaluation.paired_tests import check_pairs, compare_pairs, format_pairs
 from mmris.utils import find_config, write_atomically
@@ -94,6 +99,9 @@ def train_and_evaluate(run: dict, slots: SimpleQueue, arguments: argparse.Namesp
             common = ['--work-dir', str(folder), *data_options(arguments)]
             train = [*shlex.split(arguments.train_options), '--seed', str(run['seed']), '--resume', *common]
             start_tool('train', [run['config']], train, folder, slot, arguments)
+            if (folder / PREEMPTED).exists():
+                raise RuntimeError(f'The training in {folder} was asked to end, and has saved. Run the same command to '
+                                   f'continue.')
             checkpoint = str(find_checkpoints(folder)[0])
             test = ['--split', *arguments.split, '--out', str(results), *common]
             start_tool('test', [run['config'], checkpoint], test, folder, slot, arguments)

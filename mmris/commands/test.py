@@ -1,6 +1,7 @@
 """The work of ``mmris test``."""
 
 import argparse
+from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
@@ -12,6 +13,7 @@ from mmris.evaluation import format_results, nest_metrics, to_json
 from mmris.names import MASK_CONTROLS, SENTENCE_CONTROLS
 from mmris.registry import RUNNERS
 from mmris.utils import unwrap_model, write_atomically
+from mmris.utils.commands import plain
 from mmris.utils.configs import (
     check_data,
     check_output,
@@ -20,8 +22,11 @@ from mmris.utils.configs import (
     name_work_dir,
     read_config,
 )
+from mmris.utils.files import digest_file
 from mmris.utils.launching import destroy_process_group, set_feature_cache, set_launcher
 from mmris.utils.precision import check_precision
+from mmris.utils.stop_signals import end_with_advice
+from mmris.version import __version__
 
 
 def set_splits(config: Config, arguments: argparse.Namespace) -> None:
@@ -62,8 +67,35 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.compile:
         config.compile = True
 
-    _evaluate(config, arguments)
+    keep_finished_splits(config, arguments)
+    with end_with_advice(_advice(arguments)):
+        _evaluate(config, arguments)
     destroy_process_group()
+
+
+def keep_finished_splits(config: Config, arguments: argparse.Namespace) -> None:
+    """Let an evaluation with ``--out`` that is stopped and started again go on with the splits that are left."""
+    if arguments.out is None:
+        return
+    loop = config.test_cfg
+    checkpoint = arguments.checkpoint and (digest_file(arguments.checkpoint) if Path(arguments.checkpoint).is_file()
+                                           else arguments.checkpoint)
+    loop.partial_file = arguments.out
+    loop.settings = plain(
+        dict(
+            model=config.model,
+            inputs=config.get('inputs'),
+            dataloader=config.test_dataloader,
+            evaluator=config.test_evaluator,
+            precision=loop.get('precision'),
+            version=__version__,
+            checkpoint=checkpoint))
+
+
+def _advice(arguments: argparse.Namespace) -> str:
+    if arguments.out is None:
+        return 'Run the same command to evaluate anew; with --out FILE, splits that are finished are kept.'
+    return f'Run the same command to continue: splits that are finished are kept beside {arguments.out}.'
 
 
 def _evaluate(config: Config, arguments: argparse.Namespace) -> None:
@@ -80,3 +112,4 @@ def _evaluate(config: Config, arguments: argparse.Namespace) -> None:
         if arguments.out is not None:
             with write_atomically(arguments.out) as temporary:
                 temporary.write_text(to_json(results), encoding='utf-8')
+            runner.test_loop.remove_partial()

@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Sequence
 
 from mmris.checkpoints import find_checkpoints
-from mmris.checkpoints.runs import check_initial_checkpoints, find_initial_checkpoints, note_initial_checkpoints
+from mmris.checkpoints.runs import (
+    PREEMPTED,
+    check_initial_checkpoints,
+    find_initial_checkpoints,
+    note_initial_checkpoints,
+)
 from mmris.command_line.arguments import add_option_argument, add_training_arguments
 from mmris.command_line.parser import CommandParser
 from mmris.utils import write_atomically
@@ -54,6 +59,10 @@ def main(arguments: argparse.Namespace) -> None:
         if code:
             print(f'Stage {position} of {len(stages)} failed. Started again, the same command goes on here.')
             sys.exit(code)
+        if (stage.folder / PREEMPTED).exists():
+            print(f'Stage {position} of {len(stages)} was asked to end, and has saved. Run the same command again to '
+                  f'continue.')
+            return
         left = find_checkpoints(stage.folder)
         if not left:
             raise FileNotFoundError(

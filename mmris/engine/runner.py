@@ -1,6 +1,9 @@
 """MMEngine's runner, with restarts that leave no trace and distribution over processors."""
 
+import errno
+from contextlib import ExitStack
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Dict, Optional, Union
 
@@ -21,15 +24,19 @@ from mmris.datasets.pipelines import resolve_pipelines, unresolve_pipelines
 from mmris.evaluation import check_save_best, check_thresholds
 from mmris.models.segmentors import compile_stages
 from mmris.registry import RUNNERS
-from mmris.utils import unwrap_model
+from mmris.utils import unwrap_model, write_atomically
+from mmris.utils.folder_lock import FolderInUseError, hold_folder
 from mmris.utils.memory import keep_freed_memory
-from mmris.utils.terminal import use_utf8_log_files
+from mmris.utils.terminal import survive_full_disks, use_utf8_log_files
 
+from .agreement import ask_main_process
 from .checkpointed_runner import CheckpointedRunner
-from .hooks.feature_cache_hook import FeatureCacheHook
+from .hooks import FeatureCacheHook, PreemptionHook, WatchdogHook
 from .parameter_groups import merge_parameter_groups
 from .processors import join_processors, wrapper_of_processors
 from .progress import accumulated_batches
+from .train_loop import ResumableTrainLoop
+from .workers import explain_dead_workers, init_worker
 
 # Settings of a data loader that PyTorch refuses, or that do nothing, where there are no workers.
 _OF_WORKERS = ('persistent_workers', 'prefetch_factor', 'multiprocessing_context', 'timeout')
@@ -83,9 +90,10 @@ class ReferringRunner(CheckpointedRunner):
             keep_freed_memory()
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
-        """Build MMEngine's logger, whose file holds any text."""
+        """Build MMEngine's logger, whose file holds any text, and which a full disk does not stop."""
         logger = super().build_logger(*args, **kwargs)
         use_utf8_log_files(logger)
+        survive_full_disks(logger)
         return logger
 
     def wrap_model(self, model_wrapper_cfg: Optional[Dict], model: nn.Module) -> nn.Module:
@@ -118,7 +126,10 @@ class ReferringRunner(CheckpointedRunner):
             dataloader = {name: value for name, value in dataloader.items() if name not in left_out}
             dataloader.setdefault('collate_fn', collate_batch)
             dataloader.setdefault('pin_memory', torch.cuda.is_available())
-        return super().build_dataloader(dataloader, seed=self.base_seed)
+        built = super().build_dataloader(dataloader, seed=self.base_seed)
+        if built is not dataloader and built.num_workers:
+            built.worker_init_fn = partial(init_worker, built.worker_init_fn)
+        return built
 
     def build_optim_wrapper(self, optim_wrapper: Union[Optimizer, OptimWrapper, Dict]) -> OptimWrapper:
         """Build the optimiser wrapper; of one built here, parameters that are trained alike become one group."""
@@ -142,12 +153,28 @@ class ReferringRunner(CheckpointedRunner):
 
         Raises:
             ValueError: If all of the model is frozen.
+            FolderInUseError: If another training has the work folder.
+            RuntimeError: If a data worker was killed.
+            PreemptionError: If the training was asked to end, and has saved (see :class:`PreemptionHook`).
         """
         if not any(parameter.requires_grad for parameter in self.model.parameters()):
             raise ValueError('There is nothing to train: model.frozen names all of the model. Name less, or evaluate '
                              'it as it is, with mmris test.')
-        self.dump_config(self.work_dir)
-        return super().train()
+        with ExitStack() as stack:
+            stack.callback(self._close_hooks)
+            error = ask_main_process(lambda: self._hold_work_dir(stack))
+            if error is not None:
+                raise FolderInUseError(error)
+            self.dump_config(self.work_dir)
+            with explain_dead_workers():
+                return super().train()
+
+    def _hold_work_dir(self, stack: ExitStack) -> Optional[str]:
+        try:
+            stack.enter_context(hold_folder(self.work_dir, self.logger.warning))
+        except FolderInUseError as error:
+            return str(error)
+        return None
 
     def val(self) -> Dict[str, float]:
         """Evaluate the validation set; see ``mmengine.runner.Runner.val``.
@@ -162,13 +189,36 @@ class ReferringRunner(CheckpointedRunner):
             return super().val()
         finally:
             self._hooks = hooks
+            self._close_hooks()
+
+    def test(self) -> Dict[str, float]:
+        """Evaluate the test set; see ``mmengine.runner.Runner.test``.
+
+        Returns:
+            dict[str, float]: The scores.
+        """
+        try:
+            return super().test()
+        finally:
+            self._close_hooks()
+
+    def _close_hooks(self) -> None:
+        """Let go of signals and threads, also after an error: a notebook goes on."""
+        for hook in self.hooks:
+            if isinstance(hook, (PreemptionHook, WatchdogHook)):
+                hook.close()
 
     def build_train_loop(self, loop: Union[BaseLoop, Dict]) -> BaseLoop:
-        """Build the training loop; see ``mmengine.runner.Runner.build_train_loop``.
+        """Build the training loop; of one that counts epochs, that which can begin within an epoch.
+
+        See ``mmengine.runner.Runner.build_train_loop``.
 
         Raises:
             ValueError: If an epoch has no batch, since the training set is smaller than one.
         """
+        if isinstance(loop, dict) and (loop.get('by_epoch') or loop.get('type') == EpochBasedTrainLoop.__name__):
+            loop = {name: value for name, value in loop.items() if name != 'by_epoch'}
+            loop['type'] = ResumableTrainLoop.__name__
         loop = super().build_train_loop(loop)
         loader = loop.dataloader
         if isinstance(loop, EpochBasedTrainLoop) and len(loader) == 0:
@@ -177,6 +227,20 @@ class ReferringRunner(CheckpointedRunner):
                 f'each of {self.world_size} processes, so an epoch would have no step. Lower '
                 f'train_dataloader.batch_size, or use a larger set.')
         return loop
+
+    def _init_model_weights(self) -> None:
+        """Initialise weights; MMEngine then writes what it did into the log, past the log's own handling of errors.
+
+        Raises:
+            OSError: If the disk is full.
+        """
+        try:
+            super()._init_model_weights()
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise OSError(error.errno, f'The log in {self.log_dir} cannot be written: {error.strerror}. Free space on '
+                          f'that disk, or name another folder (--work-dir).') from error
 
     def _maybe_compile(self, target: str) -> None:
         """Compile the stages of the model if the config wants it; MMEngine would compile ``target``, a whole step."""
@@ -197,4 +261,5 @@ class ReferringRunner(CheckpointedRunner):
             # A copy to change and train again: what follows from inputs is made anew.
             unresolve_pipelines(config)
             name = Path(self.cfg.filename).name if self.cfg.filename else f'{self.timestamp}.py'
-            config.dump(str(Path(self.log_dir if folder is None else folder) / name))
+            with write_atomically(Path(self.log_dir if folder is None else folder) / name) as temporary:
+                config.dump(str(temporary))

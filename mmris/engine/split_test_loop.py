@@ -18,6 +18,8 @@ from mmris.registry import LOOPS
 from mmris.utils import write_atomically
 from mmris.utils.precision import mixed_precision
 
+from .partial_scores import PartialScores
+
 
 @LOOPS.register_module()
 class SplitTestLoop(TestLoop):
@@ -38,6 +40,10 @@ class SplitTestLoop(TestLoop):
             splits, with its ``split``. Defaults to None: what that metric's own ``dump_file`` says.
         precision (str, optional): ``'float16'`` or ``'bfloat16'``: evaluate in mixed precision. Default: None, in the
             type of the weights.
+        partial_file (str, optional): Where the scores of finished splits are kept until :meth:`remove_partial`. Splits
+            that it has are not evaluated again. Default: None, nowhere.
+        settings (dict, optional): What decides the scores besides ``splits``. A ``partial_file`` of other settings is
+            not used. Default: None, nothing.
 
     Raises:
         ValueError: If ``splits`` is empty, or the data set has none of a name in it.
@@ -51,7 +57,9 @@ class SplitTestLoop(TestLoop):
                  evaluator: Union[dict, List[dict]],
                  splits: Dict[str, dict],
                  dump_file: Optional[str] = None,
-                 precision: Optional[str] = None) -> None:
+                 precision: Optional[str] = None,
+                 partial_file: Optional[str] = None,
+                 settings: Optional[dict] = None) -> None:
         if not splits:
             raise ValueError('SplitTestLoop needs at least one split, such as splits=dict(val=dict(split=\'val\')).')
         self._dataloader_config = dataloader
@@ -62,6 +70,8 @@ class SplitTestLoop(TestLoop):
         self._ready = {name: self._build_dataloader(runner, changes) for name, changes in splits.items()}
         super().__init__(runner, next(iter(self._ready.values())), evaluator)
         self.precision = precision
+        self._settings = settings
+        self._partial_file = partial_file
 
     def run(self) -> Dict[str, Any]:
         """Evaluate.
@@ -70,19 +80,46 @@ class SplitTestLoop(TestLoop):
             dict[str, Any]: All metrics, as ``<name>/<metric>``.
         """
         scores: Dict[str, Dict[str, Any]] = {}
+        finished = self._finished()
         for name, changes in self.splits.items():
-            print_log(f'Evaluating {name}.', logger='current')
             # Not kept: each has data workers of its own.
             ready = self._ready.pop(name, None)
+            if name in finished:
+                print_log(f'{name} was evaluated before the last stop, and is not evaluated again.', logger='current')
+                scores[name] = finished[name]
+                continue
+            print_log(f'Evaluating {name}.', logger='current')
             self.dataloader = self._build_dataloader(self.runner, changes) if ready is None else ready
             self.evaluator = self.runner.build_evaluator(self._evaluator_for(name))
             self.evaluator.dataset_meta = self.dataloader.dataset.metainfo
             scores[name] = super().run()
             self._log_all(scores)
             self._clear_metrics(scores[name])
+            if self._partial_file is not None:
+                self._partial(name).write(scores[name])
         for dump_file in self.dump_files:
             self._join_dumps(dump_file)
         return {f'{name}/{key}': value for name, own in scores.items() for key, value in own.items()}
+
+    def remove_partial(self) -> None:
+        """Remove the scores that were kept for another start: all of them are where they belong."""
+        for name in self.splits if self._partial_file is not None else ():
+            self._partial(name).remove()
+
+    def _partial(self, name: str) -> PartialScores:
+        settings = dict(settings=self._settings, changes=self.splits[name])
+        return PartialScores(f'{self._partial_file}.{name}.part', settings)
+
+    def _finished(self) -> Dict[str, Dict[str, Any]]:
+        """The scores of the splits that an earlier start has finished, its rows of the dump included."""
+        if self._partial_file is None:
+            return {}
+        read = {name: self._partial(name).read() for name in self.splits}
+        return {
+            name: scores
+            for name, scores in read.items()
+            if scores and all(os.path.isfile(_partial_path(path, name)) for path in self.dump_files)
+        }
 
     @torch.no_grad()
     def run_iter(self, idx: int, data_batch: dict) -> None:

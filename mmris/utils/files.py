@@ -1,11 +1,24 @@
 """Files that are either whole or absent, and what tells one from another."""
 
+import errno
 import hashlib
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterator, Union
+
+# What some network and FUSE mounts answer to a rename over a file that exists, and to calls that they do not have.
+_KEEPS_EXISTING = (errno.EEXIST, errno.EPERM, errno.ENOTEMPTY)
+_NOT_THERE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+_REMEDIES = {
+    errno.ENOSPC: 'Free space on that disk',
+    errno.EDQUOT: 'Free space within your quota on that disk',
+    errno.EROFS: 'The disk is mounted read-only: name another folder',
+    errno.EIO: 'The disk or its network mount fails: repair it, or name another folder',
+    errno.EACCES: 'Nothing may be written there: name another folder',
+    errno.EPERM: 'Nothing may be written there: name another folder',
+}
 
 
 @contextmanager
@@ -20,24 +33,72 @@ def write_atomically(path: Union[str, Path]) -> Iterator[Path]:
 
     Yields:
         Path: The temporary path.
+
+    Raises:
+        OSError: If the disk is full or fails, or nothing may be written there; the message names ``path`` and what to
+            do.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.stem}-', suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    path, temporary = Path(path), None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.stem}-', suffix=path.suffix)
+        temporary = Path(name)
+        os.close(handle)
         yield temporary
-        # mkstemp makes files that only their owner may read; a result is as readable as any other new file.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        # The content must be on the disk before the name is: machines fail too.
-        with open(temporary, 'rb') as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        _finish(temporary)
+        replace(temporary, path)
+    except OSError as error:
+        if error.errno in _REMEDIES and error.filename in (None, str(path), str(temporary), str(path.parent)):
+            raise OSError(
+                error.errno, f'{path} was not written: {error.strerror}. {_REMEDIES[error.errno]}, then run the '
+                f'command again (a training with --resume). An earlier file of this name is unchanged.') from error
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def _finish(temporary: Path) -> None:
+    # mkstemp makes files that only their owner may read; a result is as readable as any other new file.
+    umask = os.umask(0)
+    os.umask(umask)
+    # Mounts without owners refuse it.
+    with suppress(PermissionError):
+        temporary.chmod(0o666 & ~umask)
+    # The content must be on the disk before the name is: machines fail too.
+    with open(temporary, 'rb') as file:
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno not in _NOT_THERE:
+                raise
+
+
+def replace(source: Path, path: Path) -> None:
+    """Rename a file over another, also where the file system renames to free names alone.
+
+    There, the other is renamed first, and comes back if the new one cannot take its name. A machine that fails in that
+    moment leaves the old file under its name with ``.replaced`` behind it.
+
+    Args:
+        source (Path): The file.
+        path (Path): Its new name, in the same folder.
+    """
+    try:
+        os.replace(source, path)
+    except OSError as error:
+        if error.errno not in _KEEPS_EXISTING or not path.is_file():
+            raise
+        aside = path.with_name(f'.{path.name}.replaced')
+        aside.unlink(missing_ok=True)
+        path.rename(aside)
+        try:
+            source.rename(path)
+        except BaseException:
+            aside.rename(path)
+            raise
+        aside.unlink()
 
 
 def digest_file(path: Union[str, Path]) -> str:

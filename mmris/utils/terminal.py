@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import sys
+from functools import partial
 from typing import Optional
 
 from .text import to_well_formed
@@ -45,6 +46,29 @@ def use_utf8_log_files(logger: logging.Logger) -> None:
             handler.encoding, handler.errors = 'utf-8', ERRORS
             if handler.stream is not None:
                 handler.stream.reconfigure(encoding=handler.encoding, errors=handler.errors)
+
+
+def survive_full_disks(logger: logging.Logger) -> None:
+    """Let a logger go on where its files cannot be written, with one line on standard error a file.
+
+    Python's own prints a traceback for each line of the log.
+
+    Args:
+        logger (Logger): Such as MMEngine's ``MMLogger``.
+    """
+    for handler in logger.handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.handleError = partial(_report_once, handler)
+
+
+def _report_once(handler: logging.FileHandler, record: logging.LogRecord) -> None:
+    error = sys.exc_info()[1]
+    if not isinstance(error, OSError):
+        logging.Handler.handleError(handler, record)
+    elif not getattr(handler, 'has_failed', False):
+        handler.has_failed = True
+        sys.stderr.write(f'{handler.baseFilename} cannot be written ({error.strerror}): lines are missing there from '
+                         f'now on.\n')
 
 
 def one_line(text: str) -> str:

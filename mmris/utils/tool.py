@@ -16,6 +16,8 @@ USER_ERROR, INTERRUPTED = 2, 130
 # Environment variables: set to anything but 0, mistakes show their traceback too; and the file that the first process
 # of a group to fail writes what it has to say to (see mmris.utils.processes).
 DEBUG, FIRST_ERROR = 'MMRIS_DEBUG', 'MMRIS_FIRST_ERROR'
+# Beside that file, of each process of the group: its number, in a file named by its local rank.
+PROCESS = '.pid'
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _OURS = (_PACKAGE, _PACKAGE.parent / 'tools')
@@ -37,6 +39,7 @@ def run_tool(main: Callable[[], Optional[int]]) -> None:
         Exception: Any other error of ``main``.
     """
     prepare_streams()
+    _write_process()
     try:
         status = main()
     except KeyboardInterrupt:
@@ -47,7 +50,7 @@ def run_tool(main: Callable[[], Optional[int]]) -> None:
     except Exception as error:
         alone = is_user_error(error) and not _is_debugging()
         said = f'{_message(error)}\n' if alone else traceback.format_exc()
-        _write_first_error(said)
+        write_first_error(said)
         if not alone:
             raise
         sys.stderr.write(said)
@@ -98,8 +101,23 @@ def _message(error: BaseException) -> str:
     return to_well_formed(str(said)) or type(error).__name__
 
 
-def _write_first_error(said: str) -> None:
-    """Write down what a process has to say, if it is the first of its group to fail."""
+def _write_process() -> None:
+    """Tell the launcher which process this is, so that it can pass signals on."""
+    path, rank = os.environ.get(FIRST_ERROR), os.environ.get('LOCAL_RANK')
+    if path and rank:
+        try:
+            Path(path).with_name(f'{rank}{PROCESS}').write_text(str(os.getpid()))
+        except OSError:
+            # The launcher is gone.
+            return
+
+
+def write_first_error(said: str) -> None:
+    """Write down what a process has to say, if it is the first of its group to fail.
+
+    Args:
+        said (str): The message, with its line break.
+    """
     path = os.environ.get(FIRST_ERROR)
     if path:
         try:

@@ -186,7 +186,7 @@ def test_two_runs_at_once(inferencer, photos, tmp_path, monkeypatch):
     forward = inferencer.forward
 
     def meanwhile(batch):
-        with pytest.raises(RuntimeError, match='Another run is writing to .*out: wait until it ends'):
+        with pytest.raises(RuntimeError, match=r'Another run is writing to .*out: process \d+ on .*\. Wait until'):
             other.write(photos, tmp_path / 'out', SENTENCES)
         return forward(batch)
 

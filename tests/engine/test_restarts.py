@@ -12,6 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import Hook
+from mmengine.runner import EpochBasedTrainLoop
 
 from mmris.checkpoints import UnreadableCheckpointError, find_checkpoints, read_checkpoint
 from mmris.engine import NonFiniteLossError
@@ -395,8 +396,13 @@ class TestNonFiniteLoss:
 
 
 @pytest.mark.parametrize('changes, message', [
-    ({'default_hooks.checkpoint.by_epoch': False}, 'by_epoch=False, but the training counts epochs'),
-    ({'default_hooks.checkpoint.max_keep_ckpts': 1}, 'removes the only checkpoint before the next is written'),
+    # MMEngine's own loop, by its type: the registry's name stands for the one that can begin within an epoch.
+    ({'default_hooks.checkpoint.by_epoch': False, 'train_cfg.type': EpochBasedTrainLoop},
+     'by_epoch=False, but EpochBasedTrainLoop counts epochs and begins each with its first batch'),
+    ({'default_hooks.checkpoint.by_epoch': False, 'default_hooks.checkpoint.interval': 4,
+      'optim_wrapper.accumulative_counts': 4}, 'an epoch of 6 batches ends with a step .* fewer than the 4 of'),
+    ({'default_hooks.checkpoint': dict(type='mmengine.CheckpointHook', interval=1, max_keep_ckpts=1)},
+     'removes the only checkpoint before the next is written'),
     ({**VARIANTS['iterations'], 'optim_wrapper.accumulative_counts': 3},
      'saves every 4 iterations, while the optimiser steps every 3'),
 ])

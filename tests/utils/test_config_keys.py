@@ -71,7 +71,7 @@ def test_a_plus_sets_it_all_the_same():
 
 
 @pytest.mark.parametrize('key, message', [
-    ('custom_hooks.9.number', 'asks for entry 9 of custom_hooks, which is a list with the entries 0 to 3'),
+    ('custom_hooks.9.number', 'asks for entry 9 of custom_hooks, which is a list with the entries 0 to 5'),
     ('custom_hooks.first', 'asks for entry first of custom_hooks, which is a list'),
     ('train_dataloader.dataset.split.x', "sets a part of train_dataloader.dataset.split, which is 'train' and has no"),
     ('xyzzy', 'the config has no xyzzy. It has data_root, .*, ....'),

@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 from mmris.utils.commands import SETTINGS, check_run_settings, save_run_settings
+from mmris.utils.folder_lock import LOCK, hold_folder
 from mmris.utils.json_files import JSON_ERRORS
 
 #: COCO results; images and failures in COCO's form; all that was found, one image a line.
@@ -55,22 +57,10 @@ class ResultsFolder:
         """Keep other runs away while the block lasts.
 
         Raises:
-            RuntimeError: If another run has the folder.
+            FolderInUseError: If another run has the folder.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        # Windows lacks it.
-        import fcntl
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            try:
-                # It ends with the process, however that ends.
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise RuntimeError(f'Another run is writing to {self.path}: wait until it ends, or name another '
-                                   f'folder.') from error
+        with hold_folder(self.path, warnings.warn):
             yield
-        finally:
-            os.close(descriptor)
 
     def prepare(self, settings: Dict[str, Any], overwrite: bool) -> None:
         """Make the folder ready for a run, or for the rest of one.
@@ -83,7 +73,7 @@ class ResultsFolder:
             ValueError: If it holds a run of other settings, or something else than a run.
         """
         settings = dict(kind=_KIND, **settings)
-        if any(self.path.iterdir()) and not self._holds_run():
+        if any(path.name != LOCK for path in self.path.iterdir()) and not self._holds_run():
             raise ValueError(f'{self.path} holds files, but no predictions of an earlier run ({SETTINGS}): name a new '
                              f'or empty folder.')
         if overwrite:

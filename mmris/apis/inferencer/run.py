@@ -37,6 +37,7 @@ class RunSummary(NamedTuple):
         nothing_fits (int): How many of these say that nothing in the image fits.
         failures (list[Failure]): The images that could not be read.
         predicted (int): How many images this process predicted now; the others were finished before, or are another's.
+        found (int): How many images an earlier run had finished.
     """
 
     folder: Path
@@ -45,6 +46,7 @@ class RunSummary(NamedTuple):
     nothing_fits: int
     failures: List[Failure]
     predicted: int
+    found: int
 
 
 class PredictionRun:
@@ -115,12 +117,13 @@ class PredictionRun:
                     merge_records(self)
 
             unfinished = self.processes.do_once(prepare)
+            found = len(self.requests) - sum(len(self.batches[number]) for number in unfinished)
             predicted = self._predict(self.processes.own(unfinished))
             self.processes.wait()
             self.processes.do_once(finish)
             sentences, nothing_fits, failures = read_summary(self.folder)
         check_some_read(failures, len(self.requests))
-        return RunSummary(self.folder.path, len(self.requests), sentences, nothing_fits, failures, predicted)
+        return RunSummary(self.folder.path, len(self.requests), sentences, nothing_fits, failures, predicted, found)
 
     def _find_unfinished(self, found: Dict[int, RecordPlace]) -> List[int]:
         """Batches that are to be predicted: those that a failed image is back in, too."""

@@ -4,7 +4,7 @@ import os
 import re
 from logging import Logger
 from pathlib import Path
-from typing import Dict, List, Optional, Union
+from typing import Dict, List, Optional, Tuple, Union
 
 from mmris.zoo import MODEL, find_model, find_weights, suggest
 
@@ -12,7 +12,9 @@ from ..files import UnreadableCheckpointError, read_checkpoint
 
 # MMEngine writes here which file it saved last.
 POINTER = 'last_checkpoint'
-_NUMBERED = re.compile(r'(epoch|iter)_(\d+)\.pth')
+# In the work folder of a training that was asked to end, until it is resumed: signal, progress and checkpoint.
+PREEMPTED = 'preempted.json'
+_NUMBERED = re.compile(r'(epoch|iter)_(\d+)(?:_iter_(\d+))?\.pth')
 _BEST = re.compile(r'best_(.+)_(epoch|iter)_(\d+)\.pth')
 
 
@@ -27,7 +29,8 @@ def find_checkpoints(work_dir: Union[str, Path]) -> List[Path]:
             says.
 
     Returns:
-        list[Path]: ``epoch_<n>.pth`` or ``iter_<n>.pth`` by falling number; empty if there is none.
+        list[Path]: ``epoch_<n>.pth`` or ``iter_<n>.pth`` by falling number, and of a training that stopped within an
+        epoch ``epoch_<n>_iter_<m>.pth``, after n whole epochs and m steps in all; empty if there is none.
     """
     folder = Path(work_dir)
     pointer = folder / POINTER
@@ -40,7 +43,7 @@ def find_checkpoints(work_dir: Union[str, Path]) -> List[Path]:
     if last is not None:
         numbers = {
             path: number
-            for path, number in numbers.items() if path.name.startswith(last[1]) and number <= int(last[2])
+            for path, number in numbers.items() if path.name.startswith(last[1]) and number <= _number(last)
         }
     return sorted(numbers, key=lambda path: numbers[path], reverse=True)
 
@@ -55,8 +58,32 @@ def _read_pointer(pointer: Path) -> Path:
         return pointer.parent
 
 
-def _find_numbered(folder: Path) -> Dict[Path, int]:
-    return {path: int(match[2]) for path in folder.glob('*.pth') if (match := _NUMBERED.fullmatch(path.name))}
+def _find_numbered(folder: Path) -> Dict[Path, Tuple[int, int]]:
+    return {path: _number(match) for path in folder.glob('*.pth') if (match := _NUMBERED.fullmatch(path.name))}
+
+
+def _number(match: re.Match) -> Tuple[int, int]:
+    """Epochs (or steps) that are done, and then steps in all if the checkpoint is of the middle of an epoch."""
+    return int(match[2]), int(match[3] or 0)
+
+
+def name_within_epoch(epoch: int, iter: int) -> str:
+    """Name the checkpoint of a training that stopped within an epoch.
+
+    Args:
+        epoch (int): Whole epochs that are done.
+        iter (int): Steps that are done in all.
+
+    Returns:
+        str: The file name.
+    """
+    return f'epoch_{epoch}_iter_{iter}.pth'
+
+
+def find_within_epoch(folder: Union[str, Path]) -> List[Path]:
+    """Find the checkpoints of a folder that :func:`name_within_epoch` has named, in no order."""
+    found = ((path, _NUMBERED.fullmatch(path.name)) for path in Path(folder).glob('epoch_*_iter_*.pth'))
+    return [path for path, match in found if match is not None and match[3] is not None]
 
 
 def last_whole_checkpoint(work_dir: str, logger: Logger) -> Optional[str]:

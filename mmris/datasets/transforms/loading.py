@@ -76,6 +76,9 @@ def _read_file(path: str, backend_args: Optional[dict]) -> bytes:
     except FileNotFoundError as error:
         raise FileNotFoundError(f'There is no image {path}. Set data_prefix.img_path of the data set to the folder of '
                                 f'the images.') from error
+    except OSError as error:
+        raise OSError(error.errno, f'The image {path} cannot be read ({error.strerror}): the disk or its network mount '
+                      f'fails. When it works again, run the same command (a training with --resume).') from error
 
 
 @TRANSFORMS.register_module()

@@ -11,6 +11,8 @@ from mmris.registry import HOOKS
 from mmris.utils import seed_all
 
 from ..progress import accumulated_batches, is_training, progress_of
+from ..train_loop import ResumableTrainLoop
+from .checkpoint_hook import CheckpointHook as OrderedCheckpointHook
 
 # What checkpoints tell of the run, in MMEngine's message hub.
 VALIDATED, SAMPLES = 'last_validated_step', 'samples_a_step'
@@ -38,8 +40,8 @@ class RestartHook(Hook):
         """Run the validation that the resumed run owes.
 
         Raises:
-            ValueError: If a checkpoint could not be resumed from without loss: written within an epoch, or with a
-                gradient pending, or the only one, removed before the next is written.
+            ValueError: If a checkpoint could not be resumed from without loss: written with a gradient pending, or
+                within an epoch that the loop can only begin anew, or the only one, removed before the next is written.
             ValueError: If the resumed run would have another number of samples a step than it had before.
         """
         _check_checkpoints(runner)
@@ -51,7 +53,9 @@ class RestartHook(Hook):
     def before_train_epoch(self, runner: Runner) -> None:
         """Count accumulated gradients from the epoch's beginning."""
         if progress_of(runner).unit == 'epoch' and accumulated_batches(runner.optim_wrapper) > 1:
-            runner.optim_wrapper.initialize_count_status(runner.model, 0, len(runner.train_dataloader))
+            batches = len(runner.train_dataloader)
+            done = runner.iter - runner.epoch * batches
+            runner.optim_wrapper.initialize_count_status(runner.model, done, batches)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Optional[dict] = None) -> None:
         """Seed the step."""
@@ -90,17 +94,24 @@ def _check_checkpoints(runner: Runner) -> None:
     for hook in runner.hooks:
         if not isinstance(hook, CheckpointHook):
             continue
-        if hook.max_keep_ckpts == 1:
+        if hook.max_keep_ckpts == 1 and not isinstance(hook, OrderedCheckpointHook):
             raise ValueError(
-                'max_keep_ckpts=1 of CheckpointHook removes the only checkpoint before the next is written, so that a '
-                'run killed in between loses all. Set it to 2 or more.')
-        if unit == 'epoch' and not hook.by_epoch:
+                'max_keep_ckpts=1 of MMEngine\'s CheckpointHook removes the only checkpoint before the next is '
+                'written, so that a run killed in between loses all. Take mmris.CheckpointHook, or set it to 2 or '
+                'more.')
+        if unit == 'epoch' and not hook.by_epoch and not isinstance(runner.train_loop, ResumableTrainLoop):
             raise ValueError(
-                'CheckpointHook has by_epoch=False, but the training counts epochs: a checkpoint within one could not '
-                'be resumed from without repeating samples. Set by_epoch=True, or train by iterations '
-                '(IterBasedTrainLoop).')
+                f'CheckpointHook has by_epoch=False, but {type(runner.train_loop).__name__} counts epochs and begins '
+                f'each with its first batch: a checkpoint within one could not be resumed from without repeating '
+                f'samples. Set by_epoch=True, or train by ResumableTrainLoop or by iterations (IterBasedTrainLoop).')
         if not hook.by_epoch and hook.interval > 0 and hook.interval % accumulated:
             raise ValueError(
                 f'CheckpointHook saves every {hook.interval} iterations, while the optimiser steps every '
                 f'{accumulated}: the gradient between them would be lost in a restart. Set interval to a multiple of '
                 f'accumulative_counts.')
+        batches = len(runner.train_dataloader)
+        if not hook.by_epoch and unit == 'epoch' and batches % accumulated:
+            raise ValueError(
+                f'CheckpointHook saves every {hook.interval} iterations, but an epoch of {batches} batches ends with a '
+                f'step of the optimiser that takes fewer than the {accumulated} of the others, so that a gradient '
+                f'would be pending at some checkpoints and lost in a restart. Set by_epoch=True.')
