@@ -11,6 +11,7 @@ from mmris.utils.tool import is_user_error
 from mmris.zoo import find_model
 
 from .answers import describe_files
+from .bounded_queue import bound_queue
 from .examples import EXAMPLES, FOLDER
 from .service import Service, Shown
 
@@ -53,6 +54,7 @@ class Page:
         # Of each page, Gradio keeps what was typed.
         self.blocks.state_session_capacity = 4 * service.limits.visitors
         self.blocks.queue(max_size=32, default_concurrency_limit=DRAWINGS)
+        bound_queue(self.blocks)
 
     def _add_question(self) -> None:
         names, limits = self._service.models.names, self._service.limits
