@@ -17,8 +17,6 @@ READERS = dict(
     files_of_weights=(['tests/checkpoints/files'], set()),
     layouts_of_weights=(['tests/checkpoints/published', 'tests/models/test_published_part.py',
                          'tests/parity/test_segment_anything.py'], LAYOUTS),
-    shared_models=(['tests/hub/test_round_trip.py', 'tests/hub/test_hostile_configs.py',
-                    'tests/hub/test_hostile_files.py'], set()),
     images_words_and_exports=(['tests/images', 'tests/tokenizers', 'tests/runtime'], set()),
 )
 
