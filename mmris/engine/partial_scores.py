@@ -8,6 +8,7 @@ from mmengine.dist import broadcast_object_list, is_main_process
 
 from mmris.utils import write_atomically
 from mmris.utils.commands import plain
+from mmris.utils.json_files import JSON_ERRORS
 
 
 class PartialScores:
@@ -35,9 +36,11 @@ class PartialScores:
     def _read(self) -> Dict[str, Any]:
         try:
             content = json.loads(self.path.read_text(encoding='utf-8'))
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, *JSON_ERRORS):
             return {}
-        return content['scores'] if content.get('settings') == self._settings else {}
+        # Whatever else is there, the split is evaluated anew.
+        own = isinstance(content, dict) and content.get('settings') == self._settings
+        return content.get('scores', {}) if own else {}
 
     def write(self, scores: Dict[str, Any]) -> None:
         """Write the scores."""

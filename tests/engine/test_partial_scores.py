@@ -59,3 +59,9 @@ def test_finished_splits_are_not_evaluated_again(tmp_path, monkeypatch, changed)
     assert evaluation.evaluated == (2 if changed else 1) and not list(tmp_path.glob('*.part'))
     assert list(rows) == list(SPLITS)
     assert evaluation.run() == scores and dumped(evaluation.dump) == rows
+
+
+@pytest.mark.parametrize('content', ['{', '[1]', '{}', '{"settings": {}}', '[' * 100_000])
+def test_a_damaged_file_is_as_none(tmp_path, content):
+    (tmp_path / 'scores').write_text(content)
+    assert PartialScores(str(tmp_path / 'scores'), {}).read() == {}

@@ -69,11 +69,10 @@ def check_initial_checkpoints(folder: Path, checkpoints: Sequence[Path]) -> None
 
 
 def _digest(checkpoints: Sequence[Path]) -> Dict[str, str]:
+    # What is missing, and folders of weights as others publish them, are left out.
     digests = {}
     for start in checkpoints:
-        if start.is_dir() and any(start.glob('best_*.pth')):
-            digests[str(start)] = digest_file(best_checkpoint(start))
-        elif start.is_file():
-            # Else it is missing, or weights as others publish them, in a folder.
-            digests[str(start)] = digest_file(start)
+        file = best_checkpoint(start) if any(start.glob('best_*.pth')) else start
+        if file.is_file():
+            digests[str(start)] = digest_file(file)
     return digests
