@@ -1,7 +1,6 @@
 """The work of ``mmris benchmark``."""
 
 import argparse
-import json
 import time
 from pathlib import Path
 
@@ -17,8 +16,8 @@ from mmris.benchmarks.report import (
     to_entry,
     write_docs,
 )
-from mmris.utils import write_atomically
 from mmris.utils.configs import check_output
+from mmris.utils.json_files import write_json_file
 from mmris.utils.machine import machine_name
 
 
@@ -45,8 +44,7 @@ def main(options: argparse.Namespace) -> int:
         print(f'{result.title}: {result.ratio:.2f}{bound}{goal}', flush=True)
         if options.out is not None:
             # As it goes: a run that is cut leaves what it measured.
-            with write_atomically(options.out) as path:
-                path.write_text(json.dumps(found, indent=2) + '\n', encoding='utf-8')
+            write_json_file(options.out, found)
     measured = {name: found['results'][name] for name in names}
     print('\n' + format_entries(measured) + '\n')
     print('\n'.join(compare(before, dict(found, results=measured))))

@@ -1,7 +1,6 @@
 """The work of ``mmris benchmark_cache``."""
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -17,8 +16,8 @@ from mmris.datasets.pipelines import resolve_pipelines
 from mmris.engine.parameter_groups import build_optim_wrapper
 from mmris.registry import MODELS
 from mmris.structures import PixelDigests
-from mmris.utils import write_atomically
 from mmris.utils.configs import check_output
+from mmris.utils.json_files import write_json_file
 from mmris.utils.machine import machine_name
 from mmris.utils.sizes import in_words
 from mmris.utils.steps import load_batch, read_step_config
@@ -33,8 +32,7 @@ def main(options: argparse.Namespace) -> None:
     results = measure_cache(config, options)
     print(format_results(results))
     if options.out is not None:
-        with write_atomically(options.out) as path:
-            path.write_text(json.dumps(results, indent=2) + '\n')
+        write_json_file(options.out, results)
 
 
 def measure_cache(config: Config, options: argparse.Namespace) -> Dict[str, Any]:

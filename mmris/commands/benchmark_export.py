@@ -1,7 +1,6 @@
 """The work of ``mmris benchmark_export``."""
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -20,8 +19,8 @@ from mmris.apis import Predictor
 from mmris.export import compare_logits, export_model, form_size, mask_ious
 from mmris.registry import DATASETS
 from mmris.runtime import OnnxPredictor
-from mmris.utils import write_atomically
 from mmris.utils.configs import check_output, choose_checkpoint, read_config
+from mmris.utils.json_files import write_json_file
 from mmris.utils.machine import machine_name
 from mmris.utils.pretrained import forget_pretrained
 from mmris.utils.tables import markdown_table
@@ -41,8 +40,7 @@ def main(options: argparse.Namespace) -> None:
         print(f'{model} ...', file=sys.stderr)
         results['models'][model] = measure(model, options)
         if options.out is not None:
-            with write_atomically(options.out) as path:
-                path.write_text(json.dumps(results, indent=2) + '\n', encoding='utf-8')
+            write_json_file(options.out, results)
     print(f'{results["machine"]}, {options.sentences} sentences an image\n\n{format_results(results["models"])}')
 
 

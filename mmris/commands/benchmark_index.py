@@ -16,9 +16,8 @@ from torch.utils.data import DataLoader, get_worker_info
 
 from mmris.datasets.random_set import write_random_set
 from mmris.registry import DATASETS
-from mmris.utils import write_atomically
 from mmris.utils.configs import check_output
-from mmris.utils.json_files import read_json_file
+from mmris.utils.json_files import read_json_file, write_json_file
 from mmris.utils.memory import process_memory
 from mmris.utils.tables import markdown_table
 
@@ -38,8 +37,7 @@ def main(options: argparse.Namespace) -> None:
         }
     print(format_results(results, options))
     if options.out is not None:
-        with write_atomically(options.out) as path:
-            path.write_text(json.dumps(dict(vars(options), **results), indent=2) + '\n', encoding='utf-8')
+        write_json_file(options.out, dict(vars(options), **results))
 
 
 def run_in_subprocess(function: Callable, *arguments: Any) -> Any:

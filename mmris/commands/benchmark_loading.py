@@ -1,7 +1,6 @@
 """The work of ``mmris benchmark_loading``."""
 
 import argparse
-import json
 import multiprocessing
 import tempfile
 import time
@@ -17,8 +16,8 @@ from mmris.apis import init_model
 from mmris.checkpoints import PUBLISHED
 from mmris.checkpoints.published.model import OURS
 from mmris.registry import MODELS
-from mmris.utils import write_atomically
 from mmris.utils.configs import check_output, read_config
+from mmris.utils.json_files import write_json_file
 from mmris.utils.memory import process_memory
 from mmris.utils.tables import markdown_table
 
@@ -41,8 +40,7 @@ def main(options: argparse.Namespace) -> None:
     print(f'{Path(options.config).stem}, a file of {stored / 1e9:.2f} GB\n')
     print(markdown_table(['loaded as', 'weights, MiB', 'gained at most, MiB', 'ratio', 'seconds'], rows))
     if options.out is not None:
-        with write_atomically(options.out) as temporary:
-            temporary.write_text(json.dumps(dict(vars(options), bytes=stored, results=results), indent=2) + '\n')
+        write_json_file(options.out, dict(vars(options), bytes=stored, results=results))
 
 
 def run_in_subprocess(function: Any, *arguments: Any) -> Any:

@@ -1,7 +1,6 @@
 """The work of ``mmris benchmark_samples``."""
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -18,8 +17,8 @@ from mmris.datasets import RefCOCODataset
 from mmris.datasets.random_masks import write_random_masks
 from mmris.datasets.random_set import write_random_set
 from mmris.registry import DATASETS
-from mmris.utils import write_atomically
 from mmris.utils.configs import check_output, read_config
+from mmris.utils.json_files import write_json_file
 from mmris.utils.tables import markdown_table
 
 BARE, WHOLE, REST = 'bare decode and resize', 'whole sample', 'index, draw and seed'
@@ -40,8 +39,7 @@ def main(options: argparse.Namespace) -> None:
         seconds = measure(DATASETS.build(settings), options.samples, options.repetitions)
     print(format_results(seconds, Path(options.config).stem))
     if options.out is not None:
-        with write_atomically(options.out) as path:
-            path.write_text(json.dumps(dict(seconds=seconds, ratio=ratios(seconds)), indent=2) + '\n')
+        write_json_file(options.out, dict(seconds=seconds, ratio=ratios(seconds)))
 
 
 def use_random_set(settings: ConfigDict, folder: Path, images: int) -> None:

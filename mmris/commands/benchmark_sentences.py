@@ -1,7 +1,6 @@
 """The work of ``mmris benchmark_sentences``."""
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -17,10 +16,10 @@ from torch import nn
 
 from mmris.registry import MODELS
 from mmris.structures import ReferringInputs
-from mmris.utils import write_atomically
 from mmris.utils.complexity import bound_together, count_complexity
 from mmris.utils.configs import check_output, read_config
 from mmris.utils.input_sizes import InputSizes, describe_sizes, read_input_sizes
+from mmris.utils.json_files import write_json_file
 from mmris.utils.machine import machine_name
 from mmris.utils.precision import mixed_precision
 from mmris.utils.pretrained import forget_pretrained
@@ -52,8 +51,7 @@ def main(options: argparse.Namespace) -> None:
     title = [Path(options.config).stem, describe_sizes(sizes, options.instances > 0), results['precision']]
     print(f'{", ".join(title)}\n{results["machine"]}\n\n{format_results(results)}')
     if options.out is not None:
-        with write_atomically(options.out) as path:
-            path.write_text(json.dumps(results, indent=2) + '\n')
+        write_json_file(options.out, results)
 
 
 def measure(config: Config, sizes: InputSizes, options: argparse.Namespace) -> Dict[str, Any]:

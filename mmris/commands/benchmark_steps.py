@@ -1,14 +1,13 @@
 """The work of ``mmris benchmark_steps``."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any, Dict
 
 import torch
 
-from mmris.utils import write_atomically
 from mmris.utils.configs import check_output
+from mmris.utils.json_files import write_json_file
 from mmris.utils.machine import machine_name
 from mmris.utils.steps import (
     build_random_model,
@@ -37,8 +36,7 @@ def main(options: argparse.Namespace) -> None:
         evaluation=measure_evaluation(model, batches['val'], options.amp, options.steps))
     print(format_results(results))
     if options.out is not None:
-        with write_atomically(options.out) as path:
-            path.write_text(json.dumps(results, indent=2) + '\n')
+        write_json_file(options.out, results)
 
 
 def format_results(results: Dict[str, Any]) -> str:

@@ -1,7 +1,6 @@
 """The work of ``mmris filter_report``."""
 
 import argparse
-import json
 from typing import Dict, Iterator, List, Tuple
 
 import torch
@@ -16,8 +15,8 @@ from mmris.datasets.controls import split_settings
 from mmris.evaluation.filter_agreement import measure_filters
 from mmris.registry import DATASETS
 from mmris.structures import ReferringDataSample, ReferringInputs
-from mmris.utils import write_atomically
 from mmris.utils.configs import check_data, check_output, read_config
+from mmris.utils.json_files import write_json_file
 from mmris.utils.tables import markdown_table
 
 COLUMNS = dict(
@@ -34,8 +33,7 @@ def main(arguments: argparse.Namespace) -> None:
     model = load_model(config, arguments)
     found = measure_filters(model, read_batches(model, config, arguments))
     if arguments.out is not None:
-        with write_atomically(arguments.out) as temporary:
-            temporary.write_text(json.dumps(found, indent=1) + '\n', encoding='utf-8')
+        write_json_file(arguments.out, found)
     print(format_filters(found))
 
 

@@ -1,7 +1,6 @@
 """The work of ``mmris get_flops``."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any, Dict, Optional
 
@@ -9,10 +8,10 @@ import torch
 from mmengine.registry import init_default_scope
 
 from mmris.registry import MODELS
-from mmris.utils import write_atomically
 from mmris.utils.complexity import count_complexity
 from mmris.utils.configs import check_output, read_config
 from mmris.utils.input_sizes import describe_sizes, read_input_sizes
+from mmris.utils.json_files import write_json_file
 from mmris.utils.tables import markdown_table
 
 # What the parts of the total are called.
@@ -30,8 +29,7 @@ def main(options: argparse.Namespace) -> None:
     table = format_costs(costs, config.get('quoted_costs'))
     print(f'{Path(options.config).stem}, {describe_sizes(sizes, model.encoder.takes_instances)}\n\n{table}')
     if options.out is not None:
-        with write_atomically(options.out) as path:
-            path.write_text(json.dumps(costs, indent=2) + '\n')
+        write_json_file(options.out, costs)
 
 
 def format_costs(costs: Dict[str, Dict[str, Any]], quoted: Optional[Dict[str, float]]) -> str:

@@ -1,7 +1,6 @@
 """The work of ``mmris run_ablation``."""
 
 import argparse
-import json
 import os
 import shlex
 import statistics
@@ -27,7 +26,7 @@ from mmris.evaluation.paired_tests import check_pairs, compare_pairs, format_pai
 from mmris.utils import find_config, write_atomically
 from mmris.utils.commands import check_run_settings, plain, save_run_settings, tool_command, tool_environment
 from mmris.utils.configs import check_inputs, check_output, data_options
-from mmris.utils.json_files import read_json_file
+from mmris.utils.json_files import read_json_file, write_json_file
 from mmris.utils.launching import check_trainable
 from mmris.utils.tables import markdown_table
 from mmris.utils.text import shorten
@@ -211,8 +210,7 @@ def save(summary: dict, runs: List[dict], arguments: argparse.Namespace) -> None
     record = dict(summary, compared=compared, runs=[{**run, 'folder': run['folder'].name} for run in runs])
     with write_atomically(folder / 'ablation.md') as temporary:
         temporary.write_text(table + '\n', encoding='utf-8')
-    with write_atomically(folder / 'ablation.json') as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + '\n', encoding='utf-8')
+    write_json_file(folder / 'ablation.json', record)
     title = f'{len(summary["rows"])} configs, {len(summary["seeds"])} seeds'
     save_figure(draw_ablation(summary, title), folder / 'ablation.png')
     print(f'\n{table}\n\n{folder}/ablation.md, ablation.json, ablation.png')

@@ -2,7 +2,6 @@
 
 import argparse
 import ctypes
-import json
 import shlex
 import signal
 import subprocess
@@ -19,10 +18,9 @@ from mmris.checkpoints.runs import (
 )
 from mmris.command_line.arguments import add_option_argument, add_training_arguments
 from mmris.command_line.parser import CommandParser
-from mmris.utils import write_atomically
 from mmris.utils.commands import check_run_settings, plain, save_run_settings, tool_command, tool_environment
 from mmris.utils.configs import data_options, name_work_dir, read_config
-from mmris.utils.json_files import read_json_file
+from mmris.utils.json_files import read_json_file, write_json_file
 from mmris.utils.launching import check_trainable
 
 # In a stage's folder, once it is done: the checkpoint that it ended with.
@@ -68,7 +66,7 @@ def main(arguments: argparse.Namespace) -> None:
             raise FileNotFoundError(
                 f'{stage.config} was trained to its end, but left no checkpoint in {stage.folder}: let '
                 f'default_hooks.checkpoint save the last.')
-        write_json(stage.folder / FINISHED, dict(checkpoint=left[0].name))
+        write_json_file(stage.folder / FINISHED, dict(checkpoint=left[0].name))
 
 
 def plan(config: str, arguments: argparse.Namespace) -> Stage:
@@ -137,11 +135,6 @@ def check_chain(stages: Sequence[Stage]) -> None:
 def is_within(path: Path, folder: Path) -> bool:
     """Whether a path is a folder, or lies in it."""
     return folder in (path.resolve(), *path.resolve().parents)
-
-
-def write_json(path: Path, content: Dict[str, str]) -> None:
-    with write_atomically(path) as temporary:
-        temporary.write_text(json.dumps(content), encoding='utf-8')
 
 
 def is_finished(stage: Stage) -> bool:

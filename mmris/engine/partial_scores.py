@@ -6,9 +6,8 @@ from typing import Any, Dict
 
 from mmengine.dist import broadcast_object_list, is_main_process
 
-from mmris.utils import write_atomically
 from mmris.utils.commands import plain
-from mmris.utils.json_files import JSON_ERRORS
+from mmris.utils.json_files import JSON_ERRORS, write_json_file
 
 
 class PartialScores:
@@ -45,9 +44,8 @@ class PartialScores:
     def write(self, scores: Dict[str, Any]) -> None:
         """Write the scores."""
         if is_main_process():
-            with write_atomically(self.path) as temporary:
-                content = dict(settings=self._settings, scores=scores)
-                temporary.write_text(json.dumps(content, default=_as_list), encoding='utf-8')
+            content = dict(settings=self._settings, scores=scores)
+            write_json_file(self.path, content, default=_as_list)
 
     def remove(self) -> None:
         """Remove the file."""

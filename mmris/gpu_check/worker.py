@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Dict
 
-from mmris.utils import write_atomically
+from mmris.utils.json_files import write_json_file
 
 # Which module measures what, where it has another name.
 _MODULES = dict(compile='steps')
@@ -28,17 +28,12 @@ def work(request: Path, result: Path) -> int:
         module = import_module(f'mmris.gpu_check.{_MODULES.get(asked["kind"], asked["kind"])}')
         for row in module.measure(**asked['settings']):
             found['rows'].append(row)
-            _write(result, found)
+            write_json_file(result, found)
     except Exception as error:
         from .errors import describe_error
         found['error'] = describe_error(error)
-    _write(result, found)
+    write_json_file(result, found)
     return 0 if found['error'] is None else 1
-
-
-def _write(path: Path, content: Dict[str, Any]) -> None:
-    with write_atomically(path) as temporary:
-        temporary.write_text(json.dumps(content), encoding='utf-8')
 
 
 if __name__ == '__main__':

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
@@ -13,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from mmris.protocols import Protocol, check_existence_threshold
-from mmris.utils import write_atomically
+from mmris.utils.json_files import write_json_file
 from mmris.utils.run_lengths import encode_mask
 from mmris.visualization import draw_sentences
 
@@ -296,8 +295,7 @@ class Prediction:
         save_output(overlay, saved.overlay, source)
         for path, mask in zip(saved.masks, self.masks):
             save_output(mask.astype(np.uint8) * 255, path, source)
-        with write_atomically(saved.json) as temporary:
-            temporary.write_text(json.dumps(self._describe(source, saved.masks), indent=2) + '\n')
+        write_json_file(saved.json, self._describe(source, saved.masks))
         begin = str(saved.overlay).removesuffix('_overlay.png')
         remove_outputs((Path(f'{begin}_{number}_mask.png') for number in count(len(self) + 1)), source)
         return saved

@@ -8,8 +8,7 @@ from typing import Any, Dict, List, Sequence
 
 from .config_comparison import compare
 from .cpus import usable_cpus
-from .files import write_atomically
-from .json_files import read_json_file
+from .json_files import read_json_file, write_json_file
 from .resources import RESOURCES
 
 TOOLS = (RESOURCES / 'tools').resolve()
@@ -77,8 +76,7 @@ def check_run_settings(folder: Path, settings: Dict[str, Any], *, run: str, reme
 
 def save_run_settings(folder: Path, settings: Dict[str, Any]) -> None:
     """Write down what a folder's run is, for :func:`check_run_settings`."""
-    with write_atomically(folder / SETTINGS) as temporary:
-        temporary.write_text(json.dumps(settings, indent=1), encoding='utf-8')
+    write_json_file(folder / SETTINGS, settings)
 
 
 def plain(settings: Dict[str, Any]) -> Dict[str, Any]:

@@ -1,8 +1,10 @@
-"""JSON that was written to a file, and may since be anything."""
+"""JSON in files: what was written, and may since be anything."""
 
 import json
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Callable, Optional, Union
+
+from .files import write_atomically
 
 #: What ``json.loads`` raises of any text. It is a RecursionError of brackets inside one another, and a plain ValueError
 #: of a number of thousands of digits.
@@ -24,6 +26,22 @@ def read_json_file(path: Union[str, Path], remedy: str) -> Any:
         ValueError: If it is not JSON; the message names the file.
     """
     return parse_json(Path(path).read_bytes(), str(path), remedy)
+
+
+def write_json_file(path: Union[str, Path], content: Any, default: Optional[Callable[[Any], Any]] = None) -> None:
+    """Write a JSON file in UTF-8, whole or not at all.
+
+    Args:
+        path (str or Path): The file. One of this name is replaced.
+        content (Any): Its content.
+        default (Callable, optional): Makes a value that JSON has no form for into one that it has. Default: None.
+
+    Raises:
+        TypeError: If a value has no form in JSON.
+        OSError: If the file cannot be written.
+    """
+    with write_atomically(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, default=default) + '\n', encoding='utf-8')
 
 
 def parse_json(text: Union[str, bytes], where: str, remedy: str) -> Any:

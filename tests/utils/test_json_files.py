@@ -11,7 +11,7 @@ from mmris.datasets.stored_split import read_stored_split
 from mmris.hub.model_card import read_scores
 from mmris.utils.commands import check_run_settings
 from mmris.utils.finite import is_finite_number
-from mmris.utils.json_files import read_json_file
+from mmris.utils.json_files import read_json_file, write_json_file
 
 # What Python's reader of JSON does not read, each by another error.
 DAMAGED = dict(
@@ -80,3 +80,14 @@ def test_a_split_that_is_no_text(tmp_path, name):
 def test_numbers():
     assert all(map(is_finite_number, [0, -1, 1.5, 2**1000, -1e308]))
     assert not any(map(is_finite_number, [True, None, '1', float('nan'), float('inf'), 10**400, -10**400, [], 1j]))
+
+
+def test_what_cannot_be_written_leaves_what_was_there(tmp_path):
+    path = tmp_path / 'a.json'
+    write_json_file(path, dict(a=[1, 'ä'], b=None))
+    with pytest.raises(TypeError, match='set is not JSON serializable'):
+        write_json_file(path, dict(a={1}))
+    assert read_json_file(path, 'Do this.') == dict(a=[1, 'ä'], b=None)
+    assert list(tmp_path.iterdir()) == [path]
+    write_json_file(path, dict(a={1}), default=list)
+    assert read_json_file(path, 'Do this.') == dict(a=[1])

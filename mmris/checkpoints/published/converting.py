@@ -1,6 +1,5 @@
 """Files of a published model from any of its layouts to any other, and to ours and back."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import List, Optional, Tuple
@@ -8,6 +7,7 @@ from typing import List, Optional, Tuple
 import torch
 
 from mmris.utils import write_atomically
+from mmris.utils.json_files import write_json_file
 from mmris.version import __version__
 
 from ..files import State, serialise
@@ -127,8 +127,7 @@ def _write_published(layout: Layout, ours: State, weights: PublishedWeights, out
     if config is None:
         return (_write(state, out, entry=layout.entry, joined=layout.joined), )
     files = (_write(state, out / 'model.safetensors', entry=None), out / layout.config.name)
-    with write_atomically(files[1]) as temporary:
-        temporary.write_text(f'{json.dumps(config, indent=2)}\n', encoding='utf-8')
+    write_json_file(files[1], config)
     return files
 
 

@@ -1,14 +1,12 @@
 """What a training began from: noted in its folder, so that a replaced file is seen when it goes on."""
 
-import json
 from pathlib import Path
 from typing import Dict, List, Sequence
 
 from mmengine.config import Config
 
-from mmris.utils import write_atomically
 from mmris.utils.files import digest_file
-from mmris.utils.json_files import read_json_file
+from mmris.utils.json_files import read_json_file, write_json_file
 from mmris.utils.text import shorten
 
 from .finding import best_checkpoint, find_checkpoints
@@ -40,8 +38,7 @@ def note_initial_checkpoints(folder: Path, checkpoints: Sequence[Path]) -> None:
             training itself will say so.
     """
     if not find_checkpoints(folder):
-        with write_atomically(folder / BEGAN_FROM) as temporary:
-            temporary.write_text(json.dumps(_digest(checkpoints)), encoding='utf-8')
+        write_json_file(folder / BEGAN_FROM, _digest(checkpoints))
 
 
 def check_initial_checkpoints(folder: Path, checkpoints: Sequence[Path]) -> None:

@@ -1,6 +1,5 @@
 """A training that is asked to end saves where it is, and ends."""
 
-import json
 from contextlib import ExitStack
 from pathlib import Path
 from signal import Signals
@@ -16,7 +15,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmris.checkpoints.runs import PREEMPTED
 from mmris.registry import HOOKS
-from mmris.utils import unwrap_model, write_atomically
+from mmris.utils import unwrap_model
+from mmris.utils.json_files import write_json_file
 from mmris.utils.stop_signals import handle_stop_signals, write_line
 
 from ..progress import is_training, progress_of
@@ -149,9 +149,8 @@ class PreemptionHook(Hook):
         names = sorted({one for one in all_gather_object(self._received and self._received.name) if one})
         asked = ' and '.join(names)
         if is_main_process():
-            with write_atomically(Path(runner.work_dir) / PREEMPTED) as temporary:
-                content = dict(signal=asked, epoch=runner.epoch, iter=done, checkpoint=self._checkpoint)
-                temporary.write_text(json.dumps(content), encoding='utf-8')
+            content = dict(signal=asked, epoch=runner.epoch, iter=done, checkpoint=self._checkpoint)
+            write_json_file(Path(runner.work_dir) / PREEMPTED, content)
         runner.visualizer.close()
         message = (f'Stopped by {asked} after step {done} of {runner.max_iters}. All of them are saved in '
                    f'{self._checkpoint}. Run the same command with --resume to continue.')
