@@ -55,13 +55,14 @@ class Harness:
               processes: int,
               workers: int = 0,
               fault: Optional[dict] = None,
-              watchdog: float = 0.3) -> subprocess.Popen:
+              watchdog: float = 0.3,
+              epochs: int = EPOCHS) -> subprocess.Popen:
         """Start a training, whose watchdog waits so many minutes; its output is in ``<name>.log``."""
         options = [
             '--resume', '--work-dir', self.folder / name, '--data-root', self.folder / f'{name}_set', '--cfg-options',
             'train_dataloader.dataset.split=val', 'train_dataloader.batch_size=2', 'val_dataloader.num_workers=0',
             f'train_dataloader.num_workers={workers}', f'train_dataloader.persistent_workers={workers > 0}',
-            'default_hooks.logger.interval=1', f'train_cfg.max_epochs={EPOCHS}'
+            'default_hooks.logger.interval=1', f'train_cfg.max_epochs={epochs}'
         ]
         if not (self.folder / f'{name}_set').exists():
             shutil.copytree(self.folder / 'set', self.folder / f'{name}_set')

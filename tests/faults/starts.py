@@ -1,4 +1,4 @@
-"""Start a small training again and again, and look for one that stands still.
+"""Start a small training of one epoch again and again, and look for one that stands still.
 
     python -m tests.faults.starts --count 300 [--processes 2]
 
@@ -8,6 +8,7 @@ the training is killed. The output of such a start is kept.
 
 import argparse
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -45,7 +46,7 @@ def main() -> int:
 
 def watch(harness: Harness, name: str, processes: int) -> Optional[str]:
     """Run a training; what is wrong with it."""
-    process = harness.start(name, processes, workers=2, watchdog=60)
+    process = harness.start(name, processes, workers=2, watchdog=60, epochs=1)
     log, size, since = harness.log(name), 0, time.monotonic()
     try:
         while process.poll() is None:
@@ -58,6 +59,8 @@ def watch(harness: Harness, name: str, processes: int) -> Optional[str]:
         return f'status {process.returncode}' if process.returncode else None
     finally:
         end(process)
+        for folder in (name, f'{name}_set'):
+            shutil.rmtree(harness.folder / folder, ignore_errors=True)
 
 
 def dump_stacks(process: subprocess.Popen) -> None:
