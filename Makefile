@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 AUDIT := .venv-audit
 NEWEST := .venv-newest
 
-.PHONY: help install browser try demo test test-all test-newest audit fuzz soak bench lint clean
+.PHONY: help install browser try demo test test-all test-newest audit docs fuzz soak bench lint clean
 
 help:
 	@echo "make try    ask the model that comes with mmris about a few pictures: within a minute after the install"
@@ -14,6 +14,7 @@ help:
 	@echo "make test   lint and tests, in a quarter of an hour on two cores"
 	@echo "make test-all   the slow tests too, as CI does; installs Chromium where it is missing"
 	@echo "make test-newest   the tests of make test with the newest packages that the requirements allow"
+	@echo "make docs   the documentation's site, in docs/_build/html; a link or name that leads nowhere fails"
 	@echo "make audit  known vulnerabilities of the pinned packages, as pip-audit finds them; needs pypi.org"
 	@echo "make fuzz   whatever reads files of strangers gets damaged ones, for an hour on two cores; SECONDS=120 a reader"
 	@echo "make soak   a training for MINUTES=30, and REQUESTS=10000 questions to the web page: does anything grow?"
@@ -49,7 +50,7 @@ demo: install
 test: install lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow"
 
-test-all: install browser lint
+test-all: install browser lint docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 # Without constraints.txt, and made anew each time.
@@ -70,6 +71,11 @@ $(AUDIT)/installed:
 	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 	@touch $@
 
+docs: install
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -r requirements/docs.txt
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
+	@echo 'The site begins at docs/_build/html/index.html.'
+
 fuzz: install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -r requirements/fuzz.txt
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzzing --seconds $(or $(SECONDS),120) --jobs 2 --corpus work_dirs/fuzzing
@@ -87,4 +93,4 @@ lint: install
 	$(BIN)/python -m ruff check .
 
 clean:
-	rm -rf $(VENV) $(AUDIT) $(NEWEST) work_dirs data/shaperef
+	rm -rf $(VENV) $(AUDIT) $(NEWEST) docs/_build work_dirs data/shaperef

@@ -14,7 +14,7 @@ from mmris.structures import TensorStructure
 class EncodedImage(BaseEncodedImage):
     """An image that a model of torch has encoded, ready to be asked about.
 
-    :meth:`Predictor.set_image` makes one, :meth:`Predictor.encode` several at a time.
+    :meth:`~mmris.apis.Predictor.set_image` makes one, :meth:`~mmris.apis.Predictor.encode` several at a time.
 
     Attributes:
         state (TensorStructure): What the model computes of images without a sentence: of this one, and of those that

@@ -70,8 +70,8 @@ def summarise_cases(cases: Cases, scoring: Scoring) -> Dict[str, float]:
         scoring (Scoring): The protocol's.
 
     Returns:
-        dict[str, float]: The scores of :attr:`Scoring.names` in percent. NaN where one is undefined: an overall IoU
-        without any union, a mean or a share of no sentence.
+        dict[str, float]: The scores of :attr:`~mmris.protocols.scoring.Scoring.names` in percent. NaN where one is
+        undefined: an overall IoU without any union, a mean or a share of no sentence.
 
     Raises:
         ValueError: If there is no sentence.

@@ -19,7 +19,7 @@ def compare_logits(predictor: Predictor, exported: OnnxPredictor, image: Union[s
     Args:
         predictor (Predictor): The model in PyTorch.
         exported (OnnxPredictor): The model as it was exported.
-        image (str, Path or ndarray): An image, as :meth:`Predictor.set_image` takes it.
+        image (str, Path or ndarray): An image, as :meth:`~mmris.apis.Predictor.set_image` takes it.
         sentences (Sequence[str]): At least one; repeated where there are too few.
 
     Returns:

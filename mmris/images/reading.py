@@ -25,7 +25,7 @@ ARRAYS = 'uint8 of shape (height, width, 3) RGB, (height, width, 4) RGBA, or (he
 
 
 def read_image(image: AnyImage) -> np.ndarray:
-    """Read an image as :meth:`Predictor.set_image` does.
+    """Read an image as :meth:`~mmris.apis.Predictor.set_image` does.
 
     The same picture gives the same pixels in each form.
 

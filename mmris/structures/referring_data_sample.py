@@ -28,21 +28,25 @@ class ReferringDataSample(SegDataSample):
         skills (list[list[str]]): What each expression needs (colour, place, ...), where the data set tells.
         vocabulary (Vocabulary, optional): The ids that the tokenizer can give. None: it does not say.
 
-    Data fields, each a Tensor:
-        token_ids ``(S, L)`` int64 and token_mask ``(S, L)`` bool: the tokenised expressions.
-        gt_original ``(S, H0, W0)`` bool: the masks that predictions are scored against.
-        gt_ignored ``(S, H0, W0)`` bool: original pixels that a data set says to ignore, where it has some.
-        gt_input ``(S, H, W)``: the masks in the input's geometry, for training. uint8 from 0 to 255 as packed, a
-            quarter of the bytes that workers send; float32 in [0, 1] from the data preprocessor on.
-        gt_existence ``(S,)`` bool: whether anything on the image fits each expression.
-        instance_masks ``(K, H, W)`` bool: instances that a segmenter found, in the input's geometry, surest first.
-        instance_iou ``(S, K)`` float32 in [0, 1]: IoU of each expression's mask and each instance's, for training.
-        existence ``(S,)`` float32 in [0, 1]: how sure the model's existence head is that something on the image fits;
-            absent without such a head.
-        probabilities ``(S, H0, W0)`` float32 in [0, 1]: predictions. Thresholds belong to whoever scores or draws.
-        probabilities_input ``(S, H, W)`` float32 in [0, 1]: the same on the input's pixels, if the protocol scores
-            there.
-        existence ``(S,)`` float32 in [0, 1]: how sure the existence head is that anything fits, of models with one.
+    Data fields:
+        token_ids (Tensor): ``(S, L)`` int64, the tokenised expressions.
+        token_mask (Tensor): ``(S, L)`` bool, True where there is a token.
+        gt_original (Tensor): ``(S, H0, W0)`` bool, the masks that predictions are scored against.
+        gt_ignored (Tensor): ``(S, H0, W0)`` bool, original pixels that the data set says to ignore. Absent if there
+            are none.
+        gt_input (Tensor): ``(S, H, W)``, the masks in the input's geometry, for training. uint8 from 0 to 255 when
+            packed, a quarter of the bytes that workers send; float32 in [0, 1] after the data preprocessor.
+        gt_existence (Tensor): ``(S,)`` bool, whether anything on the image fits each expression.
+        instance_masks (Tensor): ``(K, H, W)`` bool, instances that a segmenter found, in the input's geometry, the
+            most certain first.
+        instance_iou (Tensor): ``(S, K)`` float32 in [0, 1], IoU of each expression's mask and each instance's, for
+            training.
+        probabilities (Tensor): ``(S, H0, W0)`` float32 in [0, 1], predictions. Whoever scores or draws them applies a
+            threshold.
+        probabilities_input (Tensor): ``(S, H, W)`` float32 in [0, 1], the same on the input's pixels, if the protocol
+            scores there.
+        existence (Tensor): ``(S,)`` float32 in [0, 1], how certain the existence head is that anything on the image
+            fits. Absent if the model has no such head.
     """
 
     token_ids: Tensor
@@ -53,7 +57,6 @@ class ReferringDataSample(SegDataSample):
     gt_existence: Tensor
     instance_masks: Tensor
     instance_iou: Tensor
-    existence: Tensor
     probabilities: Tensor
     probabilities_input: Tensor
     existence: Tensor

@@ -105,7 +105,7 @@ class LoadImage(BaseTransform):
         """Read.
 
         Raises:
-            FileNotFoundError, ValueError: See :func:`load_sample_image`.
+            FileNotFoundError, ValueError: See :func:`~mmris.datasets.transforms.loading.load_sample_image`.
         """
         try:
             results['img'] = load_sample_image(results, self.upright, self.backend_args)

@@ -35,8 +35,8 @@ class MaskRISDistillation(ReplayDistillation):
     modality, so that no joint space is needed and any encoder will do. Each image has one mask, also if several
     sentences are about it, and each sentence its own. A modality without a mask is not encoded again.
 
-    An encoder that looks at several views is masked in its :attr:`Encoder.sentence_view` alone: what its other towers
-    made of the image is shared with the main branch.
+    An encoder that looks at several views is masked in its :attr:`~mmris.models.encoders.Encoder.sentence_view` alone:
+    what its other towers made of the image is shared with the main branch.
 
     Where the tokenizer has no [MASK], as CLIP's, a learned vector stands for it, which is our choice: the paper's
     models read BERT's tokens. This vector is the one parameter that the branch may have.

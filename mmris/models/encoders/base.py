@@ -151,8 +151,8 @@ class Encoder(BaseModule):
         """Encode sentences as far as that needs no image.
 
         States of sentences with fewer tokens are padded with zeros when they are joined with longer ones
-        (:meth:`TensorStructure.concatenate`). So tokens are the second dimension of all tensors that have them, and
-        what stands on padding changes nothing: the state has the mask.
+        (:meth:`~mmris.structures.TensorStructure.concatenate`). So tokens are the second dimension of all tensors that
+        have them, and what stands on padding changes nothing: the state has the mask.
         """
 
     @abstractmethod

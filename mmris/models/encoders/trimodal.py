@@ -147,7 +147,7 @@ class TrimodalEncoder(JointEncoder):
         super().init_weights()
 
     def load_pretrained(self) -> None:
-        """Load ``pretrained``, if set; see :meth:`JointEncoder.load_pretrained`.
+        """Load ``pretrained``, if set; see :meth:`~mmris.models.encoders.joint.JointEncoder.load_pretrained`.
 
         Where it has nothing of instance masks, their type begins as a copy of the image's, and the map of their places
         stays as it is.

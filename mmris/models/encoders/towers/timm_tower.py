@@ -27,7 +27,7 @@ class TimmTower(ImageTower):
     stands for it, and the mean of the patches that hold image for the whole image. The projected patches are the last
     stage given on, so that the projection learns with all that follows.
 
-    A model takes images of any size that is a multiple of :attr:`stride` if it has no positions, makes them anew, or
+    A model takes images of any size that is a multiple of ``stride`` if it has no positions, makes them anew, or
     if timm resizes them; others take the size that they are built for alone. Their statistics are those of
     ``timm.get_pretrained_cfg(model)``: set ``mean`` and ``std`` of the data preprocessor.
 
