@@ -17,8 +17,8 @@ from tests.conftest import ROOT, run_python, write_set
 
 CONFIG = 'mmris::cm_masksd/vit-tiny_shaperef.py'
 THEIRS = ROOT / 'configs/cm_masksd/vit-tiny_shaperef.py'
-NOT_OF_THE_TREE = ('.git', '.github', '.gitignore', '.dockerignore', '.ci', '.venv', '.venv-*', '.*_cache', '.hypothesis', '__pycache__', '*.pyc',
-                   '*.egg-info', 'build', '_build', 'dist', 'data', 'work_dirs')
+NOT_OF_THE_TREE = ('.git', '.github', '.gitignore', '.dockerignore', '.ci', '.venv', '.venv-*', '.*_cache',
+                   '.hypothesis', '__pycache__', '*.pyc', '*.egg-info', 'build', '_build', 'dist', 'data', 'work_dirs')
 PIP = ('-m', 'pip', '--quiet', '--disable-pip-version-check')
 BUILD = ('--no-deps', '--no-index', '--no-build-isolation', '--use-pep517')
 
