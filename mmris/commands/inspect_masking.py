@@ -15,10 +15,10 @@ from mmris.visualization.masking import dim, draw_words, hide, share_of
 from mmris.visualization.panels import Panel, draw_panels, overlay_heatmap
 from mmris.visualization.plots import FIGURE_SUFFIXES, save_figure
 
-_EXPLAINED = ('Selected: what the filter lets be masked; the rest is dark. Masked: one draw, as training makes one at '
-              'every step. Below: shares of the image and of the predicted mask. Words: bars are what the filter '
-              'selects by, bold words are selected, grey ones masked. Prediction: of the masked image or sentence, and '
-              'its IoU with the first one.')
+_EXPLAINED = ('Selected: what the filter lets be masked; the rest is dark. Masked: one draw; training draws anew at every '
+              'step. The numbers below are shares of the image and of the predicted mask. Words: a bar is what the '
+              'filter selects by, bold words are selected, grey ones are masked. Prediction: what the model predicts '
+              'then, and its IoU with the prediction on the left.')
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -61,7 +61,7 @@ def draw_branch(image: np.ndarray, mask: np.ndarray, branch: BranchMasking) -> L
             add(overlay_heatmap(image, heat), 'correlation', f'dot product {low:.3g} to {high:.3g}')
         for title, pixels, picture in (('selected', patches.selected, dim), ('masked', patches.masked, hide)):
             if pixels is not None:
-                note = f'{share_of(pixels, patches.candidates)} of the image, {share_of(pixels, mask)} of the mask'
+                note = f'image {share_of(pixels, patches.candidates)}, mask {share_of(pixels, mask)}'
                 add(picture(image, pixels), title, note)
     if words is not None:
         count = sum(word.masked for word in words)
