@@ -47,7 +47,7 @@ def test_figure_shows_the_stages_of_its_config(folder):
     figure = folder / 'stages.svg'
     assert '](stages.svg)' in read_page(folder) and figure.stat().st_size < LARGEST
     words = read_words(figure)
-    configs = re.findall(r'configs/\S+\.py', words[-1])
+    configs = re.findall(r'configs/\S+\.py', ' '.join(words))
     assert configs
     for config in configs:
         model = Config.fromfile(ROOT / config).model

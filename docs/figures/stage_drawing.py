@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Polygon
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 
 # All in pixels. A page shows the picture at 800 pixels or less.
 WIDTH, MARGIN, COLUMNS = 800, 22, 12
@@ -220,10 +220,8 @@ def _text(axes: Axes, x: float, y: float, text: str, *, size: float = TEXT, colo
 
 def measure_text(text: str, size: float, bold: bool = False) -> float:
     """The width of a text in pixels, in the widest font that it may have."""
-    if not text:
-        return 0.0
-    font = FontProperties(family=MEASURED, weight='bold' if bold else 'normal')
-    return float(TextPath((0, 0), text, size=size, prop=font).get_extents().width)
+    font = FontProperties(family=MEASURED, weight='bold' if bold else 'normal', size=size)
+    return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
 
 
 def _draw_box(axes: Axes, box: Box, place: Place) -> None:
