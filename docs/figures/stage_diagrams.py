@@ -279,9 +279,12 @@ def draw_risclip() -> Diagram:
         Arrow('text', 'cfe', both=True), Arrow('tower', 'image_adapters', column=1.3, both=True),
         Arrow('text', 'text_adapters', column=10.7, both=True),
         Arrow('tower', 'ske', f'patches, {shape(first.encoded.image.patches)}', column=3.3),
-        Arrow('text', 'ske', 'words', column=8.5), Arrow('ske', 'map', f'{type(first.model.neck).__name__}: patches, sentence', column=2.4),
-        Arrow('map', 'patches', column=2.4), Arrow('ske', 'decoder', _stages(second, 'and '), column=8.9),
-        Arrow('decoder', 'head', shape(second.decoded.pixels), column=8.9), Arrow('head', 'mask', column=8.9)
+        Arrow('text', 'ske', 'words', column=8.5),
+        Arrow('ske', 'map', f'{type(first.model.neck).__name__}: patches, sentence', column=2.4),
+        Arrow('map', 'patches', column=2.4),
+        Arrow('ske', 'decoder', _stages(second, 'and '), column=8.9),
+        Arrow('decoder', 'head', shape(second.decoded.pixels), column=8.9),
+        Arrow('head', 'mask', column=8.9),
     ]
     members = ('tower', 'cfe', 'text', 'image_adapters', 'text_adapters', 'ske')
     return Diagram(boxes, arrows, [_encoder(first, members, column=4.5)], gaps={1: 48, 4: 44},
