@@ -15,10 +15,11 @@ from mmris.visualization.masking import dim, draw_words, hide, share_of
 from mmris.visualization.panels import Panel, draw_panels, overlay_heatmap
 from mmris.visualization.plots import FIGURE_SUFFIXES, save_figure
 
-_EXPLAINED = ('Selected: what the filter lets be masked; the rest is dark. Masked: one draw; training draws anew at every '
-              'step. The numbers below are shares of the image and of the predicted mask. Words: a bar is what the '
-              'filter selects by, bold words are selected, grey ones are masked. Prediction: what the model predicts '
-              'then, and its IoU with the prediction on the left.')
+_EXPLAINED = (
+    'Selected: what the filter lets be masked; the rest is dark. Masked: one draw; training draws anew at each step. '
+    'The numbers below are shares of the image and of the predicted mask. Words: a bar is what the filter selects by, '
+    'bold words are selected, grey ones are masked. Prediction: what the model predicts then, and its IoU with the '
+    'prediction on the left.')
 
 
 def main(arguments: argparse.Namespace) -> None:
