@@ -32,7 +32,7 @@ cv2.setNumThreads(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption('--kills', type=int, default=3, help='how often tests kill a training (default: %(default)s)')
+    parser.addoption('--kills', type=int, default=1, help='how often tests kill a training (default: %(default)s)')
 
 
 @pytest.fixture(autouse=True)

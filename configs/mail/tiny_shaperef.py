@@ -1,5 +1,5 @@
 # MaIL at the size of the demo, on ShapeRef.
-# Paper: Li et al., MaIL, in small; a reconstruction (docs/deviations.md).
+# Paper: Li et al., MaIL, in small; a reconstruction (configs/mail/README.md).
 # Data: ShapeRef with the masks that a segmenter would find, made by
 #   `mmris make_shaperef`; 6,000 images in train.
 # Cost: see README.md beside this file.

@@ -1,5 +1,5 @@
 # MaIL without masks at the size of the demo, on ShapeRef: what masks are compared with.
-# Paper: Li et al., MaIL, in small; a reconstruction (docs/deviations.md).
+# Paper: Li et al., MaIL, in small; a reconstruction (configs/mail/README.md).
 # Data: ShapeRef, made by `mmris make_shaperef`; 6,000 images in train.
 # Cost: see README.md beside this file.
 # Command: mmris train configs/mail/tiny_shaperef_two-modality.py

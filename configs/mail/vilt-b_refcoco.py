@@ -1,6 +1,6 @@
 # MaIL with ViLT's base at 384 x 384, on RefCOCO (unc).
 # Paper: Li, Wang, Mei, Liu, MaIL: A Unified Mask-Image-Language Trimodal Network for Referring Image
-#   Segmentation, 2021. A reconstruction (docs/deviations.md).
+#   Segmentation, 2021. A reconstruction (configs/mail/README.md).
 # Data: 42,404 objects, 120,624 sentences in train; layout in docs/data.md,
 #   and instance masks of its images (docs/instance_masks.md).
 # Cost: 35 epochs of 378 steps of 112 samples; 8 GPUs x 14 samples. Not measured by us.

@@ -1,6 +1,6 @@
 # MaIL without masks with ViLT's base at 384 x 384, on RefCOCOg (google).
 # Paper: Li, Wang, Mei, Liu, MaIL: A Unified Mask-Image-Language Trimodal Network for Referring Image
-#   Segmentation, 2021. A reconstruction (docs/deviations.md).
+#   Segmentation, 2021. A reconstruction (configs/mail/README.md).
 # Data: 44,822 objects, 85,474 sentences in train; layout in docs/data.md.
 # Cost: 35 epochs of 400 steps of 112 samples; 8 GPUs x 14 samples. Not measured by us.
 # We know of no number of the paper without masks. Ours: not measured (docs/metrics.md).

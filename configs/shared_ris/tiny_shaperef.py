@@ -1,5 +1,5 @@
 # Shared-RIS at the size of the demo, on ShapeRef.
-# Paper: Shared-RIS (docs/deviations.md), in small.
+# Paper: Shared-RIS (configs/shared_ris/README.md), in small.
 # Data: ShapeRef, made by `mmris make_shaperef`; 6,000 images in train.
 # Cost: see README.md beside this file.
 # Command: mmris train configs/shared_ris/tiny_shaperef.py

@@ -1,6 +1,6 @@
 """From images as people have them to images that a model has encoded."""
 
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Sequence, Tuple
 
 import torch
 from mmengine.dataset import Compose
@@ -30,6 +30,22 @@ class ImageEncoder:
         self._prepare = Compose([step for step in pipeline if type_name(step) not in STEP_TYPES.values()])
         self._said_time = False
 
+    def prepare(self, model: nn.Module, given: Sequence[GivenImage]) -> Tuple[List[Dict[str, Any]], ImageInputs]:
+        """Prepare images as the test pipeline says.
+
+        Args:
+            model (nn.Module): A :class:`~mmris.models.segmentors.ReferringSegmentor`.
+            given (Sequence[GivenImage]): B images, at least one.
+
+        Returns:
+            tuple: What the pipeline made of each image, and what the model takes.
+
+        Raises:
+            ValueError: See :meth:`ReferringDataPreprocessor.batch_images`.
+        """
+        prepared = [self._prepare(image.to_pipeline(model.encoder.takes_instances)) for image in given]
+        return prepared, _batch(prepared, model.data_preprocessor)
+
     def encode(self, model: nn.Module, given: Sequence[GivenImage]) -> List[EncodedImage]:
         """Encode images in one pass of the model.
 
@@ -45,8 +61,7 @@ class ImageEncoder:
         Raises:
             ValueError: See :meth:`ReferringDataPreprocessor.batch_images`.
         """
-        prepared = [self._prepare(image.to_pipeline(model.encoder.takes_instances)) for image in given]
-        inputs = _batch(prepared, model.data_preprocessor)
+        prepared, inputs = self.prepare(model, given)
         if not self._said_time:
             self._said_time = True
             expected = expect_time(model)

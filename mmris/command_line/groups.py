@@ -15,9 +15,9 @@ GROUPS: Dict[str, Tuple[str, ...]] = {
     'evaluate': ('test', 'error_report', 'draw_predictions'),
     'data': ('download', 'convert_dataset', 'check_dataset', 'browse_dataset', 'make_shaperef', 'make_expressions'),
     'convert': ('convert_weights', 'publish_model', 'push', 'export'),
-    'inspect': ('print_config', 'get_flops', 'analyze_logs', 'attention_maps', 'filter_report', 'benchmark',
-                'benchmark_cache', 'benchmark_export', 'benchmark_index', 'benchmark_loading', 'benchmark_samples',
-                'benchmark_sentences', 'benchmark_steps', 'gpu_check'),
+    'inspect': ('print_config', 'get_flops', 'analyze_logs', 'attention_maps', 'filter_report', 'inspect_masking',
+                'benchmark', 'benchmark_cache', 'benchmark_export', 'benchmark_index', 'benchmark_loading',
+                'benchmark_samples', 'benchmark_sentences', 'benchmark_steps', 'gpu_check'),
 }
 
 

@@ -11,7 +11,7 @@ from .groups import describe_groups, find_command, find_tools, load_tool
 from .running import do_command
 
 _USAGE = 'usage: mmris COMMAND [arguments of the command]'
-_END = """mmris COMMAND --help  the arguments of a command (its name may have - in place of _)
+_END = """mmris COMMAND --help  the arguments of a command (its name may have - or a space in place of _)
 mmris --version       the version
 
 Exit status: 0 done; 1 done, and what was checked is not as it should be; 2 wrong arguments, files or settings;
@@ -41,6 +41,8 @@ def start(arguments: List[str]) -> Optional[int]:
         print(f'mmris {__version__}')
         return 0
     name = find_command(given)
+    if name is None and rest and find_command(f'{given}_{rest[0]}'):
+        name, rest = find_command(f'{given}_{rest[0]}'), rest[1:]
     if name is None:
         sys.stderr.write(f'{_explain_unknown(given)}\n')
         return USER_ERROR

@@ -12,7 +12,7 @@ from mmris.apis.own_images import open_image
 from mmris.utils.configs import check_output
 from mmris.utils.terminal import one_line
 from mmris.visualization import COLOURS, spotlight
-from mmris.visualization.attention import AttentionPanel, draw_attention, overlay_heatmap
+from mmris.visualization.panels import Panel, draw_panels, overlay_heatmap
 from mmris.visualization.plots import FIGURE_SUFFIXES, save_figure
 
 
@@ -28,20 +28,20 @@ def main(arguments: argparse.Namespace) -> None:
     count = 0 if instances is None else len(instances)
     given = f', {count} instance masks' if takes_instances else ''
     subtitle = f'{one_line(Path(arguments.image).name)}{given}. {explain(maps, takes_instances)}'
-    figure = draw_attention(rows, title=f'Attention of {Path(arguments.config).stem}', subtitle=subtitle)
+    figure = draw_panels(rows, title=f'Attention of {Path(arguments.config).stem}', subtitle=subtitle)
     save_figure(figure, arguments.out)
     print(f'{one_line(arguments.out)}: {len(rows)} sentences, {len(rows[0][1]) - 2} maps of each')
 
 
-def draw_row(image: np.ndarray, mask: np.ndarray, maps: List[AttentionMap]) -> List[AttentionPanel]:
+def draw_row(image: np.ndarray, mask: np.ndarray, maps: List[AttentionMap]) -> List[Panel]:
     """Image, maps, prediction."""
-    panels = [AttentionPanel('Image', '', image)]
+    panels = [Panel('Image', '', image)]
     panels += [
-        AttentionPanel(one.part.capitalize(), one.kind, overlay_heatmap(image, one.heat), one.name, describe(one))
+        Panel(one.part.capitalize(), one.kind, overlay_heatmap(image, one.heat), one.name, describe(one))
         for one in maps
     ]
     note = f'{100 * mask.mean():.1f}% of the image'
-    return [*panels, AttentionPanel('Prediction', '', spotlight(image, mask, COLOURS[1]), 'mask', note)]
+    return [*panels, Panel('Prediction', '', spotlight(image, mask, COLOURS[1]), 'mask', note)]
 
 
 def explain(maps: List[AttentionMap], instances: bool) -> str:

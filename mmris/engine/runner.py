@@ -4,6 +4,7 @@ import errno
 from contextlib import ExitStack
 from copy import deepcopy
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Dict, Optional, Union
 
@@ -15,6 +16,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop
+from mmengine.visualization import Visualizer
 from torch import nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
@@ -40,6 +42,8 @@ from .workers import explain_dead_workers, init_worker
 
 # Settings of a data loader that PyTorch refuses, or that do nothing, where there are no workers.
 _OF_WORKERS = ('persistent_workers', 'prefetch_factor', 'multiprocessing_context', 'timeout')
+# Runs of this process so far.
+_RUNS = count(1)
 
 
 @RUNNERS.register_module()
@@ -95,6 +99,13 @@ class ReferringRunner(CheckpointedRunner):
         use_utf8_log_files(logger)
         survive_full_disks(logger)
         return logger
+
+    def build_visualizer(self, visualizer: Optional[Union[Visualizer, Dict]] = None) -> Visualizer:
+        """Build a visualizer of this run alone: MMEngine gives a process one of each name, which writes to the folder
+        of the first run."""
+        if isinstance(visualizer, dict):
+            visualizer = dict(visualizer, name=f'{self.experiment_name}, run {next(_RUNS)}')
+        return super().build_visualizer(visualizer)
 
     def wrap_model(self, model_wrapper_cfg: Optional[Dict], model: nn.Module) -> nn.Module:
         """Wrap a model for distributed training; without GPUs, without a device and SyncBatchNorm.

@@ -1,6 +1,6 @@
 """What passes between the stages."""
 
-from .distillation import BranchOutput, MaskedShares, TargetShare
+from .distillation import BranchOutput, BranchView, MaskedShares, MaskedTokens, TargetShare
 from .features import (
     Answer,
     EncoderOutput,
@@ -27,9 +27,9 @@ from .referring_data_sample import ReferringDataSample, gather_existence, gather
 from .tensor_structure import SharedRows, TensorStructure, concatenate_tokens
 
 __all__ = [
-    'Answer', 'BranchOutput', 'EncoderOutput', 'ExpressionBatch', 'FusedFeatures', 'ImageEmbeddings',
+    'Answer', 'BranchOutput', 'BranchView', 'EncoderOutput', 'ExpressionBatch', 'FusedFeatures', 'ImageEmbeddings',
     'ImageFeatures', 'ImageInputs', 'ImageView', 'InstanceEmbeddings', 'InstanceFeatures', 'InstanceMasks',
-    'MainPass', 'MaskedImages', 'MaskedShares', 'MaskedWords', 'PixelDigests', 'ReferringDataSample',
+    'MainPass', 'MaskedImages', 'MaskedShares', 'MaskedTokens', 'MaskedWords', 'PixelDigests', 'ReferringDataSample',
     'ReferringInputs', 'SharedRows', 'TargetShare', 'TensorStructure', 'TextEmbeddings', 'TextFeatures',
     'concatenate_tokens', 'gather_existence', 'gather_input_masks', 'word_positions'
 ]

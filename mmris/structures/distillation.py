@@ -90,3 +90,36 @@ class MaskedShares(TensorStructure):
     masked_words: Optional[Tensor] = None
     target_share: Optional[Tensor] = None
     chance: Optional[Tensor] = None
+
+
+@dataclass(frozen=True)
+class MaskedTokens(TensorStructure):
+    """What a branch masks of one modality, of P expressions: patches ``(P, h, w)`` or words ``(P, L)``.
+
+    Attributes:
+        candidates (Tensor): bool, the tokens that could be masked.
+        masked (Tensor): bool, those that are.
+        selected (Tensor, optional): bool, those that a filter selected, among which the masked ones were drawn. None
+            means that all candidates could be drawn.
+        ratings (Tensor, optional): float32, what the filter selected by: the higher, the sooner.
+    """
+
+    candidates: Tensor
+    masked: Tensor
+    selected: Optional[Tensor] = None
+    ratings: Optional[Tensor] = None
+
+
+@dataclass(frozen=True)
+class BranchView(TensorStructure):
+    """One replay of a branch, to be looked at.
+
+    Attributes:
+        logits (Tensor): ``(P, 1, h, w)``, what is predicted of the masked batch.
+        patches (MaskedTokens, optional): The masks of images. None means images are whole.
+        words (MaskedTokens, optional): The masks of sentences. None means sentences are whole.
+    """
+
+    logits: Tensor
+    patches: Optional[MaskedTokens] = None
+    words: Optional[MaskedTokens] = None

@@ -70,6 +70,10 @@ class SentenceTokenizer(ABC):
         """The words of one tokenised sentence, ``(L,)`` ids and mask, as the model sees them."""
         return self._decode(self.words_of(ids, mask))
 
+    def decode_token(self, number: int) -> str:
+        """The text of one token: a word, or a part of one."""
+        return self._decode([number])
+
     def words_of(self, ids: np.ndarray, mask: np.ndarray) -> List[int]:
         """The ids of the words of one tokenised sentence, ``(L,)`` ids and mask, without begin and end."""
         words = ids[mask].tolist()[1:]

@@ -1,12 +1,14 @@
 """Whatever one may call on a runner works, for configs of each kind: ``train``, ``val`` and ``test``, each first."""
 
 import itertools
+import shutil
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
 from mmris.registry import RUNNERS
+from tests.checkpoints.loading_runner import runner_of
 from tests.conftest import ROOT, edit_refs, write_set
 from tests.test_configs import shrink
 
@@ -97,3 +99,15 @@ def test_train(config):
     assert len(saved) == 1
     scores = runner.val()
     assert scores['mIoU'] == runner.test()['val/mIoU'] and list(Path(config.work_dir).glob('best_*.pth')) == saved
+
+
+def test_runs_of_a_process_keep_their_logs_apart(tmp_path):
+    """Also if the folder of the first is gone."""
+    first = runner_of(tmp_path / 'first')
+    first.visualizer.add_scalar('loss', 1.0, step=1)
+    shutil.rmtree(tmp_path / 'first')
+    second = runner_of(tmp_path / 'second')
+    second.visualizer.add_scalar('loss', 2.0, step=1)
+    second.visualizer.close()
+    written, = (tmp_path / 'second').rglob('scalars.json')
+    assert '2.0' in written.read_text() and not (tmp_path / 'first').exists()

@@ -15,10 +15,9 @@ from tests.conftest import ROOT
 from tests.test_configs import shrink, shrink_existence
 
 METHODS = ('cm_masksd/vit-b_grefcoco', 'cm_masksd/swin-b_refcoco', 'cm_masksd/dinov2-b_refcoco',
-           'cm_masksd/beit3-b_refcoco', 'cris/rn101_grefcoco',
-           'shared_ris/beit3-b_refcoco', 'risclip/vit-b_refcoco_stage1', 'risclip/vit-b_refcoco_stage2',
+           'cris/rn101_grefcoco', 'shared_ris/beit3-b_refcoco', 'risclip/vit-b_refcoco_stage2',
            'detris/vit-b_refcoco', 'lavt/swin-b_refcoco', 'mail/vilt-b_refcoco_two-modality', 'evf_sam/evf-sam',
-           'evf_sam/evf-sam2', 'evf_sam/evf-sam2-multitask')
+           'evf_sam/evf-sam2-multitask')
 # With an existence head. The others run in the slow tests.
 QUICK = ('cm_masksd/vit-b_grefcoco', )
 

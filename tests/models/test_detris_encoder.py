@@ -1,6 +1,7 @@
 """DETRIS's encoder: its adapters against their equations, what runs once an image, and what is trained."""
 
 import copy
+import re
 from typing import Any
 
 import pytest
@@ -255,7 +256,9 @@ class TestTraining:
         moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
         frozen = {name for name in before if name.startswith(('encoder.image.', 'encoder.text.'))}
         assert not moved & frozen and not trained & frozen
-        assert trained <= moved, trained - moved
+        # Before a normalisation, a bias changes nothing: its gradient is zero, but for rounding.
+        useless = {name for name in trained if re.search(r'\.dense\..*\.0\.bias$', name)}
+        assert useless and trained - useless <= moved, trained - useless - moved
         assert all(name.endswith(('running_mean', 'running_var', 'num_batches_tracked')) for name in moved - trained)
 
 

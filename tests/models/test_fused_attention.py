@@ -110,7 +110,9 @@ def test_weights_are_not_copied_for_each_token():
             module(pixels, words, words, need_weights=False)
         shapes = [event.input_shapes[0] for event in recorded.events() if event.name == 'aten::copy_']
         copied.append([50, CHANNELS, CHANNELS] in shapes)
-    assert copied == [True, False]
+    if not copied[0]:
+        pytest.skip('PyTorch copies nothing on this processor, which has no bfloat16.')
+    assert not copied[1]
 
 
 def test_modules_of_others_are_fused_in_place():

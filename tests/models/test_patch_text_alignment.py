@@ -71,7 +71,7 @@ def test_steps_on_it_bring_the_target_into_the_selection():
         optimizer.step()
     with torch.no_grad():
         main = model.main_pass(inputs)
-        measured = branch.measure(main, branch.select(main), target)
+        measured = branch.measure(main, branch.encode_masked(main, model.encoder)[1], target)
     assert measured.target_share > 0.95 and measured.chance == 0.5
 
 

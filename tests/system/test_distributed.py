@@ -126,9 +126,9 @@ def kill_after(marks: int, delay: float, log: Path, process: subprocess.Popen) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('processes', [1, 2])
-def test_killed_and_resumed_equals_uninterrupted(folder, processes, request):
-    kills = request.config.getoption('--kills')
+def test_killed_and_resumed_equals_uninterrupted(folder, request):
+    """One process alone is killed in `tests/engine/test_restarts.py`."""
+    processes, kills = 2, request.config.getoption('--kills')
     epochs = kills * processes + 1
     run(folder, *training(folder, f'whole_{processes}', processes, epochs))
 

@@ -17,8 +17,8 @@ from tests.conftest import ROOT, run_python, write_set
 
 CONFIG = 'mmris::cm_masksd/vit-tiny_shaperef.py'
 THEIRS = ROOT / 'configs/cm_masksd/vit-tiny_shaperef.py'
-NOT_OF_THE_TREE = ('.git', '.gitignore', '.ci', '.venv', '.venv-*', '.*_cache', '.hypothesis', '__pycache__', '*.pyc',
-                   '*.egg-info', 'build', 'dist', 'data', 'work_dirs')
+NOT_OF_THE_TREE = ('.git', '.github', '.gitignore', '.dockerignore', '.ci', '.venv', '.venv-*', '.*_cache',
+                   '.hypothesis', '__pycache__', '*.pyc', '*.egg-info', 'build', '_build', 'dist', 'data', 'work_dirs')
 PIP = ('-m', 'pip', '--quiet', '--disable-pip-version-check')
 BUILD = ('--no-deps', '--no-index', '--no-build-isolation', '--use-pep517')
 
@@ -91,6 +91,8 @@ def test_source_archive(built, tmp_path):
     run_python(*PIP, 'wheel', *BUILD, '--wheel-dir', tmp_path, archive, folder=tmp_path)
     wheels = [zipfile.ZipFile(path) for path in (built['wheel'], next(tmp_path.glob('mmris-*.whl')))]
     assert sorted(wheels[0].namelist()) == sorted(wheels[1].namelist())
+    said = run_python('-m', 'twine', 'check', '--strict', archive, built['wheel'])
+    assert said.count('PASSED') == 2
 
 
 class TestInstalledWheel:

@@ -73,7 +73,7 @@ def test_fpn(name, millions, as_printed, billions, paper):
     ('ablations/fpn_cris', 22.63, 19.64),
 ])
 def test_other_necks(name, millions, billions):
-    """Tables IV and VII b, as modules and docs/deviations.md tell them."""
+    """Tables IV and VII b, as the modules and configs/shared_ris/README.md have them."""
     assert of_neck(name) == pytest.approx((millions, billions), abs=0.05)
 
 

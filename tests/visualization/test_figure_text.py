@@ -9,9 +9,9 @@ from PIL import Image
 
 from mmris.utils.training_log import TrainingLog
 from mmris.visualization.ablation_plot import draw_ablation
-from mmris.visualization.attention import AttentionPanel, draw_attention
 from mmris.visualization.curves import draw_curves
 from mmris.visualization.error_plots import draw_errors
+from mmris.visualization.panels import Panel, draw_panels
 from mmris.visualization.plots import save_figure, text_width, wrap_text
 from tests.visualization.made_fonts import make_coloured_font, make_font
 
@@ -45,8 +45,8 @@ def errors():
 
 
 def attention(subtitle: str = HOSTILE) -> Figure:
-    panel = AttentionPanel(HOSTILE, HOSTILE, np.zeros((9, 9, 3), np.uint8), HOSTILE, HOSTILE)
-    return draw_attention([(HOSTILE, [panel])], title=HOSTILE, subtitle=subtitle)
+    panel = Panel(HOSTILE, HOSTILE, np.zeros((9, 9, 3), np.uint8), HOSTILE, HOSTILE)
+    return draw_panels([(HOSTILE, [panel])], title=HOSTILE, subtitle=subtitle)
 
 
 def ablation() -> Figure:
@@ -119,9 +119,9 @@ def test_emoji_in_their_colours(tmp_path, install, messages):
 
 def test_sentences_are_cut_where_their_figure_ends(tmp_path, install):
     install(make_font(tmp_path / 'Made.ttf', '红', family='Made for sentences'))
-    panels = [AttentionPanel('a', '', np.zeros((9, 9, 3), np.uint8))] * 3
+    panels = [Panel('a', '', np.zeros((9, 9, 3), np.uint8))] * 3
     for sentence in ('红' * 99, 'W' * 99, 'the red circle at the left of it ' * 9, 'الدائرة الحمراء ' * 20):
-        figure = draw_attention([(sentence, panels)], title='a', subtitle=sentence)
+        figure = draw_panels([(sentence, panels)], title='a', subtitle=sentence)
         save_figure(figure, tmp_path / 'a.png')
         figure.draw_without_rendering()
         texts = [text for text in figure.texts if len(text.get_text()) > 9]

@@ -1,5 +1,5 @@
 # CRIS at the size of the demo: 128 x 128 pixels, so that its three grids are 16, 8 and 4 cells wide and logits lie at a
-# quarter of the input; 6M parameters, of which 3.2M embed words.
+# quarter of the input; 4.9M parameters, of which 3.2M embed words.
 _base_ = './clip_vit-tiny_cris.py'
 model = dict(
     encoder=dict(

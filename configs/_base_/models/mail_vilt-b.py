@@ -1,4 +1,4 @@
-# MaIL on ViLT's base: 111.0M + 2.7M parameters. A reconstruction: docs/deviations.md.
+# MaIL on ViLT's base: 111.0M + 2.7M parameters. A reconstruction: configs/mail/README.md.
 model = dict(
     type='ReferringSegmentor',
     data_preprocessor=dict(type='ReferringDataPreprocessor', mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5]),

@@ -1,5 +1,5 @@
 # The tiny towers as they are: value path and cosine. Nothing more is trained.
-# Paper: Kim et al., RISCLIP (docs/deviations.md), in small.
+# Paper: Kim et al., RISCLIP (configs/risclip/README.md), in small.
 # Data: ShapeRef, made by `mmris make_shaperef`; 6,000 images in train.
 # Cost: see ../README.md. Needs the towers of ../vit-tiny_shaperef_towers.py.
 # Command: mmris test configs/risclip/ablations/shaperef_value-path.py

@@ -41,8 +41,12 @@ class TokenFilter(nn.Module):
             Tensor: ``(P, N)`` bool. Of n candidates in a row, ``max(1, round(top_k * n))`` are selected (halves round
             up); none where there is no candidate.
         """
+        return self.choose(self.rate(query, tokens), candidates)
+
+    def choose(self, ratings: Tensor, candidates: Tensor) -> Tensor:
+        """Select the tokens of highest rating among the candidates: see :meth:`forward`."""
         keep = torch.floor(self.top_k * candidates.sum(dim=1) + 0.5).clamp(min=1)
-        return highest(self.rate(query, tokens), keep, candidates)
+        return highest(ratings, keep, candidates)
 
     @abstractmethod
     def rate(self, query: Tensor, tokens: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mmris.registry import MODELS
-from mmris.structures import EncoderOutput, MainPass
+from mmris.structures import EncoderOutput, MainPass, MaskedTokens
 
 from ..encoders import Encoder
 from .replay_distillation import ReplayDistillation
@@ -51,17 +51,17 @@ class MaskedDistillation(ReplayDistillation):
         super().init_weights()
         nn.init.normal_(self.mask_token, std=0.02)
 
-    def encode_masked(self, main: MainPass, encoder: Encoder) -> Tuple[EncoderOutput, Tensor]:
-        """Select, draw and replay; :meth:`measure` looks at what was selected."""
-        selected = self.select(main)
-        return self.replay(main, encoder, self.draw(selected)), selected
+    def encode_masked(self, main: MainPass, encoder: Encoder) -> Tuple[EncoderOutput, MaskedTokens]:
+        """Rate, select, draw and replay."""
+        query, tokens, candidates = self.guide(main)
+        with torch.no_grad():
+            ratings = self.correlation_filter.rate(query, tokens)
+            selected = self.correlation_filter.choose(ratings, candidates.flatten(1)).view_as(candidates)
+        masked = self.draw(selected)
+        found = MaskedTokens(
+            candidates=candidates, masked=masked, selected=selected, ratings=ratings.view_as(candidates))
+        return self.replay(main, encoder, masked), found
 
-    @staticmethod
-    @abstractmethod
-    def mask_token_channels(encoder: Encoder) -> int:
-        """Width of what the mask token replaces."""
-
-    @abstractmethod
     def select(self, main: MainPass) -> Tensor:
         """Select the tokens that may be masked.
 
@@ -71,13 +71,32 @@ class MaskedDistillation(ReplayDistillation):
         Returns:
             Tensor: bool, a row for each expression.
         """
+        query, tokens, candidates = self.guide(main)
+        return self.correlation_filter(query, tokens, candidates.flatten(1)).view_as(candidates)
+
+    @staticmethod
+    @abstractmethod
+    def mask_token_channels(encoder: Encoder) -> int:
+        """Width of what the mask token replaces."""
+
+    @abstractmethod
+    def guide(self, main: MainPass) -> Tuple[Tensor, Tensor, Tensor]:
+        """Find what the filter compares.
+
+        Args:
+            main (MainPass): What the main branch computed.
+
+        Returns:
+            tuple[Tensor]: The other modality's global vector ``(P, D)``, the tokens ``(P, N, D)``, and which of them
+            may be selected, bool, ``(P, N)`` or ``(P, h, w)`` with h * w = N.
+        """
 
     @abstractmethod
     def draw(self, selected: Tensor) -> Tensor:
         """Draw the tokens to mask among the selected ones.
 
         Args:
-            selected (Tensor): What :meth:`select` returned.
+            selected (Tensor): bool, a row for each expression.
 
         Returns:
             Tensor: bool, of the same shape.

@@ -1,10 +1,12 @@
 """Visual-guided masked language self-distillation (VMLSD)."""
 
+from typing import Dict, Tuple
+
 import torch
 from torch import Tensor
 
 from mmris.registry import MODELS
-from mmris.structures import EncoderOutput, MainPass, word_positions
+from mmris.structures import EncoderOutput, MainPass, MaskedTokens, word_positions
 
 from ..encoders import Encoder
 from .masked_distillation import MaskedDistillation
@@ -27,11 +29,10 @@ class MaskedLanguageDistillation(MaskedDistillation):
     def mask_token_channels(encoder: Encoder) -> int:
         return encoder.word_channels
 
-    def select(self, main: MainPass) -> Tensor:
-        """Select the words that correlate most with the image: ``(P, L)`` bool."""
+    def guide(self, main: MainPass) -> Tuple[Tensor, Tensor, Tensor]:
+        """The image, and the words ``(P, L)``."""
         image_global = main.encoded.image.image_global.index_select(0, main.encoded.image_index)
-        candidates = word_positions(main.encoded.text.token_mask)
-        return self.correlation_filter(image_global, main.encoded.text.words_joint, candidates)
+        return image_global, main.encoded.text.words_joint, word_positions(main.encoded.text.token_mask)
 
     def draw(self, selected: Tensor) -> Tensor:
         """Draw the words to mask: ``(P, L)`` bool."""
@@ -40,3 +41,6 @@ class MaskedLanguageDistillation(MaskedDistillation):
     def replay(self, main: MainPass, encoder: Encoder, mask: Tensor) -> EncoderOutput:
         masked = encoder.replace_words(main.text_embeddings, mask, self.mask_token)
         return encoder.join(main.image_state, encoder.encode_text(masked), main.image_index)
+
+    def view_masks(self, main: MainPass, masks: MaskedTokens) -> Dict[str, MaskedTokens]:
+        return dict(words=masks)

@@ -1,10 +1,12 @@
 """Language-guided masked visual self-distillation (LMVSD)."""
 
+from typing import Dict, Tuple
+
 import torch
 from torch import Tensor
 
 from mmris.registry import MODELS
-from mmris.structures import EncoderOutput, MainPass, TargetShare
+from mmris.structures import EncoderOutput, MainPass, MaskedTokens, TargetShare
 
 from ..encoders import Encoder
 from .correlation_filter import highest
@@ -33,11 +35,10 @@ class MaskedVisualDistillation(MaskedDistillation):
     def mask_token_channels(encoder: Encoder) -> int:
         return encoder.cell_channels
 
-    def select(self, main: MainPass) -> Tensor:
-        """Select the patches that correlate most with the sentence: ``(P, h, w)`` bool."""
+    def guide(self, main: MainPass) -> Tuple[Tensor, Tensor, Tensor]:
+        """The sentence, and the patches ``(P, h, w)``."""
         patches = main.encoded.image.patches.index_select(0, main.encoded.image_index)
-        inside = main.inside
-        return self.correlation_filter(main.encoded.text.sentence, patches, inside.flatten(1)).view_as(inside)
+        return main.encoded.text.sentence, patches, main.inside
 
     def draw(self, selected: Tensor) -> Tensor:
         """Draw the patches to mask: ``(P, h, w)`` bool."""
@@ -52,6 +53,9 @@ class MaskedVisualDistillation(MaskedDistillation):
         own_image = torch.arange(len(main.image_index), device=main.image_index.device)
         return encoder.join(encoder.encode_image(masked), main.text_state, own_image)
 
-    def measure(self, main: MainPass, selected: Tensor, target: Tensor) -> TargetShare:
+    def measure(self, main: MainPass, masks: MaskedTokens, target: Tensor) -> TargetShare:
         """Average the share of the target's patches that is selected, and chance, over the expressions."""
-        return measure_target_share(selected, main.inside, target, main.encoded.region).mean()
+        return measure_target_share(masks.selected, masks.candidates, target, main.encoded.region).mean()
+
+    def view_masks(self, main: MainPass, masks: MaskedTokens) -> Dict[str, MaskedTokens]:
+        return dict(patches=masks)

@@ -1,12 +1,12 @@
 """MaskRIS: a random mask of image and sentence at once."""
 
-from typing import Any, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
 
 from mmris.registry import MODELS
-from mmris.structures import EncoderOutput, MainPass, MaskedImages, MaskedShares, MaskedWords
+from mmris.structures import EncoderOutput, MainPass, MaskedImages, MaskedShares, MaskedTokens, MaskedWords
 
 from ..encoders import Encoder
 from ..layers import patches_inside
@@ -124,11 +124,25 @@ class MaskRISDistillation(ReplayDistillation):
         if masks.sentences is not None:
             shares.update(masked_words=masked_share(masks.sentences.chosen, masks.sentences.words))
         if masks.images is not None:
-            images, blocks = masks.images.images, masks.images.blocks
-            size = tuple(images.pixels_of(masks.images.view).shape[-2:])
-            inside = patches_inside(images.box_of(masks.images.view), tuple(blocks.shape[1:]), size)
-            blocks, inside = (part.index_select(0, main.image_index) for part in (blocks, inside))
+            blocks, inside = _blocks_of_expressions(main, masks.images)
             hidden = measure_hidden_share(blocks, inside, target, main.encoded.region).mean()
             shares.update(
                 masked_image=blocks.float().mean(), target_share=hidden.target_share, chance=hidden.chance)
         return MaskedShares(**shares)
+
+    def view_masks(self, main: MainPass, masks: RandomMasks) -> Dict[str, MaskedTokens]:
+        found = {}
+        if masks.images is not None:
+            blocks, inside = _blocks_of_expressions(main, masks.images)
+            found.update(patches=MaskedTokens(candidates=inside, masked=blocks))
+        if masks.sentences is not None:
+            found.update(words=MaskedTokens(candidates=masks.sentences.words, masked=masks.sentences.chosen))
+        return found
+
+
+def _blocks_of_expressions(main: MainPass, masked: MaskedImages) -> Tuple[Tensor, Tensor]:
+    """The hidden blocks of each expression's image, and those that hold some image: ``(P, h, w)`` bool each."""
+    images, blocks = masked.images, masked.blocks
+    size = tuple(images.pixels_of(masked.view).shape[-2:])
+    inside = patches_inside(images.box_of(masked.view), tuple(blocks.shape[1:]), size)
+    return blocks.index_select(0, main.image_index), inside.index_select(0, main.image_index)

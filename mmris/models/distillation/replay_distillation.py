@@ -3,13 +3,14 @@
 import copy
 from abc import abstractmethod
 from contextlib import nullcontext
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
+import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmris.registry import MODELS
-from mmris.structures import BranchOutput, EncoderOutput, MainPass, TensorStructure
+from mmris.structures import BranchOutput, BranchView, EncoderOutput, MainPass, MaskedTokens, TensorStructure
 
 from ..encoders import Encoder
 from ..layers import keep_running_statistics
@@ -85,6 +86,31 @@ class ReplayDistillation(BaseModule):
         for stage in (stages if self.stages is None else self.stages):
             features = stage(features)
         return features
+
+    @torch.no_grad()
+    def view(self, main: MainPass, encoder: Encoder, stages: Sequence[nn.Module]) -> BranchView:
+        """Replay the model once, to look at what is masked and what is predicted then.
+
+        Args:
+            main (MainPass), encoder (Encoder), stages (Sequence[nn.Module]): See :meth:`forward`.
+
+        Returns:
+            BranchView: Masks and logits of P expressions.
+        """
+        encoded, masks = self.encode_masked(main, encoder)
+        return BranchView(logits=self._decode(encoded, stages), **self.view_masks(main, masks))
+
+    @abstractmethod
+    def view_masks(self, main: MainPass, masks: Any) -> Dict[str, MaskedTokens]:
+        """Say what was masked.
+
+        Args:
+            main (MainPass): What the main branch computed.
+            masks (Any): What :meth:`encode_masked` gave of the masks.
+
+        Returns:
+            dict[str, MaskedTokens]: ``patches``, ``words`` or both, as :class:`BranchView` has them.
+        """
 
     @abstractmethod
     def encode_masked(self, main: MainPass, encoder: Encoder) -> Tuple[EncoderOutput, Any]:

@@ -71,7 +71,7 @@ class RISCLIPEncoder(CLIPEncoder):
     The towers are meant to be frozen: ``frozen=['encoder.image', 'encoder.text']`` of the segmentor. Where one tower
     is deeper than the other, blocks go in groups, and CFE is counted by the shallower tower's. Blocks before the first
     CFE run once an image, however many expressions it has. No code of RISCLIP is published; what is a reconstruction
-    is listed in docs/deviations.md.
+    is listed in configs/risclip/README.md.
 
     A stage is the blocks' output at a tap, the last one's too; the joint space is that after SKE.
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmris.visualization.attention import AttentionPanel, draw_attention, overlay_heatmap
+from mmris.visualization.panels import Panel, draw_panels, overlay_heatmap
 
 
 def picture(height: int = 40, width: int = 60) -> np.ndarray:
@@ -29,19 +29,19 @@ def test_sizes_must_agree():
 
 def test_large_pictures_are_drawn_from_a_smaller_copy():
     large = picture(1000, 2000)
-    assert AttentionPanel('Image', '', large).picture.shape == (250, 500, 3) and large.shape == (1000, 2000, 3)
+    assert Panel('Image', '', large).picture.shape == (250, 500, 3) and large.shape == (1000, 2000, 3)
     small = picture()
-    assert AttentionPanel('Image', '', small).picture is small
+    assert Panel('Image', '', small).picture is small
 
 
 def test_panels_share_headings():
     panels = [
-        AttentionPanel('Image', '', picture()),
-        AttentionPanel('Encoder', 'a', picture(), 'layer 1', '10%'),
-        AttentionPanel('Encoder', 'a', picture(), 'layer 2', '20%'),
-        AttentionPanel('Encoder', 'b', picture(), 'joint', '30%')
+        Panel('Image', '', picture()),
+        Panel('Encoder', 'a', picture(), 'layer 1', '10%'),
+        Panel('Encoder', 'a', picture(), 'layer 2', '20%'),
+        Panel('Encoder', 'b', picture(), 'joint', '30%')
     ]
-    figure = draw_attention([('one', panels), ('other ' * 40, panels)], title='Title', subtitle='word ' * 40)
+    figure = draw_panels([('one', panels), ('other ' * 40, panels)], title='Title', subtitle='word ' * 40)
     texts = [text.get_text() for text in figure.texts]
     for text, count in dict(Image=1, Encoder=2, a=1, b=1, one=1, Title=1).items():
         assert texts.count(text) == count, text
@@ -62,4 +62,4 @@ def test_panels_share_headings():
 @pytest.mark.parametrize('rows', [[], [('one', [])]])
 def test_nothing_to_draw(rows):
     with pytest.raises(ValueError, match='at least one row, and panels in each'):
-        draw_attention(rows, title='Title')
+        draw_panels(rows, title='Title')

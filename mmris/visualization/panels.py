@@ -1,4 +1,4 @@
-"""Pictures of where a model looks."""
+"""Rows of small pictures, a row for each sentence: where a model looks, and what its branches mask."""
 
 from dataclasses import dataclass
 from itertools import groupby
@@ -26,7 +26,7 @@ LONGEST = 500
 
 
 @dataclass(frozen=True)
-class AttentionPanel:
+class Panel:
     """One picture of a row.
 
     Attributes:
@@ -72,11 +72,11 @@ def overlay_heatmap(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
     return (dimmed * (1 - opacity) + colours * opacity).round().astype(np.uint8)
 
 
-def draw_attention(rows: Sequence[Tuple[str, List[AttentionPanel]]], *, title: str, subtitle: str = '') -> Figure:
+def draw_panels(rows: Sequence[Tuple[str, List[Panel]]], *, title: str, subtitle: str = '') -> Figure:
     """Draw panels side by side, a row for each sentence.
 
     Args:
-        rows (Sequence[tuple[str, list[AttentionPanel]]]): Sentence, of any language, and panels of each; a sentence
+        rows (Sequence[tuple[str, list[Panel]]]): Sentence, of any language, and panels of each; a sentence
             that is too long is cut. All have the same headings in the same order, and pictures of one size.
         title (str): Large text at the top.
         subtitle (str): Smaller text below it. Defaults to ''.
@@ -88,7 +88,7 @@ def draw_attention(rows: Sequence[Tuple[str, List[AttentionPanel]]], *, title: s
         ValueError: If there is no row, or one without panels.
     """
     if not rows or not all(panels for _, panels in rows):
-        raise ValueError('A picture of attention needs at least one row, and panels in each.')
+        raise ValueError('A picture needs at least one row, and panels in each.')
     first = rows[0][1]
     shape = first[0].picture.shape[:2]
     size = PANEL * shape[1] / max(shape), PANEL * shape[0] / max(shape)
@@ -120,7 +120,7 @@ def _lefts(groups: Sequence[int]) -> Tuple[List[float], float]:
     return [left + MARGIN * width for left in lefts], width
 
 
-def _draw_headings(figure: Figure, panels: Sequence[AttentionPanel], groups: Sequence[int],
+def _draw_headings(figure: Figure, panels: Sequence[Panel], groups: Sequence[int],
                    lefts: Sequence[float], top: float) -> None:
     width, height = figure.get_size_inches()
     start = 0
@@ -133,7 +133,7 @@ def _draw_headings(figure: Figure, panels: Sequence[AttentionPanel], groups: Seq
         start += count
 
 
-def _draw_panel(figure: Figure, panel: AttentionPanel, corner: Tuple[float, float], size: Tuple[float, float]) -> None:
+def _draw_panel(figure: Figure, panel: Panel, corner: Tuple[float, float], size: Tuple[float, float]) -> None:
     """Draw a panel, given its upper left corner and the size of its picture in inches."""
     width, height = figure.get_size_inches()
     left, top = corner
