@@ -2,8 +2,8 @@
 # Train as a job of Slurm, on GPUS in all (default 8) with GPUS_PER_NODE (8) and CPUS_PER_TASK (5):
 #     GPUS=16 bash tools/slurm_train.sh PARTITION JOB_NAME CONFIG [options of tools/train.py]
 # SRUN_ARGS holds further options of srun, such as --time. With --signal=USR1@120 among them, the training saves two
-# minutes before its time is over, and the same command with --resume continues it. docs/training.md has a batch script
-# that continues by itself.
+# minutes before its time is over, and the same command with --resume continues it. docs/training_at_scale.md has a
+# batch script that continues by itself.
 set -euo pipefail
 if [ $# -lt 3 ]; then sed -n '2,6s/^# //p' "$0" >&2; exit 2; fi
 partition=$1 job_name=$2 config=$3

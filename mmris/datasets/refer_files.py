@@ -142,8 +142,8 @@ def _missing(path: str, what: str) -> FileNotFoundError:
     made = '' if 'shaperef' not in path.lower() else ' ShapeRef is made by: mmris make_shaperef.'
     return FileNotFoundError(
         f'{path} ({what}) is missing.{made} A set is a folder with instances.json and refs(<by>).p, as published; set '
-        f'data_root, ann_file and refs_file to where yours lies. docs/data.md says how to get it, and which other '
-        f'forms are read.')
+        f'data_root, ann_file and refs_file to where yours lies. docs/data.md says how to get it, and '
+        f'docs/data_forms.md which other forms are read.')
 
 
 def read_ref_images(path: str, splits: Sequence[str]) -> Tuple[List[Tuple[Id, Any]], List[str]]:

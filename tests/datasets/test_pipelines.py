@@ -375,7 +375,7 @@ def test_what_the_docstring_shows_works():
 
 def test_the_block_of_the_documentation(refer_set):
     """Its steps can be built, and run."""
-    page = (ROOT / 'docs/data.md').read_text()
+    page = (ROOT / 'docs/inputs.md').read_text()
     block = page[page.index('inputs = dict(\n    steps='):].split('```')[0]
     found = {}
     exec(block, found)

@@ -31,8 +31,8 @@ def read_refs(path: str, refs: Any) -> List[RawRef]:
     """
     refs = [refs] if has_keys(refs, 'ref_id') else refs
     if not isinstance(refs, (list, tuple)):
-        raise ValueError(f'{path} holds a {type(refs).__name__}, but a refs file is a list of refs. docs/data.md lists '
-                         f'the other forms that are read.')
+        raise ValueError(f'{path} holds a {type(refs).__name__}, but a refs file is a list of refs. '
+                         f'docs/data_forms.md lists the other forms that are read.')
     return [RawRef(path, f'ref at position {position}', ref) for position, ref in enumerate(refs)]
 
 

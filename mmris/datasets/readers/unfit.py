@@ -106,7 +106,7 @@ UNFIT_FORMS: Tuple[UnfitForm, ...] = (
         title='a COCO results file',
         recognise=_is_result_list,
         reason='It has no sentences. Instance masks of a segmenter go to inputs.instance_masks of a config '
-        '(docs/data.md).'),
+        '(docs/inputs.md).'),
     UnfitForm(
         title="what MDETR's script makes of PhraseCut (finetune_phrasecut_val.json)",
         recognise=is_phrasecut,
