@@ -25,11 +25,11 @@ help:
 
 install: $(VENV)/installed
 
-$(VENV)/installed: setup.py requirements/maintained_stack.txt requirements/tests.txt requirements/parity.txt requirements/runtime.txt requirements/constraints.txt
+$(VENV)/installed: setup.py requirements/maintained_stack.txt requirements/tests.txt requirements/release.txt requirements/parity.txt requirements/runtime.txt requirements/constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 14) else f"mmris needs Python 3.11 to 3.14, but $(PYTHON) is {v[0]}.{v[1]}. Choose one: make PYTHON=python3.13 ...")'
 	@echo 'Installing the pinned packages into $(VENV): two or three minutes.'
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -r requirements/maintained_stack.txt -r requirements/tests.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -r requirements/maintained_stack.txt -r requirements/tests.txt -r requirements/release.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c requirements/constraints.txt -r requirements/parity.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e .
 	@touch $@
@@ -58,7 +58,7 @@ test-newest:
 	@rm -rf $(NEWEST)
 	@$(PYTHON) -m venv $(NEWEST)
 	@echo 'Installing the newest packages into $(NEWEST): several minutes.'
-	@$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/maintained_stack.txt -r requirements/tests.txt -e .
+	@$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/maintained_stack.txt -r requirements/tests.txt -r requirements/release.txt -e .
 	@$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/parity.txt
 	OMP_NUM_THREADS=1 $(NEWEST)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow"
 
