@@ -19,8 +19,12 @@ HOLD = """
 import sys, time, os
 from mmris.utils.folder_lock import hold_folder
 with hold_folder(sys.argv[1], print):
+    begun = os.pipe()
     if os.fork() == 0:
+        os.write(begun[1], b'.')
         time.sleep(60)
+    # What the child inherited is closed when its first line runs, which may be later than the next one here.
+    os.read(begun[0], 1)
     print('held', flush=True)
     time.sleep(60)
 """
