@@ -14,7 +14,7 @@ extensions = [
     'myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon', 'sphinx_copybutton', 'repository_links', 'python_names',
     'command_pages', 'config_pages'
 ]
-exclude_patterns = ['_build', '_extensions', 'README.md']
+exclude_patterns = ['_build', '_extensions']
 # Every reference must lead somewhere; `python_names` says which Python names count.
 nitpicky = True
 
@@ -34,8 +34,4 @@ napoleon_custom_sections = [('Metainfo', 'params_style'), ('Data fields', 'param
 
 html_theme = 'furo'
 html_title = f'mmris {release}'
-html_static_path = ['_static']
-html_css_files = ['mmris.css']
 html_theme_options = {'navigation_with_keys': True}
-templates_path: list = []
-copybutton_exclude = '.linenos, .gp, .go'

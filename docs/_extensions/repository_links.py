@@ -19,7 +19,6 @@ DOCS = Path(__file__).resolve().parents[1]
 ROOT = DOCS.parent
 # A link or an image of Markdown, but for those that lead out of the repository or to a place in their own page.
 LINK = re.compile(r'(?P<image>!?)\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>(?!https?:|mailto:|#)[^)\s]+)\)')
-FENCE = re.compile(r'^(```|~~~|:::|    )')
 
 
 def rewrite(text: str, folder: Path, page: Path) -> str:

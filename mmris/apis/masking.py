@@ -12,7 +12,7 @@ from torch import Tensor
 from mmris.images import GivenImage
 from mmris.prediction import Prediction
 from mmris.prediction.sentences import read_sentence
-from mmris.structures import BranchView, ExpressionBatch, ImageInputs, MainPass, MaskedTokens, ReferringInputs
+from mmris.structures import Answer, BranchView, ExpressionBatch, ImageInputs, MainPass, MaskedTokens, ReferringInputs
 
 from .encoded_image import EncodedImage
 from .predictor import Predictor
@@ -155,7 +155,7 @@ class MaskingPredictor(Predictor):
             for name, branch in self.model.distillation.items():
                 view = branch.view(main, self.model.encoder, self.model.stages)
                 branches.append(self._describe(name, view, main, image, sentence))
-        return Masking(self._predicted(sentence, main.logits, image), branches)
+        return Masking(self._predicted([sentence], Answer(main.logits, main.existence), image), branches)
 
     def _encode(self, given: Sequence[GivenImage]) -> List[EncodedImage]:
         encoded = super()._encode(given)
@@ -171,7 +171,7 @@ class MaskingPredictor(Predictor):
             patches = _on_original_pixels(view.patches, image, main.encoded.region)
         if view.words is not None:
             words = self._name_words(view.words, main.inputs.expressions)
-        return BranchMasking(name, self._predicted(sentence, view.logits, image), patches, words)
+        return BranchMasking(name, self._predicted([sentence], Answer(view.logits), image), patches, words)
 
     def _name_words(self, words: MaskedTokens, expressions: ExpressionBatch) -> List[MaskedWord]:
         ids = expressions.token_ids[0].cpu().numpy()
@@ -183,15 +183,6 @@ class MaskingPredictor(Predictor):
                 rating=None if words.ratings is None else float(words.ratings[0, place]))
             for place in words.candidates[0].nonzero().flatten().tolist()
         ]
-
-    def _predicted(self, sentence: str, logits: Tensor, image: EncodedImage) -> Prediction:
-        probabilities = self.protocol.to_original_pixels(logits, image.affine, image.input_size, image.size)
-        return Prediction(
-            sentences=(sentence, ),
-            probabilities=probabilities.cpu().numpy(),
-            protocol=self.protocol,
-            image=image.pixels,
-            path=image.path)
 
 
 def _on_original_pixels(patches: MaskedTokens, image: EncodedImage, region: Optional[Tensor]) -> MaskedPatches:

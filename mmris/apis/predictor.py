@@ -162,21 +162,24 @@ class Predictor(BasePredictor):
     def _ask(self, sentences: Sequence[List[str]], images: Sequence[EncodedImage]) -> List[Prediction]:
         """Predict for images that share a state."""
         counts, answer = [len(own) for own in sentences], self._segment(sentences, images)
-        existence = [None] * len(images) if answer.existence is None else \
-            [part.float().sigmoid().cpu().numpy() for part in answer.existence.split(counts)]
+        existence = [None] * len(images) if answer.existence is None else answer.existence.split(counts)
         return [
-            Prediction(
-                sentences=tuple(own),
-                probabilities=self.model.protocol.to_original_pixels(logits, image.affine, image.input_size,
-                                                                     image.size).cpu().numpy(),
-                protocol=self.protocol,
-                image=image.pixels,
-                existence=sure,
-                existence_threshold=self.existence_threshold,
-                path=image.path,
-                instance_masks=image.instance_masks)
-            for own, logits, sure, image in zip(sentences, answer.logits.split(counts), existence, images)
+            self._predicted(own, Answer(*part), image)
+            for own, part, image in zip(sentences, zip(answer.logits.split(counts), existence), images)
         ]
+
+    def _predicted(self, sentences: Sequence[str], answer: Answer, image: EncodedImage) -> Prediction:
+        """What was answered to the sentences about one image."""
+        return Prediction(
+            sentences=tuple(sentences),
+            probabilities=self.model.protocol.to_original_pixels(answer.logits, image.affine, image.input_size,
+                                                                 image.size).cpu().numpy(),
+            protocol=self.protocol,
+            image=image.pixels,
+            existence=None if answer.existence is None else answer.existence.float().sigmoid().cpu().numpy(),
+            existence_threshold=self.existence_threshold,
+            path=image.path,
+            instance_masks=image.instance_masks)
 
     @torch.inference_mode()
     def _encode(self, given: Sequence[GivenImage]) -> List[EncodedImage]:

@@ -8,10 +8,11 @@ import numpy as np
 
 from mmris.apis.masking import BranchMasking, Masking, MaskingPredictor
 from mmris.apis.own_images import open_image
+from mmris.evaluation.iou import iou_scores
 from mmris.utils.configs import check_output
 from mmris.utils.terminal import one_line
 from mmris.visualization import COLOURS, spotlight
-from mmris.visualization.masking import dim, draw_words, hide, share_of
+from mmris.visualization.masking import dim, draw_words, hide, rise, share_of
 from mmris.visualization.panels import Panel, draw_panels, overlay_heatmap
 from mmris.visualization.plots import FIGURE_SUFFIXES, save_figure
 
@@ -57,9 +58,9 @@ def draw_branch(image: np.ndarray, mask: np.ndarray, branch: BranchMasking) -> L
     patches, words = branch.patches, branch.words
     if patches is not None:
         if patches.ratings is not None:
-            low, high = (extreme(patches.ratings[patches.candidates]) for extreme in (np.min, np.max))
-            heat = np.clip((patches.ratings - low) / (high - low if high > low else 1), 0, 1) * patches.candidates
-            add(overlay_heatmap(image, heat), 'correlation', f'dot product {low:.3g} to {high:.3g}')
+            rated = patches.ratings[patches.candidates]
+            heat = rise(np.where(patches.candidates, patches.ratings, rated.min()))
+            add(overlay_heatmap(image, heat), 'correlation', f'dot product {rated.min():.3g} to {rated.max():.3g}')
         for title, pixels, picture in (('selected', patches.selected, dim), ('masked', patches.masked, hide)):
             if pixels is not None:
                 note = f'image {share_of(pixels, patches.candidates)}, mask {share_of(pixels, mask)}'
@@ -68,7 +69,6 @@ def draw_branch(image: np.ndarray, mask: np.ndarray, branch: BranchMasking) -> L
         count = sum(word.masked for word in words)
         add(draw_words(words, image.shape), 'words', f'{count} of {len(words)} masked')
     other = branch.prediction.masks[0]
-    union = (mask | other).sum()
-    iou = (mask & other).sum() / union if union else 1.0
+    iou = iou_scores((mask & other).sum(), (mask | other).sum())
     add(spotlight(image, other, COLOURS[1]), 'prediction', f'IoU {iou:.2f}')
     return panels

@@ -1,6 +1,6 @@
 """Pictures of what distillation branches mask."""
 
-from typing import List, Sequence
+from typing import Sequence
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -57,7 +57,9 @@ def draw_words(words: Sequence, shape: Sequence[int]) -> np.ndarray:
     height, width = (PANEL * side / max(shape[:2]) for side in shape[:2])
     figure = Figure(figsize=(width, height), dpi=LONGEST / PANEL, facecolor='white')
     canvas = FigureCanvasAgg(figure)
-    lengths = _bar_lengths(words)
+    ratings = [word.rating for word in words]
+    # The lowest still shows.
+    lengths = ratings if None in ratings else 0.05 + 0.95 * rise(np.array(ratings))
     step = 1 / max(_LINES * height / PANEL, len(words))
     size = min(9, 0.75 * 72 * height * step)
     for place, (word, length) in enumerate(zip(words, lengths)):
@@ -77,13 +79,10 @@ def draw_words(words: Sequence, shape: Sequence[int]) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _bar_lengths(words: Sequence) -> List:
-    """From the lowest rating to the highest, a twentieth to 1."""
-    ratings = [word.rating for word in words]
-    if None in ratings or not ratings:
-        return [None] * len(ratings)
-    low, span = min(ratings), max(ratings) - min(ratings)
-    return [0.05 + 0.95 * ((rating - low) / span if span > 0 else 0) for rating in ratings]
+def rise(values: np.ndarray) -> np.ndarray:
+    """Scale values to 0 at the lowest and 1 at the highest; all 0 if there is no difference."""
+    low, high = values.min(initial=np.inf), values.max(initial=-np.inf)
+    return (values - low) / (high - low) if high > low else np.zeros(values.shape)
 
 
 def share_of(part: np.ndarray, whole: np.ndarray) -> str:

@@ -1,7 +1,7 @@
 """Draw what a model's distillation branches mask for a sentence.
 
-For each branch of model.distillation: what its filter goes by and selects, what one draw masks, and what the model
-predicts then.
+For each branch of model.distillation: how its filter rates patches and words, which ones it selects, which ones are
+masked, and what the model predicts then.
 
     mmris inspect_masking configs/cm_masksd/vit-tiny_shaperef.py \
         work_dirs/vit-tiny_shaperef/best_mIoU_epoch_4.pth picture.jpg "the red circle" "the star on the left"

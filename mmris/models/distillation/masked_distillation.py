@@ -53,13 +53,9 @@ class MaskedDistillation(ReplayDistillation):
 
     def encode_masked(self, main: MainPass, encoder: Encoder) -> Tuple[EncoderOutput, MaskedTokens]:
         """Rate, select, draw and replay."""
-        query, tokens, candidates = self.guide(main)
-        with torch.no_grad():
-            ratings = self.correlation_filter.rate(query, tokens)
-            selected = self.correlation_filter.choose(ratings, candidates.flatten(1)).view_as(candidates)
+        candidates, ratings, selected = self._rate_and_select(main)
         masked = self.draw(selected)
-        found = MaskedTokens(
-            candidates=candidates, masked=masked, selected=selected, ratings=ratings.view_as(candidates))
+        found = MaskedTokens(candidates=candidates, masked=masked, selected=selected, ratings=ratings)
         return self.replay(main, encoder, masked), found
 
     def select(self, main: MainPass) -> Tensor:
@@ -71,8 +67,14 @@ class MaskedDistillation(ReplayDistillation):
         Returns:
             Tensor: bool, a row for each expression.
         """
+        return self._rate_and_select(main)[-1]
+
+    @torch.no_grad()
+    def _rate_and_select(self, main: MainPass) -> Tuple[Tensor, Tensor, Tensor]:
         query, tokens, candidates = self.guide(main)
-        return self.correlation_filter(query, tokens, candidates.flatten(1)).view_as(candidates)
+        ratings = self.correlation_filter.rate(query, tokens)
+        selected = self.correlation_filter.choose(ratings, candidates.flatten(1))
+        return candidates, ratings.view_as(candidates), selected.view_as(candidates)
 
     @staticmethod
     @abstractmethod
